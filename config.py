@@ -1,0 +1,212 @@
+"""The description of an experiment: typed, validated, loaded from TOML or built in Python.
+
+``load("mnist-dw5")`` reads a preset, ``load("path/to/mine.toml")`` a file. ``Experiment.crossbars``
+derives, once, the integers from which golden model and RTL are built.
+"""
+
+import tomllib
+from functools import cached_property
+from math import floor
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from .contract.device import Device, DeviceTables
+from .contract.geometry import (
+    ActivationFormat, ConfigError, CrossbarGeometry, Loss, Neuron, Residual, divisors, neuron_format,
+)
+from .contract.lfsr import MAX_SEGMENTS
+
+PRESETS = Path(__file__).parent / "configs"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Input(_Section):
+    """What drives the first crossbar."""
+
+    count: Annotated[int, Field(ge=1)]
+    """Inputs a sample, without the bias."""
+    kind: Literal["unsigned", "signed", "ternary"] = "unsigned"
+    bits: Annotated[int, Field(ge=1, le=12)] = 8
+    """Width; ternary inputs have 2."""
+
+    @property
+    def format(self) -> ActivationFormat:
+        """An unsigned input covers [0, 1), a signed one [-1, 1), a ternary one {-1, 0, 1}."""
+        if self.kind == "ternary":
+            return ActivationFormat(kind="ternary", bits=2, frac=0)
+        return ActivationFormat(kind=self.kind, bits=self.bits, frac=self.bits - (self.kind == "signed"))
+
+    @model_validator(mode="after")
+    def _check(self):
+        if self.kind == "signed" and self.bits < 2:
+            raise ValueError(f"bits={self.bits}: a signed input needs at least 2")
+        return self
+
+
+class UpdateRule(_Section):
+    """How a requested change of weight becomes write pulses, and what is carried over."""
+
+    rounding: Literal["threshold"] = "threshold"
+    threshold: Annotated[float, Field(gt=0)] = 1.0
+    """Residual, in levels, from which on a cell is programmed: the noise tolerance margin."""
+    residual: Residual = "verified"
+    """``verified`` subtracts the change read back, ``nominal`` the change asked for (open loop)."""
+
+
+class WriteRule(_Section):
+    """Ex-situ program-and-verify."""
+
+    margin: Annotated[float, Field(ge=0)] = 0.25
+    """Accepted distance from the nominal state, in levels."""
+    max_attempts: Annotated[int, Field(ge=1, le=255)] = 16
+    """Write pulses spent on a cell before it is given up."""
+
+
+class Layer(_Section):
+    """One crossbar, its converters and the neurons behind it."""
+
+    cols: int
+    lanes: int | None = None
+    """Columns worked on in parallel; all of them unless given."""
+    adcs: int | None = None
+    """Columns converted a cycle; the largest divisor of the lanes up to 8 unless given."""
+    bias: bool = False
+    neuron: Neuron | None = None
+    """``relu`` unless given; the last layer has none, the loss follows it."""
+    activation_bits: Annotated[int, Field(ge=1, le=12)] = 8
+    """Width of the neuron's output; ternary neurons have 2."""
+    weight_step: Annotated[int, Field(ge=-16, le=4)] = -4
+    """log2 of the weight that one level stands for."""
+    z_bits: int = 10
+    z_frac: int = 8
+    """Width and fraction bits of the ADC's output."""
+    delta_bits: int = 9
+    delta_frac: int = 8
+    """Width and fraction bits of the error at the columns."""
+    chi_bits: int = 16
+    chi_frac: int = 12
+    """Width and fraction bits of the residual, in levels."""
+
+
+class Experiment(_Section):
+    """A network, the devices it trains in, and how it is trained."""
+
+    name: str = "unnamed"
+    dataset: str = "digits"
+    """``digits``, ``mnist``, or the prefix of a data set in IDX format."""
+    seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 1
+    epochs: Annotated[int, Field(ge=1)] = 5
+    batch: Annotated[int, Field(ge=1)] = 1
+    """Samples whose updates are accumulated before cells are programmed."""
+    learning_rate_shifts: Annotated[tuple[Annotated[int, Field(ge=0, le=31)], ...], Field(min_length=1)] = (6,)
+    """The learning rate of epoch ``e`` is ``2**-learning_rate_shifts[e]``; the last one stays."""
+    init_spread: Annotated[float, Field(ge=0)] = 1.0
+    """Initial states are uniform among those within this many levels of zero."""
+    loss: Loss = "cross_entropy"
+    input: Input
+    device: Device
+    update: UpdateRule = UpdateRule()
+    write: WriteRule = WriteRule()
+    layers: Annotated[tuple[Layer, ...], Field(min_length=1, max_length=MAX_SEGMENTS)]
+
+    @field_validator("layers")
+    @classmethod
+    def _neurons(cls, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+        if layers[-1].neuron is not None:
+            raise ValueError(f"the last layer has neuron={layers[-1].neuron!r}; it must have none, the loss follows it")
+        return tuple(layer if layer.neuron or layer is layers[-1] else layer.model_copy(update={"neuron": "relu"})
+                     for layer in layers)
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        for index, layer in enumerate(self.layers[:-1]):
+            if layer.neuron == "hard_tanh" and layer.activation_bits < 2:
+                raise ValueError(f"layers[{index}].activation_bits={layer.activation_bits}: hard_tanh needs at least 2")
+            if layer.neuron == "ternary" and layer.z_frac < 1:
+                raise ValueError(f"layers[{index}].z_frac={layer.z_frac}: a ternary neuron needs at least 1")
+        last = self.layers[-1]
+        if not 0 <= last.z_frac < last.z_bits:
+            raise ValueError(f"layers[{len(self.layers) - 1}].z_frac={last.z_frac}: must be 0 to z_bits-1={last.z_bits - 1}")
+        if self.loss == "cross_entropy" and not 1 <= last.delta_frac < last.delta_bits:
+            raise ValueError(f"layers[{len(self.layers) - 1}].delta_frac={last.delta_frac}: cross-entropy needs "
+                             f"1 to delta_bits-1={last.delta_bits - 1}")
+        self.crossbars  # noqa: B018 - derives, and thereby checks, every width
+        return self
+
+    @cached_property
+    def device_tables(self) -> DeviceTables:
+        """The compiled device, shared by all crossbars."""
+        return self.device.compile()
+
+    @cached_property
+    def crossbars(self) -> tuple[CrossbarGeometry, ...]:
+        """The geometry of every layer's crossbar."""
+        device = self.device_tables
+        centre = (device.states - 1) / 2
+        init = [s for s in range(device.states) if abs(s - centre) <= self.init_spread]
+        if not init:
+            raise ConfigError(f"init_spread={self.init_spread}: no state lies within it; use at least 0.5")
+        crossbars: list[CrossbarGeometry] = []
+        inputs, x, source = self.input.count, self.input.format, None
+        for index, layer in enumerate(self.layers):
+            lanes = layer.cols if layer.lanes is None else layer.lanes
+            before = crossbars[-1] if crossbars else None
+            crossbars.append(CrossbarGeometry(
+                index=index, inputs=inputs, bias=layer.bias, cols=layer.cols, lanes=lanes,
+                adcs=layer.adcs if layer.adcs is not None else max([d for d in divisors(lanes) if d <= 8], default=1),
+                x=x, source=source, weight_step=layer.weight_step,
+                z_bits=layer.z_bits, z_frac=layer.z_frac,
+                delta_bits=layer.delta_bits, delta_frac=layer.delta_frac,
+                source_delta_bits=before.delta_bits if before else 0,
+                source_delta_frac=before.delta_frac if before else 0,
+                chi_bits=layer.chi_bits, chi_frac=layer.chi_frac,
+                threshold=floor(self.update.threshold * 2.0**layer.chi_frac + 0.5),
+                residual=self.update.residual,
+                margin=floor(self.write.margin * 2.0**device.sub_bits + 0.5),
+                max_attempts=self.write.max_attempts,
+                init_states=(init[0], init[-1]),
+                learning_rate_shifts=(min(self.learning_rate_shifts), max(self.learning_rate_shifts)),
+                device=device,
+            ))
+            inputs, source = layer.cols, layer.neuron
+            if source is not None:
+                x = neuron_format(source, layer.activation_bits, layer.z_frac)
+        return tuple(crossbars)
+
+    def learning_rate_shift(self, epoch: int) -> int:
+        """The shift of ``epoch``, counted from 0."""
+        return self.learning_rate_shifts[min(epoch, len(self.learning_rate_shifts) - 1)]
+
+
+def parse(document: dict, name: str) -> Experiment:
+    """An experiment from a parsed TOML document; ``ConfigError`` in one line if it is not valid."""
+    try:
+        return Experiment.model_validate({"name": name} | document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
+        message = first["msg"].removeprefix("Value error, ")
+        given = "" if isinstance(first["input"], dict | list | tuple) or first["type"] == "value_error" else f"={first['input']!r}"
+        raise ConfigError(f"{name}: {place + given + ': ' if place else ''}{message}") from None
+
+
+def load(source: str) -> Experiment:
+    """The experiment of a preset's name or a TOML file's path; ``ConfigError`` if there is none."""
+    path = Path(source)
+    if path.suffix != ".toml":
+        path = PRESETS / f"{source}.toml"
+        if not path.is_file():
+            known = ", ".join(sorted(preset.stem for preset in PRESETS.glob("*.toml")))
+            raise ConfigError(f"no preset {source!r}; presets are {known}; a file's name must end in .toml")
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    return parse(document, path.stem)

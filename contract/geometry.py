@@ -1,0 +1,220 @@
+"""Every derived width, shift and bound of a crossbar, in one place.
+
+A ``CrossbarGeometry`` holds integers only and is all that `model.crossbar.Crossbar` and
+`hw.crossbar.Crossbar` are built from. Binary scales relate the integers to real numbers: a value
+``v`` with ``frac`` fraction bits stands for ``v * 2**-frac``, and one level of conductance for a
+weight of ``2**weight_step``.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .device import DeviceTables
+from .tables import DERIVATIVE_BITS, DERIVATIVE_FRAC
+
+MAX_SIDE = 1024
+"""Most rows, and most columns, of a crossbar."""
+COUNTER_BITS = 40
+"""Width of every event counter; counters wrap."""
+COUNTERS = ("forwards", "forward_rows", "backward_rows", "update_rows", "attempts", "blocked", "failures")
+"""Event counters of a crossbar, in the order in which they are dumped.
+
+``forwards``: forward passes. ``forward_rows``, ``backward_rows``, ``update_rows``: rows read by a
+forward pass, read by a backward pass, and accumulated into. ``attempts``: write pulses, one draw
+each. ``blocked``: requests to push a cell beyond its last state. ``failures``: cells that ``write``
+left outside the margin.
+"""
+
+Neuron = Literal["relu", "sigmoid", "hard_tanh", "ternary"]
+Residual = Literal["verified", "nominal"]
+Loss = Literal["cross_entropy", "squared_hinge"]
+
+
+class ConfigError(ValueError):
+    """A configuration that is contradictory, unknown or out of bounds: one line that names the
+    field, its value and what is allowed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActivationFormat:
+    """The integers that drive the rows of a crossbar."""
+
+    kind: Literal["unsigned", "signed", "ternary"]
+    bits: int
+    frac: int
+
+    @property
+    def signed(self) -> bool:
+        return self.kind != "unsigned"
+
+    @property
+    def minimum(self) -> int:
+        return {"unsigned": 0, "signed": -(1 << self.bits - 1), "ternary": -1}[self.kind]
+
+    @property
+    def maximum(self) -> int:
+        return {"unsigned": (1 << self.bits) - 1, "signed": (1 << self.bits - 1) - 1, "ternary": 1}[self.kind]
+
+    @property
+    def magnitude(self) -> int:
+        """Largest absolute value."""
+        return max(-self.minimum, self.maximum)
+
+
+def neuron_format(neuron: Neuron, bits: int, z_frac: int) -> ActivationFormat:
+    """The format of a neuron's output for inputs ``z`` with ``z_frac`` fraction bits."""
+    match neuron:
+        case "relu":
+            return ActivationFormat(kind="unsigned", bits=bits, frac=z_frac)
+        case "sigmoid":
+            return ActivationFormat(kind="unsigned", bits=bits, frac=bits)
+        case "hard_tanh":
+            return ActivationFormat(kind="signed", bits=bits, frac=z_frac)
+        case "ternary":
+            return ActivationFormat(kind="ternary", bits=2, frac=0)
+
+
+def derivative_format(neuron: Neuron | None) -> tuple[int, int]:
+    """Width and fraction bits of a neuron's unsigned derivative; width 0 where there is no neuron."""
+    if neuron is None:
+        return 0, 0
+    return (DERIVATIVE_BITS, DERIVATIVE_FRAC) if neuron == "sigmoid" else (1, 0)
+
+
+def signed_bits(magnitude: int) -> int:
+    """Width of the two's complement format that holds ``-magnitude`` to ``magnitude``."""
+    return magnitude.bit_length() + 1
+
+
+def divisors(number: int) -> list[int]:
+    return [d for d in range(1, number + 1) if number % d == 0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrossbarGeometry:
+    """One crossbar: ``rows x cols`` synapses worked on ``lanes`` columns at a time."""
+
+    index: int
+    """Position in the network; selects the LFSR segment and the stream of initial states."""
+    inputs: int
+    """Rows driven by data."""
+    bias: bool
+    """Whether one more row, the last, is driven by the constant ``bias_value``."""
+    cols: int
+    lanes: int
+    """Columns worked on in parallel; divides ``cols``."""
+    adcs: int
+    """Columns converted a cycle; divides ``lanes``."""
+    x: ActivationFormat
+    """What drives the rows."""
+    source: Neuron | None
+    """The neuron that drives the rows; None where data does, and no error is passed back."""
+    weight_step: int
+    """log2 of the weight that one level stands for."""
+    z_bits: int
+    z_frac: int
+    """Signed ADC output."""
+    delta_bits: int
+    delta_frac: int
+    """Signed error at the columns."""
+    source_delta_bits: int
+    source_delta_frac: int
+    """Signed error passed back to the columns of the crossbar before (0, 0 where there is none)."""
+    chi_bits: int
+    chi_frac: int
+    """Signed residual, in levels."""
+    threshold: int
+    """Residual from which on a cell is programmed, in units of ``2**-chi_frac`` levels."""
+    residual: Residual
+    margin: int
+    """Tolerance of program-and-verify, in sub-levels."""
+    max_attempts: int
+    """Bound on the write pulses that program-and-verify spends on a cell."""
+    init_states: tuple[int, int]
+    """First and last state among which initial states are uniform."""
+    learning_rate_shifts: tuple[int, int]
+    """Smallest and largest ``n`` of the learning rates ``2**-n`` that can be selected at run time."""
+    device: DeviceTables
+
+    def __post_init__(self):
+        for name, value, allowed in (
+            ("rows", self.rows, range(1, MAX_SIDE + 1)),
+            ("cols", self.cols, range(1, MAX_SIDE + 1)),
+            ("lanes", self.lanes, divisors(self.cols)),
+            ("adcs", self.adcs, divisors(self.lanes)),
+            ("z_bits", self.z_bits, range(2, 13)),
+            ("delta_bits", self.delta_bits, range(2, 17)),
+            ("chi_bits", self.chi_bits, range(4, 25)),
+            ("threshold", self.threshold, range(1, 1 << self.chi_bits - 1)),
+        ):
+            if value not in allowed:
+                text = (f"{allowed[0]} to {allowed[-1]}" if isinstance(allowed, range)
+                        else "one of the divisors " + ", ".join(map(str, allowed)))
+                hint = " (units of 2**-chi_frac levels; raise chi_bits or lower chi_frac)" if name == "threshold" else ""
+                raise ConfigError(f"layers[{self.index}].{name}={value}: must be {text}{hint}")
+        if self.inputs < 1:
+            raise ConfigError(f"layers[{self.index}].inputs={self.inputs}: must be at least 1")
+        if self.chi_frac < self.device.sub_bits:
+            raise ConfigError(f"layers[{self.index}].chi_frac={self.chi_frac}: must be at least "
+                              f"device.sub_bits={self.device.sub_bits}, so that a sub-level is whole in the residual")
+        lowest, highest = self.learning_rate_shifts
+        for name, value, remedy in (
+            ("adc_shift", self.adc_shift, "lower z_frac or weight_step, or raise the input's fraction bits"),
+            ("error_shift", self.error_shift if self.source else 0,
+             "lower delta_frac of the layer before, or raise delta_frac of this layer"),
+            ("update_shift at the largest learning rate", self.update_shift(lowest),
+             "lower chi_frac, raise delta_frac, or choose a smaller learning rate (a larger shift)"),
+        ):
+            if value < 0:
+                raise ConfigError(f"layers[{self.index}]: derived {name} is {value}, must be at least 0: {remedy}")
+        if highest - lowest > 15:
+            raise ConfigError(f"learning_rate_shifts={self.learning_rate_shifts}: may span at most 15")
+
+    @property
+    def rows(self) -> int:
+        """Inputs, and the bias row where there is one."""
+        return self.inputs + self.bias
+
+    @property
+    def folds(self) -> int:
+        """Cycles that one row takes."""
+        return self.cols // self.lanes
+
+    @property
+    def bias_value(self) -> int:
+        """What drives the bias row: the largest activation."""
+        return self.x.maximum
+
+    @property
+    def derivative_bits(self) -> int:
+        return derivative_format(self.source)[0]
+
+    @property
+    def sum_bits(self) -> int:
+        """Width of an exact column sum."""
+        return signed_bits(self.rows * self.x.magnitude << self.device.g_bits - 1)
+
+    @property
+    def error_bits(self) -> int:
+        """Width of an exact row sum of the backward pass."""
+        return signed_bits(self.cols << self.device.g_bits - 1 + self.delta_bits - 1)
+
+    @property
+    def adc_shift(self) -> int:
+        """Right shift from column sum to ``z``."""
+        return self.x.frac + self.device.sub_bits - self.weight_step - self.z_frac
+
+    @property
+    def error_shift(self) -> int:
+        """Right shift from row sum times derivative to the error of the crossbar before."""
+        fraction = derivative_format(self.source)[1]
+        return self.delta_frac + self.device.sub_bits - self.weight_step + fraction - self.source_delta_frac
+
+    def update_shift(self, learning_rate_shift: int) -> int:
+        """Right shift from ``x * delta`` to the residual at the learning rate ``2**-learning_rate_shift``."""
+        return learning_rate_shift + self.x.frac + self.delta_frac + self.weight_step - self.chi_frac
+
+    @property
+    def residual_shift(self) -> int:
+        """Left shift from sub-levels to units of the residual."""
+        return self.chi_frac - self.device.sub_bits

@@ -1,0 +1,38 @@
+"""A counter-based 32-bit hash: the source of everything that is fixed by the seed and a position.
+
+Initial cell states and the order of the data come from here; whatever is drawn while the machine
+runs comes from the LFSR. The functions take Python integers, NumPy ``uint32`` or ``uint64`` arrays alike.
+"""
+
+import numpy as np
+
+MASK32 = 0xFFFFFFFF
+GOLDEN_RATIO = 0x9E3779B9
+SHUFFLE_STREAM = 0x100
+"""Stream of the data order of epoch 0; streams below it belong to the layers."""
+
+
+def mix32(value):
+    """The 32-bit finaliser of MurmurHash3 (A. Appleby), a bijection of 32-bit words."""
+    value = value & MASK32
+    value = (value ^ value >> 16) * 0x85EBCA6B & MASK32
+    value = (value ^ value >> 13) * 0xC2B2AE35 & MASK32
+    return value ^ value >> 16
+
+
+def hash32(seed: int, stream: int, index):
+    """``mix32(mix32(seed + stream * GOLDEN_RATIO) + index)`` modulo 2**32.
+
+    ``index`` is an integer or a ``uint64`` array; the result has its shape.
+    """
+    return mix32(mix32(seed + stream * GOLDEN_RATIO & MASK32) + index)
+
+
+def sample_order(seed: int, epoch: int, count: int) -> np.ndarray:
+    """The order of ``count`` samples in ``epoch``: int64 (count,), a permutation.
+
+    Sample ``i`` has the key ``hash32(seed, SHUFFLE_STREAM + epoch, i)``; samples are taken by
+    ascending key, equal keys by ascending index.
+    """
+    keys = hash32(seed, SHUFFLE_STREAM + epoch, np.arange(count, dtype=np.uint64))
+    return np.argsort(keys, kind="stable")
