@@ -1,0 +1,1 @@
+"""The golden model: the integers of the machine, in PyTorch. ``docs/arithmetic.md`` is its specification."""

@@ -1,0 +1,33 @@
+"""Integer arithmetic on tensors: rounding, saturation, and the float format in which a product is exact."""
+
+import torch
+
+
+def round_shift(value: torch.Tensor, shift: int) -> torch.Tensor:
+    """``value * 2**-shift`` rounded to nearest, ties up, for ``shift >= 0``; same shape and dtype.
+
+    Exact where ``abs(value) < 2**(w - 2)`` in a dtype ``w`` bits wide.
+    """
+    if shift == 0:
+        return value
+    if shift >= torch.iinfo(value.dtype).bits - 1:
+        return torch.zeros_like(value)
+    return (value + (1 << shift - 1)) >> shift
+
+
+def saturate(value: torch.Tensor, bits: int) -> torch.Tensor:
+    """``value`` limited to ``-2**(bits-1)`` .. ``2**(bits-1) - 1``."""
+    return value.clamp(-(1 << bits - 1), (1 << bits - 1) - 1)
+
+
+def exact_float(bound: int) -> torch.dtype:
+    """The float format whose matrix product of integers is exact, in any order of summation, where
+    the absolute values of all terms of a sum add up to at most ``bound``.
+
+    ``ValueError`` from 2**53 on. float32 is chosen only while PyTorch keeps all of its bits.
+    """
+    if bound < 1 << 24 and torch.get_float32_matmul_precision() == "highest":
+        return torch.float32
+    if bound < 1 << 53:
+        return torch.float64
+    raise ValueError(f"column or row sums reach {bound}: the golden model is exact only below 2**53")

@@ -1,0 +1,78 @@
+"""The LFSR of a crossbar's programmer, drawn from in blocks."""
+
+from collections.abc import Iterator
+from functools import cache
+
+import numpy as np
+import torch
+
+from ..contract import lfsr as contract
+
+WORD_MASK = (1 << contract.LEAP) - 1
+_AHEAD = 1023
+"""Draws computed at a time: programming asks for a few words a step."""
+
+
+@cache
+def _jump_tables(draws: int, device: torch.device) -> torch.Tensor:
+    """int64 (4, 256): the images, ``draws`` draws on, of the values of each byte of a state."""
+    columns = np.array(contract.jump(draws * contract.LEAP), dtype=np.int64).reshape(4, 8)
+    images = np.zeros((4, 1), dtype=np.int64)
+    for bit in range(8):
+        images = np.concatenate([images, images ^ columns[:, bit:bit + 1]], axis=1)
+    return torch.from_numpy(images).to(device)
+
+
+def jump(states: torch.Tensor, draws: int) -> torch.Tensor:
+    """The int64 ``states``, each ``draws`` draws on, at a cost that does not depend on ``draws``."""
+    tables = _jump_tables(draws, states.device)
+    image = tables[0][states & 255]
+    for byte in range(1, 4):
+        image = image ^ tables[byte][states >> 8 * byte & 255]
+    return image
+
+
+class Lfsr:
+    """A 32-bit LFSR that leaps 16 steps a draw (arithmetic 2.2)."""
+
+    def __init__(self, state: int, device: torch.device | str = "cpu"):
+        """``state``: 1 .. 2**32-1; ``ValueError`` otherwise."""
+        self._device = torch.device(device)
+        self.state = state
+
+    @property
+    def state(self) -> int:
+        """The state after the last word drawn; assignable."""
+        return int(self._states[self._position])
+
+    @state.setter
+    def state(self, state: int):
+        if not 0 < state < 1 << contract.WIDTH:
+            raise ValueError(f"LFSR state {state}: must be 1 to 2**{contract.WIDTH}-1")
+        # _states[i] is the state i draws after the block's first; the current one is at _position.
+        self._states = torch.tensor([state], dtype=torch.int64, device=self._device)
+        self._position = 0
+
+    def draw(self, count: int) -> torch.Tensor:
+        """The next ``count`` words: int64 (count,), 0 .. 65535. Advances by exactly ``count`` draws."""
+        if self._position + count >= len(self._states):
+            self._look_ahead(max(count, _AHEAD))
+        first = self._position + 1
+        self._position += count
+        return self._states[first:first + count] & WORD_MASK
+
+    def words(self) -> Iterator[int]:
+        """An endless iterator over the next words; each one taken is one draw."""
+        while True:
+            self._look_ahead(_AHEAD)
+            for state in self._states[1:].tolist():
+                self._position += 1
+                yield state & WORD_MASK
+
+    def _look_ahead(self, draws: int):
+        """Start a block of at least ``draws`` words at the current state, doubling its length at each jump."""
+        states = self._states[self._position:self._position + 1]
+        while len(states) <= draws:
+            states = torch.cat([states, jump(states, len(states))])
+        self._states = states
+        self._position = 0

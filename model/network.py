@@ -1,0 +1,86 @@
+"""The network: crossbars in a row, neurons between them, the loss at the end."""
+
+from itertools import pairwise
+
+import numpy as np
+import torch
+
+from ..config import Experiment
+from .crossbar import Crossbar
+from .fixed import round_shift, saturate
+from .loss import Loss, predict
+from .neuron import Neuron
+
+
+class Network:
+    """A machine that trains in place, sample by sample (arithmetic 7.1)."""
+
+    def __init__(self, experiment: Experiment, device: torch.device | str = "cpu"):
+        self.experiment = experiment
+        self.device = torch.device(device)
+        geometries = experiment.crossbars
+        self.crossbars = [Crossbar(geometry, experiment.seed, device) for geometry in geometries]
+        self.neurons = [Neuron(before, after, device) for before, after in pairwise(geometries)]
+        self.loss = Loss(experiment.loss, geometries[-1], device)
+        self.active_rows = [0] * len(geometries)
+        """Rows that training has had to read, a crossbar: drive or derivative not zero, and the bias."""
+
+    @property
+    def bound_cycles(self) -> int:
+        """Fewest cycles in which the RTL can have trained so far: every active row is read once
+        forward, and once backward, a cycle a fold."""
+        return 2 * sum(rows * crossbar.geometry.folds
+                       for rows, crossbar in zip(self.active_rows, self.crossbars, strict=True))
+
+    def train(self, x: torch.Tensor, label: int, learning_rate_shift: int, program: bool = True) -> int:
+        """Train on one sample, ``x`` int64 (inputs,), at the learning rate ``2**-learning_rate_shift``.
+
+        Returns the prediction before the update. With ``program`` False the change is only accumulated.
+        """
+        drives, derivatives = [x], [x]  # the rows of the first crossbar count by their drive alone
+        z = self.crossbars[0].forward(x)
+        for crossbar, neuron in zip(self.crossbars[1:], self.neurons, strict=True):
+            x, y = neuron(z)
+            z = crossbar.forward(x)
+            drives.append(x)
+            derivatives.append(y)
+
+        d = self.loss.error(z, label)
+        for layer in reversed(range(len(self.crossbars))):
+            crossbar, x, y = self.crossbars[layer], drives[layer], derivatives[layer]
+            self.active_rows[layer] += int(((x != 0) | (y != 0)).sum()) + crossbar.geometry.bias
+            e = crossbar.backward(d, y != 0) if layer else None
+            crossbar.update(x, d, learning_rate_shift, program)
+            if layer:
+                d = saturate(round_shift(e * y, crossbar.geometry.error_shift), crossbar.geometry.source_delta_bits)
+        return int(predict(z))
+
+    def program(self):
+        """Program every cell whose residual has reached the threshold: the end of a mini-batch."""
+        for crossbar in self.crossbars:
+            crossbar.program()
+
+    def infer(self, x: torch.Tensor) -> int:
+        """The prediction for one sample, ``x`` int64 (inputs,), counted as the hardware counts it."""
+        z = self.crossbars[0].forward(x)
+        for crossbar, neuron in zip(self.crossbars[1:], self.neurons, strict=True):
+            z = crossbar.forward(neuron(z)[0])
+        return int(predict(z))
+
+    def predict(self, xs: torch.Tensor) -> torch.Tensor:
+        """Predictions int64 (n,) for samples (n, inputs); the state, counters included, stays as it is."""
+        z = self.crossbars[0].evaluate(xs)
+        for crossbar, neuron in zip(self.crossbars[1:], self.neurons, strict=True):
+            z = crossbar.evaluate(neuron(z)[0])
+        return predict(z)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """The complete state, as the arrays ``layer{l}_g``, ``layer{l}_chi``, ... of arithmetic 8."""
+        return {f"layer{layer}_{name}": array
+                for layer, crossbar in enumerate(self.crossbars) for name, array in crossbar.state().items()}
+
+    def load(self, state: dict[str, np.ndarray]):
+        """Restore what ``state()`` returned; other arrays are ignored. ``ValueError`` as ``Crossbar.load``."""
+        for layer, crossbar in enumerate(self.crossbars):
+            prefix = f"layer{layer}_"
+            crossbar.load({name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)})

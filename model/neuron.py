@@ -1,0 +1,36 @@
+"""The neurons between two crossbars."""
+
+import torch
+
+from ..contract import geometry, tables
+
+
+class Neuron:
+    """Turns a hidden layer's ADC output into the drive of the next crossbar (arithmetic 5)."""
+
+    def __init__(self, before: geometry.CrossbarGeometry, after: geometry.CrossbarGeometry,
+                 device: torch.device | str = "cpu"):
+        """The neurons between the crossbars ``before`` and ``after``, of the kind ``after.source``."""
+        self.kind = after.source
+        self.x = after.x
+        self._one = 1 << before.z_frac if self.kind == "ternary" else 0
+        if self.kind == "sigmoid":
+            self._zero = 1 << before.z_bits - 1
+            self._value = torch.from_numpy(tables.sigmoid(before.z_bits, before.z_frac, self.x.maximum)).to(device)
+            self._derivative = torch.from_numpy(tables.sigmoid_derivative(before.z_bits, before.z_frac)).to(device)
+
+    def __call__(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The drive ``x`` and the derivative ``y``, both int64 of the shape of ``z``."""
+        match self.kind:
+            case "relu":
+                x = z.clamp(0, self.x.maximum)
+                return x, (x != 0).to(torch.int64)
+            case "hard_tanh":
+                x = z.clamp(self.x.minimum, self.x.maximum)
+                return x, (x == z).to(torch.int64)
+            case "ternary":
+                one, half = self._one, self._one >> 1
+                x = (z >= one).to(torch.int64) - (z <= -one).to(torch.int64)
+                return x, ((z.abs() > half) & (z.abs() < one + half)).to(torch.int64)
+            case "sigmoid":
+                return self._value[z + self._zero], self._derivative[z + self._zero]
