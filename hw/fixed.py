@@ -1,0 +1,48 @@
+"""Fixed-point rounding and saturation on Amaranth values, as defined in docs/arithmetic.md section 1.
+
+Combinational expressions without registers. Every result is wide enough for every value of its
+operand, so nothing is ever truncated silently.
+"""
+
+from amaranth.hdl import Cat, Const, Mux, Value
+
+
+def round_shift(value: Value, shift: int) -> Value:
+    """``(value + 2**(shift - 1)) >> shift``, or ``value`` for ``shift = 0``: rounds to nearest, ties up.
+
+    The result has the signedness of ``value`` and ``max(width - shift, 2 if signed else 1) + 1`` bits;
+    for ``shift = 0``, its width. Cost: an incrementer of the result's width, as the quotient plus the
+    highest bit shifted out is the rounded quotient. Raises ``ValueError`` if ``shift`` is negative.
+    """
+    value = Value.cast(value)
+    if shift < 0:
+        raise ValueError(f"shift={shift}: a rounding shift must be at least 0")
+    if shift == 0:
+        return value
+    return value.shift_right(shift) + value.shift_right(shift - 1)[:1]
+
+
+def saturate(value: Value, bits: int, signed: bool = True) -> Value:
+    """``value`` limited to ``-2**(bits-1) .. 2**(bits-1) - 1``, or to ``0 .. 2**bits - 1`` unless ``signed``.
+
+    The result has the shape ``Shape(bits, signed)``; ``value`` may have any. Cost: a test of the bits
+    dropped and a multiplexer of ``bits`` bits; nothing where every value fits.
+    Raises ``ValueError`` if ``bits`` is less than 1.
+    """
+    if bits < 1:
+        raise ValueError(f"bits={bits}: a value to saturate to needs at least 1 bit")
+    value = Value.cast(value)
+    if not value.shape().signed:
+        value = Cat(value, Const(0, 1)).as_signed()
+    width, sign = len(value), value[-1]
+    kept = bits - signed
+    if width - 1 > kept:
+        dropped = value[kept:-1]
+        lowest, highest = Const(1 << kept if signed else 0, bits), Const((1 << kept) - 1, bits)
+        underflow = ~dropped.all() if signed else Const(1, 1)
+        limited = Mux(sign, Mux(underflow, lowest, value[:bits]), Mux(dropped.any(), highest, value[:bits]))
+    elif signed:
+        limited = Cat(value, sign.replicate(bits - width))
+    else:
+        limited = Mux(sign, 0, Cat(value[:-1], Const(0, bits - width + 1)))
+    return limited.as_signed() if signed else limited
