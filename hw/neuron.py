@@ -1,0 +1,164 @@
+"""The neurons between two crossbars; ``model/neuron.py`` is their golden twin."""
+
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
+from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..contract import tables
+from ..contract.geometry import CrossbarGeometry
+from .fixed import saturate
+from .signatures import conversion_layout, drive_layout, index_bits, x_shape
+
+QUEUE_DEPTH = 4
+"""Groups that wait for the encoder."""
+
+
+def active_layout(geometry: CrossbarGeometry) -> data.StructLayout:
+    """Drive and derivative of one neuron that drives a row of ``geometry``, and whether one of them is not zero."""
+    return data.StructLayout({"x": x_shape(geometry), "derivative": unsigned(geometry.derivative_bits), "active": 1})
+
+
+class Neuron(wiring.Component):
+    """The function of docs/arithmetic.md 5 named by ``target.source``, on ``source.adcs`` columns at once.
+
+    Takes the ADC outputs of ``source`` in groups, columns ascending, and emits the rows of ``target`` whose drive
+    or derivative is not zero, ascending, ``last`` on the final beat of a sample. If the last group has no such
+    column, its first column follows as a beat of zeros that carries ``last``.
+
+    Throughput: one group in and one row out a cycle. Groups without an active column pass while earlier rows wait;
+    up to ``QUEUE_DEPTH`` groups with one wait for the encoder. Latency: ``latency`` cycles from a group to its
+    first row. Cost: for each of ``source.adcs`` units two comparators, or for ``sigmoid`` a ROM of
+    ``2**z_bits`` words of ``activation_bits + 9`` bits; the queue of groups; one priority encoder of
+    ``source.adcs`` bits.
+
+    Parameters
+    ----------
+    source : the crossbar whose columns drive the neurons.
+    target : the crossbar whose rows the neurons drive.
+
+    Raises ``ValueError`` if no neuron lies between them.
+
+    Members
+    -------
+    z : In stream of ``conversion_layout(source)``.
+    x : Out stream of ``drive_layout(target)``.
+    """
+
+    #: Cycles from the transfer of a group to the cycle in which its first row is offered.
+    latency = 3
+
+    def __init__(self, *, source: CrossbarGeometry, target: CrossbarGeometry):
+        if target.source is None:
+            raise ValueError(f"layers[{target.index}] is driven by data: there is no neuron before it")
+        self._source = source
+        self._target = target
+        super().__init__({"z": In(stream.Signature(conversion_layout(source))),
+                          "x": Out(stream.Signature(drive_layout(target)))})
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        layout = data.StructLayout({
+            "neurons": data.ArrayLayout(active_layout(self._target), self._source.adcs),
+            "row": unsigned(index_bits(self._target.inputs)),
+            "last": 1,
+        })
+
+        # Evaluate: one group of neurons, in registers.
+        neurons, first_row = Signal(layout["neurons"].shape), Signal(layout["row"].shape)
+        row, last, occupied, proceed = Signal.like(first_row), Signal(), Signal(), Signal()
+        m.d.comb += self.z.ready.eq(proceed)
+        with m.If(proceed):
+            m.d.sync += occupied.eq(self.z.valid)
+        with m.If(proceed & self.z.valid):
+            m.d.sync += [row.eq(first_row), last.eq(self.z.p.last),
+                         first_row.eq(Mux(self.z.p.last, 0, first_row + self._source.adcs))]
+        for unit in range(self._source.adcs):
+            self._evaluate(m, unit, self.z.p.z[unit], neurons[unit], proceed)
+        group = Cat(neurons, row, last)
+
+        # Queue: a shift register; what has neither an active neuron nor ``last`` does not enter.
+        queue = [Signal(layout, name=f"queue{place}") for place in range(QUEUE_DEPTH)]
+        filled = [Signal(name=f"filled{place}") for place in range(QUEUE_DEPTH)]
+        keep, pop = Signal(), Signal()
+        m.d.comb += [keep.eq(reduce(or_, (neurons[unit].active for unit in range(self._source.adcs)), last)),
+                     proceed.eq(~occupied | ~keep | ~filled[-1])]
+        push = occupied & keep & ~filled[-1]
+        for place in range(QUEUE_DEPTH):
+            behind = (filled[place + 1], queue[place + 1]) if place + 1 < QUEUE_DEPTH else (Const(0), group)
+            free = ~filled[place] if place == 0 else ~filled[place] & filled[place - 1]
+            vacated = filled[place] & ~behind[0]
+            with m.If(pop):
+                m.d.sync += [filled[place].eq(behind[0] | push & vacated),
+                             queue[place].eq(Mux(behind[0], behind[1], group))]
+            with m.Elif(push & free):
+                m.d.sync += [filled[place].eq(1), queue[place].eq(group)]
+
+        # Encode: the first active neuron of the group at the head.
+        head, x = queue[0], self.x.p
+        waiting = [head.neurons[unit] for unit in range(self._source.adcs)]
+        done = Signal(self._source.adcs)
+        pending, first = Signal.like(done), Signal.like(done)
+        advance, exhausted = Signal(), Signal()
+        m.d.comb += [
+            pending.eq(Cat(neuron.active for neuron in waiting) & ~done),
+            first.eq(pending & -pending),
+            exhausted.eq((pending & ~first) == 0),
+            advance.eq(self.x.ready | ~self.x.valid),
+            pop.eq(advance & filled[0] & exhausted),
+        ]
+        with m.If(advance):
+            m.d.sync += self.x.valid.eq(filled[0])
+            with m.If(filled[0]):
+                m.d.sync += [
+                    done.eq(Mux(exhausted, 0, done | first)),
+                    x.row.eq(head.row + self._select(first, range(self._source.adcs))),
+                    x.x.eq(self._select(first, [neuron.x.as_unsigned() for neuron in waiting])),
+                    x.derivative.eq(self._select(first, [neuron.derivative for neuron in waiting])),
+                    x.last.eq(head.last & exhausted),
+                ]
+        return m
+
+    @staticmethod
+    def _select(onehot, choices):
+        """The choice whose bit is set; 0 if none is. Choices are unsigned."""
+        return reduce(or_, (Mux(onehot[place], choice, 0) for place, choice in enumerate(choices)))
+
+    def _evaluate(self, m: Module, unit: int, z, result, enable):
+        """``result`` holds, after a cycle with ``enable``, the neuron's answer to ``z``."""
+        bits, frac = self._target.x.bits, self._source.z_frac
+        x, derivative = Signal(x_shape(self._target), name=f"x{unit}"), Signal(name=f"derivative{unit}")
+        match self._target.source:
+            case "sigmoid":
+                self._look_up(m, unit, z, result, enable)
+                return
+            case "relu":
+                m.d.comb += [x.eq(saturate(z, bits, signed=False)), derivative.eq(x != 0)]
+            case "hard_tanh":
+                m.d.comb += [x.eq(saturate(z, bits)), derivative.eq(x == z)]
+            case "ternary":
+                one, half = 1 << frac, 1 << frac - 1
+                magnitude = Signal(self._source.z_bits, name=f"magnitude{unit}")
+                m.d.comb += [
+                    magnitude.eq(abs(z)),
+                    x.eq(Mux(magnitude >= one, Mux(z < 0, -1, 1), 0)),
+                    derivative.eq((magnitude > half) & (magnitude < one + half)),
+                ]
+        with m.If(enable):
+            m.d.sync += [result.x.eq(x), result.derivative.eq(derivative), result.active.eq((x != 0) | derivative)]
+
+    def _look_up(self, m: Module, unit: int, z, result, enable):
+        bits = self._source.z_bits
+        layout = active_layout(self._target)
+        x = tables.sigmoid(bits, self._source.z_frac, self._target.x.maximum)
+        derivative = tables.sigmoid_derivative(bits, self._source.z_frac)
+        # The address is the two's complement of z, so the upper half of the table comes first.
+        order = [(index + (1 << bits - 1)) % (1 << bits) for index in range(1 << bits)]
+        rom = memory.Memory(shape=layout, depth=1 << bits, init=[
+            {"x": int(x[i]), "derivative": int(derivative[i]), "active": int(x[i] != 0 or derivative[i] != 0)}
+            for i in order])
+        m.submodules[f"rom{unit}"] = rom
+        port = rom.read_port()
+        m.d.comb += [port.addr.eq(z.as_unsigned()), port.en.eq(enable), result.eq(port.data)]
