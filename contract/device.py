@@ -82,7 +82,8 @@ class DomainWallDevice(_Device):
 
     kind: Literal["domain_wall"]
     sigma: float | tuple[float, ...] = 0.2
-    """Cycle-to-cycle write noise in levels: one figure, or one a state."""
+    """Cycle-to-cycle write noise in levels: one figure, or one a state. Noise of less than half a
+    sub-level is rounded away; a larger ``sub_bits`` resolves it."""
     offset: float | tuple[float, ...] = 0.0
     """Displacement of the mean landing point from the nominal state in levels: one, or one a state."""
 

@@ -1,7 +1,8 @@
 """Integer tables of the smooth functions: sigmoid, its derivative, and the normal quantile.
 
-Entries are rounded to nearest, halves up. No entry lies within 1e-9 of a tie, so every correct
-``exp`` and every correct quantile function yields the same integers.
+Entries are rounded to nearest, halves up. Up to 24 fraction bits of ``z``, no entry lies within 1e-9 of
+a tie, but for ``sigmoid(0)``, which is exactly 1/2: so every correct ``exp`` and every correct quantile
+function yields the same integers.
 """
 
 from statistics import NormalDist
@@ -10,8 +11,9 @@ import numpy as np
 
 NORMAL_INDEX_BITS = 10
 """Random bits that address the normal quantile table."""
+NORMAL_BITS = 10
 NORMAL_FRAC = 7
-"""Fraction bits of its entries, in units of one sigma; entries are signed 10 bit."""
+"""Width and fraction bits of its signed entries, in units of one sigma."""
 DERIVATIVE_BITS = 8
 DERIVATIVE_FRAC = 9
 """Width and fraction bits of the sigmoid neuron's derivative."""
@@ -31,7 +33,7 @@ def normal_quantiles() -> np.ndarray:
 
 def _sigmoid(z_bits: int, z_frac: int) -> np.ndarray:
     z = np.arange(-(1 << z_bits - 1), 1 << z_bits - 1) / (1 << z_frac)
-    return 1 / (1 + np.exp(-z))
+    return 1 / (1 + np.exp(np.minimum(-z, 700)))  # the rest is 0 as well, without overflow
 
 
 def sigmoid(z_bits: int, z_frac: int, one: int) -> np.ndarray:

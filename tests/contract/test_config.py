@@ -1,0 +1,82 @@
+import copy
+
+import pytest
+from spinloom import config
+from spinloom.contract.geometry import ConfigError
+
+DOCUMENT = {
+    "input": {"count": 4}, "device": {"kind": "domain_wall"},
+    "layers": [{"cols": 6, "bias": True}, {"cols": 2}],
+}
+
+
+@pytest.mark.parametrize("preset", sorted(path.stem for path in config.PRESETS.glob("*.toml")))
+def test_presets_load(preset):
+    experiment = config.load(preset)
+    assert experiment.name == preset
+    assert len(experiment.crossbars) == len(experiment.layers)
+
+
+def test_defaults_are_derived():
+    first, second = config.parse(DOCUMENT, "small").crossbars
+    assert (first.rows, first.lanes, first.adcs, first.source) == (5, 6, 6, None)
+    assert (second.rows, second.source, second.source_delta_bits) == (6, "relu", 9)
+    assert first.threshold == 1 << 12
+    assert first.init_states == (1, 3)
+
+
+def test_the_last_learning_rate_stays():
+    experiment = config.parse(DOCUMENT | {"learning_rate_shifts": [5, 7]}, "small")
+    assert [experiment.learning_rate_shift(epoch) for epoch in range(4)] == [5, 7, 7, 7]
+
+
+@pytest.mark.parametrize(("place", "value", "message"), [
+    (("epoch",), 3, "test: epoch=3: Extra inputs are not permitted"),
+    (("layers", 0, "lane"), 3, r"test: layers\[0\].lane=3: Extra inputs"),
+    (("layers", 0, "lanes"), 4, r"test: layers\[0\].lanes=4: must be one of the divisors 1, 2, 3, 6"),
+    (("layers", 1, "neuron"), "relu", "the last layer has neuron='relu'"),
+    (("layers", 0, "neuron"), "tanh", r"layers\[0\].neuron='tanh': Input should be 'relu', 'sigmoid'"),
+    (("layers", 0, "activation_bits"), 13, r"layers\[0\].activation_bits=13: .* less than or equal to 12"),
+    (("layers", 1, "z_frac"), 10, r"layers\[1\].z_frac=10: must be 0 to z_bits-1=9"),
+    (("layers", 1, "delta_frac"), 9, r"layers\[1\].delta_frac=9: cross-entropy needs 1 to delta_bits-1=8"),
+    (("layers", 0, "chi_bits"), 12, r"layers\[0\].threshold=4096: must be 1 to 2047"),
+    (("layers",), [], "layers: .* at least 1 item"),
+    (("seed",), -1, "seed=-1: .* greater than or equal to 0"),
+    (("epochs",), 0, "epochs=0: .* greater than or equal to 1"),
+    (("learning_rate_shifts",), [], "learning_rate_shifts: .* at least 1 item"),
+    (("init_spread",), 0.0, None),
+    (("device", "kind"), "memristor", "device.*memristor.*'ideal', 'domain_wall'"),
+    (("device", "sigma"), 7.0, "sigma=7.0: must lie in 0 to"),
+    (("device", "states"), 4, None),
+    (("input", "kind"), "binary", "input.kind='binary': Input should be 'unsigned', 'signed' or 'ternary'"),
+])
+def test_a_wrong_field_is_named_in_one_line(place, value, message):
+    document = copy.deepcopy(DOCUMENT)
+    section = document
+    for step in place[:-1]:
+        section = section[step]
+    section[place[-1]] = value
+    if message is None:
+        assert config.parse(document, "test").crossbars
+        return
+    with pytest.raises(ConfigError, match=message) as caught:
+        config.parse(document, "test")
+    assert "\n" not in str(caught.value)
+
+
+def test_no_state_within_the_initial_spread():
+    document = DOCUMENT | {"init_spread": 0.2, "device": {"kind": "ideal", "states": 2}}
+    with pytest.raises(ConfigError, match="init_spread=0.2: no state lies within it; use at least 0.5"):
+        config.parse(document, "test")
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    with pytest.raises(ConfigError, match="no preset 'digit'; presets are .*digits-dw5.*; .* must end in .toml"):
+        config.load("digit")
+    with pytest.raises(ConfigError, match="cannot read .*none.toml: No such file"):
+        config.load(str(tmp_path / "none.toml"))
+    broken = tmp_path / "broken.toml"
+    broken.write_text("epochs = = 3\n")
+    with pytest.raises(ConfigError, match="broken.toml: not valid TOML: .*line 1") as caught:
+        config.load(str(broken))
+    assert "\n" not in str(caught.value)

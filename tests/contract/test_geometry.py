@@ -1,0 +1,58 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from spinloom import config
+from spinloom.contract.geometry import ConfigError, divisors, signed_bits
+
+
+def geometry():
+    return config.load("digits-dw5").crossbars[1]
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"cols": 0}, r"layers\[1\].cols=0: must be 1 to 1024"),
+    ({"cols": 1025, "lanes": 1, "adcs": 1}, r"cols=1025: must be 1 to 1024"),
+    ({"inputs": 1024, "bias": True}, r"rows=1025: must be 1 to 1024"),
+    ({"inputs": 0, "bias": True}, r"inputs=0: must be at least 1"),
+    ({"lanes": 3}, r"lanes=3: must be one of the divisors 1, 2, 5, 10"),
+    ({"lanes": 5, "adcs": 2}, r"adcs=2: must be one of the divisors 1, 5"),
+    ({"z_bits": 13}, r"z_bits=13: must be 2 to 12"),
+    ({"delta_bits": 17}, r"delta_bits=17: must be 2 to 16"),
+    ({"chi_bits": 25}, r"chi_bits=25: must be 4 to 24"),
+    ({"threshold": 0}, r"threshold=0: must be 1 to"),
+    ({"threshold": 1 << 20}, r"threshold=1048576: must be 1 to \d+ \(units of 2\*\*-chi_frac levels; raise chi_bits"),
+    ({"chi_frac": 2}, r"chi_frac=2: must be at least device.sub_bits=3"),
+    ({"z_frac": 30}, r"derived adc_shift is -\d+, must be at least 0: lower z_frac"),
+    ({"source_delta_frac": 30}, r"derived error_shift is -\d+, must be at least 0: lower delta_frac"),
+    ({"learning_rate_shifts": (-20, 0)}, r"update_shift at the largest learning rate is -\d+"),
+    ({"learning_rate_shifts": (5, 21)}, r"learning_rate_shifts=\(5, 21\): may span at most 15"),
+])
+def test_bounds_are_refused_by_name(change, message):
+    with pytest.raises(ConfigError, match=message):
+        replace(geometry(), **change)
+
+
+@pytest.mark.parametrize("side", [1, 1024])
+def test_every_side_from_1_to_1024_is_possible(side):
+    crossbar = replace(geometry(), inputs=side, cols=side, lanes=side, adcs=1)
+    assert (crossbar.rows, crossbar.folds) == (side, 1)
+
+
+def test_sums_never_need_more_than_their_width():
+    crossbar = geometry()
+    g = -(1 << crossbar.device.g_bits - 1)
+    assert crossbar.rows * crossbar.x.maximum * -g < 1 << crossbar.sum_bits - 1
+    assert crossbar.cols * g * -(1 << crossbar.delta_bits - 1) < 1 << crossbar.error_bits - 1
+
+
+@given(magnitude=st.integers(0, 2**40))
+def test_signed_bits_is_the_narrowest_width(magnitude):
+    bits = signed_bits(magnitude)
+    assert magnitude < 1 << bits - 1
+    assert bits == 1 or magnitude >= 1 << bits - 2
+
+
+def test_divisors():
+    assert divisors(12) == [1, 2, 3, 4, 6, 12]

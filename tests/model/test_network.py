@@ -1,0 +1,109 @@
+"""The golden model against the independent implementation of the specification, and its own contracts."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from spinloom import config
+from spinloom.contract.hashing import sample_order
+from spinloom.model.network import Network
+
+from . import reference
+from .experiments import experiments
+
+
+def random_samples(experiment, count, seed):
+    random = np.random.default_rng(seed)
+    form = experiment.input.format
+    xs = random.integers(form.minimum, form.maximum, (count, experiment.input.count), endpoint=True)
+    xs[random.random(xs.shape) < 0.4] = 0
+    return xs, random.integers(0, experiment.layers[-1].cols, count).tolist()
+
+
+def assert_same_state(network, other):
+    expected = other.state()
+    actual = network.state()
+    assert actual.keys() == expected.keys()
+    for name in expected:
+        assert actual[name].tolist() == expected[name], name
+
+
+@settings(max_examples=60, deadline=None)
+@given(experiment=experiments(), seed=st.integers(0, 2**32 - 1))
+def test_training_equals_the_reference(experiment, seed):
+    network, other = Network(experiment), reference.Network(experiment)
+    assert_same_state(network, other)
+    xs, labels = random_samples(experiment, 12, seed)
+    for epoch in range(2):
+        predictions = []
+        order = sample_order(experiment.seed, epoch, len(xs))
+        for count, i in enumerate(order, start=1):
+            predictions.append(network.train(torch.from_numpy(xs[i]), labels[i], experiment.learning_rate_shift(epoch),
+                                             program=experiment.batch == 1))
+            if experiment.batch > 1 and (count % experiment.batch == 0 or count == len(order)):
+                network.program()
+        assert predictions == other.train_epoch(xs.tolist(), labels, epoch)
+        assert_same_state(network, other)
+
+
+def test_prediction_leaves_the_machine_alone_and_agrees_with_inference():
+    experiment = config.load("digits-dw5")
+    network = Network(experiment)
+    xs, labels = random_samples(experiment, 20, 1)
+    xs = torch.from_numpy(xs)
+    for x, label in zip(xs, labels, strict=True):
+        network.train(x, label, 5)
+    before = network.state()
+    predictions = network.predict(xs).tolist()
+    after = network.state()
+    assert all((before[name] == after[name]).all() for name in before)
+    assert [network.infer(x) for x in xs] == predictions
+    assert network.crossbars[0].counters["forwards"] == 40
+
+
+def test_a_loaded_network_continues_as_the_saved_one():
+    experiment = config.load("digits-dw5")
+    xs, labels = random_samples(experiment, 60, 2)
+    xs = torch.from_numpy(xs)
+    one, two = Network(experiment), Network(experiment.model_copy(update={"seed": 7}))
+    for x, label in zip(xs[:30], labels[:30], strict=True):
+        one.train(x, label, 4)
+    two.load(one.state())
+    for network in (one, two):
+        for x, label in zip(xs[30:], labels[30:], strict=True):
+            network.train(x, label, 4)
+    first, second = one.state(), two.state()
+    assert first["layer0_counters"][4] > 0
+    assert all((first[name] == second[name]).all() for name in first)
+
+
+def test_bound_counts_active_rows_and_folds():
+    experiment = config.parse({
+        "input": {"count": 3}, "device": {"kind": "ideal"},
+        "layers": [{"cols": 4, "lanes": 2, "bias": True, "weight_step": -2}, {"cols": 2, "lanes": 1}],
+    }, "small")
+    network = Network(experiment)
+    network.train(torch.tensor([0, 200, 3]), 1, 6)
+    hidden = network.crossbars[1].counters["update_rows"]
+    assert network.active_rows == [3, hidden]
+    assert network.bound_cycles == 2 * (3 * 2 + hidden * 2)
+
+
+@pytest.mark.parametrize(("name", "value", "message"), [
+    ("layer1_g", None, "crossbar 1: the state has no array 'g'"),
+    ("layer0_g", np.zeros((3, 3), np.int16), r"g is int16 \(3, 3\); it must hold integers of shape \(64, 32\)"),
+    ("layer0_g", np.full((64, 32), 99, np.int16), "crossbar 0: g holds values from 99 to 99; they must lie in -32"),
+    ("layer0_chi", np.zeros((64, 32)), "chi is float64"),
+    ("layer0_lfsr", np.array(0, np.uint32), "lfsr holds values from 0 to 0; they must lie in 1 to 4294967295"),
+    ("layer1_counters", np.full(7, -1), "counters holds values from -1 to -1"),
+])
+def test_a_state_that_does_not_fit_is_refused(name, value, message):
+    network = Network(config.load("digits-dw5"))
+    state = network.state()
+    if value is None:
+        del state[name]
+    else:
+        state[name] = value
+    with pytest.raises(ValueError, match=message):
+        network.load(state)
