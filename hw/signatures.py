@@ -87,3 +87,106 @@ def sample_layout(cols: int) -> data.StructLayout:
 def result_layout(cols: int) -> data.StructLayout:
     """The answer to a sample."""
     return data.StructLayout({"prediction": unsigned(index_bits(cols)), "correct": 1})
+
+
+def address_bits(geometry: CrossbarGeometry) -> int:
+    """Width of the address of a word, the cells of one fold of one row; word ``fold * rows + row``."""
+    return index_bits(geometry.rows * geometry.folds)
+
+
+def slot_layout(geometry: CrossbarGeometry) -> data.StructLayout:
+    """What one clock of the arrays is used for. The controller issues at most one slot a clock; it
+    travels with its data down the pipeline of the arrays:
+
+    ===== ==========================================================================================
+    clock work
+    ===== ==========================================================================================
+    0     both arrays and the error store are read
+    1     products
+    2     column sums; row sums enter the adder tree; residual plus product, override of one lane
+    3     write-back to both arrays; comparison with the threshold
+    ===== ==========================================================================================
+    """
+    return data.StructLayout({
+        "address": unsigned(address_bits(geometry)),
+        "fold": unsigned(index_bits(geometry.folds)),
+        "row": unsigned(index_bits(geometry.inputs)),
+        "x": x_shape(geometry),
+        "derivative": unsigned(max(1, geometry.derivative_bits)),
+        "forward": 1,  # multiply by x into the column sums ...
+        "first": 1,  # ... which start here
+        "last": 1,  # ... and are converted after this row ...
+        "final": 1,  # ... which closes the sample
+        "backward": 1,  # multiply by the error into the row sum
+        "error_last": 1,  # the row sum is the sample's last
+        "update": 1,  # add the product of x and error to the residual
+        "fire": 1,  # program the cells that reach the threshold
+        "fetch": 1,  # answer with the cell at `lane`
+        "override": 1,  # replace the cell at `lane` by `cell`
+        "assemble": 1,  # ... and hold the other lanes, which were assembled before
+        "write": 1,  # write back
+        "lane": unsigned(index_bits(geometry.lanes)),
+        "cell": cell_layout(geometry),
+    })
+
+
+def position_layout(geometry: CrossbarGeometry) -> data.StructLayout:
+    """The place of a cell: word and lane."""
+    return data.StructLayout({"address": unsigned(address_bits(geometry)), "lane": unsigned(index_bits(geometry.lanes))})
+
+
+WRITE_BACK = 3
+"""Clock of a slot in which the arrays are written."""
+
+
+def event_layout(geometry: CrossbarGeometry) -> data.StructLayout:
+    """A cell to be programmed: by its residual, or, with ``write``, to ``state``."""
+    return data.StructLayout({"position": position_layout(geometry), "write": 1,
+                              "state": unsigned(index_bits(geometry.device.states))})
+
+
+def request_layout(geometry: CrossbarGeometry) -> data.StructLayout:
+    """What the programmer wants of the arrays: to fetch a cell, or, with ``write``, to replace it."""
+    return data.StructLayout({"position": position_layout(geometry), "write": 1, "cell": cell_layout(geometry)})
+
+
+def boost_bits(geometry: CrossbarGeometry) -> int:
+    """Width of the left shift of ``x`` that selects a learning rate."""
+    lowest, highest = geometry.learning_rate_shifts
+    return index_bits(highest - lowest + 1)
+
+
+def command_layout(geometry: CrossbarGeometry) -> data.StructLayout:
+    """An operation of a crossbar; updates are made at the learning rate
+    ``2**-(learning_rate_shifts[1] - boost)``."""
+    return data.StructLayout({"operation": Operation, "boost": unsigned(boost_bits(geometry))})
+
+
+class NetworkOperation(enum.Enum, shape=3):
+    """What a network does on command."""
+
+    INFER = 0
+    """Take the drive of one sample, answer with the prediction."""
+    TRAIN = 1
+    """``INFER``, then train on the label, programming at once."""
+    ACCUMULATE = 2
+    """As ``TRAIN``, without programming: a sample of a mini-batch."""
+    PROGRAM = 3
+    """Program every cell whose residual has reached the threshold: the end of a mini-batch."""
+    WRITE = 4
+    """Take a state a cell of ``layer``, row-major, and program-and-verify each."""
+    LOAD = 5
+    """Take the complete state of ``layer``."""
+    DUMP = 6
+    """Answer with the complete state of ``layer``."""
+
+
+def network_command_layout(geometries: tuple[CrossbarGeometry, ...]) -> data.StructLayout:
+    """An operation of a network. ``label`` and ``boost`` are for samples (see ``command_layout``),
+    ``layer`` is for ``WRITE``, ``LOAD`` and ``DUMP``."""
+    return data.StructLayout({
+        "operation": NetworkOperation,
+        "layer": unsigned(index_bits(len(geometries))),
+        "label": unsigned(index_bits(geometries[-1].cols)),
+        "boost": unsigned(boost_bits(geometries[0])),
+    })

@@ -1,0 +1,435 @@
+"""The controller of a crossbar: turns operations into slots of the arrays, one a clock."""
+
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from ..contract import lfsr
+from ..contract.geometry import COUNTER_BITS, COUNTERS, CrossbarGeometry
+from .signatures import (
+    WRITE_BACK,
+    Operation,
+    boost_bits,
+    command_layout,
+    drive_layout,
+    event_layout,
+    index_bits,
+    request_layout,
+    slot_layout,
+    state_bits,
+    x_shape,
+)
+
+
+class CrossbarController(wiring.Component):
+    """Carries out one operation after the other (see ``Operation``), each as a scan over the words of the arrays.
+
+    A scan takes one slot a clock, and only for rows that matter: the rows driven in the sample, kept in a list, and the
+    bias row. A forward pass goes fold by fold (the first while the drive arrives), an update row by row. Slots are
+    withheld while the queue of events or the row sums have no room, and given up to requests of the programmer.
+    An operation starts when all effects of the one before have reached the arrays, so no read overtakes a write.
+
+    Clocks, with ``n`` active rows (bias included): ``n * folds`` a forward pass or update, plus 1 for the first fold that is
+    replayed from the list, plus 2 for each programmed cell; ``rows * folds`` for ``PROGRAM``; ``rows * cols + 8`` to load or dump.
+    """
+
+    def __init__(self, *, geometry: CrossbarGeometry, backward: bool):
+        self.geometry = geometry
+        self.backward = backward
+        super().__init__({
+            "command": In(stream.Signature(command_layout(geometry))),
+            "x": In(stream.Signature(drive_layout(geometry))),
+            "state_in": In(stream.Signature(unsigned(state_bits(geometry)))),
+            #: What the arrays do in this clock.
+            "slot": Out(slot_layout(geometry)),
+            #: Selects the learning rate of the update under way.
+            "boost": Out(boost_bits(geometry)),
+            #: A row sum to be answered leaves with this slot.
+            "answer": Out(1),
+            #: Column sums may be loaded into the ADC.
+            "adc_ready": In(1),
+            #: Empties the error store, which then fills.
+            "errors_start": Out(1),
+            "errors_complete": In(1),
+            #: Room behind the pipeline for row sums and for programming events.
+            "error_room": In(1),
+            "event_room": In(1),
+            #: No programming event is waiting or being served.
+            "programmed": In(1),
+            "request": In(stream.Signature(request_layout(geometry))),
+            #: Program-and-verify, cell by cell.
+            "event": Out(stream.Signature(event_layout(geometry))),
+            #: Words of the state that are not cells.
+            "word": Out(stream.Signature(unsigned(state_bits(geometry)))),
+            #: Room behind the pipeline for fetched cells, and none of them under way.
+            "dump_room": In(1),
+            "dump_idle": In(1),
+            "dumping": Out(1),
+            #: State of the LFSR, and its replacement by the word at `state_in`.
+            "lfsr": In(lfsr.WIDTH),
+            "lfsr_load": Out(1),
+            #: Pulses to count.
+            "attempt": In(1),
+            "blocked": In(1),
+            "failure": In(1),
+            #: No operation is under way or about to start, and its effects have reached the arrays.
+            "idle": Out(1),
+        })
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        geometry = self.geometry
+        rows, inputs, folds, lanes = geometry.rows, geometry.inputs, geometry.folds, geometry.lanes
+        drive, slot = self.x.payload, self.slot
+
+        operation = Signal(Operation)
+        forward, fires = Signal(), Signal()
+        m.d.comb += [
+            forward.eq(operation == Operation.FORWARD),
+            fires.eq((operation == Operation.UPDATE) | (operation == Operation.PROGRAM)),
+            self.dumping.eq(operation == Operation.DUMP),
+        ]
+
+        # The rows of the sample, read one ahead of `cursor` so that `entry` is always the current one.
+        entry_layout = {"row": unsigned(index_bits(inputs)), "x": x_shape(geometry)}
+        if geometry.derivative_bits:
+            entry_layout["derivative"] = unsigned(geometry.derivative_bits)
+        m.submodules.active = active = Memory(shape=data.StructLayout(entry_layout), depth=max(2, inputs), init=[])
+        keep, recall = active.write_port(), active.read_port()
+        entry = recall.data
+        count = Signal(range(inputs + 1))
+        cursor, following = Signal(range(max(2, inputs))), Signal(range(max(2, inputs)))
+        errors = Signal(range(inputs + 1))  # rows up to and including the last with a derivative
+        last_entry = Signal()
+        m.d.comb += [
+            following.eq(cursor),
+            recall.addr.eq(following),
+            keep.addr.eq(count),
+            keep.data.row.eq(drive.row),
+            keep.data.x.eq(drive.x),
+            last_entry.eq(cursor + 1 == count),
+        ]
+        m.d.sync += cursor.eq(following)
+        drive_derivative, entry_derivative = 0, 0
+        if geometry.derivative_bits:
+            m.d.comb += keep.data.derivative.eq(drive.derivative)
+            drive_derivative, entry_derivative = drive.derivative, entry.derivative
+
+        # Place in the scan.
+        row = Signal(range(max(2, rows)))
+        fold, base = Signal(range(max(2, folds))), Signal(range(max(2, rows * folds)))
+        lane = Signal(range(max(2, lanes)))
+        last_fold, last_lane = Signal(), Signal()
+        fresh = Signal()  # the column sums of this fold start
+        m.d.comb += [last_fold.eq(fold == folds - 1), last_lane.eq(lane == lanes - 1)]
+
+        def rewind():
+            return [fold.eq(0), base.eq(0), row.eq(0), lane.eq(0)]
+
+        def next_fold():
+            return [fold.eq(fold + 1), base.eq(base + rows)]
+
+        m.d.comb += slot.final.eq(last_fold)
+
+        # What the slots of the last clocks were.
+        used, patched, closed = Signal(WRITE_BACK + 1), Signal(WRITE_BACK), Signal(WRITE_BACK)
+        adc_free, drained = Signal(), Signal()
+        m.d.sync += [
+            used.eq(Cat(slot.forward | slot.write | slot.fetch, used)),
+            patched.eq(Cat(slot.override, patched)),
+            closed.eq(Cat(slot.forward & slot.last, closed)),
+        ]
+        m.d.comb += [
+            adc_free.eq(self.adc_ready & ~closed.any()),
+            drained.eq(~used.any() & self.programmed),
+        ]
+
+        counts = {name: Signal(COUNTER_BITS, name=name) for name in COUNTERS}
+        position = Signal(range(len(COUNTERS)))
+        counted = Array(counts.values())[position]
+        for name, pulse in (("attempts", self.attempt), ("blocked", self.blocked), ("failures", self.failure)):
+            with m.If(pulse):
+                m.d.sync += counts[name].eq(counts[name] + 1)
+
+        def count_one(name: str):
+            return counts[name].eq(counts[name] + 1)
+
+        # The programmer goes first; a cell just replaced is not fetched before it is in the array.
+        served = Signal()
+        m.d.comb += self.request.ready.eq(self.request.payload.write | ~patched.any())
+        m.d.comb += served.eq(self.request.valid & self.request.ready)
+        go = Signal()  # a slot of an update may be issued
+        m.d.comb += go.eq(~served & self.event_room & self.error_room)
+
+        with m.FSM() as fsm:
+            with m.State("idle"):
+                m.d.comb += following.eq(0)
+                m.d.sync += rewind()
+                m.d.comb += self.command.ready.eq(drained)
+                with m.If(self.command.valid & drained):
+                    m.d.sync += [operation.eq(self.command.payload.operation), self.boost.eq(self.command.payload.boost)]
+                    with m.Switch(self.command.payload.operation):
+                        with m.Case(Operation.FORWARD):
+                            m.d.sync += [count.eq(0), errors.eq(0), fresh.eq(1), count_one("forwards")]
+                            m.next = "listen"
+                        with m.Case(Operation.SELECT):
+                            m.d.sync += [count.eq(0), errors.eq(0)]
+                            m.next = "listen"
+                        with m.Case(Operation.BACKWARD, Operation.UPDATE, Operation.ACCUMULATE):
+                            m.d.comb += self.errors_start.eq(1)
+                            m.next = "await"
+                        with m.Case(Operation.PROGRAM):
+                            m.next = "rows"
+                        with m.Default():
+                            m.next = "cells"
+
+            with m.State("listen"):
+                closing = drive.last & (not geometry.bias)
+                m.d.comb += [
+                    self.x.ready.eq(~closing | adc_free),
+                    slot.address.eq(drive.row),
+                    slot.x.eq(drive.x),
+                    slot.first.eq(fresh),
+                    slot.last.eq(closing),
+                    slot.forward.eq(forward & self.x.valid & self.x.ready),
+                    following.eq(0),
+                ]
+                with m.If(self.x.valid & self.x.ready):
+                    m.d.sync += fresh.eq(0)
+                    with m.If((drive.x != 0) | (drive_derivative != 0)):
+                        m.d.comb += keep.en.eq(1)
+                        m.d.sync += count.eq(count + 1)
+                        with m.If(drive_derivative != 0):
+                            m.d.sync += errors.eq(count + 1)
+                    with m.If(forward & (drive.x != 0)):
+                        m.d.sync += count_one("forward_rows")
+                    with m.If(drive.last):
+                        m.next = "idle"
+                        with m.If(forward):
+                            if geometry.bias:
+                                m.next = "bias"
+                            elif folds > 1:
+                                m.d.sync += [next_fold(), fresh.eq(1)]
+                                m.next = "prime"
+
+            if folds > 1:
+                with m.State("prime"):  # the entry written last is readable from here on
+                    m.d.comb += following.eq(0)
+                    m.next = "replay"
+                with m.State("replay"):
+                    closing = (last_entry | (count == 0)) & (not geometry.bias)
+                    m.d.comb += [
+                        slot.address.eq(base + entry.row),
+                        slot.x.eq(entry.x),
+                        slot.first.eq(fresh),
+                        slot.last.eq(closing),
+                        slot.forward.eq(~closing | adc_free),
+                    ]
+                    with m.If(count == 0):
+                        m.d.comb += slot.x.eq(0)
+                    with m.If(slot.forward):
+                        m.d.comb += following.eq(cursor + 1)
+                        m.d.sync += fresh.eq(0)
+                        with m.If(last_entry | (count == 0)):
+                            m.d.comb += following.eq(0)
+                            if geometry.bias:
+                                m.next = "bias"
+                            else:
+                                m.d.sync += [next_fold(), fresh.eq(1)]
+                                with m.If(last_fold):
+                                    m.next = "idle"
+
+            if geometry.bias:
+                with m.State("bias"):
+                    m.d.comb += [
+                        following.eq(0),
+                        slot.address.eq(base + inputs),
+                        slot.x.eq(geometry.bias_value),
+                        slot.first.eq(fresh),
+                        slot.last.eq(1),
+                        slot.forward.eq(adc_free),
+                    ]
+                    with m.If(adc_free):
+                        with m.If(fold == 0):
+                            m.d.sync += count_one("forward_rows")
+                        m.d.sync += [next_fold(), fresh.eq(1)]
+                        m.next = "idle"
+                        if folds > 1:
+                            with m.If(~last_fold):
+                                m.next = "replay"
+
+            with m.State("await"):
+                m.d.comb += following.eq(0)
+                with m.If(self.errors_complete):
+                    with m.If(operation == Operation.BACKWARD):
+                        m.next = "rows"
+                    with m.Elif(count != 0):
+                        m.next = "update"
+                    with m.Else():
+                        m.next = "silent" if self.backward else "update bias"
+
+            with m.State("update"):
+                updates = entry.x != 0
+                m.d.comb += [
+                    slot.address.eq(base + entry.row),
+                    slot.fold.eq(fold),
+                    slot.row.eq(entry.row),
+                    slot.x.eq(entry.x),
+                    slot.derivative.eq(entry_derivative),
+                    slot.error_last.eq(cursor + 1 == errors),
+                ]
+                with m.If(go):
+                    m.d.comb += [
+                        slot.update.eq(updates),
+                        slot.write.eq(updates),
+                        slot.fire.eq(updates & fires),
+                    ]
+                    m.d.sync += next_fold()
+                    if self.backward:
+                        m.d.comb += [
+                            slot.backward.eq(entry_derivative != 0),
+                            self.answer.eq(slot.backward & last_fold),
+                        ]
+                    with m.If(last_fold):
+                        m.d.comb += following.eq(cursor + 1)
+                        m.d.sync += [fold.eq(0), base.eq(0)]
+                        with m.If(updates):
+                            m.d.sync += count_one("update_rows")
+                        if self.backward:
+                            with m.If(slot.backward):
+                                m.d.sync += count_one("backward_rows")
+                        with m.If(last_entry):
+                            m.next = "update bias"
+                            if self.backward:
+                                with m.If(errors == 0):
+                                    m.next = "silent"
+
+            if self.backward:
+                with m.State("silent"):  # no row passes an error on: one that is multiplied by 0 carries `last`
+                    m.d.comb += [
+                        slot.fold.eq(folds - 1),
+                        slot.error_last.eq(1),
+                        slot.backward.eq(go),
+                        self.answer.eq(go),
+                    ]
+                    with m.If(go):
+                        m.next = "update bias"
+
+            with m.State("update bias"):
+                if geometry.bias:
+                    m.d.comb += [
+                        slot.address.eq(base + inputs),
+                        slot.fold.eq(fold),
+                        slot.x.eq(geometry.bias_value),
+                    ]
+                    with m.If(go):
+                        m.d.comb += [slot.update.eq(1), slot.write.eq(1), slot.fire.eq(fires)]
+                        m.d.sync += next_fold()
+                        with m.If(last_fold):
+                            m.d.sync += count_one("update_rows")
+                            m.next = "idle"
+                else:
+                    m.next = "idle"
+
+            with m.State("rows"):
+                m.d.comb += [
+                    slot.address.eq(base + row),
+                    slot.fold.eq(fold),
+                    slot.row.eq(row),
+                    slot.error_last.eq(row == inputs - 1),
+                ]
+                with m.If(go):
+                    m.d.sync += next_fold()
+                    with m.If(fires):
+                        m.d.comb += [slot.write.eq(1), slot.fire.eq(1)]
+                    if self.backward:
+                        with m.Else():
+                            m.d.comb += [slot.backward.eq(1), self.answer.eq(last_fold)]
+                    with m.If(last_fold):
+                        m.d.sync += [fold.eq(0), base.eq(0), row.eq(row + 1)]
+                        with m.If(~fires):
+                            m.d.sync += count_one("backward_rows")
+                        with m.If(row == Mux(fires, rows - 1, inputs - 1)):
+                            m.next = "idle"
+
+            with m.State("cells"):
+                word = data.View(slot.cell.shape(), self.state_in.payload[:slot.cell.shape().size])
+                step = Signal()
+                m.d.comb += [
+                    slot.address.eq(base + row),
+                    slot.lane.eq(lane),
+                    slot.cell.eq(word),
+                    self.event.payload.position.address.eq(slot.address),
+                    self.event.payload.position.lane.eq(lane),
+                    self.event.payload.state.eq(self.state_in.payload),
+                    self.event.payload.write.eq(1),
+                ]
+                with m.Switch(operation):
+                    with m.Case(Operation.LOAD):
+                        m.d.comb += [
+                            self.state_in.ready.eq(1),
+                            step.eq(self.state_in.valid),
+                            slot.write.eq(step),
+                            slot.override.eq(step),
+                            slot.assemble.eq(step),
+                        ]
+                    with m.Case(Operation.DUMP):
+                        m.d.comb += [step.eq(self.dump_room), slot.fetch.eq(step)]
+                    with m.Default():
+                        m.d.comb += [
+                            self.event.valid.eq(self.state_in.valid),
+                            self.state_in.ready.eq(self.event.ready),
+                            step.eq(self.event.valid & self.event.ready),
+                        ]
+                with m.If(step):
+                    m.d.sync += lane.eq(lane + 1)
+                    with m.If(last_lane):
+                        m.d.sync += [lane.eq(0), next_fold()]
+                        with m.If(last_fold):
+                            m.d.sync += [fold.eq(0), base.eq(0), row.eq(row + 1)]
+                            with m.If(row == rows - 1):
+                                m.d.sync += position.eq(0)
+                                with m.If(operation == Operation.WRITE):
+                                    m.next = "idle"
+                                with m.Else():
+                                    m.next = "lfsr"
+
+            with m.State("lfsr"):
+                m.d.comb += self.word.payload.eq(self.lfsr)
+                with m.If(self.dumping):
+                    m.d.comb += self.word.valid.eq(self.dump_idle)
+                    with m.If(self.word.valid & self.word.ready):
+                        m.next = "counters"
+                with m.Else():
+                    m.d.comb += [self.state_in.ready.eq(1), self.lfsr_load.eq(self.state_in.valid)]
+                    with m.If(self.state_in.valid):
+                        m.next = "counters"
+
+            with m.State("counters"):
+                m.d.comb += self.word.payload.eq(counted)
+                step = Signal()
+                with m.If(self.dumping):
+                    m.d.comb += [self.word.valid.eq(1), step.eq(self.word.ready)]
+                with m.Else():
+                    m.d.comb += [self.state_in.ready.eq(1), step.eq(self.state_in.valid)]
+                    with m.If(step):
+                        m.d.sync += counted.eq(self.state_in.payload)
+                with m.If(step):
+                    m.d.sync += position.eq(position + 1)
+                    with m.If(position == len(COUNTERS) - 1):
+                        m.next = "idle"
+
+        # Requests of the programmer displace whatever the scan would have issued.
+        with m.If(served):
+            request = self.request.payload
+            m.d.comb += [
+                slot.address.eq(request.position.address),
+                slot.lane.eq(request.position.lane),
+                slot.cell.eq(request.cell),
+                slot.fetch.eq(~request.write),
+                slot.write.eq(request.write),
+                slot.override.eq(request.write),
+            ]
+        m.d.comb += self.idle.eq(fsm.ongoing("idle") & drained & ~self.command.valid)
+        return m

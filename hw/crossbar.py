@@ -1,0 +1,182 @@
+"""A crossbar: device array, residuals, programmer and controller, behind streams."""
+
+from amaranth.hdl import Cat, Module, Signal, unsigned
+from amaranth.lib import stream, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out
+
+from ..contract.geometry import CrossbarGeometry
+from .accumulator import GradientAccumulator
+from .adc import Adc
+from .conductance import ConductanceArray
+from .controller import CrossbarController
+from .error_store import ErrorStore
+from .event_queue import EventQueue
+from .lane_select import LaneSelect
+from .programmer import StochasticProgrammer
+from .signatures import (
+    cell_layout,
+    column_error_layout,
+    command_layout,
+    conversion_layout,
+    drive_layout,
+    row_error_layout,
+    state_bits,
+)
+
+
+class Crossbar(wiring.Component):
+    """``rows x cols`` synapses with their own accumulator, programmer and controller; one a layer.
+
+    ``command`` takes operations (see ``Operation``), which are carried out in order; the primitives of
+    `model.crossbar.Crossbar` are their golden twins and agree in every bit. Each consumes and answers on the streams that it names:
+    ``x`` and ``z`` (forward pass), ``d`` and ``e`` (error), ``state_in`` and ``state_out``: the complete state as
+    the cells row-major, the LFSR, and the counters in the order of ``COUNTERS``, a word each.
+
+    Cycles: see ``CrossbarController``. Without ``backward`` there is no adder tree and no ``e``, as for a first layer.
+
+    Cost: ``rows * cols * (g_bits + chi_bits)`` bits of memory and two multipliers a lane; see the parts.
+    """
+
+    def __init__(self, *, geometry: CrossbarGeometry, backward: bool):
+        self.geometry = geometry
+        self.backward = backward
+        ports = {
+            "command": In(stream.Signature(command_layout(geometry))),
+            "x": In(stream.Signature(drive_layout(geometry))),
+            "z": Out(stream.Signature(conversion_layout(geometry))),
+            "d": In(stream.Signature(column_error_layout(geometry))),
+            "state_in": In(stream.Signature(unsigned(state_bits(geometry)))),
+            "state_out": Out(stream.Signature(unsigned(state_bits(geometry)))),
+            #: Every operation taken has been carried out and its effects have reached the arrays.
+            "idle": Out(1),
+        }
+        if backward:
+            ports["e"] = Out(stream.Signature(row_error_layout(geometry)))
+        super().__init__(ports)
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        geometry = self.geometry
+        m.submodules.controller = controller = CrossbarController(geometry=geometry, backward=self.backward)
+        m.submodules.conductance = conductance = ConductanceArray(geometry=geometry, backward=self.backward)
+        m.submodules.accumulator = accumulator = GradientAccumulator(geometry=geometry)
+        m.submodules.errors = errors = ErrorStore(geometry=geometry)
+        m.submodules.adc = adc = Adc(geometry=geometry)
+        m.submodules.queue = queue = EventQueue(geometry=geometry)
+        m.submodules.programmer = programmer = StochasticProgrammer(geometry=geometry)
+        slot = controller.slot
+
+        for outer, inner in (("command", controller.command), ("x", controller.x), ("state_in", controller.state_in),
+                             ("d", errors.d), ("z", adc.z)):
+            wiring.connect(m, wiring.flipped(getattr(self, outer)), inner)
+        m.d.comb += [
+            self.idle.eq(controller.idle),
+            conductance.slot.eq(slot),
+            accumulator.slot.eq(slot),
+            accumulator.boost.eq(controller.boost),
+            errors.start.eq(controller.errors_start),
+            errors.fold.eq(slot.fold),
+            accumulator.delta.eq(errors.word),
+            controller.errors_complete.eq(errors.complete),
+        ]
+
+        # Column sums are complete at clock 3 of a slot with `last`.
+        close, final = _delay(m, slot.forward & slot.last, 3), _delay(m, slot.forward & slot.last & slot.final, 3)
+        m.d.comb += [
+            controller.adc_ready.eq(adc.ready),
+            adc.load.eq(close),
+            adc.last.eq(final),
+            adc.sums.eq(conductance.sums),
+        ]
+
+        # Events are programmed one by one; program-and-verify comes from the controller, when the queue is empty.
+        m.d.comb += [
+            queue.valid.eq(accumulator.done),
+            queue.address.eq(accumulator.address),
+            queue.fired.eq(accumulator.fired),
+            controller.event_room.eq(queue.room),
+            controller.programmed.eq(queue.empty & programmer.idle),
+            programmer.event.payload.position.eq(queue.event.payload),
+            programmer.event.valid.eq(queue.event.valid | controller.event.valid),
+            queue.event.ready.eq(programmer.event.ready),
+            controller.event.ready.eq(programmer.event.ready),
+        ]
+        with m.If(controller.event.valid):
+            m.d.comb += programmer.event.payload.eq(controller.event.payload)
+        wiring.connect(m, programmer.request, controller.request)
+        m.d.comb += [
+            programmer.lfsr_load.eq(controller.lfsr_load),
+            programmer.lfsr_state.eq(self.state_in.payload),
+            controller.lfsr.eq(programmer.lfsr),
+            controller.attempt.eq(programmer.attempt),
+            controller.blocked.eq(programmer.blocked),
+            controller.failure.eq(programmer.failure),
+        ]
+
+        # Fetched cells go to the programmer, or out.
+        cell = cell_layout(geometry)
+        m.submodules.select = select = LaneSelect(lanes=geometry.lanes, width=cell.size)
+        m.d.comb += [
+            *(select.i[lane].eq(Cat(accumulator.chi[lane], conductance.g[lane])) for lane in range(geometry.lanes)),
+            select.lane.eq(_delay(m, slot.lane, 1)),
+        ]
+        fetched = _delay(m, slot.fetch, 1 + select.latency)
+        found = Signal(cell)
+        m.d.comb += [found.eq(select.o), programmer.cell.eq(found), programmer.fetched.eq(fetched & ~controller.dumping)]
+
+        in_flight = 1 + select.latency + 2
+        m.submodules.dump = dump = SyncFIFOBuffered(width=state_bits(geometry), depth=2 * in_flight)
+        m.d.comb += [
+            dump.w_data.eq(Cat(found.chi, found.g)),
+            dump.w_en.eq(fetched & controller.dumping),
+            controller.dump_room.eq(dump.level < in_flight),
+            controller.dump_idle.eq((dump.level == 0) & ~_recently(m, slot.fetch, in_flight)),
+            self.state_out.valid.eq(dump.r_rdy | controller.word.valid),
+            self.state_out.payload.eq(dump.r_data),
+            dump.r_en.eq(self.state_out.ready),
+            controller.word.ready.eq(self.state_out.ready),
+        ]
+        with m.If(controller.word.valid):
+            m.d.comb += self.state_out.payload.eq(controller.word.payload)
+
+        if self.backward:
+            # The sums of rows catch up with what is known of their rows, and wait for their taker.
+            latency = conductance.error_latency
+            tag = Signal(row_error_layout(geometry))
+            m.d.comb += [tag.row.eq(slot.row), tag.last.eq(slot.error_last)]
+            if geometry.derivative_bits:
+                m.d.comb += tag.derivative.eq(slot.derivative)
+            answer = Signal(row_error_layout(geometry))
+            m.submodules.answers = answers = SyncFIFOBuffered(width=answer.shape().size, depth=2 * (latency + 2))
+            m.d.comb += [
+                conductance.delta.eq(errors.word),
+                answer.eq(_delay(m, tag, latency)),
+                answer.e.eq(conductance.e),
+                answers.w_data.eq(answer),
+                answers.w_en.eq(_delay(m, controller.answer, latency)),
+                controller.error_room.eq(answers.level < latency + 2),
+                self.e.valid.eq(answers.r_rdy),
+                self.e.payload.eq(answers.r_data),
+                answers.r_en.eq(self.e.ready),
+            ]
+        else:
+            m.d.comb += controller.error_room.eq(1)
+        return m
+
+
+def _delay(m: Module, value, clocks: int):
+    """``value`` as it was ``clocks`` clocks ago."""
+    for _ in range(clocks):
+        delayed = Signal.like(value, name="delayed")
+        m.d.sync += delayed.eq(value)
+        value = delayed
+    return value
+
+
+def _recently(m: Module, pulse, clocks: int):
+    """Whether ``pulse`` was high in one of the last ``clocks`` clocks."""
+    history = Signal(clocks)
+    m.d.sync += history.eq(Cat(pulse, history))
+    return history.any()
+

@@ -1,0 +1,89 @@
+"""The errors at the columns of a crossbar, gathered for the scan of its rows."""
+
+from amaranth.hdl import Module, Signal, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from ..contract.geometry import CrossbarGeometry
+from .signatures import column_error_layout, index_bits
+
+
+class ErrorStore(wiring.Component):
+    """Gathers the sparse, ascending stream ``d`` into words of ``lanes`` errors, one a fold.
+
+    From ``start`` on the store is empty, every error zero, and takes beats up to ``last``; it then
+    is ``complete`` until the next ``start``. ``word`` is the word of the ``fold`` of one clock before.
+
+    Throughput: a beat a clock, plus one clock a fold where there are several.
+
+    Cost: ``cols`` errors in registers (one fold), or ``lanes`` in registers and ``cols`` in memory.
+    """
+
+    def __init__(self, *, geometry: CrossbarGeometry):
+        self.geometry = geometry
+        super().__init__({
+            #: Empties the store.
+            "start": In(1),
+            #: All errors of the sample are here.
+            "complete": Out(1),
+            "d": In(stream.Signature(column_error_layout(geometry))),
+            #: Fold to be read.
+            "fold": In(index_bits(geometry.folds)),
+            #: Its errors, a clock later.
+            "word": Out(data.ArrayLayout(signed(geometry.delta_bits), geometry.lanes)),
+        })
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        geometry = self.geometry
+        gathered = Signal.like(self.word)
+        taking = Signal()
+        lane = Signal(index_bits(geometry.lanes))
+        here = Signal()  # the beat belongs to the word being gathered
+        ended = Signal()  # the last beat was taken, the rest of the folds is zero
+        last_fold = Signal()
+        store = Signal()
+
+        m.d.comb += [
+            self.d.ready.eq(taking & here & ~ended),
+            self.complete.eq(~taking),
+        ]
+        for index in range(geometry.lanes):
+            with m.If(self.d.valid & self.d.ready & (lane == index)):
+                m.d.sync += gathered[index].eq(self.d.payload.delta)
+
+        if geometry.folds == 1:
+            m.d.comb += [here.eq(1), lane.eq(self.d.payload.col), last_fold.eq(1), self.word.eq(gathered)]
+            with m.If(self.d.valid & self.d.ready & self.d.payload.last):
+                m.d.sync += taking.eq(0)
+        else:
+            m.submodules.memory = memory = Memory(shape=self.word.shape(), depth=geometry.folds, init=[])
+            write, read = memory.write_port(), memory.read_port()
+            fold = Signal(range(geometry.folds))
+            base = Signal(range(geometry.cols))
+            beyond = Signal()
+            m.d.comb += [
+                beyond.eq(self.d.payload.col >= base + geometry.lanes),
+                here.eq(~beyond),
+                lane.eq(self.d.payload.col - base),
+                last_fold.eq(fold == geometry.folds - 1),
+                store.eq(taking & (ended | self.d.valid & beyond)),
+                write.addr.eq(fold),
+                write.data.eq(gathered),
+                write.en.eq(store),
+                read.addr.eq(self.fold),
+                self.word.eq(read.data),
+            ]
+            with m.If(self.d.valid & self.d.ready & self.d.payload.last):
+                m.d.sync += ended.eq(1)
+            with m.If(store):
+                m.d.sync += [gathered.eq(0), fold.eq(fold + 1), base.eq(base + geometry.lanes)]
+                with m.If(last_fold):
+                    m.d.sync += taking.eq(0)
+            with m.If(self.start):
+                m.d.sync += [fold.eq(0), base.eq(0), ended.eq(0)]
+
+        with m.If(self.start):
+            m.d.sync += [taking.eq(1), gathered.eq(0)]
+        return m

@@ -1,0 +1,49 @@
+"""A pipelined selection of one lane of a wide word."""
+
+from amaranth.hdl import Array, Module, Signal, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from .adder_tree import RADIX, tree_latency
+from .signatures import index_bits
+
+
+class LaneSelect(wiring.Component):
+    """``o = i[lane]``, ``latency`` clocks later; one selection a clock.
+
+    One of four is chosen between registers, whatever the number of lanes.
+
+    Parameters: ``lanes`` (>= 1) entries of ``width`` bits, signed.
+    """
+
+    def __init__(self, *, lanes: int, width: int):
+        if lanes < 1 or width < 1:
+            raise ValueError(f"lanes={lanes}, width={width}: both must be at least 1")
+        self.lanes = lanes
+        super().__init__({
+            "i": In(data.ArrayLayout(signed(width), lanes)),
+            "lane": In(index_bits(lanes)),
+            "o": Out(signed(width)),
+        })
+
+    @property
+    def latency(self) -> int:
+        """Clocks from ``i`` and ``lane`` to ``o``."""
+        return tree_latency(self.lanes)
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        entries = [self.i[index] for index in range(self.lanes)]
+        lane = self.lane
+        while len(entries) > 1:
+            groups = [entries[first:first + RADIX] for first in range(0, len(entries), RADIX)]
+            entries = []
+            for group in groups:
+                chosen = Signal.like(group[0], name="chosen")
+                m.d.sync += chosen.eq(Array(group)[lane[:2]])
+                entries.append(chosen)
+            rest = Signal(max(1, len(lane) - 2), name="lane")
+            m.d.sync += rest.eq(lane[2:])
+            lane = rest
+        m.d.comb += self.o.eq(entries[0])
+        return m
