@@ -79,7 +79,8 @@ class LossUnit(wiring.Component):
         # The largest column so far, and what the error of this one is made of.
         z = group[0]
         best, prediction = Signal(signed(self._geometry.z_bits)), Signal(col_shape)
-        evaluated = Signal(data.StructLayout({"col": col_shape, "target": 1, "label": col_shape, "train": 1, "last": 1}))
+        evaluated = Signal(data.StructLayout({
+            "col": col_shape, "target": 1, "label": col_shape, "train": 1, "last": 1}))
         valid = Signal()
         with m.If(proceed):
             m.d.sync += valid.eq(taken)
@@ -93,6 +94,8 @@ class LossUnit(wiring.Component):
         d, result = self.d.p, self.result.p
         m.d.comb += proceed.eq((self.d.ready | ~self.d.valid) &
                                (self.result.ready | ~self.result.valid | ~(valid & evaluated.last)))
+        with m.If(self.d.ready):
+            m.d.sync += self.d.valid.eq(0)
         with m.If(proceed):
             m.d.sync += [d.col.eq(evaluated.col), d.delta.eq(delta), d.last.eq(evaluated.last),
                          self.d.valid.eq(valid & evaluated.train)]

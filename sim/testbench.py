@@ -1,0 +1,83 @@
+"""Testbenches: a design, and what drives it and compares it with the golden model, on any simulator."""
+
+import json
+import os
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from random import Random
+
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In
+from amaranth.sim import Simulator
+
+from ..config import Experiment
+from .pins import AmaranthPins, CocotbPins
+from .streams import Bench
+from .sweep import random_experiment
+
+PARAMETERS = "SPINLOOM_TESTBENCH"
+"""Environment variable that carries the parameters, as JSON, into a simulator's process."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameters:
+    """What a run of a testbench depends on; the same parameters repeat it exactly."""
+
+    experiment: Experiment
+    seed: int = 0
+    """Of stimuli and stalls."""
+    stall: float = 0.3
+    """Probability with which a stream's driver stalls, a cycle."""
+    samples: int = 20
+    """Samples, or as many requests of a block."""
+
+    @classmethod
+    def random(cls, seed: int, layers: int | None = None, **fields) -> "Parameters":
+        """Parameters with the random experiment number ``seed``."""
+        return cls(experiment=random_experiment(Random(seed), layers), seed=seed, **fields)
+
+    def to_json(self) -> str:
+        return json.dumps(vars(self) | {"experiment": self.experiment.model_dump(mode="json")})
+
+    @classmethod
+    def from_json(cls, text: str) -> "Parameters":
+        fields = json.loads(text)
+        return cls(**fields | {"experiment": Experiment.model_validate(fields["experiment"])})
+
+
+class Testbench(ABC):
+    """A design and its stimulus."""
+
+    def __init__(self, parameters: Parameters):
+        self.parameters = parameters
+        self.random = Random(parameters.seed)
+        self.component = self.build()
+
+    @abstractmethod
+    def build(self) -> wiring.Component:
+        """The design under test."""
+
+    @abstractmethod
+    async def exercise(self, bench: Bench):
+        """Drive the design and compare; ``DifferenceError`` at the first value that differs."""
+
+    def simulate(self):
+        """Run in Amaranth's simulator: no build, for designs and runs that are small."""
+        simulator = Simulator(self.component)
+        simulator.add_clock(1e-8)
+
+        async def process(context):
+            await self.exercise(Bench(AmaranthPins(context, self.component), self.random, self.parameters.stall))
+
+        simulator.add_testbench(process)
+        simulator.run()
+
+
+async def run_in_cocotb(dut, testbench: type[Testbench]):
+    """Run ``testbench`` on the cocotb top level ``dut``, with the parameters of the environment."""
+    bench = testbench(Parameters.from_json(os.environ[PARAMETERS]))
+    inputs = ["__".join(map(str, path)) for path, member, _ in bench.component.signature.flatten(bench.component)
+              if member.flow is In]
+    pins = CocotbPins(dut, inputs)
+    await pins.start()
+    await bench.exercise(Bench(pins, bench.random, bench.parameters.stall))

@@ -1,0 +1,48 @@
+"""hw.loss against model.loss, its latency and its throughput."""
+
+import pytest
+from spinloom.config import load
+from spinloom.hw.loss import LossUnit
+from spinloom.hw.signatures import column_error_layout, conversion_layout, result_layout, sample_layout
+from spinloom.sim.streams import Bench
+from spinloom.sim.tb_loss import LossBench
+from spinloom.sim.tb_neuron import conversions
+from spinloom.sim.testbench import Parameters
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_agrees_with_golden_twin(seed):
+    LossBench(Parameters.random(seed, stall=(seed % 4) * 0.25)).simulate()
+
+
+class Timing(LossBench):
+    """Two samples, with no stall; the first is known before its outputs come."""
+
+    async def exercise(self, bench: Bench):
+        cols = self.geometry.cols
+        z, sample = bench.source("z", conversion_layout(self.geometry)), bench.source("sample", sample_layout(cols))
+        result, d = bench.sink("result", result_layout(cols)), bench.sink("d", column_error_layout(self.geometry))
+        sample.put({"label": 1, "train": 1})
+        await bench.run(3)
+        z.put_all(conversions(self.geometry, list(range(cols))) * 2)
+        await bench.until(lambda: len(result) == 1)
+        await bench.run(20)
+        self.groups_before_second_sample = len(z.cycles)
+        sample.put({"label": 1, "train": 0})
+        await bench.until(lambda: len(result) == 2)
+        self.d_times = [cycle - z.cycles[0] for cycle in d.cycles]
+        self.result_time = result.cycles[0] - z.cycles[0]
+
+
+def test_latency_and_throughput():
+    bench = Timing(Parameters(experiment=load("digits-dw5"), stall=0))
+    bench.simulate()
+    cols, adcs = bench.geometry.cols, bench.geometry.adcs
+    assert bench.d_times == list(range(LossUnit.latency, LossUnit.latency + cols))
+    assert bench.result_time == LossUnit.latency + cols - 1
+    assert bench.groups_before_second_sample == cols // adcs, "outputs wait for their sample"
+
+
+def test_an_unknown_loss_is_refused():
+    with pytest.raises(ValueError, match="loss='mse': must be cross_entropy or squared_hinge"):
+        LossUnit(geometry=load("digits-dw5").crossbars[-1], loss="mse")
