@@ -30,8 +30,9 @@ class CrossbarController(wiring.Component):
     withheld while the queue of events or the row sums have no room, and given up to requests of the programmer.
     An operation starts when all effects of the one before have reached the arrays, so no read overtakes a write.
 
-    Clocks, with ``n`` active rows (bias included): ``n * folds`` a forward pass or update, plus 1 for the first fold that is
-    replayed from the list, plus 2 for each programmed cell; ``rows * folds`` for ``PROGRAM``; ``rows * cols + 8`` to load or dump.
+    Clocks, with ``n`` active rows (bias included): ``n * folds`` a forward pass or update, plus 1 for the first fold
+    that is replayed from the list, plus 2 for each programmed cell; ``rows * folds`` for ``PROGRAM``; a clock for each
+    word to load or dump.
     """
 
     def __init__(self, *, geometry: CrossbarGeometry, backward: bool):
@@ -168,16 +169,21 @@ class CrossbarController(wiring.Component):
                 m.d.sync += rewind()
                 m.d.comb += self.command.ready.eq(drained)
                 with m.If(self.command.valid & drained):
-                    m.d.sync += [operation.eq(self.command.payload.operation), self.boost.eq(self.command.payload.boost)]
+                    m.d.sync += Cat(operation, self.boost).eq(self.command.payload)
                     with m.Switch(self.command.payload.operation):
+                        # Errors may come before the last fold has gone forward, so they are taken from then on.
                         with m.Case(Operation.FORWARD):
+                            m.d.comb += self.errors_start.eq(1)
                             m.d.sync += [count.eq(0), errors.eq(0), fresh.eq(1), count_one("forwards")]
                             m.next = "listen"
                         with m.Case(Operation.SELECT):
+                            m.d.comb += self.errors_start.eq(1)
                             m.d.sync += [count.eq(0), errors.eq(0)]
                             m.next = "listen"
-                        with m.Case(Operation.BACKWARD, Operation.UPDATE, Operation.ACCUMULATE):
+                        with m.Case(Operation.BACKWARD):
                             m.d.comb += self.errors_start.eq(1)
+                            m.next = "await"
+                        with m.Case(Operation.UPDATE, Operation.ACCUMULATE):
                             m.next = "await"
                         with m.Case(Operation.PROGRAM):
                             m.next = "rows"

@@ -29,9 +29,9 @@ class Crossbar(wiring.Component):
     """``rows x cols`` synapses with their own accumulator, programmer and controller; one a layer.
 
     ``command`` takes operations (see ``Operation``), which are carried out in order; the primitives of
-    `model.crossbar.Crossbar` are their golden twins and agree in every bit. Each consumes and answers on the streams that it names:
-    ``x`` and ``z`` (forward pass), ``d`` and ``e`` (error), ``state_in`` and ``state_out``: the complete state as
-    the cells row-major, the LFSR, and the counters in the order of ``COUNTERS``, a word each.
+    `model.crossbar.Crossbar` are their golden twins and agree in every bit. Each consumes and answers on the streams
+    that it names: ``x`` and ``z`` (forward pass), ``d`` and ``e`` (error), ``state_in`` and ``state_out``: the
+    complete state as the cells row-major, the LFSR, and the counters in the order of ``COUNTERS``, a word each.
 
     Cycles: see ``CrossbarController``. Without ``backward`` there is no adder tree and no ``e``, as for a first layer.
 
@@ -123,7 +123,11 @@ class Crossbar(wiring.Component):
         ]
         fetched = _delay(m, slot.fetch, 1 + select.latency)
         found = Signal(cell)
-        m.d.comb += [found.eq(select.o), programmer.cell.eq(found), programmer.fetched.eq(fetched & ~controller.dumping)]
+        m.d.comb += [
+            found.eq(select.o),
+            programmer.cell.eq(found),
+            programmer.fetched.eq(fetched & ~controller.dumping),
+        ]
 
         in_flight = 1 + select.latency + 2
         m.submodules.dump = dump = SyncFIFOBuffered(width=state_bits(geometry), depth=2 * in_flight)

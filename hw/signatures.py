@@ -27,7 +27,8 @@ class Operation(enum.Enum, shape=4):
     BACKWARD = 2
     """Take ``d``, answer with ``e`` of every input row."""
     UPDATE = 3
-    """Take ``d``; on the kept rows, answer with ``e`` and update, programming at once."""
+    """On the rows kept by the ``FORWARD`` or ``SELECT`` before, and with the ``d`` that is taken from then on: answer
+    with ``e`` and update, programming at once."""
     ACCUMULATE = 4
     """As ``UPDATE``, without programming."""
     PROGRAM = 5

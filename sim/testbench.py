@@ -4,6 +4,7 @@ import json
 import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 
 from amaranth.lib import wiring
@@ -11,12 +12,16 @@ from amaranth.lib.wiring import In
 from amaranth.sim import Simulator
 
 from ..config import Experiment
+from .difference import DifferenceError
 from .pins import AmaranthPins, CocotbPins
 from .streams import Bench
 from .sweep import random_experiment
 
 PARAMETERS = "SPINLOOM_TESTBENCH"
 """Environment variable that carries the parameters, as JSON, into a simulator's process."""
+OUTCOME = "SPINLOOM_OUTCOME"
+"""Environment variable that names the file in which that process leaves, as JSON, what ``exercise`` returned
+(``returned``) or how golden model and design differ (``difference``)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,25 +64,41 @@ class Testbench(ABC):
 
     @abstractmethod
     async def exercise(self, bench: Bench):
-        """Drive the design and compare; ``DifferenceError`` at the first value that differs."""
+        """Drive the design and compare; ``DifferenceError`` at the first value that differs.
+
+        May return anything that JSON can carry.
+        """
 
     def simulate(self):
-        """Run in Amaranth's simulator: no build, for designs and runs that are small."""
+        """Run in Amaranth's simulator, which builds nothing: for designs and runs that are small.
+
+        Returns what ``exercise`` returned.
+        """
         simulator = Simulator(self.component)
         simulator.add_clock(1e-8)
+        returned = []
 
         async def process(context):
-            await self.exercise(Bench(AmaranthPins(context, self.component), self.random, self.parameters.stall))
+            pins = AmaranthPins(context, self.component)
+            returned.append(await self.exercise(Bench(pins, self.random, self.parameters.stall)))
 
         simulator.add_testbench(process)
         simulator.run()
+        return returned[0]
 
 
 async def run_in_cocotb(dut, testbench: type[Testbench]):
-    """Run ``testbench`` on the cocotb top level ``dut``, with the parameters of the environment."""
+    """Run ``testbench`` on the cocotb top level ``dut``, as the environment tells."""
     bench = testbench(Parameters.from_json(os.environ[PARAMETERS]))
     inputs = ["__".join(map(str, path)) for path, member, _ in bench.component.signature.flatten(bench.component)
               if member.flow is In]
     pins = CocotbPins(dut, inputs)
     await pins.start()
-    await bench.exercise(Bench(pins, bench.random, bench.parameters.stall))
+    outcome = {}
+    try:
+        outcome["returned"] = await bench.exercise(Bench(pins, bench.random, bench.parameters.stall))
+    except DifferenceError as error:
+        outcome["difference"] = vars(error.difference)
+        raise
+    finally:
+        Path(os.environ[OUTCOME]).write_text(json.dumps(outcome), encoding="utf-8")
