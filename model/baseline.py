@@ -1,0 +1,71 @@
+"""The floating-point baseline: the same topology, trained in the usual way, for comparison."""
+
+from math import ceil
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from ..config import Experiment, Layer
+
+STEPS = 5000
+"""Fewest updates aimed at; the mini-batch, of 8 to 128 samples, follows from it."""
+LEARNING_RATE = 1e-2
+"""Of Adam, falling to zero along half a cosine."""
+
+
+class Ternary(nn.Module):
+    """-1, 0 or 1, with a straight-through gradient of 1 where ``1/2 < abs(z) < 3/2``."""
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        ramp = z.sign() * (z.abs() - 0.5).clamp(0, 1)
+        steps = z.sign() * (z.abs() >= 1)
+        return ramp + (steps - ramp).detach()
+
+
+def _neuron(layer: Layer) -> nn.Module:
+    match layer.neuron:
+        case "sigmoid":
+            return nn.Sigmoid()
+        case "hard_tanh":
+            limit = 2.0 ** (layer.activation_bits - 1 - layer.z_frac)
+            return nn.Hardtanh(-limit, limit)
+        case "ternary":
+            return Ternary()
+        case _:
+            return nn.ReLU()
+
+
+def _loss(experiment: Experiment, z: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    wanted = functional.one_hot(labels, z.shape[1]).to(z.dtype)
+    if experiment.loss == "cross_entropy":
+        return functional.binary_cross_entropy_with_logits(z, wanted, reduction="sum") / len(z)
+    return (1 - (2 * wanted - 1) * z).clamp(min=0).square().sum() / len(z) / 2
+
+
+def accuracy(experiment: Experiment, train_x: torch.Tensor, train_labels: torch.Tensor,
+             test_x: torch.Tensor, test_labels: torch.Tensor) -> float:
+    """Test accuracy in percent of the network of ``experiment`` in float32, after as many epochs.
+
+    It sees what the machine sees: ``train_x`` and ``test_x`` are drives, integers (n, inputs). It is trained by
+    Adam on mini-batches, and repeatable for a seed on the same version of PyTorch.
+    """
+    scale = 2.0 ** -experiment.input.format.frac
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(experiment.seed)
+        modules, inputs = [], experiment.input.count
+        for layer in experiment.layers:
+            modules += [nn.Linear(inputs, layer.cols, bias=layer.bias), _neuron(layer)]
+            inputs = layer.cols
+        network = nn.Sequential(*modules[:-1])  # the loss follows the last layer
+        optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE)
+        size = min(max(experiment.epochs * len(train_x) // STEPS, 8), 128)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, experiment.epochs * ceil(len(train_x) / size))
+        for _ in range(experiment.epochs):
+            for batch in torch.randperm(len(train_x)).split(size):
+                optimizer.zero_grad()
+                _loss(experiment, network(train_x[batch] * scale), train_labels[batch]).backward()
+                optimizer.step()
+                schedule.step()
+        with torch.no_grad():
+            return 100 * (network(test_x * scale).argmax(1) == test_labels).double().mean().item()

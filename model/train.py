@@ -1,0 +1,224 @@
+"""The training loop, and the run folder it leaves behind.
+
+A run folder holds ``experiment.json`` (what was trained, and on how many samples), ``metrics.csv`` (a row an epoch),
+``state.npz`` (the complete state, see ``docs/arithmetic.md`` 8), and at the end ``result.json`` and ``plot.png``.
+Every file is replaced as a whole, so that a run killed at any moment can be resumed.
+"""
+
+import csv
+import io
+import json
+import os
+import signal
+import threading
+import time
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from ..config import Experiment, parse
+from ..contract.geometry import ConfigError
+from ..contract.hashing import sample_order
+from . import baseline as floating_point
+from . import data
+from .network import Network
+from .plot import plot
+
+METRICS = ("epoch", "samples", "training_accuracy", "test_accuracy", "programming_events", "blocked",
+           "samples_per_second")
+"""Columns of ``metrics.csv``: the epoch, counted from 1, and the samples trained in it; accuracies in percent, in
+training (of each prediction before its update) and on the test set after the epoch; write pulses, and requests to push
+a cell beyond its last state; speed, evaluation excluded."""
+CHECKPOINT_SECONDS = 30
+
+
+class InterruptedRunError(Exception):
+    """Training was asked to stop, by Ctrl-C or SIGTERM, and has saved its state."""
+
+
+def run(experiment: Experiment | None, *, data_dir: str | Path | None = None, out: str | Path | None = None,
+        resume: str | Path | None = None, samples: int | None = None, baseline: bool = True,
+        progress: bool = True, device: str = "cpu") -> dict:
+    """Train ``experiment`` in situ and evaluate it; everything goes to the folder ``out`` (default ``runs/<name>``).
+
+    ``samples`` limits training to the first so many. ``resume`` continues the run in that folder to the bits it would
+    have reached uninterrupted; experiment, samples and folder are then those of that run. Returns ``test_accuracy``,
+    ``baseline_accuracy`` (None without ``baseline``), ``programming_events``, ``samples_per_second``, ``epochs``,
+    ``samples`` (an epoch) and ``out``. Raises ``ConfigError`` on what cannot be trained or resumed,
+    ``InterruptedRunError`` after Ctrl-C or SIGTERM.
+    """
+    if resume is not None:
+        folder = Path(resume)
+        experiment, samples = _read_experiment(folder)
+    else:
+        folder = Path(out) if out is not None else Path("runs") / experiment.name
+    if samples is not None and samples < 1:
+        raise ConfigError(f"samples={samples}: must be at least 1")
+
+    dataset = data.load(experiment, data_dir)
+    images, labels = (array[:samples] for array in dataset.train)
+    train_x = data.drive(images, experiment.input.format).to(device)
+    test_x = data.drive(dataset.test.images, experiment.input.format).to(device)
+    test_labels = torch.from_numpy(dataset.test.labels).to(device)
+
+    network = Network(experiment, device)
+    if resume is not None:
+        rows, epoch, sample, correct = _read_checkpoint(folder, network, len(labels))
+    else:
+        rows, epoch, sample, correct = [], 0, 0, 0
+        _create(folder, experiment, samples)
+
+    def checkpoint():
+        position = {"epoch": epoch, "sample": sample, "correct": correct}
+        arrays = network.state() | {name: np.array(value, dtype=np.int64) for name, value in position.items()}
+        _replace(folder / "state.npz", lambda file: np.savez(file, **arrays))
+
+    trained, seconds, saved = 0, 0.0, time.monotonic()
+    with _deferred_stop() as stop, tqdm(total=experiment.epochs * len(labels), unit=" samples", unit_scale=True,
+                                        initial=epoch * len(labels) + sample, disable=not progress) as bar:
+        checkpoint()
+        while epoch < experiment.epochs:
+            bar.set_description(f"epoch {epoch + 1}/{experiment.epochs}")
+            learning_rate_shift = experiment.learning_rate_shift(epoch)
+            order = sample_order(experiment.seed, epoch, len(labels)).tolist()
+            first, started = sample, time.monotonic()
+            while sample < len(order):
+                chosen = order[sample]
+                label = int(labels[chosen])
+                prediction = network.train(train_x[chosen], label, learning_rate_shift, experiment.batch == 1)
+                correct += prediction == label
+                sample += 1
+                if experiment.batch > 1 and (sample % experiment.batch == 0 or sample == len(order)):
+                    network.program()
+                bar.update()
+                now = time.monotonic()
+                if stop.is_set() or now - saved > CHECKPOINT_SECONDS:
+                    checkpoint()
+                    saved = now
+                if stop.is_set():
+                    raise InterruptedRunError(f"interrupted in epoch {epoch + 1}, after {sample} of {len(order)} samples; "
+                                      f"continue with --resume {folder}")
+            elapsed = time.monotonic() - started
+            trained, seconds = trained + sample - first, seconds + elapsed
+
+            test_accuracy = 100 * (network.predict(test_x) == test_labels).double().mean().item()
+            events = {name: sum(crossbar.counters[name] for crossbar in network.crossbars)
+                      for name in ("attempts", "blocked")}
+            rows.append({
+                "epoch": epoch + 1, "samples": len(order),
+                "training_accuracy": f"{100 * correct / len(order):.3f}", "test_accuracy": f"{test_accuracy:.3f}",
+                "programming_events": events["attempts"] - sum(int(row["programming_events"]) for row in rows),
+                "blocked": events["blocked"] - sum(int(row["blocked"]) for row in rows),
+                "samples_per_second": round((sample - first) / elapsed) if elapsed else 0,
+            })
+            bar.set_postfix_str(f"test accuracy {test_accuracy:.2f} %")
+            _write_metrics(folder, rows)
+            epoch, sample, correct = epoch + 1, 0, 0
+            checkpoint()
+
+    result = {
+        "test_accuracy": float(rows[-1]["test_accuracy"]),
+        "baseline_accuracy": None,
+        "programming_events": sum(int(row["programming_events"]) for row in rows),
+        "samples_per_second": round(trained / seconds) if seconds else int(rows[-1]["samples_per_second"]),
+        "epochs": epoch, "samples": len(labels), "out": str(folder),
+    }
+    if baseline:
+        train_labels = torch.from_numpy(labels).to(device)
+        accuracy = floating_point.accuracy(experiment, train_x, train_labels, test_x, test_labels)
+        result["baseline_accuracy"] = round(accuracy, 3)
+    _replace(folder / "plot.png", lambda file: plot(file, experiment.name, rows, result["baseline_accuracy"]))
+    _replace(folder / "result.json", lambda file: file.write(json.dumps(result, indent=2).encode()))
+    return result
+
+
+@contextmanager
+def _deferred_stop() -> Iterator[threading.Event]:
+    """Turns Ctrl-C and SIGTERM into an event, so that they cannot tear an update apart. Signals can only
+    be caught in the main thread; in others the event is never set."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: stop.set()) for number in signals]
+    try:
+        yield stop
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _replace(path: Path, write: Callable):
+    """Have ``write`` fill a temporary binary file, then put that in the place of ``path``."""
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("wb") as file:
+        write(file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def _create(folder: Path, experiment: Experiment, samples: int | None):
+    """A run folder for a new run; one that is there already is emptied of its results."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("state.npz", "metrics.csv", "result.json", "plot.png"):
+            (folder / name).unlink(missing_ok=True)
+        document = {"experiment": experiment.model_dump(mode="json"), "samples": samples}
+        _replace(folder / "experiment.json", lambda file: file.write(json.dumps(document, indent=2).encode()))
+    except OSError as error:
+        raise ConfigError(f"cannot write to {folder}: {error.strerror}") from None
+
+
+def _read_experiment(folder: Path) -> tuple[Experiment, int | None]:
+    path = folder / "experiment.json"
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return parse(document["experiment"], str(path)), document["samples"]
+    except OSError as error:
+        raise ConfigError(f"{folder} is not a run to resume: cannot read {path}: {error.strerror}") from None
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path}: not the description of a run ({error})") from None
+
+
+def _read_checkpoint(folder: Path, network: Network, count: int) -> tuple[list[dict], int, int, int]:
+    """Load the state into ``network``; returns the rows of the epochs completed, and the position."""
+    path = folder / "state.npz"
+    try:
+        with np.load(path) as file:
+            state = dict(file)
+        position = [int(state[name]) for name in ("epoch", "sample", "correct")]
+        network.load(state)
+        epoch, sample, correct = position
+        rows = _read_metrics(folder)[:epoch]  # a run killed between the two files has a row too many
+    except FileNotFoundError as error:
+        raise ConfigError(f"{folder} is not a run to resume: there is no {error.filename}") from None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ConfigError(f"{path}: cannot be resumed from: {error}") from None
+    if len(rows) != epoch or not 0 <= correct <= sample < count:
+        raise ConfigError(f"{path}: does not match {folder / 'metrics.csv'} or the data set")
+    return rows, epoch, sample, correct
+
+
+def _write_metrics(folder: Path, rows: list[dict]):
+    text = io.StringIO()
+    writer = csv.DictWriter(text, METRICS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    _replace(folder / "metrics.csv", lambda file: file.write(text.getvalue().encode()))
+
+
+def _read_metrics(folder: Path) -> list[dict]:
+    """The rows written so far, none before the end of the first epoch."""
+    path = folder / "metrics.csv"
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
