@@ -19,8 +19,8 @@ class EventQueue(wiring.Component):
     """Turns words of firing lanes into a stream of single cells, lanes ascending, words in order.
 
     A word is offered with ``valid`` and cannot be refused; the issuer stops while there is no ``room``. Words
-    without a firing lane cost nothing. The first cell of a word appears 5 clocks later or more; a
-    word takes a clock for each segment of 16 lanes and one for each cell.
+    without a firing lane cost nothing. The first cell of a word appears 6 clocks later or more; after that, a cell a
+    clock, and 2 clocks more for each further segment of 16 lanes in which one fires.
 
     Cost: ``DEPTH`` words of ``lanes`` bits in distributed memory.
     """
@@ -41,21 +41,16 @@ class EventQueue(wiring.Component):
         m = Module()
         lanes = self.geometry.lanes
         segments = -(-lanes // SEGMENT)
-        word = data.StructLayout({"address": address_bits(self.geometry), "fired": lanes, "occupied": segments})
+        word = data.StructLayout({"address": address_bits(self.geometry), "fired": data.ArrayLayout(SEGMENT, segments),
+                                  "occupied": segments})
 
-        gathered, offered = Signal(word), Signal(word)
-        gathering = Signal()
-        m.d.sync += [
-            gathering.eq(self.valid),
-            gathered.address.eq(self.address),
-            gathered.fired.eq(self.fired),
-            offered.eq(gathered),
-        ]
-        m.d.sync += [offered.occupied[index].eq(gathering & gathered.fired[index * SEGMENT:(index + 1) * SEGMENT].any())
+        offered = Signal(word)
+        m.d.sync += [offered.address.eq(self.address), offered.fired.eq(self.fired)]
+        m.d.sync += [offered.occupied[index].eq(self.valid & self.fired[index * SEGMENT:(index + 1) * SEGMENT].any())
                      for index in range(segments)]
 
         m.submodules.fifo = fifo = SyncFIFOBuffered(width=word.size, depth=DEPTH)
-        queued = Signal(word)
+        queued, current = Signal(word), Signal(word)
         m.d.comb += [
             fifo.w_data.eq(offered),
             fifo.w_en.eq(offered.occupied.any()),
@@ -63,29 +58,41 @@ class EventQueue(wiring.Component):
             self.room.eq(fifo.level < DEPTH - IN_FLIGHT),
         ]
 
-        # The word in hand is shifted by a segment a clock until a lane shows.
-        address = Signal.like(queued.address)
-        mask = Signal(segments * SEGMENT)
-        occupied = Signal(segments)
-        base = Signal(range(max(2, segments * SEGMENT)))
-        segment = Signal(SEGMENT)
-        first = Signal(range(SEGMENT))
-        lowest = Signal(SEGMENT)
-        m.d.comb += segment.eq(mask[:SEGMENT])
-        for index in reversed(range(SEGMENT)):
-            with m.If(segment[index]):
-                m.d.comb += [first.eq(index), lowest.eq(1 << index)]
+        segment = Signal(range(max(2, segments)))
+        waiting, first = Signal(SEGMENT), Signal(range(SEGMENT))
         m.d.comb += [
-            fifo.r_en.eq(~occupied.any()),
-            self.event.payload.address.eq(address),
-            self.event.payload.lane.eq(base + first),
-            self.event.valid.eq(occupied[0]),
-            self.empty.eq(~gathering & ~offered.occupied.any() & (fifo.level == 0) & ~occupied.any()),
+            first.eq(_first(m, waiting)),
+            self.event.payload.address.eq(current.address),
+            self.event.payload.lane.eq(segment * SEGMENT + first),
         ]
-        with m.If(fifo.r_en & fifo.r_rdy):
-            m.d.sync += [address.eq(queued.address), mask.eq(queued.fired), occupied.eq(queued.occupied), base.eq(0)]
-        with m.Elif(~occupied[0]):
-            m.d.sync += [mask.eq(mask >> SEGMENT), occupied.eq(occupied >> 1), base.eq(base + SEGMENT)]
-        with m.Elif(self.event.ready):
-            m.d.sync += [mask[:SEGMENT].eq(segment & ~lowest), occupied[0].eq((segment & ~lowest).any())]
+        with m.FSM() as fsm:
+            with m.State("take"):
+                m.d.comb += fifo.r_en.eq(1)
+                m.d.sync += current.eq(queued)
+                with m.If(fifo.r_rdy):
+                    m.next = "find"
+            with m.State("find"):
+                m.d.sync += segment.eq(_first(m, current.occupied))
+                m.next = "pick"
+            with m.State("pick"):
+                m.d.sync += [waiting.eq(current.fired[segment]), current.occupied.bit_select(segment, 1).eq(0)]
+                m.next = "offer"
+            with m.State("offer"):
+                m.d.comb += self.event.valid.eq(1)
+                with m.If(self.event.ready):
+                    m.d.sync += waiting.eq(waiting & (waiting - 1))
+                    with m.If((waiting & (waiting - 1)) == 0):
+                        m.next = "take"
+                        with m.If(current.occupied.any()):
+                            m.next = "find"
+        m.d.comb += self.empty.eq(~self.valid & ~offered.occupied.any() & (fifo.level == 0) & fsm.ongoing("take"))
         return m
+
+
+def _first(m: Module, bits) -> Signal:
+    """The index of the lowest bit that is set."""
+    index = Signal(range(max(2, len(bits))))
+    for place in reversed(range(len(bits))):
+        with m.If(bits[place]):
+            m.d.comb += index.eq(place)
+    return index
