@@ -116,7 +116,8 @@ def count(verilog: str, top: str, target: str, progress: Callable[[str], None] =
     mapping = TARGETS[target]
     with tempfile.TemporaryDirectory(prefix="spinloom-synth-") as folder:
         Path(folder, "design.v").write_text(verilog, encoding="utf-8")
-        _yosys(f"read_verilog design.v; hierarchy -check -top {top}; proc; check -assert; "
+        # Names are dropped: ABC's of single bits, `word[0]`, would collide with those of a layout's fields.
+        _yosys(f"read_verilog design.v; hierarchy -check -top {top}; proc; check -assert; rename -hide w:*; "
                f"{mapping.script.format(top=top)}; tee -q -o stat.json stat -json", folder, progress)
         report = json.loads(Path(folder, "stat.json").read_text(encoding="utf-8"))
     modules = {name.lstrip("\\"): module["num_cells_by_type"] for name, module in report["modules"].items()}

