@@ -15,10 +15,11 @@ LEARNING_RATE = 1e-2
 
 
 class Ternary(nn.Module):
-    """-1, 0 or 1, with a straight-through gradient of 1 where ``1/2 < abs(z) < 3/2``."""
+    """-1, 0 or 1, with a straight-through gradient of 1 where ``abs(z) < 3/2``: wider than the machine's, so
+    that small initial weights can leave 0."""
 
     def forward(self, z: torch.Tensor) -> torch.Tensor:
-        ramp = z.sign() * (z.abs() - 0.5).clamp(0, 1)
+        ramp = z.clamp(-1.5, 1.5)
         steps = z.sign() * (z.abs() >= 1)
         return ramp + (steps - ramp).detach()
 

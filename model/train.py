@@ -102,8 +102,8 @@ def run(experiment: Experiment | None, *, data_dir: str | Path | None = None, ou
                     checkpoint()
                     saved = now
                 if stop.is_set():
-                    raise InterruptedRunError(f"interrupted in epoch {epoch + 1}, after {sample} of {len(order)} samples; "
-                                      f"continue with --resume {folder}")
+                    raise InterruptedRunError(f"interrupted in epoch {epoch + 1}, after {sample} of {len(order)} "
+                                              f"samples; continue with --resume {folder}")
             elapsed = time.monotonic() - started
             trained, seconds = trained + sample - first, seconds + elapsed
 
@@ -202,7 +202,7 @@ def _read_checkpoint(folder: Path, network: Network, count: int) -> tuple[list[d
         raise ConfigError(f"{folder} is not a run to resume: there is no {error.filename}") from None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ConfigError(f"{path}: cannot be resumed from: {error}") from None
-    if len(rows) != epoch or not 0 <= correct <= sample < count:
+    if len(rows) != epoch or not 0 <= correct <= sample <= count:
         raise ConfigError(f"{path}: does not match {folder / 'metrics.csv'} or the data set")
     return rows, epoch, sample, correct
 
