@@ -167,8 +167,11 @@ class CrossbarController(wiring.Component):
             with m.State("idle"):
                 m.d.comb += following.eq(0)
                 m.d.sync += rewind()
-                m.d.comb += self.command.ready.eq(drained)
-                with m.If(self.command.valid & drained):
+                # A sample may be taken up early: its first slot waits in "listen".
+                early = ((self.command.payload.operation == Operation.FORWARD)
+                         | (self.command.payload.operation == Operation.SELECT))
+                m.d.comb += self.command.ready.eq(drained | early)
+                with m.If(self.command.valid & self.command.ready):
                     m.d.sync += Cat(operation, self.boost).eq(self.command.payload)
                     with m.Switch(self.command.payload.operation):
                         # Errors may come before the last fold has gone forward, so they are taken from then on.
@@ -193,7 +196,7 @@ class CrossbarController(wiring.Component):
             with m.State("listen"):
                 closing = drive.last & (not geometry.bias)
                 m.d.comb += [
-                    self.x.ready.eq(~closing | adc_free),
+                    self.x.ready.eq((drained | ~fresh) & (~closing | adc_free)),
                     slot.address.eq(drive.row),
                     slot.x.eq(drive.x),
                     slot.first.eq(fresh),

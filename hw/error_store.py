@@ -12,8 +12,8 @@ from .signatures import column_error_layout, index_bits
 class ErrorStore(wiring.Component):
     """Gathers the sparse, ascending stream ``d`` into words of ``lanes`` errors, one a fold.
 
-    From ``start`` on the store is empty, every error zero, and takes beats up to ``last``; it then
-    is ``complete`` until the next ``start``. ``word`` is the word of the ``fold`` of one clock before.
+    From ``start`` on the store is empty, every error zero, and takes beats up to ``last``. It is
+    ``complete`` from the clock before that in which all errors can be read, until the next ``start``. ``word`` is the word of the ``fold`` of one clock before.
 
     Throughput: a beat a clock, plus one clock a fold where there are several.
 
@@ -42,21 +42,23 @@ class ErrorStore(wiring.Component):
         lane = Signal(index_bits(geometry.lanes))
         here = Signal()  # the beat belongs to the word being gathered
         ended = Signal()  # the last beat was taken, the rest of the folds is zero
-        last_fold = Signal()
-        store = Signal()
+        store, finish = Signal(), Signal()
 
         m.d.comb += [
             self.d.ready.eq(taking & here & ~ended),
-            self.complete.eq(~taking),
+            self.complete.eq(~taking | finish),
         ]
         for index in range(geometry.lanes):
             with m.If(self.d.valid & self.d.ready & (lane == index)):
                 m.d.sync += gathered[index].eq(self.d.payload.delta)
 
         if geometry.folds == 1:
-            m.d.comb += [here.eq(1), lane.eq(self.d.payload.col), last_fold.eq(1), self.word.eq(gathered)]
-            with m.If(self.d.valid & self.d.ready & self.d.payload.last):
-                m.d.sync += taking.eq(0)
+            m.d.comb += [
+                here.eq(1),
+                lane.eq(self.d.payload.col),
+                finish.eq(self.d.valid & self.d.ready & self.d.payload.last),
+                self.word.eq(gathered),
+            ]
         else:
             m.submodules.memory = memory = Memory(shape=self.word.shape(), depth=geometry.folds, init=[])
             write, read = memory.write_port(), memory.read_port()
@@ -67,7 +69,7 @@ class ErrorStore(wiring.Component):
                 beyond.eq(self.d.payload.col >= base + geometry.lanes),
                 here.eq(~beyond),
                 lane.eq(self.d.payload.col - base),
-                last_fold.eq(fold == geometry.folds - 1),
+                finish.eq(store & (fold == geometry.folds - 1)),
                 store.eq(taking & (ended | self.d.valid & beyond)),
                 write.addr.eq(fold),
                 write.data.eq(gathered),
@@ -79,11 +81,11 @@ class ErrorStore(wiring.Component):
                 m.d.sync += ended.eq(1)
             with m.If(store):
                 m.d.sync += [gathered.eq(0), fold.eq(fold + 1), base.eq(base + geometry.lanes)]
-                with m.If(last_fold):
-                    m.d.sync += taking.eq(0)
             with m.If(self.start):
                 m.d.sync += [fold.eq(0), base.eq(0), ended.eq(0)]
 
+        with m.If(finish):
+            m.d.sync += taking.eq(0)
         with m.If(self.start):
             m.d.sync += [taking.eq(1), gathered.eq(0)]
         return m
