@@ -1,0 +1,200 @@
+"""The program ``spinloom``.
+
+Every command prints a short summary, or with ``--json`` one JSON object and nothing else, on standard output; progress
+bars and errors, one line each, go to standard error. The exit status is 0 for success, 1 for a failure (a
+co-simulation that differs among them), 2 for bad input, 130 when interrupted.
+"""
+
+import functools
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from .config import Experiment, load, parse
+
+INTERRUPTED = 130
+
+
+class _InterruptedError(click.ClickException):
+    exit_code = INTERRUPTED
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="spinloom", message="%(prog)s %(version)s")
+def cli():
+    """Networks that train inside crossbars of stochastic memory devices: golden model, RTL, and proof that they agree.
+
+    CONFIG is the name of a preset (digits-dw5, mnist-dw5, ...) or the path of a TOML file.
+    """
+
+
+def _answers(command):
+    """Gives ``command``, which returns a JSON object, its summary and its success, the option ``--json``."""
+    @functools.wraps(command)
+    def answering(as_json: bool, **arguments):
+        answer, summary, success = command(**arguments)
+        click.echo(json.dumps(answer) if as_json else summary)
+        return 0 if success else 1
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(answering)
+
+
+_config = click.argument("config")
+_data = click.option("--data", "data_dir", metavar="DIR",
+                     help="Folder of the data set in IDX format; else SPINLOOM_DATA, else it is downloaded.")
+
+
+@cli.command()
+@_config
+@click.option("--epochs", type=int, metavar="N", help="Epochs to train, instead of the configuration's.")
+@click.option("--seed", type=int, metavar="N", help="Seed, instead of the configuration's.")
+@click.option("--samples", type=int, metavar="N", help="Train on the first N samples only.")
+@_data
+@click.option("--out", metavar="DIR", help="Run folder; default runs/NAME.")
+@click.option("--resume", metavar="DIR", help="Continue the interrupted run in this folder.")
+@_answers
+def train(config, epochs, seed, samples, data_dir, out, resume):
+    """Train in situ on the golden model, beside a floating-point baseline, and evaluate."""
+    experiment = _override(load(config), epochs=epochs, seed=seed)
+    if resume is not None:
+        fixed = {"--epochs": epochs, "--seed": seed, "--samples": samples, "--out": out}
+        for option, value in fixed.items():
+            if value is not None:
+                raise click.UsageError(f"{option} is fixed by the run that --resume continues; leave it out")
+    from .model import train as training
+
+    try:
+        answer = training.run(experiment, data_dir=data_dir, out=out, resume=resume, samples=samples)
+    except training.InterruptedRunError as error:
+        raise _InterruptedError(str(error)) from None
+    return answer, _table({
+        "test accuracy": f"{answer['test_accuracy']:.2f} %",
+        "floating-point baseline": f"{answer['baseline_accuracy']:.2f} %",
+        "programming events": f"{answer['programming_events']:,}",
+        "samples a second": f"{answer['samples_per_second']:,}",
+        "run folder": answer["out"],
+    }), True
+
+
+@cli.command()
+@_config
+@click.option("--out", required=True, metavar="DIR", help="Folder to write to.")
+@_answers
+def generate(config, out):
+    """Write the Verilog of a network, and its description in Markdown and JSON."""
+    experiment = load(config)
+    from .hw.generate import generate as write
+
+    files = [str(path) for path in write(experiment, out)]
+    return {"files": files}, "\n".join(files), True
+
+
+@cli.command()
+@_config
+@click.option("--samples", type=int, default=500, show_default=True, metavar="N", help="Samples to train on.")
+@click.option("--simulator", default="verilator", show_default=True, metavar="NAME", help="icarus or verilator.")
+@_data
+@_answers
+def cosim(config, samples, simulator, data_dir):
+    """Train golden model and RTL on the same samples, and compare every bit."""
+    experiment = load(config)
+    from .sim import cosim as cosimulation
+
+    answer = cosimulation.run(experiment, samples=samples, simulator=simulator, data_dir=data_dir, progress=True)
+    rows = {"bit-exact": "yes" if answer["bit_exact"] else "NO", "simulator": answer["simulator"],
+            "samples": answer["samples"]}
+    if answer["bit_exact"]:
+        rows["cycles a sample"] = f"{answer['cycles_per_sample']:.1f}"
+        rows["bound"] = f"{answer['bound_cycles_per_sample']:.1f}"
+    else:
+        rows["first difference"] = answer["first_difference"]
+    return answer, _table(rows), answer["bit_exact"]
+
+
+@cli.command()
+@_config
+@click.option("--target", default="ecp5", show_default=True, metavar="NAME", help="ice40, ecp5 or generic.")
+@_answers
+def synth(config, target):
+    """Map the network to an FPGA family with Yosys and count its cells, block by block."""
+    experiment = load(config)
+    from .hw import synth as synthesis
+
+    answer = _synthesise(synthesis, experiment, target)
+    return answer, _synth_table(answer, synthesis.RESOURCES), True
+
+
+@cli.command()
+@click.option("--out", default="runs/demo", show_default=True, metavar="DIR", help="Folder for what it makes.")
+@_answers
+def demo(out):
+    """All of the above on digits-dw5, in a few minutes, with a summary and a picture."""
+    from . import demo as demonstration
+
+    answer = demonstration.run(load("digits-dw5"), Path(out))
+    return answer, demonstration.summary(answer), answer["bit_exact"]
+
+
+def _override(experiment: Experiment, **fields) -> Experiment:
+    """``experiment`` with the fields that are not None, validated again."""
+    given = {name: value for name, value in fields.items() if value is not None}
+    return parse(experiment.model_dump() | given, experiment.name) if given else experiment
+
+
+def _synthesise(synthesis, experiment: Experiment, target: str) -> dict:
+    """``hw.synth.synthesise`` with the step that Yosys is at and the time on standard error."""
+    from tqdm import tqdm
+
+    synthesis.check(target)
+    with tqdm(bar_format="yosys, {elapsed}: {desc}", file=sys.stderr) as bar:
+        return synthesis.synthesise(experiment, target, lambda step: bar.set_description_str(step[:80]))
+
+
+def _table(rows: dict) -> str:
+    width = max(map(len, rows))
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in rows.items())
+
+
+def _synth_table(answer: dict, resources: tuple[str, ...]) -> str:
+    header = ("block", "LUTs", "flip-flops", "block RAMs", "DSPs")
+    rows = [(block["block"], *(block[resource] for resource in resources)) for block in answer["blocks"]]
+    rows.append(("total", *(answer[resource] for resource in resources)))
+    if answer["part"]:
+        rows.append((answer["part"], *(answer["capacity"][resource] for resource in resources)))
+    width = max(len(row[0]) for row in rows)
+    lines = [f"{name:<{width}}" + "".join(f"{value:>12,}" if isinstance(value, int) else f"{value:>12}"
+                                          for value in values) for name, *values in (header, *rows)]
+    tools = ", ".join(f"{tool} {number}" for tool, number in answer["tool_versions"].items())
+    return "\n".join([*lines, "", f"{answer['target']}: {answer['counted']}", tools])
+
+
+def main():
+    """Entry point: runs the program and ends the process with its exit status."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the program with ``arguments`` and return its exit status. Errors meant for people, those that Spinloom's own
+    classes stand for, end in one line; any other exception is a defect and passes through."""
+    try:
+        return cli.main(arguments, prog_name="spinloom", standalone_mode=False) or 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return error.exit_code
+    except click.ClickException as error:
+        status, message = error.exit_code, error.format_message()
+    except (KeyboardInterrupt, click.Abort):
+        status, message = INTERRUPTED, "interrupted"
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if error.filename is None:
+            raise
+        status, message = 2, f"{error.filename}: {error.strerror}"
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] != __package__:
+            raise
+        status, message = 2 if isinstance(error, ValueError) else 1, str(error)
+    click.echo("spinloom: " + " ".join(message.split()), err=True)
+    return status
