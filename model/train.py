@@ -42,6 +42,18 @@ class InterruptedRunError(Exception):
     """Training was asked to stop, by Ctrl-C or SIGTERM, and has saved its state."""
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep PyTorch to one thread: the operations of one sample are too small to be shared."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@_one_thread()
 def run(experiment: Experiment | None, *, data_dir: str | Path | None = None, out: str | Path | None = None,
         resume: str | Path | None = None, samples: int | None = None, baseline: bool = True,
         progress: bool = True, device: str = "cpu") -> dict:
