@@ -109,20 +109,24 @@ class CrossbarDriver:
         cols = np.flatnonzero(d).tolist() or [0]
         self._d.put_all({"col": col, "delta": int(d[col]), "last": int(col == cols[-1])} for col in cols)
 
-    async def _take_errors(self) -> np.ndarray:
+    async def _take_errors(self, gated: bool) -> np.ndarray:
+        """``e`` (inputs,); if ``gated``, only of rows with a derivative: a beat without one may just carry ``last``."""
         sums = np.zeros(self.geometry.inputs, dtype=np.int64)
         last = False
         while not last:
             await self.bench.until(lambda: len(self._e) > 0)
             beat = self._e.take()
-            sums[beat["row"]], last = beat["e"], beat["last"]
+            if not gated or beat.get("derivative"):
+                sums[beat["row"]] = beat["e"]
+            last = beat["last"]
         return sums
 
     async def backward(self, d: np.ndarray) -> np.ndarray:
         """``e`` (inputs,), the exact row sums."""
         self._order(Operation.BACKWARD)
+        await self.bench.until(lambda: self._command.idle)  # earlier errors belong to the forward pass before
         self._put_errors(d)
-        sums = await self._take_errors()
+        sums = await self._take_errors(gated=False)
         await self._finish()
         return sums
 
@@ -130,7 +134,7 @@ class CrossbarDriver:
         """Update the rows kept; ``e`` of those with a derivative, where there is a backward pass."""
         self._order(Operation.UPDATE if program else Operation.ACCUMULATE, learning_rate_shift)
         self._put_errors(d)
-        sums = await self._take_errors() if self._e else None
+        sums = await self._take_errors(gated=True) if self._e is not None else None
         await self._finish()
         return sums
 
