@@ -127,6 +127,8 @@ class Experiment(_Section):
         for index, layer in enumerate(self.layers[:-1]):
             if layer.neuron == "hard_tanh" and layer.activation_bits < 2:
                 raise ValueError(f"layers[{index}].activation_bits={layer.activation_bits}: hard_tanh needs at least 2")
+            if layer.neuron == "sigmoid" and layer.z_frac < 0:
+                raise ValueError(f"layers[{index}].z_frac={layer.z_frac}: a sigmoid neuron needs at least 0")
             if layer.neuron == "ternary" and layer.z_frac < 1:
                 raise ValueError(f"layers[{index}].z_frac={layer.z_frac}: a ternary neuron needs at least 1")
         last = self.layers[-1]

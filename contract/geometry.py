@@ -143,8 +143,11 @@ class CrossbarGeometry:
             ("lanes", self.lanes, divisors(self.cols)),
             ("adcs", self.adcs, divisors(self.lanes)),
             ("z_bits", self.z_bits, range(2, 13)),
+            ("z_frac", self.z_frac, range(-16, 25)),
             ("delta_bits", self.delta_bits, range(2, 17)),
+            ("delta_frac", self.delta_frac, range(-16, 33)),
             ("chi_bits", self.chi_bits, range(4, 25)),
+            ("chi_frac", self.chi_frac, range(0, 33)),
             ("threshold", self.threshold, range(1, 1 << self.chi_bits - 1)),
         ):
             if value not in allowed:

@@ -23,6 +23,6 @@ class GradientAccumulator:
         # |x * d| < 2**28 and |chi| < 2**24, so 32 bits hold every intermediate value.
         product = torch.outer(-x.to(torch.int32), d.to(torch.int32))
         change = round_shift(product, self.geometry.update_shift(learning_rate_shift))
-        chi = saturate(self.chi[rows] + change, self.geometry.chi_bits)
-        self.chi[rows] = chi
+        chi = saturate(self.chi.index_select(0, rows) + change, self.geometry.chi_bits)
+        self.chi.index_copy_(0, rows, chi)
         return chi

@@ -14,6 +14,10 @@ from .lfsr import Lfsr
 from .programmer import StochasticProgrammer
 
 
+class StateError(ValueError):
+    """A state, or states to write, that do not fit the crossbar."""
+
+
 class WriteReport(NamedTuple):
     """What program-and-verify cost."""
 
@@ -53,12 +57,12 @@ class Crossbar:
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The ADCs' output ``z`` (cols,) for the drive ``x`` (inputs,), or (n, cols) for (n, inputs)."""
         drive = self._drive(x)
-        driven = drive != 0
-        self._count(forwards=drive.numel() // self.geometry.rows, forward_rows=int(driven.sum()))
         if x.dim() > 1:
+            self._count(forwards=len(x), forward_rows=int(drive.count_nonzero()))
             return self._convert(drive.to(self.g.dtype) @ self.g)
-        rows = driven.nonzero().squeeze(1)
-        return self._convert(drive[rows].to(self.g.dtype) @ self.g[rows])
+        rows = drive.nonzero().squeeze(1)
+        self._count(forwards=1, forward_rows=len(rows))
+        return self._convert(drive[rows].to(self.g.dtype) @ self.g.index_select(0, rows))
 
     def evaluate(self, x: torch.Tensor) -> torch.Tensor:
         """``forward`` without counting."""
@@ -75,7 +79,7 @@ class Crossbar:
         read = rows.nonzero().squeeze(1)
         self._count(backward_rows=len(read))
         sums = torch.zeros(len(g), dtype=torch.int64, device=self.device)
-        sums[read] = (g[read] @ errors).to(torch.int64)
+        sums[read] = (g.index_select(0, read) @ errors).to(torch.int64)
         return sums
 
     def update(self, x: torch.Tensor, d: torch.Tensor, learning_rate_shift: int, program: bool = True):
@@ -95,13 +99,13 @@ class Crossbar:
 
     def write(self, states: torch.Tensor) -> WriteReport:
         """Program-and-verify every cell to the nominal state in ``states`` (rows, cols), the bias
-        row included; residuals stay. ``ValueError`` on a wrong shape or a state the device lacks."""
+        row included; residuals stay. ``StateError`` on a wrong shape or a state the device lacks."""
         device = self.geometry.device
         states = torch.as_tensor(states, dtype=torch.int64, device=self.device)
         if states.shape != self.g.shape:
-            raise ValueError(f"states of shape {tuple(states.shape)}: the crossbar has {tuple(self.g.shape)} cells")
+            raise StateError(f"states of shape {tuple(states.shape)}: the crossbar has {tuple(self.g.shape)} cells")
         if states.min() < 0 or states.max() >= device.states:
-            raise ValueError(f"states {int(states.min())} to {int(states.max())}: "
+            raise StateError(f"states {int(states.min())} to {int(states.max())}: "
                              f"the device has 0 to {device.states - 1}")
         g, attempts = self.programmer.write(self.g.to(torch.int64).flatten(), states.flatten())
         goal = device.origin + (states.flatten() << device.sub_bits)
@@ -120,7 +124,7 @@ class Crossbar:
         }
 
     def load(self, state: dict[str, np.ndarray]):
-        """Restore what ``state()`` returned. ``ValueError`` names an array that is missing, of the
+        """Restore what ``state()`` returned. ``StateError`` names an array that is missing, of the
         wrong shape, or out of range; the crossbar is then unchanged."""
         shape = tuple(self.g.shape)
         g_limit, chi_limit = 1 << self.geometry.device.g_bits - 1, 1 << self.geometry.chi_bits - 1
@@ -131,13 +135,13 @@ class Crossbar:
             ("counters", (len(COUNTERS),), 0, (1 << COUNTER_BITS) - 1),
         ):
             if name not in state:
-                raise ValueError(f"crossbar {self.geometry.index}: the state has no array {name!r}")
+                raise StateError(f"crossbar {self.geometry.index}: the state has no array {name!r}")
             array = np.asarray(state[name])
             if array.shape != expected or not np.issubdtype(array.dtype, np.integer):
-                raise ValueError(f"crossbar {self.geometry.index}: {name} is {array.dtype} {array.shape}; "
+                raise StateError(f"crossbar {self.geometry.index}: {name} is {array.dtype} {array.shape}; "
                                  f"it must hold integers of shape {expected}")
             if array.min() < lowest or array.max() > highest:
-                raise ValueError(f"crossbar {self.geometry.index}: {name} holds values from {array.min()} to "
+                raise StateError(f"crossbar {self.geometry.index}: {name} holds values from {array.min()} to "
                                  f"{array.max()}; they must lie in {lowest} to {highest}")
         self.g = torch.tensor(np.asarray(state["g"], dtype=np.int64), dtype=self.g.dtype, device=self.device)
         self.accumulator.chi = torch.tensor(np.asarray(state["chi"], dtype=np.int32), device=self.device)

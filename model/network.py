@@ -48,7 +48,7 @@ class Network:
         d = self.loss.error(z, label)
         for layer in reversed(range(len(self.crossbars))):
             crossbar, x, y = self.crossbars[layer], drives[layer], derivatives[layer]
-            self.active_rows[layer] += int(((x != 0) | (y != 0)).sum()) + crossbar.geometry.bias
+            self.active_rows[layer] += int((x | y).count_nonzero()) + crossbar.geometry.bias
             e = crossbar.backward(d, y != 0) if layer else None
             crossbar.update(x, d, learning_rate_shift, program)
             if layer:
@@ -80,7 +80,7 @@ class Network:
                 for layer, crossbar in enumerate(self.crossbars) for name, array in crossbar.state().items()}
 
     def load(self, state: dict[str, np.ndarray]):
-        """Restore what ``state()`` returned; other arrays are ignored. ``ValueError`` as ``Crossbar.load``."""
+        """Restore what ``state()`` returned; other arrays are ignored. ``StateError`` as ``Crossbar.load``."""
         for layer, crossbar in enumerate(self.crossbars):
             prefix = f"layer{layer}_"
             crossbar.load({name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)})

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from spinloom import config
-from spinloom.model.crossbar import Crossbar
+from spinloom.model.crossbar import Crossbar, StateError
 
 from . import reference
 from .experiments import experiments
@@ -39,7 +39,7 @@ def test_write_equals_the_reference(experiment, data):
     (torch.full((6, 3), 5), "states 5 to 5: the device has 0 to 4"),
 ])
 def test_impossible_states_are_not_written(states, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(StateError, match=message):
         Crossbar(small().crossbars[0], 1).write(states)
 
 

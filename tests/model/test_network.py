@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spinloom import config
 from spinloom.contract.hashing import sample_order
+from spinloom.model.crossbar import StateError
 from spinloom.model.network import Network
 
 from . import reference
@@ -105,5 +106,5 @@ def test_a_state_that_does_not_fit_is_refused(name, value, message):
         del state[name]
     else:
         state[name] = value
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(StateError, match=message):
         network.load(state)
