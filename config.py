@@ -14,7 +14,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from .contract.device import Device, DeviceTables
 from .contract.geometry import (
-    ActivationFormat, ConfigError, CrossbarGeometry, Loss, Neuron, Residual, divisors, neuron_format,
+    ActivationFormat,
+    ConfigError,
+    CrossbarGeometry,
+    Loss,
+    Neuron,
+    Residual,
+    divisors,
+    neuron_format,
 )
 from .contract.lfsr import MAX_SEGMENTS
 
@@ -133,7 +140,8 @@ class Experiment(_Section):
                 raise ValueError(f"layers[{index}].z_frac={layer.z_frac}: a ternary neuron needs at least 1")
         last = self.layers[-1]
         if not 0 <= last.z_frac < last.z_bits:
-            raise ValueError(f"layers[{len(self.layers) - 1}].z_frac={last.z_frac}: must be 0 to z_bits-1={last.z_bits - 1}")
+            raise ValueError(f"layers[{len(self.layers) - 1}].z_frac={last.z_frac}: "
+                             f"must be 0 to z_bits-1={last.z_bits - 1}")
         if self.loss == "cross_entropy" and not 1 <= last.delta_frac < last.delta_bits:
             raise ValueError(f"layers[{len(self.layers) - 1}].delta_frac={last.delta_frac}: cross-entropy needs "
                              f"1 to delta_bits-1={last.delta_bits - 1}")
@@ -193,7 +201,8 @@ def parse(document: dict, name: str) -> Experiment:
         first = error.errors()[0]
         place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
         message = first["msg"].removeprefix("Value error, ")
-        given = "" if isinstance(first["input"], dict | list | tuple) or first["type"] == "value_error" else f"={first['input']!r}"
+        told = first["type"] == "value_error" or isinstance(first["input"], dict | list | tuple)
+        given = "" if told else f"={first['input']!r}"
         raise ConfigError(f"{name}: {place + given + ': ' if place else ''}{message}") from None
 
 

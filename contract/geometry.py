@@ -153,7 +153,8 @@ class CrossbarGeometry:
             if value not in allowed:
                 text = (f"{allowed[0]} to {allowed[-1]}" if isinstance(allowed, range)
                         else "one of the divisors " + ", ".join(map(str, allowed)))
-                hint = " (units of 2**-chi_frac levels; raise chi_bits or lower chi_frac)" if name == "threshold" else ""
+                hint = (" (units of 2**-chi_frac levels; raise chi_bits or lower chi_frac)"
+                        if name == "threshold" else "")
                 raise ConfigError(f"layers[{self.index}].{name}={value}: must be {text}{hint}")
         if self.inputs < 1:
             raise ConfigError(f"layers[{self.index}].inputs={self.inputs}: must be at least 1")
