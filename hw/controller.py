@@ -1,5 +1,7 @@
 """The controller of a crossbar: turns operations into slots of the arrays, one a clock."""
 
+from types import SimpleNamespace
+
 from amaranth.hdl import Array, Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
@@ -11,6 +13,7 @@ from .signatures import (
     WRITE_BACK,
     Operation,
     boost_bits,
+    cell_layout,
     command_layout,
     drive_layout,
     event_layout,
@@ -82,7 +85,12 @@ class CrossbarController(wiring.Component):
         m = Module()
         geometry = self.geometry
         rows, inputs, folds, lanes = geometry.rows, geometry.inputs, geometry.folds, geometry.lanes
-        drive, slot = self.x.payload, self.slot
+        drive = self.x.payload
+
+        # One signal a field: a field that is constant in this geometry must not share a signal with one that is not, as
+        # an event-driven simulator never evaluates a process without inputs.
+        slot = SimpleNamespace(**{name: Signal(field.shape, name=f"slot_{name}") for name, field in self.slot.shape()})
+        m.d.comb += [self.slot[name].eq(field) for name, field in vars(slot).items()]
 
         operation = Signal(Operation)
         forward, fires = Signal(), Signal()
@@ -363,7 +371,7 @@ class CrossbarController(wiring.Component):
                             m.next = "idle"
 
             with m.State("cells"):
-                word = data.View(slot.cell.shape(), self.state_in.payload[:slot.cell.shape().size])
+                word = data.View(cell_layout(geometry), self.state_in.payload[:cell_layout(geometry).size])
                 step = Signal()
                 m.d.comb += [
                     slot.address.eq(base + row),

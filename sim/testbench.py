@@ -87,9 +87,9 @@ class Testbench(ABC):
         return returned[0]
 
 
-async def run_in_cocotb(dut, testbench: type[Testbench]):
+async def run_in_cocotb(dut, testbench: type[Testbench], parameters: type[Parameters] = Parameters):
     """Run ``testbench`` on the cocotb top level ``dut``, as the environment tells."""
-    bench = testbench(Parameters.from_json(os.environ[PARAMETERS]))
+    bench = testbench(parameters.from_json(os.environ[PARAMETERS]))
     inputs = ["__".join(map(str, path)) for path, member, _ in bench.component.signature.flatten(bench.component)
               if member.flow is In]
     pins = CocotbPins(dut, inputs)
