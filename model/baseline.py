@@ -1,5 +1,6 @@
 """The floating-point baseline: the same topology, trained in the usual way, for comparison."""
 
+from collections.abc import Callable
 from math import ceil
 
 import torch
@@ -45,11 +46,12 @@ def _loss(experiment: Experiment, z: torch.Tensor, labels: torch.Tensor) -> torc
 
 
 def accuracy(experiment: Experiment, train_x: torch.Tensor, train_labels: torch.Tensor,
-             test_x: torch.Tensor, test_labels: torch.Tensor) -> float:
+             test_x: torch.Tensor, test_labels: torch.Tensor, seen: Callable[[int], None]) -> float:
     """Test accuracy in percent of the network of ``experiment`` in float32, after as many epochs.
 
     It sees what the machine sees: ``train_x`` and ``test_x`` are drives, integers (n, inputs). It is trained by
-    Adam on mini-batches, and repeatable for a seed on the same version of PyTorch.
+    Adam on mini-batches, and repeatable for a seed on the same version of PyTorch. ``seen`` is told the
+    number of samples in each mini-batch done.
     """
     scale = 2.0 ** -experiment.input.format.frac
     with torch.random.fork_rng(devices=[]):
@@ -68,5 +70,6 @@ def accuracy(experiment: Experiment, train_x: torch.Tensor, train_labels: torch.
                 _loss(experiment, network(train_x[batch] * scale), train_labels[batch]).backward()
                 optimizer.step()
                 schedule.step()
+                seen(len(batch))
         with torch.no_grad():
             return 100 * (network(test_x * scale).argmax(1) == test_labels).double().mean().item()

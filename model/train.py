@@ -142,8 +142,15 @@ def run(experiment: Experiment | None, *, data_dir: str | Path | None = None, ou
         "epochs": epoch, "samples": len(labels), "out": str(folder),
     }
     if baseline:
-        train_labels = torch.from_numpy(labels).to(device)
-        accuracy = floating_point.accuracy(experiment, train_x, train_labels, test_x, test_labels)
+        with _deferred_stop() as stop, tqdm(total=experiment.epochs * len(labels), unit=" samples", unit_scale=True,
+                                            desc="floating-point baseline", disable=not progress) as bar:
+            def seen(count: int):
+                bar.update(count)
+                if stop.is_set():
+                    raise InterruptedRunError(f"interrupted in the baseline; continue with --resume {folder}")
+
+            train_labels = torch.from_numpy(labels).to(device)
+            accuracy = floating_point.accuracy(experiment, train_x, train_labels, test_x, test_labels, seen)
         result["baseline_accuracy"] = round(accuracy, 3)
     _replace(folder / "plot.png", lambda file: plot(file, experiment.name, rows, result["baseline_accuracy"]))
     _replace(folder / "result.json", lambda file: file.write(json.dumps(result, indent=2).encode()))

@@ -16,7 +16,10 @@ def test_it_learns_two_clouds_with_every_neuron_and_loss(neuron, loss):
     x = torch.randint(0, 120, (600, 4), generator=generator)
     x[:, 0] += 130 * labels
     before = torch.get_rng_state()
-    accuracies = [baseline.accuracy(experiment, x[:400], labels[:400], x[400:], labels[400:]) for _ in range(2)]
+    seen = []
+    accuracies = [baseline.accuracy(experiment, x[:400], labels[:400], x[400:], labels[400:], seen.append)
+                  for _ in range(2)]
+    assert sum(seen) == 2 * 12 * 400
     assert accuracies[0] > (80 if neuron == "ternary" else 95)
     assert accuracies[0] == accuracies[1]
     assert (torch.get_rng_state() == before).all()

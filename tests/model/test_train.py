@@ -8,7 +8,7 @@ import pytest
 from spinloom import config
 from spinloom.contract.geometry import ConfigError
 from spinloom.contract.hashing import sample_order
-from spinloom.model import data, train
+from spinloom.model import baseline, data, train
 from spinloom.model.network import Network
 
 
@@ -95,6 +95,22 @@ def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path, monkeypatch, batc
     assert outcome(torn) == outcome(whole)
     assert (result["epochs"], result["samples"]) == (3, 60)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_interrupted_baseline_leaves_a_finished_run(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        original = baseline.accuracy
+
+        def accuracy(*arguments):
+            os.kill(os.getpid(), signal.SIGTERM)
+            return original(*arguments)
+
+        patch.setattr(baseline, "accuracy", accuracy)
+        with pytest.raises(train.InterruptedRunError, match="interrupted in the baseline; continue with --resume"):
+            run(experiment(), out=tmp_path, samples=10)
+    before = outcome(tmp_path)
+    assert run(None, resume=tmp_path)["baseline_accuracy"] > 0
+    assert outcome(tmp_path) == before
 
 
 def test_a_killed_run_resumes_from_its_last_checkpoint(tmp_path, monkeypatch):
