@@ -4,6 +4,7 @@ import csv
 import json
 import sys
 import time
+from math import ceil
 from pathlib import Path
 
 import click
@@ -108,7 +109,7 @@ def draw(experiment: Experiment, answer: dict, run_folder: Path, path: Path):
         g = state["layer0_g"]
     figure = Figure(figsize=(12, 5.4), facecolor="white")
     FigureCanvasAgg(figure)
-    left, middle, right = figure.add_gridspec(1, 3, width_ratios=(1.0, 1.35, 0.8), left=0.055, right=0.985, top=0.82,
+    left, middle, right = figure.add_gridspec(1, 3, width_ratios=(1.0, 1.35, 0.8), left=0.055, right=0.985, top=0.85,
                                               bottom=0.22, wspace=0.22)
     _draw_learning(figure.add_subplot(left), rows, answer["train"])
     _draw_cells(figure, middle, experiment, g)
@@ -119,7 +120,7 @@ def draw(experiment: Experiment, answer: dict, run_folder: Path, path: Path):
     figure.text(0.015, 0.945, f"{sizes}, trained in situ in a crossbar of {states}-state stochastic synapses",
                 fontsize=15, weight="bold")
     exact = answer["bit_exact"]
-    names = " and ".join(cosim["simulator"] for cosim in answer["cosim"])
+    names = " and ".join(cosim["simulator"].capitalize() for cosim in answer["cosim"])
     first = answer["cosim"][0]
     verdict = (f"golden model = RTL, every bit, after {first['samples']} training samples on {names}: "
                f"{first['cycles_per_sample']:.0f} clocks a sample, bound {first['bound_cycles_per_sample']:.0f}"
@@ -143,12 +144,12 @@ def _draw_learning(axes, rows: list[dict], trained: dict):
     axes.set_title("learning", loc="left", fontsize=11)
     axes.grid(alpha=0.25)
     axes.set_ylim(min(60.0, min(accuracy) - 3), 100)
-    axes.legend(loc="lower center", fontsize=9, frameon=False)
+    axes.legend(loc="center", fontsize=9.5, frameon=False)
     pulses = axes.twinx()
     pulses.bar(epochs, [int(row["programming_events"]) / int(row["samples"]) for row in rows], color="#e08a2c",
                alpha=0.45, width=0.7)
     top = max(int(row["programming_events"]) / int(row["samples"]) for row in rows)
-    pulses.set_ylim(0, 3 * top)
+    pulses.set_ylim(0, 3 * top or 1)
     pulses.set_yticks([0, round(top, 1)])
     pulses.tick_params(colors="#b5651d", labelsize=8)
     pulses.set_ylabel("write pulses a sample", color="#b5651d", fontsize=8.5, loc="bottom")
@@ -162,7 +163,7 @@ def _draw_cells(figure, place, experiment: Experiment, g: np.ndarray):
     levels = g[:geometry.inputs] / (1 << geometry.device.sub_bits)
     side = round(geometry.inputs**0.5)
     shape = (side, side) if side * side == geometry.inputs else (1, geometry.inputs)
-    across = max(1, round((2 * geometry.cols) ** 0.5))
+    across = ceil((1.15 * geometry.cols) ** 0.5)
     down = -(-geometry.cols // across)
     limit = (geometry.device.states - 1) / 2
     tiles = place.subgridspec(down, across, wspace=0.12, hspace=0.12)
@@ -174,7 +175,7 @@ def _draw_cells(figure, place, experiment: Experiment, g: np.ndarray):
         for spine in axes.spines.values():
             spine.set_visible(False)
         if column == 0:
-            axes.set_title(f"cells of crossbar 0, a tile for each of its {geometry.cols} columns", loc="left",
+            axes.set_title(f"trained cells, a tile a column: red {-limit:g} to blue {limit:g} levels", loc="left",
                            fontsize=11)
 
 
