@@ -47,6 +47,16 @@ class DeviceTables:
         """Conductance level of nominal state 0."""
         return nominal(0, self.states, self.sub_bits)
 
+    @property
+    def lowest_top(self) -> int:
+        """Lowest conductance level at which a cell is in its last state."""
+        return nominal(self.states - 1, self.states, self.sub_bits) - (1 << self.sub_bits - 1)
+
+    @property
+    def highest_bottom(self) -> int:
+        """Highest conductance level at which a cell is in its first state."""
+        return self.origin + (1 << self.sub_bits - 1) - 1
+
 
 def nominal(state: int, states: int, sub_bits: int) -> int:
     """Nominal conductance level of ``state``, in sub-levels; exact, as ``sub_bits >= 1``."""

@@ -16,13 +16,12 @@ MAX_SIDE = 1024
 """Most rows, and most columns, of a crossbar."""
 COUNTER_BITS = 40
 """Width of every event counter; counters wrap."""
-COUNTERS = ("forwards", "forward_rows", "backward_rows", "update_rows", "attempts", "blocked", "failures")
+COUNTERS = ("forwards", "forward_rows", "backward_rows", "update_rows", "attempts", "failures")
 """Event counters of a crossbar, in the order in which they are dumped.
 
 ``forwards``: forward passes. ``forward_rows``, ``backward_rows``, ``update_rows``: rows read by a
 forward pass, read by a backward pass, and accumulated into. ``attempts``: write pulses, one draw
-each. ``blocked``: requests to push a cell beyond its last state. ``failures``: cells that ``write``
-left outside the margin.
+each. ``failures``: cells that ``write`` left outside the margin.
 """
 
 Neuron = Literal["relu", "sigmoid", "hard_tanh", "ternary"]

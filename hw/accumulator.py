@@ -15,9 +15,10 @@ class GradientAccumulator(wiring.Component):
 
         chi = saturate(chi + round_shift(-(x * delta), update_shift), chi_bits)
 
-    for slots with ``update``; slots with ``write`` write the word back, with the lane of ``override``
-    replaced. ``x`` arrives multiplied by ``2**boost``, which selects the learning rate
-    ``2**-(learning_rate_shifts[1] - boost)`` at a constant shift.
+    for slots with ``update``. Slots with ``update`` or ``fire`` limit the residual to just below the threshold where
+    a cell at its last state would be pushed outward (section 4.2 of docs/arithmetic.md). Slots with ``write`` write
+    the word back, with the lane of ``override`` replaced. ``x`` arrives multiplied by ``2**boost``, which selects the
+    learning rate ``2**-(learning_rate_shifts[1] - boost)`` at a constant shift.
 
     Latency: ``chi`` is valid 1 clock after the slot; the array is written 3 clocks after it, so that a read
     issued 4 clocks after sees it; ``fired`` comes 4 clocks after. Throughput: a word a clock.
@@ -34,13 +35,15 @@ class GradientAccumulator(wiring.Component):
             "boost": In(boost_bits(geometry)),
             #: Errors at clock 1.
             "delta": In(data.ArrayLayout(signed(geometry.delta_bits), geometry.lanes)),
+            #: Conductance levels of the same word, at clock 1.
+            "g": In(data.ArrayLayout(signed(geometry.device.g_bits), geometry.lanes)),
             #: The word that was read, at clock 1.
             "chi": Out(data.ArrayLayout(signed(geometry.chi_bits), geometry.lanes)),
             #: A slot with `fire` has been through, at clock 4 ...
             "done": Out(1),
             #: ... its word ...
             "address": Out(address_bits(geometry)),
-            #: ... and its lanes at or beyond the threshold.
+            #: ... and its lanes that are to be programmed.
             "fired": Out(geometry.lanes),
         })
 
@@ -69,11 +72,31 @@ class GradientAccumulator(wiring.Component):
             before = Signal(signed(geometry.chi_bits), name=f"before_{lane}")
             after = Signal(signed(geometry.chi_bits), name=f"after_{lane}")
             here = Signal(name=f"here_{lane}")
-            m.d.sync += [product.eq(x * self.delta[lane]), before.eq(self.chi[lane])]
-            m.d.comb += [here.eq(slots[2].override & (slots[2].lane == lane)), write.data[lane].eq(after)]
+            at_end = [(Signal(name=f"at_top_{clock}_{lane}"), Signal(name=f"at_bottom_{clock}_{lane}"))
+                      for clock in (2, 3)]
+            reached_up, reached_down = Signal(name=f"reached_up_{lane}"), Signal(name=f"reached_down_{lane}")
+            m.d.sync += [
+                product.eq(x * self.delta[lane]),
+                before.eq(self.chi[lane]),
+                at_end[0][0].eq(self.g[lane] >= geometry.device.lowest_top),
+                at_end[0][1].eq(self.g[lane] <= geometry.device.highest_bottom),
+                at_end[1][0].eq(at_end[0][0]),
+                at_end[1][1].eq(at_end[0][1]),
+            ]
+            m.d.comb += [
+                here.eq(slots[2].override & (slots[2].lane == lane)),
+                reached_up.eq(after >= threshold),
+                reached_down.eq(after <= -threshold),
+                write.data[lane].eq(after),
+            ]
+            with m.If(slots[3].update | slots[3].fire):
+                with m.If(reached_up & at_end[1][0]):
+                    m.d.comb += write.data[lane].eq(threshold - 1)
+                with m.If(reached_down & at_end[1][1]):
+                    m.d.comb += write.data[lane].eq(1 - threshold)
             with m.If(slots[2].write & (~slots[2].assemble | here)):
                 # (half - p) >> shift is round_shift(-p, shift) in one adder.
                 m.d.sync += after.eq(Mux(here, slots[2].cell.chi,
                                          saturate(before + (half - product >> shift), geometry.chi_bits)))
-            m.d.sync += self.fired[lane].eq((after >= threshold) | (after <= -threshold))
+            m.d.sync += self.fired[lane].eq(reached_up & ~at_end[1][0] | reached_down & ~at_end[1][1])
         return m

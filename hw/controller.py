@@ -75,7 +75,6 @@ class CrossbarController(wiring.Component):
             "lfsr_load": Out(1),
             #: Pulses to count.
             "attempt": In(1),
-            "blocked": In(1),
             "failure": In(1),
             #: No operation is under way or about to start, and its effects have reached the arrays.
             "idle": Out(1),
@@ -157,7 +156,7 @@ class CrossbarController(wiring.Component):
         counts = {name: Signal(COUNTER_BITS, name=name) for name in COUNTERS}
         position = Signal(range(len(COUNTERS)))
         counted = Array(counts.values())[position]
-        for name, pulse in (("attempts", self.attempt), ("blocked", self.blocked), ("failures", self.failure)):
+        for name, pulse in (("attempts", self.attempt), ("failures", self.failure)):
             with m.If(pulse):
                 m.d.sync += counts[name].eq(counts[name] + 1)
 

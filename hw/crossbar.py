@@ -78,6 +78,7 @@ class Crossbar(wiring.Component):
             errors.start.eq(controller.errors_start),
             errors.fold.eq(slot.fold),
             accumulator.delta.eq(errors.word),
+            accumulator.g.eq(conductance.g),
             controller.errors_complete.eq(errors.complete),
         ]
 
@@ -110,7 +111,6 @@ class Crossbar(wiring.Component):
             programmer.lfsr_state.eq(self.state_in.payload),
             controller.lfsr.eq(programmer.lfsr),
             controller.attempt.eq(programmer.attempt),
-            controller.blocked.eq(programmer.blocked),
             controller.failure.eq(programmer.failure),
         ]
 

@@ -38,7 +38,6 @@ class StochasticProgrammer(wiring.Component):
             "idle": Out(1),
             #: Pulses that count events.
             "attempt": Out(1),
-            "blocked": Out(1),
             "failure": Out(1),
             #: State of the LFSR, and its replacement.
             "lfsr": Out(sequence.WIDTH),
@@ -140,12 +139,7 @@ class StochasticProgrammer(wiring.Component):
                     m.next = "decide"
             with m.State("decide"):
                 m.d.sync += target.eq(moved)
-                with m.If(moved == state):
-                    m.d.comb += self.blocked.eq(1)
-                    m.d.sync += chi.eq(Mux(outward, 1 - threshold, threshold - 1))
-                    m.next = "write"
-                with m.Else():
-                    m.next = "draw"
+                m.next = "draw"
             with m.State("verify"):
                 m.d.sync += target.eq(event.state)
                 with m.If(~within & (tries != geometry.max_attempts)):

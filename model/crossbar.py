@@ -90,12 +90,11 @@ class Crossbar:
         rows = drive.nonzero().squeeze(1)
         self._count(update_rows=len(rows))
         chi = self.accumulator.accumulate(rows, drive[rows], d, learning_rate_shift)
-        if program:
-            self._program_reached(chi, rows)
+        self._visit(chi, rows, program)
 
     def program(self):
         """Program every cell whose residual has reached the threshold."""
-        self._program_reached(self.accumulator.chi, torch.arange(self.geometry.rows, device=self.device))
+        self._visit(self.accumulator.chi, torch.arange(self.geometry.rows, device=self.device), program=True)
 
     def write(self, states: torch.Tensor) -> WriteReport:
         """Program-and-verify every cell to the nominal state in ``states`` (rows, cols), the bias
@@ -155,17 +154,22 @@ class Crossbar:
     def _convert(self, sums: torch.Tensor) -> torch.Tensor:
         return saturate(round_shift(sums.to(torch.int64), self.geometry.adc_shift), self.geometry.z_bits)
 
-    def _program_reached(self, chi: torch.Tensor, rows: torch.Tensor):
-        """Program the cells whose residual, ``chi`` (n, cols) of the rows of index ``rows`` (n,), has
-        reached the threshold, in row-major order."""
+    def _visit(self, chi: torch.Tensor, rows: torch.Tensor, program: bool):
+        """Bound the residuals, ``chi`` (n, cols) of the rows of index ``rows`` (n,), and program the cells that
+        have still reached the threshold, in row-major order, if ``program``."""
         reached = (chi.abs() >= self.geometry.threshold).nonzero()
         if len(reached) == 0:
             return
         cells = rows[reached[:, 0]], reached[:, 1]
-        result = self.programmer.program(self.g[cells].to(torch.int64), self.accumulator.chi[cells].to(torch.int64))
-        self.g[cells] = result.g.to(self.g.dtype)
-        self.accumulator.chi[cells] = result.chi.to(torch.int32)
-        self._count(attempts=result.attempts, blocked=result.blocked)
+        g, residual = self.g[cells].to(torch.int64), self.accumulator.chi[cells].to(torch.int64)
+        bounded = self.programmer.bound(residual, g)
+        if program:
+            moving = bounded == residual
+            programmed = self.programmer.program(g[moving], residual[moving])
+            g[moving], bounded[moving] = programmed
+            self.g[cells] = g.to(self.g.dtype)
+            self._count(attempts=len(programmed.g))
+        self.accumulator.chi[cells] = bounded.to(torch.int32)
 
     def _count(self, **events: int):
         for name, number in events.items():

@@ -16,10 +16,6 @@ class Programmed(NamedTuple):
 
     g: torch.Tensor
     chi: torch.Tensor
-    attempts: int
-    """Write pulses, one draw each."""
-    blocked: int
-    """Cells at their last state, pushed outward."""
 
 
 def landings(device: DeviceTables) -> torch.Tensor:
@@ -47,24 +43,23 @@ class StochasticProgrammer:
         device = self.geometry.device
         return (g - device.origin + (1 << device.sub_bits - 1) >> device.sub_bits).clamp(0, device.states - 1)
 
+    def bound(self, chi: torch.Tensor, g: torch.Tensor) -> torch.Tensor:
+        """``chi``, but just below the threshold where a cell would be pushed beyond its last state."""
+        device, threshold = self.geometry.device, self.geometry.threshold
+        chi = torch.where((chi >= threshold) & (g >= device.lowest_top), threshold - 1, chi)
+        return torch.where((chi <= -threshold) & (g <= device.highest_bottom), 1 - threshold, chi)
+
     def program(self, g: torch.Tensor, chi: torch.Tensor) -> Programmed:
-        """Program cells whose residuals have reached the threshold: ``g``, ``chi`` int64 (n,)."""
+        """Program cells whose residuals, bounded, have reached the threshold, one draw each: ``g``, ``chi``
+        int64 (n,)."""
         geometry = self.geometry
         threshold = geometry.threshold
         k = torch.div(chi, threshold, rounding_mode="trunc")
-        state = self.state_of(g)
-        target = (state + k).clamp(0, geometry.device.states - 1)
-        moving = target != state
-        attempts = int(moving.sum())
-
-        new_g = g.clone()
-        new_g[moving] = self.land(target[moving], self.lfsr.draw(attempts))
+        target = (self.state_of(g) + k).clamp(0, geometry.device.states - 1)
+        new_g = self.land(target, self.lfsr.draw(len(g)))
         if geometry.residual == "nominal":
-            residual = chi - k * threshold
-        else:
-            residual = saturate(chi - ((new_g - g) << geometry.residual_shift), geometry.chi_bits)
-        new_chi = torch.where(moving, residual, k.sign() * (threshold - 1))
-        return Programmed(new_g, new_chi, attempts, len(g) - attempts)
+            return Programmed(new_g, chi - k * threshold)
+        return Programmed(new_g, saturate(chi - ((new_g - g) << geometry.residual_shift), geometry.chi_bits))
 
     def write(self, g: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Program-and-verify cells to states: ``g``, ``target`` int64 (n,); returns the new ``g``

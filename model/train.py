@@ -30,7 +30,7 @@ from . import data
 from .network import Network
 from .plot import plot
 
-METRICS = ("epoch", "samples", "training_accuracy", "test_accuracy", "programming_events", "blocked",
+METRICS = ("epoch", "samples", "training_accuracy", "test_accuracy", "programming_events",
            "samples_per_second")
 """Columns of ``metrics.csv``: the epoch, counted from 1, and the samples trained in it; accuracies in percent, in
 training (of each prediction before its update) and on the test set after the epoch; write pulses, and requests to push
@@ -120,13 +120,11 @@ def run(experiment: Experiment | None, *, data_dir: str | Path | None = None, ou
             trained, seconds = trained + sample - first, seconds + elapsed
 
             test_accuracy = 100 * (network.predict(test_x) == test_labels).double().mean().item()
-            events = {name: sum(crossbar.counters[name] for crossbar in network.crossbars)
-                      for name in ("attempts", "blocked")}
+            attempts = sum(crossbar.counters["attempts"] for crossbar in network.crossbars)
             rows.append({
                 "epoch": epoch + 1, "samples": len(order),
                 "training_accuracy": f"{100 * correct / len(order):.3f}", "test_accuracy": f"{test_accuracy:.3f}",
-                "programming_events": events["attempts"] - sum(int(row["programming_events"]) for row in rows),
-                "blocked": events["blocked"] - sum(int(row["blocked"]) for row in rows),
+                "programming_events": attempts - sum(int(row["programming_events"]) for row in rows),
                 "samples_per_second": round((sample - first) / elapsed) if elapsed else 0,
             })
             bar.set_postfix_str(f"test accuracy {test_accuracy:.2f} %")

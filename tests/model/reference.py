@@ -106,7 +106,7 @@ class Crossbar:
             self.g.append([self.device.land(lo + ((h >> 16) * (hi - lo + 1) >> 16), h) for h in hashes])
         self.chi = [[0] * self.cols for _ in range(self.rows)]
         self.forwards = self.forward_rows = self.backward_rows = self.update_rows = 0
-        self.attempts = self.blocked = self.failures = 0
+        self.attempts = self.failures = 0
 
     def draw(self):
         for _ in range(16):
@@ -136,13 +136,22 @@ class Crossbar:
             for c in range(self.cols):
                 dw = round_shift(-(x[r] * d[c]), shift)
                 self.chi[r][c] = saturate(self.chi[r][c] + dw, layer.chi_bits)
+                self.bound(r, c)
                 if program:
                     self.program_cell(r, c)
 
     def program(self):
         for r in range(self.rows):
             for c in range(self.cols):
+                self.bound(r, c)
                 self.program_cell(r, c)
+
+    def bound(self, r, c):
+        state = self.device.state_of(self.g[r][c])
+        if self.chi[r][c] >= self.threshold and state == self.device.n - 1:
+            self.chi[r][c] = self.threshold - 1
+        if self.chi[r][c] <= -self.threshold and state == 0:
+            self.chi[r][c] = 1 - self.threshold
 
     def program_cell(self, r, c):
         v = self.chi[r][c]
@@ -150,12 +159,7 @@ class Crossbar:
             return
         k = abs(v) // self.threshold * (1 if v > 0 else -1)
         g = self.g[r][c]
-        s = self.device.state_of(g)
-        t = limit(s + k, 0, self.device.n - 1)
-        if t == s:
-            self.chi[r][c] = self.threshold - 1 if k > 0 else -(self.threshold - 1)
-            self.blocked += 1
-            return
+        t = limit(self.device.state_of(g) + k, 0, self.device.n - 1)
         self.g[r][c] = self.device.land(t, self.draw())
         self.attempts += 1
         if self.residual == "nominal":
@@ -276,6 +280,6 @@ class Network:
             arrays |= {
                 f"layer{index}_g": c.g, f"layer{index}_chi": c.chi, f"layer{index}_lfsr": c.lfsr,
                 f"layer{index}_counters": [c.forwards, c.forward_rows, c.backward_rows, c.update_rows,
-                                           c.attempts, c.blocked, c.failures],
+                                           c.attempts, c.failures],
             }
         return arrays

@@ -102,4 +102,4 @@ def test_counters_wrap_at_40_bits():
     state["counters"][0] = (1 << 40) - 1
     crossbar.load(state)
     crossbar.forward(torch.zeros(5, dtype=torch.int64))
-    assert crossbar.state()["counters"].tolist() == [0, 1, 0, 0, 0, 0, 0]
+    assert crossbar.state()["counters"].tolist() == [0, 1, 0, 0, 0, 0]

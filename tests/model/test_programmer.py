@@ -46,15 +46,21 @@ def test_an_ideal_device_lands_on_its_states():
 
 def test_programming_moves_by_whole_thresholds_and_keeps_the_rest():
     programmer = StochasticProgrammer(geometry(), Lfsr(1))
-    g = torch.tensor([0, 0, 0, 8, -16])
-    chi = torch.tensor([256, -300, 700, 5000, -256])  # thresholds of 256: up 1, down 1, up 2, up to the end, blocked
+    g = torch.tensor([0, 0, 0, 8])
+    chi = torch.tensor([256, -300, 700, 5000])  # thresholds of 256: up 1, down 1, up 2, up to the end
     result = programmer.program(g, chi)
-    assert result.g.tolist() == [8, -8, 16, 16, -16]
-    assert result.chi.tolist() == [0, -44, 188, 5000 - 256, -255]
-    assert (result.attempts, result.blocked) == (4, 1)
+    assert result.g.tolist() == [8, -8, 16, 16]
+    assert result.chi.tolist() == [0, -44, 188, 5000 - 256]
     lfsr = Lfsr(1)
     lfsr.draw(4)
     assert programmer.lfsr.state == lfsr.state
+
+
+def test_cells_at_their_last_state_are_not_pushed_outward():
+    programmer = StochasticProgrammer(geometry(), Lfsr(1))
+    g = torch.tensor([16, 12, 11, -16, -12, -13, 16, -16])
+    chi = torch.tensor([256, 300, 300, -256, -300, -300, -256, 255])
+    assert programmer.bound(chi, g).tolist() == [255, 255, 300, -255, -300, -255, -256, 255]
 
 
 def test_a_nominal_residual_ignores_where_the_cell_landed():
