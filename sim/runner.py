@@ -24,11 +24,7 @@ TOP = "top"
 _TIMESCALE = ("1ns", "1ps")
 _PUBLIC = f'`verilator_config\npublic_flat_rw -module "{TOP}" -var "*"\n'
 """Only the ports and signals of the top level are accessible from Python."""
-_BUILD_ARGS = {
-    "verilator": ["-O3", "--threads", "1", "-Wno-fatal", "-Wno-lint", "--noassert"],
-    # In SystemVerilog, initial values are no events, and a process whose inputs never change is never evaluated.
-    "icarus": ["-g2005"],
-}
+_BUILD_ARGS = {"verilator": ["-O3", "--threads", "1", "-Wno-fatal", "-Wno-lint", "--noassert"], "icarus": []}
 _TRACES = {"verilator": "dump.vcd", "icarus": f"{TOP}.fst"}
 
 
