@@ -60,6 +60,20 @@ class Network:
         for crossbar in self.crossbars:
             crossbar.program()
 
+    def train_span(self, xs: torch.Tensor, labels: np.ndarray, order: np.ndarray, span: range,
+                   learning_rate_shift: int) -> np.ndarray:
+        """Train on the samples ``order[i]``, ``i`` in ``span``, of an epoch that takes ``order``, int64 (n,), from first
+        to last. ``xs`` (samples, inputs) and ``labels`` (samples,) are integers; mini-batches are counted from
+        the start of the epoch. Returns the predictions before the updates, int64 (len(span),)."""
+        batch = self.experiment.batch
+        predictions = np.empty(len(span), dtype=np.int64)
+        for i in span:
+            chosen = int(order[i])
+            predictions[i - span.start] = self.train(xs[chosen], int(labels[chosen]), learning_rate_shift, batch == 1)
+            if batch > 1 and ((i + 1) % batch == 0 or i + 1 == len(order)):
+                self.program()
+        return predictions
+
     def infer(self, x: torch.Tensor) -> int:
         """The prediction for one sample, ``x`` int64 (inputs,), counted as the hardware counts it."""
         z = self.crossbars[0].forward(x)

@@ -1,0 +1,326 @@
+"""Training compiled for one CPU thread: the integers of ``model.network``, hundreds of times as fast.
+
+It is driven by events: only rows whose input is not zero are touched, and cells are looked at one by one only in rows
+where a residual has reached the threshold. Whatever depends on a ``z`` alone, neurons and loss, comes from tables
+filled by the golden model's own classes. In inner loops NumPy's scalar functions stand for operators: they keep the
+width of their operands, where compiled operators widen to 64 bits and vectors then hold half as much.
+"""
+
+import numpy as np
+import torch
+from numba import njit
+
+from ..contract.geometry import COUNTER_BITS, COUNTERS, MAX_SIDE, CrossbarGeometry
+from ..contract.lfsr import WIDTH
+from .lfsr import jump
+from .network import Network
+from .programmer import landings
+
+BLOCK = 4
+"""Rows whose products ``x * g`` are added up before the sum is widened."""
+FORWARDS, FORWARD_ROWS, BACKWARD_ROWS, UPDATE_ROWS, ATTEMPTS = range(len(COUNTERS) - 1)
+
+
+class Kernel:
+    """Trains a ``Network`` in place of its own ``train_span``, to the same bits.
+
+    The network holds the state before and after every call; in between it is worked on in a copy, int16 ``g`` and int32
+    ``chi``, which costs about a millisecond a call and 200,000 cells. Making a kernel compiles it, for some seconds
+    the first time on a machine, and far less than one from then on.
+    """
+
+    def __init__(self, network: Network):
+        """A kernel for ``network``; ``ValueError`` unless that is on the CPU."""
+        if network.device.type != "cpu":
+            raise ValueError(f"the network is on the device {network.device}; the compiled kernel runs on the CPU only")
+        self.network = network
+        geometries = [crossbar.geometry for crossbar in network.crossbars]
+        starts = np.cumsum([0] + [geometry.rows * geometry.cols for geometry in geometries])
+        fields = [_fields(geometry, start) for geometry, start in zip(geometries, starts, strict=False)]
+        self._layers = np.array([tuple(field.values()) for field in fields],
+                                dtype=[(name, np.int64) for name in fields[0]])
+        self._g = np.zeros(starts[-1], dtype=np.int16)
+        self._chi = np.zeros(starts[-1], dtype=np.int32)
+        self._tables = (*_neurons(network), _errors(network), landings(geometries[0].device).numpy().astype(np.int16),
+                        _leap())
+        self.train_span(torch.zeros((1, geometries[0].inputs), dtype=torch.int16), np.zeros(1, dtype=np.int64),
+                        np.zeros(1, dtype=np.int64), range(0), 31)
+
+    def train_span(self, xs: torch.Tensor, labels: np.ndarray, order: np.ndarray, span: range,
+                   learning_rate_shift: int) -> np.ndarray:
+        """As ``Network.train_span``; ``xs`` is taken without a copy if it is int16."""
+        drives = np.ascontiguousarray(xs.numpy(), dtype=np.int16)
+        if drives.shape[1] != self._layers[0]["inputs"]:
+            raise ValueError(f"samples of {drives.shape[1]} inputs: the network has {self._layers[0]['inputs']}")
+        chosen = order[span.start:span.stop]
+        predictions = np.empty(len(chosen), dtype=np.int64)
+
+        state = self.network.state()
+        names = [f"layer{layer}_" for layer in range(len(self._layers))]
+        np.concatenate([state[name + "g"].ravel() for name in names], out=self._g)
+        np.concatenate([state[name + "chi"].ravel() for name in names], out=self._chi)
+        lfsrs = np.array([state[name + "lfsr"] for name in names], dtype=np.uint32)
+        counters = np.stack([state[name + "counters"] for name in names])
+        active_rows = np.array(self.network.active_rows, dtype=np.int64)
+        _train(self._layers, self._g, self._chi, lfsrs, counters, active_rows, self._tables,
+               drives, labels[chosen], chosen.copy(), learning_rate_shift,
+               self.network.experiment.batch, span.start, len(order), predictions)
+        for name, layer, lfsr, counts in zip(names, self._layers, lfsrs, counters, strict=True):
+            shape = layer["rows"], layer["cols"]
+            cells = slice(layer["cell"], layer["cell"] + layer["rows"] * layer["cols"])
+            state |= {name + "g": self._g[cells].reshape(shape), name + "chi": self._chi[cells].reshape(shape),
+                      name + "lfsr": lfsr, name + "counters": counts & (1 << COUNTER_BITS) - 1}
+        self.network.load(state)
+        self.network.active_rows = active_rows.tolist()
+        return predictions
+
+
+def _fields(geometry: CrossbarGeometry, cell: int) -> dict[str, int]:
+    """What the compiled code knows of a crossbar whose first cell has the index ``cell``."""
+    device = geometry.device
+    return {
+        "cell": cell, "inputs": geometry.inputs, "rows": geometry.rows, "cols": geometry.cols,
+        "bias_value": geometry.bias_value,
+        "narrow_sum": BLOCK * geometry.x.magnitude << device.g_bits - 1 < 1 << 15,
+        "adc_shift": geometry.adc_shift, "z_limit": 1 << geometry.z_bits - 1,
+        "narrow_error": geometry.error_bits <= 32,
+        "error_shift": geometry.error_shift if geometry.source else 0,
+        "source_delta_limit": 1 << geometry.source_delta_bits - 1 if geometry.source else 0,
+        "update_shift": geometry.update_shift(0), "chi_limit": 1 << geometry.chi_bits - 1,
+        "threshold": geometry.threshold, "origin": device.origin, "lowest_top": device.lowest_top,
+        "highest_bottom": device.highest_bottom, "sub_bits": device.sub_bits, "states": device.states,
+        "verified": geometry.residual == "verified", "residual_shift": geometry.residual_shift,
+    }
+
+
+def _every_z(geometry: CrossbarGeometry) -> torch.Tensor:
+    return torch.arange(-(1 << geometry.z_bits - 1), 1 << geometry.z_bits - 1)
+
+
+def _neurons(network: Network) -> tuple[np.ndarray, np.ndarray]:
+    """Drives and derivatives, int16 (layers, size), for each ``z`` of the layer before, counted from its smallest."""
+    geometries = [crossbar.geometry for crossbar in network.crossbars]
+    shape = len(geometries), 1 << max(geometry.z_bits for geometry in geometries)
+    x, y = np.zeros(shape, dtype=np.int16), np.zeros(shape, dtype=np.int16)
+    for layer, neuron in enumerate(network.neurons, start=1):
+        z = _every_z(geometries[layer - 1])
+        x[layer, :len(z)], y[layer, :len(z)] = neuron(z)
+    return x, y
+
+
+def _errors(network: Network) -> np.ndarray:
+    """Errors, int16 (2, size), of the labelled column and of the others, for each ``z`` counted from the smallest."""
+    z = _every_z(network.crossbars[-1].geometry)
+    return network.loss.error(torch.stack([z, z]), 0).numpy().astype(np.int16)
+
+
+def _leap() -> np.ndarray:
+    """uint32 (4, 256): the images, one draw on, of the values of each byte of an LFSR's state."""
+    values = torch.arange(256)
+    return torch.stack([jump(values << shift, 1) for shift in range(0, WIDTH, 8)]).numpy().astype(np.uint32)
+
+
+@njit(cache=True)
+def _round_shift(value, shift):
+    # From 62 on every value that occurs, of less than 48 bits, is rounded to 0: as it is by 62.
+    shift = min(shift, 62)
+    return (value + ((1 << shift) >> 1)) >> shift
+
+
+@njit(cache=True)
+def _limit(value, limit):
+    return max(-limit, min(limit - 1, value))
+
+
+@njit(cache=True)
+def _row(cells, layer, row):
+    first = layer.cell + row * layer.cols
+    return cells[first:first + layer.cols]
+
+
+@njit(cache=True)
+def _forward(layer, g, rows, drives, sums, z):
+    """``z`` of the crossbar for the ``rows`` (n,) driven with ``drives`` (n,), n a multiple of ``BLOCK``. The sum of
+    a block's products fits the type of ``drives``, that of all of them the type of ``sums``."""
+    cols = layer.cols
+    sums[:cols] = 0
+    for i in range(0, len(rows), BLOCK):
+        x0, x1, x2, x3 = drives[i], drives[i + 1], drives[i + 2], drives[i + 3]
+        g0, g1 = _row(g, layer, rows[i]), _row(g, layer, rows[i + 1])
+        g2, g3 = _row(g, layer, rows[i + 2]), _row(g, layer, rows[i + 3])
+        for col in range(cols):
+            sums[col] += np.add(np.add(np.multiply(x0, g0[col]), np.multiply(x1, g1[col])),
+                                np.add(np.multiply(x2, g2[col]), np.multiply(x3, g3[col])))
+    for col in range(cols):
+        z[col] = _limit(_round_shift(np.int64(sums[col]), layer.adc_shift), layer.z_limit)
+
+
+@njit(cache=True)
+def _row_sum(levels, d, zero):
+    """The sum of ``levels * d``, exact in the type of ``zero``."""
+    total = zero
+    for col in range(len(levels)):
+        total = np.add(total, np.multiply(np.int32(levels[col]), np.int32(d[col])))
+    return total
+
+
+@njit(cache=True)
+def _backward(layer, g, y, d, errors):
+    """The error of the columns before, (inputs,), from ``d`` (cols,) and the derivatives ``y`` (inputs,). Returns the
+    number of rows read."""
+    read = 0
+    for row in range(layer.inputs):
+        errors[row] = 0
+        if y[row] != 0:
+            read += 1
+            levels = _row(g, layer, row)
+            e = np.int64(_row_sum(levels, d, np.int32(0))) if layer.narrow_error else _row_sum(levels, d, np.int64(0))
+            errors[row] = _limit(_round_shift(e * y[row], layer.error_shift), layer.source_delta_limit)
+    return read
+
+
+@njit(cache=True)
+def _accumulate(chi, x, d, shift, limit):
+    """Add ``-x * d``, scaled, to the residuals ``chi`` of a row; returns the largest absolute value."""
+    # Of 27 bits, the product is rounded to 0 by all shifts from 30 on.
+    shift = np.int32(min(shift, 30))
+    half = np.int32((1 << shift) >> 1)
+    lowest, highest = np.int32(-limit), np.int32(limit - 1)
+    factor = np.int32(np.int16(-x))
+    least, most = np.int32(0), np.int32(0)
+    for col in range(len(chi)):
+        change = np.right_shift(np.add(np.multiply(factor, np.int32(d[col])), half), shift)
+        value = max(lowest, min(highest, np.add(chi[col], change)))
+        chi[col] = value
+        least, most = min(least, value), max(most, value)
+    return max(np.int64(most), -np.int64(least))
+
+
+@njit(cache=True)
+def _draw(lfsr, leap):
+    state = lfsr[0]
+    state = leap[0, state & 255] ^ leap[1, state >> 8 & 255] ^ leap[2, state >> 16 & 255] ^ leap[3, state >> 24]
+    lfsr[0] = state
+    return state
+
+
+@njit(cache=True)
+def _visit(layer, g, chi, program, lfsr, tables):
+    """Bound the residuals of a row, and, if ``program``, program its cells; returns the number of attempts."""
+    threshold = layer.threshold
+    _, _, _, landing, leap = tables
+    attempts = 0
+    for col in range(len(chi)):
+        residual = np.int64(chi[col])
+        if -threshold < residual < threshold:
+            continue
+        level = np.int64(g[col])
+        if residual > 0 and level >= layer.lowest_top:
+            chi[col] = threshold - 1
+        elif residual < 0 and level <= layer.highest_bottom:
+            chi[col] = 1 - threshold
+        elif program:
+            attempts += 1
+            steps = residual // threshold if residual > 0 else -(-residual // threshold)
+            last = layer.states - 1
+            state = max(0, min(last, (level - layer.origin + ((1 << layer.sub_bits) >> 1)) >> layer.sub_bits))
+            target = max(0, min(last, state + steps))
+            landed = np.int64(landing[target, _draw(lfsr, leap) & (landing.shape[1] - 1)])
+            g[col] = landed
+            if layer.verified:
+                chi[col] = _limit(residual - ((landed - level) << layer.residual_shift), layer.chi_limit)
+            else:
+                chi[col] = residual - steps * threshold
+    return attempts
+
+
+@njit(cache=True)
+def _program(layer, g, chi, lfsr, tables):
+    """Program every cell that has reached the threshold; returns the number of attempts."""
+    attempts = 0
+    for row in range(layer.rows):
+        residuals = _row(chi, layer, row)
+        least, most = np.int32(0), np.int32(0)
+        for col in range(len(residuals)):
+            least, most = min(least, residuals[col]), max(most, residuals[col])
+        if most >= layer.threshold or least <= -layer.threshold:
+            attempts += _visit(layer, _row(g, layer, row), residuals, True, lfsr, tables)
+    return attempts
+
+
+@njit(cache=True)
+def _train(layers, g, chi, lfsrs, counters, active_rows, tables, xs, labels, chosen, learning_rate_shift, batch, start,
+           total, predictions):
+    """Train on the samples ``xs[chosen]``, the first of them number ``start`` of an epoch of ``total``."""
+    neuron_x, neuron_y, error, _, _ = tables
+    depth = len(layers)
+    x, y = np.zeros((depth, MAX_SIDE), np.int16), np.zeros((depth, MAX_SIDE), np.int16)
+    rows, active = np.zeros((depth, MAX_SIDE + BLOCK), np.int64), np.zeros(depth, np.int64)
+    drives16, drives32 = np.zeros(MAX_SIDE + BLOCK, np.int16), np.zeros(MAX_SIDE + BLOCK, np.int32)
+    sums32, sums64 = np.zeros(MAX_SIDE, np.int32), np.zeros(MAX_SIDE, np.int64)
+    z = np.zeros(MAX_SIDE, np.int64)
+    d, d_before = np.zeros(MAX_SIDE, np.int16), np.zeros(MAX_SIDE, np.int16)
+
+    for i in range(len(chosen)):
+        for index in range(depth):
+            layer = layers[index]
+            drive = x[index]
+            if index == 0:
+                drive[:layer.inputs] = xs[chosen[i]]
+                y[0, :layer.inputs] = drive[:layer.inputs]
+            else:
+                zero = layers[index - 1].z_limit
+                for row in range(layer.inputs):
+                    drive[row] = neuron_x[index, z[row] + zero]
+                    y[index, row] = neuron_y[index, z[row] + zero]
+            if layer.rows > layer.inputs:
+                drive[layer.inputs] = layer.bias_value
+                active_rows[index] += 1
+            count = 0
+            for row in range(layer.rows):
+                rows[index, count] = row
+                drives16[count] = drive[row]
+                drives32[count] = drive[row]
+                count += drive[row] != 0
+            needed = 0
+            for row in range(layer.inputs):
+                needed += (drive[row] | y[index, row]) != 0
+            active_rows[index] += needed
+            active[index] = count
+            counters[index, FORWARDS] += 1
+            counters[index, FORWARD_ROWS] += count
+            padded = count
+            while padded % BLOCK:
+                rows[index, padded], drives16[padded], drives32[padded] = 0, 0, 0
+                padded += 1
+            if layer.narrow_sum:
+                _forward(layer, g, rows[index, :padded], drives16, sums32, z)
+            else:
+                _forward(layer, g, rows[index, :padded], drives32, sums64, z)
+
+        last = layers[depth - 1]
+        best = 0
+        for col in range(last.cols):
+            if z[col] > z[best]:
+                best = col
+            d[col] = error[0 if col == labels[i] else 1, z[col] + last.z_limit]
+        predictions[i] = best
+
+        for index in range(depth - 1, -1, -1):
+            layer = layers[index]
+            lfsr = lfsrs[index:index + 1]
+            if index > 0:
+                counters[index, BACKWARD_ROWS] += _backward(layer, g, y[index], d, d_before)
+            counters[index, UPDATE_ROWS] += active[index]
+            for j in range(active[index]):
+                row = rows[index, j]
+                residuals = _row(chi, layer, row)
+                if _accumulate(residuals, x[index, row], d, layer.update_shift + learning_rate_shift,
+                               layer.chi_limit) >= layer.threshold:
+                    counters[index, ATTEMPTS] += _visit(layer, _row(g, layer, row), residuals, batch == 1, lfsr, tables)
+            d, d_before = d_before, d
+
+        trained = start + i + 1
+        if batch > 1 and (trained % batch == 0 or trained == total):
+            for index in range(depth):
+                counters[index, ATTEMPTS] += _program(layers[index], g, chi, lfsrs[index:index + 1], tables)
