@@ -5,8 +5,11 @@ import re
 from amaranth.back import verilog
 from amaranth.lib import wiring
 
-_TRIGGER = re.compile(r"^( *)reg (\\\$auto\$verilog_backend\S+ ) = 0;$", re.MULTILINE)
-"""The register by which Yosys makes simulators evaluate ``always @*`` at the start."""
+_MODULE = re.compile(r"^module .*?^endmodule$", re.MULTILINE | re.DOTALL)
+_DECLARATION = re.compile(r"^( *)reg (\\\$auto\$verilog_backend\S+ ) = 0;$", re.MULTILINE)
+"""The register by which Yosys makes simulators evaluate most of a module's ``always @*`` at the start."""
+_SINGLE = re.compile(r"^( *)always @\*\n *(.+;)$", re.MULTILINE)
+"""A process of one statement, which Yosys leaves without."""
 
 
 def to_verilog(component: wiring.Component, name: str) -> str:
@@ -16,6 +19,22 @@ def to_verilog(component: wiring.Component, name: str) -> str:
     (``x__payload``, ``x__valid``, ``x__ready``); a structured payload is one vector, packed as its layout says.
     """
     text = verilog.convert(component, name=name, emit_src=False, strip_internal_attrs=True)
-    # SystemVerilog initialises a declared register before any process waits for it, so that nothing would be
-    # triggered; a nonblocking assignment comes after.
-    return _TRIGGER.sub(r"\1reg \2;\n\1initial \2<= 0;", text)
+    return _MODULE.sub(lambda module: _triggered(module[0]), text)
+
+
+def _triggered(module: str) -> str:
+    """``module``, with every combinational process evaluated at the start.
+
+    SystemVerilog initialises declared registers before any process waits for them, so an ``always @*`` that
+    depends on nothing else would not run until one of them changes. A nonblocking assignment comes after.
+    """
+    declared = _DECLARATION.search(module)
+    if declared:
+        trigger = declared[2]
+        module = _DECLARATION.sub(r"\1reg \2;\n\1initial \2<= 0;", module)
+    elif _SINGLE.search(module):
+        trigger = r"\$start "
+        header, rest = module.split("\n", 1)
+        module = f"{header}\n  reg {trigger};\n  initial {trigger}<= 0;\n{rest}"
+    return _SINGLE.sub(lambda single: f"{single[1]}always @* begin\n{single[1]}  if ({trigger}) begin end\n"
+                                      f"{single[1]}  {single[2]}\n{single[1]}end", module)

@@ -13,7 +13,8 @@ from spinloom.sim.testbench import Parameters, Testbench
 
 def experiment(neuron="relu", cols=24, adcs=4, **layer):
     return parse({"input": {"count": 4}, "device": {"kind": "ideal"},
-                  "layers": [{"cols": cols, "adcs": adcs, "neuron": neuron, **layer}, {"cols": 2, "z_frac": 4, "chi_frac": 8}]}, "test")
+                  "layers": [{"cols": cols, "adcs": adcs, "neuron": neuron, **layer},
+                             {"cols": 2, "z_frac": 4, "chi_frac": 8}]}, "test")
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -4,6 +4,7 @@ import re
 
 from spinloom.config import load
 from spinloom.hw.neuron import Neuron
+from spinloom.hw.programmer import StochasticProgrammer
 from spinloom.hw.verilog import to_verilog
 
 
@@ -24,8 +25,10 @@ def test_it_names_the_ports_of_streams_and_no_source_file():
     assert ".py" not in text
 
 
-def test_combinational_processes_run_at_the_start():
-    text = to_verilog(neuron(), "top")
-    triggers = set(re.findall(r"if \((\\\$auto\S+) \) begin end", text))
-    assert triggers
-    assert triggers == set(re.findall(r"^ *initial (\\\$auto\S+) <= 0;", text, re.MULTILINE))
+def test_every_combinational_process_runs_at_the_start():
+    text = to_verilog(StochasticProgrammer(geometry=load("digits-dw5").crossbars[0]), "top")
+    for module in text.split("endmodule")[:-1]:
+        processes = re.findall(r"^ *always @\*.*\n(.*)$", module, re.MULTILINE)
+        triggers = {re.fullmatch(r" *if \((\\\S+) \) begin end", first)[1] for first in processes}
+        assert triggers <= set(re.findall(r"^ *initial (\\\S+) <= 0;$", module, re.MULTILINE))
+    assert processes

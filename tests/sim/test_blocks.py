@@ -12,7 +12,8 @@ from spinloom.sim.tb_neuron import NeuronBench
 from spinloom.sim.tb_programmer import ProgrammerBench
 from spinloom.sim.testbench import Parameters
 
-BENCHES = [LfsrBench, NeuronBench, ErrorBench, LossBench, AccumulatorBench, ProgrammerBench, CrossbarBench, NetworkBench]
+BENCHES = [LfsrBench, NeuronBench, ErrorBench, LossBench, AccumulatorBench, ProgrammerBench, CrossbarBench,
+           NetworkBench]
 SEEDS = {"verilator": range(1), "icarus": range(3)}
 """Icarus, which builds in no time, runs more configurations."""
 
