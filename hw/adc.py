@@ -50,8 +50,9 @@ class Adc(wiring.Component):
                 self.z.valid.eq(1),
                 self.z.payload.last.eq(last & (left == 1)),
             ]
-            m.d.sync += [self.z.payload.z[index].eq(saturate(round_shift(columns[index], geometry.adc_shift), geometry.z_bits))
-                         for index in range(adcs)]
+            for place in range(adcs):
+                shifted = round_shift(columns[place], geometry.adc_shift)
+                m.d.sync += self.z.payload.z[place].eq(saturate(shifted, geometry.z_bits))
         with m.If(self.load):
             m.d.sync += [left.eq(groups), last.eq(self.last)]
         for lane, column in enumerate(columns):

@@ -18,7 +18,8 @@ from .signatures import (
     drive_layout,
     event_layout,
     index_bits,
-    request_layout,
+    position_layout,
+    replacement_layout,
     slot_layout,
     state_bits,
     x_shape,
@@ -61,7 +62,8 @@ class CrossbarController(wiring.Component):
             "event_room": In(1),
             #: No programming event is waiting or being served.
             "programmed": In(1),
-            "request": In(stream.Signature(request_layout(geometry))),
+            "fetch": In(stream.Signature(position_layout(geometry))),
+            "replace": In(stream.Signature(replacement_layout(geometry))),
             #: Program-and-verify, cell by cell.
             "event": Out(stream.Signature(event_layout(geometry))),
             #: Words of the state that are not cells.
@@ -163,12 +165,16 @@ class CrossbarController(wiring.Component):
         def count_one(name: str):
             return counts[name].eq(counts[name] + 1)
 
-        # The programmer goes first; a cell just replaced is not fetched before it is in the array.
-        served = Signal()
-        m.d.comb += self.request.ready.eq(self.request.payload.write | ~patched.any())
-        m.d.comb += served.eq(self.request.valid & self.request.ready)
+        # The programmer goes first. A word is not read to be replaced before the last replacement is in the array.
+        replaces, serves = Signal(), Signal()
         go = Signal()  # a slot of an update may be issued
-        m.d.comb += go.eq(~served & self.event_room & self.error_room)
+        m.d.comb += [
+            self.replace.ready.eq(~patched.any()),
+            replaces.eq(self.replace.valid & self.replace.ready),
+            self.fetch.ready.eq(~replaces),
+            serves.eq(replaces | self.fetch.valid),
+            go.eq(~serves & self.event_room & self.error_room),
+        ]
 
         with m.FSM() as fsm:
             with m.State("idle"):
@@ -376,7 +382,7 @@ class CrossbarController(wiring.Component):
                     slot.address.eq(base + row),
                     slot.lane.eq(lane),
                     slot.cell.eq(word),
-                    self.event.payload.position.address.eq(slot.address),
+                    self.event.payload.position.address.eq(base + row),
                     self.event.payload.position.lane.eq(lane),
                     self.event.payload.state.eq(self.state_in.payload),
                     self.event.payload.write.eq(1),
@@ -436,16 +442,20 @@ class CrossbarController(wiring.Component):
                     with m.If(position == len(COUNTERS) - 1):
                         m.next = "idle"
 
-        # Requests of the programmer displace whatever the scan would have issued.
-        with m.If(served):
-            request = self.request.payload
+        # The programmer displaces whatever the scan would have issued.
+        with m.If(replaces):
             m.d.comb += [
-                slot.address.eq(request.position.address),
-                slot.lane.eq(request.position.lane),
-                slot.cell.eq(request.cell),
-                slot.fetch.eq(~request.write),
-                slot.write.eq(request.write),
-                slot.override.eq(request.write),
+                slot.address.eq(self.replace.payload.position.address),
+                slot.lane.eq(self.replace.payload.position.lane),
+                slot.cell.eq(self.replace.payload.cell),
+                slot.write.eq(1),
+                slot.override.eq(1),
+            ]
+        with m.Elif(self.fetch.valid):
+            m.d.comb += [
+                slot.address.eq(self.fetch.payload.address),
+                slot.lane.eq(self.fetch.payload.lane),
+                slot.fetch.eq(1),
             ]
         m.d.comb += self.idle.eq(fsm.ongoing("idle") & drained & ~self.command.valid)
         return m

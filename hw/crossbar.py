@@ -105,7 +105,8 @@ class Crossbar(wiring.Component):
         ]
         with m.If(controller.event.valid):
             m.d.comb += programmer.event.payload.eq(controller.event.payload)
-        wiring.connect(m, programmer.request, controller.request)
+        wiring.connect(m, programmer.fetch, controller.fetch)
+        wiring.connect(m, programmer.replace, controller.replace)
         m.d.comb += [
             programmer.lfsr_load.eq(controller.lfsr_load),
             programmer.lfsr_state.eq(self.state_in.payload),

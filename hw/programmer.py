@@ -11,17 +11,18 @@ from ..contract.geometry import CrossbarGeometry
 from ..contract.tables import NORMAL_BITS, NORMAL_FRAC, NORMAL_INDEX_BITS, normal_quantiles
 from .fixed import round_shift, saturate
 from .lfsr import Lfsr
-from .signatures import cell_layout, event_layout, request_layout
+from .signatures import cell_layout, event_layout, position_layout, replacement_layout
 
 
 class StochasticProgrammer(wiring.Component):
     """Programs a cell for every event, as sections 4.3 and 4.4 of docs/arithmetic.md define.
 
-    For an event it requests the cell, waits for ``fetched``, decides, draws from the LFSR exactly once an attempt, and
-    requests that the new ``g`` and ``chi`` be written. Cells are served strictly in the order of the events.
+    For an event it fetches the cell, decides, draws from the LFSR exactly once an attempt, and replaces the cell by the
+    new ``g`` and ``chi``. Cells are served strictly in the order of the events, and no two at once may be the same. A
+    cell must be bounded: at its last state, its residual does not ask for more.
 
-    Latency: from ``fetched`` to the write request, 6 clocks and one for each bit of the largest possible
-    number of levels; an event of program-and-verify, 4 clocks an attempt. One event at a time.
+    Three stages work on three cells: fetch; divide the residual by the threshold, a clock for each bit of the largest
+    quotient; and program, 4 clocks an attempt. An event so takes as many clocks as the slowest of them, and about 2 more.
 
     Cost: one multiplier, the normal quantile table (1024 entries), a table entry for each state.
     """
@@ -30,10 +31,11 @@ class StochasticProgrammer(wiring.Component):
         self.geometry = geometry
         super().__init__({
             "event": In(stream.Signature(event_layout(geometry))),
-            "request": Out(stream.Signature(request_layout(geometry))),
+            "fetch": Out(stream.Signature(position_layout(geometry))),
             #: The cell asked for is here, once for each fetch.
             "fetched": In(1),
             "cell": In(cell_layout(geometry)),
+            "replace": Out(stream.Signature(replacement_layout(geometry))),
             #: No event is being served.
             "idle": Out(1),
             #: Pulses that count events.
@@ -47,9 +49,79 @@ class StochasticProgrammer(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
+        job = data.StructLayout({"event": event_layout(self.geometry), "cell": cell_layout(self.geometry)})
+        quotient = data.StructLayout({
+            "job": job,
+            "levels": unsigned(max(1, self._quotient_bits)),
+            "rest": unsigned(self.geometry.chi_bits),
+        })
+        fetched, divided = stream.Signature(job).create(), stream.Signature(quotient).create()
+        m.d.comb += self.idle.eq(self._fetch(m, fetched) & self._divide(m, fetched, divided)
+                                 & self._program(m, divided))
+        return m
+
+    @property
+    def _quotient_bits(self) -> int:
+        return ((1 << self.geometry.chi_bits - 1) // self.geometry.threshold).bit_length()
+
+    def _fetch(self, m: Module, fetched):
+        """The first stage: fetches the cells of the events. Returns whether it is idle."""
+        job = fetched.payload
+        m.d.comb += self.fetch.payload.eq(job.event.position)
+        with m.FSM(name="fetch_state") as fsm:
+            with m.State("idle"):
+                m.d.comb += self.event.ready.eq(1)
+                with m.If(self.event.valid):
+                    m.d.sync += job.event.eq(self.event.payload)
+                    m.next = "fetch"
+            with m.State("fetch"):
+                m.d.comb += self.fetch.valid.eq(1)
+                with m.If(self.fetch.ready):
+                    m.next = "wait"
+            with m.State("wait"):
+                with m.If(self.fetched):
+                    m.d.sync += job.cell.eq(self.cell)
+                    m.next = "hand over"
+            with m.State("hand over"):
+                m.d.comb += fetched.valid.eq(1)
+                with m.If(fetched.ready):
+                    m.next = "idle"
+        return fsm.ongoing("idle") & ~self.event.valid
+
+    def _divide(self, m: Module, fetched, divided):
+        """The second stage: divides the residuals' magnitudes by the threshold. Returns whether it is idle."""
+        threshold, bits = self.geometry.threshold, self._quotient_bits
+        quotient, chi = divided.payload, fetched.payload.cell.chi
+        divisor = Signal(range((threshold << bits) + 1))
+        step = Signal(bits)
+        with m.FSM(name="divide_state") as fsm:
+            with m.State("idle"):
+                m.d.comb += fetched.ready.eq(1)
+                m.d.sync += [
+                    quotient.job.eq(fetched.payload),
+                    quotient.rest.eq(Mux(chi < 0, -chi, chi)),
+                    quotient.levels.eq(0),
+                    divisor.eq(threshold << bits - 1),
+                    step.eq(1 << bits - 1),
+                ]
+                with m.If(fetched.valid):
+                    m.next = "divide"
+            with m.State("divide"):
+                m.d.sync += [divisor.eq(divisor >> 1), step.eq(step >> 1)]
+                with m.If(quotient.rest >= divisor):
+                    m.d.sync += [quotient.rest.eq(quotient.rest - divisor), quotient.levels.eq(quotient.levels | step)]
+                with m.If(step[0]):
+                    m.next = "hand over"
+            with m.State("hand over"):
+                m.d.comb += divided.valid.eq(1)
+                with m.If(divided.ready):
+                    m.next = "idle"
+        return fsm.ongoing("idle")
+
+    def _program(self, m: Module, divided):
+        """The third stage: draws, and replaces the cells. Returns whether it is idle."""
         geometry, device = self.geometry, self.geometry.device
-        g_shape, chi_shape = signed(device.g_bits), signed(geometry.chi_bits)
-        states, threshold = device.states, geometry.threshold
+        g_shape = signed(device.g_bits)
 
         m.submodules.lfsr = lfsr = Lfsr()
         m.d.comb += [
@@ -58,118 +130,83 @@ class StochasticProgrammer(wiring.Component):
             lfsr.load_state.eq(self.lfsr_state),
             lfsr.step.eq(self.attempt),
         ]
-
         landing = data.StructLayout({"mean": g_shape, "sigma": unsigned(SIGMA_BITS)})
-        m.submodules.landings = landings = Memory(shape=landing, depth=max(2, states), init=[
+        m.submodules.landings = landings = Memory(shape=landing, depth=max(2, device.states), init=[
             {"mean": mean, "sigma": sigma} for mean, sigma in zip(device.mean, device.sigma, strict=True)])
         landings_read = landings.read_port()
         m.submodules.normal = normal = Memory(
             shape=signed(NORMAL_BITS), depth=1 << NORMAL_INDEX_BITS, init=[int(n) for n in normal_quantiles()])
         normal_read = normal.read_port()
 
-        event = Signal(event_layout(geometry))
-        g, chi = Signal(g_shape), Signal(chi_shape)
-        outward = Signal()  # the residual is negative
-        rest = Signal(unsigned(geometry.chi_bits))  # |v| - levels * threshold, in the end
-        most = ((1 << geometry.chi_bits - 1) // threshold).bit_length()
-        divisor = Signal(range((threshold << most) + 1))
-        step = Signal(range(max(2, 1 << most)))
-        levels = Signal(range(max(2, 1 << most)))
-        target = Signal(range(states))
-        tries = Signal(range(geometry.max_attempts + 1))
-        mean, noise = Signal(g_shape), Signal(signed(SIGMA_BITS + NORMAL_BITS))
-        landed = Signal(g_shape)
-
+        # What the second stage offers: the state that the residual asks for.
+        offered = divided.payload
+        above = Signal(signed(device.g_bits + 2))
+        state, moved = Signal(range(device.states)), Signal(range(device.states))
+        whole = Signal(signed(max(device.g_bits + 3, len(offered.levels) + 2)))
         m.d.comb += [
-            self.request.payload.position.eq(event.position),
-            self.request.payload.cell.g.eq(g),
-            self.request.payload.cell.chi.eq(chi),
+            above.eq(offered.job.cell.g - device.origin + (1 << device.sub_bits - 1)),
+            state.eq(_limited(above >> device.sub_bits, device.states)),
+            whole.eq(Mux(offered.job.cell.chi < 0, state - offered.levels, state + offered.levels)),
+            moved.eq(_limited(whole, device.states)),
+        ]
+
+        job, target = Signal.like(offered.job), Signal.like(state)
+        g, chi = self.replace.payload.cell.g, self.replace.payload.cell.chi
+        rest = Signal.like(offered.rest)
+        tries = Signal(range(geometry.max_attempts + 1))
+        mean, noise, landed = Signal(g_shape), Signal(signed(SIGMA_BITS + NORMAL_BITS)), Signal(g_shape)
+        distance, within = Signal(signed(device.g_bits + 2)), Signal()
+        m.d.comb += [
+            self.replace.payload.position.eq(job.event.position),
             landings_read.addr.eq(target),
             normal_read.addr.eq(lfsr.word[:NORMAL_INDEX_BITS]),
             landed.eq(saturate(mean + round_shift(noise, SIGMA_FRAC + NORMAL_FRAC), device.g_bits)),
-        ]
-
-        state, moved = Signal(range(states)), Signal(range(states))
-        above = Signal(signed(device.g_bits + 2))
-        whole = Signal(signed(max(device.g_bits + 3, len(levels) + 2)))
-        m.d.comb += [
-            above.eq(g - device.origin + (1 << device.sub_bits - 1)),
-            state.eq(_limited(above >> device.sub_bits, states)),
-            whole.eq(Mux(outward, state - levels, state + levels)),
-            moved.eq(_limited(whole, states)),
-        ]
-        distance = Signal(signed(device.g_bits + 2))
-        within = Signal()
-        m.d.comb += [
-            distance.eq(g - ((event.state << device.sub_bits) + device.origin)),
+            distance.eq(g - ((target << device.sub_bits) + device.origin)),
             within.eq((distance <= geometry.margin) & (distance >= -geometry.margin)),
         ]
-
-        with m.FSM():
+        with m.FSM(name="program_state") as fsm:
             with m.State("idle"):
-                m.d.comb += [self.idle.eq(~self.event.valid), self.event.ready.eq(1)]
-                with m.If(self.event.valid):
-                    m.d.sync += event.eq(self.event.payload)
-                    m.next = "fetch"
-            with m.State("fetch"):
-                m.d.comb += self.request.valid.eq(1)
-                with m.If(self.request.ready):
-                    m.next = "wait"
-            with m.State("wait"):
+                m.d.comb += divided.ready.eq(1)
                 m.d.sync += [
-                    g.eq(self.cell.g),
-                    chi.eq(self.cell.chi),
-                    outward.eq(self.cell.chi < 0),
-                    rest.eq(Mux(self.cell.chi < 0, -self.cell.chi, self.cell.chi)),
-                    levels.eq(0),
+                    job.eq(offered.job),
+                    rest.eq(offered.rest),
+                    target.eq(Mux(offered.job.event.write, offered.job.event.state, moved)),
+                    g.eq(offered.job.cell.g),
+                    chi.eq(offered.job.cell.chi),
                     tries.eq(0),
-                    divisor.eq(threshold << most - 1),
-                    step.eq(1 << most - 1),
                 ]
-                with m.If(self.fetched):
-                    with m.If(event.write):
+                with m.If(divided.valid):
+                    m.next = "draw"
+                    with m.If(offered.job.event.write):
                         m.next = "verify"
-                    with m.Else():
-                        m.next = "divide"
-            with m.State("divide"):
-                m.d.sync += [divisor.eq(divisor >> 1), step.eq(step >> 1)]
-                with m.If(rest >= divisor):
-                    m.d.sync += [rest.eq(rest - divisor), levels.eq(levels | step)]
-                with m.If(step[0]):
-                    m.next = "decide"
-            with m.State("decide"):
-                m.d.sync += target.eq(moved)
-                m.next = "draw"
             with m.State("verify"):
-                m.d.sync += target.eq(event.state)
                 with m.If(~within & (tries != geometry.max_attempts)):
                     m.d.sync += tries.eq(tries + 1)
                     m.next = "draw"
                 with m.Else():
                     m.d.comb += self.failure.eq(~within)
-                    m.next = "write"
+                    m.next = "replace"
             with m.State("draw"):
                 m.d.comb += self.attempt.eq(1)
                 m.next = "scale"
             with m.State("scale"):
-                m.d.sync += [mean.eq(landings_read.data.mean),
-                             noise.eq(normal_read.data * landings_read.data.sigma)]
+                m.d.sync += [mean.eq(landings_read.data.mean), noise.eq(normal_read.data * landings_read.data.sigma)]
                 m.next = "land"
             with m.State("land"):
                 m.d.sync += g.eq(landed)
-                with m.If(event.write):
+                with m.If(job.event.write):
                     m.next = "verify"
                 with m.Else():
                     if geometry.residual == "nominal":
-                        m.d.sync += chi.eq(Mux(outward, -rest, rest))
+                        m.d.sync += chi.eq(Mux(chi < 0, -rest, rest))
                     else:
                         m.d.sync += chi.eq(saturate(chi - ((landed - g) << geometry.residual_shift), geometry.chi_bits))
-                    m.next = "write"
-            with m.State("write"):
-                m.d.comb += [self.request.valid.eq(1), self.request.payload.write.eq(1)]
-                with m.If(self.request.ready):
+                    m.next = "replace"
+            with m.State("replace"):
+                m.d.comb += self.replace.valid.eq(1)
+                with m.If(self.replace.ready):
                     m.next = "idle"
-        return m
+        return fsm.ongoing("idle")
 
 
 def _limited(value, states: int):

@@ -146,9 +146,9 @@ def event_layout(geometry: CrossbarGeometry) -> data.StructLayout:
                               "state": unsigned(index_bits(geometry.device.states))})
 
 
-def request_layout(geometry: CrossbarGeometry) -> data.StructLayout:
-    """What the programmer wants of the arrays: to fetch a cell, or, with ``write``, to replace it."""
-    return data.StructLayout({"position": position_layout(geometry), "write": 1, "cell": cell_layout(geometry)})
+def replacement_layout(geometry: CrossbarGeometry) -> data.StructLayout:
+    """A cell to be replaced, and by what."""
+    return data.StructLayout({"position": position_layout(geometry), "cell": cell_layout(geometry)})
 
 
 def boost_bits(geometry: CrossbarGeometry) -> int:

@@ -128,8 +128,8 @@ def _round_shift(value, shift):
 
 
 @njit(cache=True)
-def _limit(value, limit):
-    return max(-limit, min(limit - 1, value))
+def _clip(value, lowest, highest):
+    return max(lowest, min(highest, value))
 
 
 @njit(cache=True)
@@ -152,7 +152,7 @@ def _forward(layer, g, rows, drives, sums, z):
             sums[col] += np.add(np.add(np.multiply(x0, g0[col]), np.multiply(x1, g1[col])),
                                 np.add(np.multiply(x2, g2[col]), np.multiply(x3, g3[col])))
     for col in range(cols):
-        z[col] = _limit(_round_shift(np.int64(sums[col]), layer.adc_shift), layer.z_limit)
+        z[col] = _clip(_round_shift(np.int64(sums[col]), layer.adc_shift), -layer.z_limit, layer.z_limit - 1)
 
 
 @njit(cache=True)
@@ -168,6 +168,7 @@ def _row_sum(levels, d, zero):
 def _backward(layer, g, y, d, errors):
     """The error of the columns before, (inputs,), from ``d`` (cols,) and the derivatives ``y`` (inputs,). Returns the
     number of rows read."""
+    limit = layer.source_delta_limit
     read = 0
     for row in range(layer.inputs):
         errors[row] = 0
@@ -175,7 +176,7 @@ def _backward(layer, g, y, d, errors):
             read += 1
             levels = _row(g, layer, row)
             e = np.int64(_row_sum(levels, d, np.int32(0))) if layer.narrow_error else _row_sum(levels, d, np.int64(0))
-            errors[row] = _limit(_round_shift(e * y[row], layer.error_shift), layer.source_delta_limit)
+            errors[row] = _clip(_round_shift(e * y[row], layer.error_shift), -limit, limit - 1)
     return read
 
 
@@ -206,45 +207,41 @@ def _draw(lfsr, leap):
 
 @njit(cache=True)
 def _visit(layer, g, chi, program, lfsr, tables):
-    """Bound the residuals of a row, and, if ``program``, program its cells; returns the number of attempts."""
-    threshold = layer.threshold
+    """Bound the residuals ``chi`` of a row of levels ``g``, and, if ``program``, program what has still reached the
+    threshold; returns the number of attempts."""
+    threshold = np.int32(layer.threshold)
+    lowest_top, highest_bottom = np.int16(layer.lowest_top), np.int16(layer.highest_bottom)
+    least, most = np.int32(0), np.int32(0)
+    for col in range(len(chi)):
+        value = chi[col]
+        value = np.int32(threshold - 1) if value >= threshold and g[col] >= lowest_top else value
+        value = np.int32(1 - threshold) if value <= -threshold and g[col] <= highest_bottom else value
+        chi[col] = value
+        least, most = min(least, value), max(most, value)
+    return _program(layer, g, chi, lfsr, tables) if program and (most >= threshold or least <= -threshold) else 0
+
+
+@njit(cache=True)
+def _program(layer, g, chi, lfsr, tables):
+    """Program the cells of a row that have reached the threshold, bounded; returns the number of attempts."""
     _, _, _, landing, leap = tables
+    threshold, last = layer.threshold, layer.states - 1
     attempts = 0
     for col in range(len(chi)):
         residual = np.int64(chi[col])
         if -threshold < residual < threshold:
             continue
+        attempts += 1
+        steps = residual // threshold if residual > 0 else -(-residual // threshold)
         level = np.int64(g[col])
-        if residual > 0 and level >= layer.lowest_top:
-            chi[col] = threshold - 1
-        elif residual < 0 and level <= layer.highest_bottom:
-            chi[col] = 1 - threshold
-        elif program:
-            attempts += 1
-            steps = residual // threshold if residual > 0 else -(-residual // threshold)
-            last = layer.states - 1
-            state = max(0, min(last, (level - layer.origin + ((1 << layer.sub_bits) >> 1)) >> layer.sub_bits))
-            target = max(0, min(last, state + steps))
-            landed = np.int64(landing[target, _draw(lfsr, leap) & (landing.shape[1] - 1)])
-            g[col] = landed
-            if layer.verified:
-                chi[col] = _limit(residual - ((landed - level) << layer.residual_shift), layer.chi_limit)
-            else:
-                chi[col] = residual - steps * threshold
-    return attempts
-
-
-@njit(cache=True)
-def _program(layer, g, chi, lfsr, tables):
-    """Program every cell that has reached the threshold; returns the number of attempts."""
-    attempts = 0
-    for row in range(layer.rows):
-        residuals = _row(chi, layer, row)
-        least, most = np.int32(0), np.int32(0)
-        for col in range(len(residuals)):
-            least, most = min(least, residuals[col]), max(most, residuals[col])
-        if most >= layer.threshold or least <= -layer.threshold:
-            attempts += _visit(layer, _row(g, layer, row), residuals, True, lfsr, tables)
+        state = _clip((level - layer.origin + ((1 << layer.sub_bits) >> 1)) >> layer.sub_bits, 0, last)
+        landed = np.int64(landing[_clip(state + steps, 0, last), _draw(lfsr, leap) & (landing.shape[1] - 1)])
+        g[col] = landed
+        if layer.verified:
+            left = residual - ((landed - level) << layer.residual_shift)
+            chi[col] = _clip(left, -layer.chi_limit, layer.chi_limit - 1)
+        else:
+            chi[col] = residual - steps * threshold
     return attempts
 
 
@@ -323,4 +320,7 @@ def _train(layers, g, chi, lfsrs, counters, active_rows, tables, xs, labels, cho
         trained = start + i + 1
         if batch > 1 and (trained % batch == 0 or trained == total):
             for index in range(depth):
-                counters[index, ATTEMPTS] += _program(layers[index], g, chi, lfsrs[index:index + 1], tables)
+                layer = layers[index]
+                for row in range(layer.rows):
+                    counters[index, ATTEMPTS] += _visit(layer, _row(g, layer, row), _row(chi, layer, row), True,
+                                                        lfsrs[index:index + 1], tables)

@@ -4,7 +4,7 @@ import cocotb
 import torch
 
 from ..hw.programmer import StochasticProgrammer
-from ..hw.signatures import cell_layout, event_layout, request_layout
+from ..hw.signatures import cell_layout, event_layout, position_layout, replacement_layout
 from ..model.lfsr import Lfsr
 from ..model.programmer import StochasticProgrammer as GoldenProgrammer
 from .difference import expect
@@ -36,7 +36,9 @@ class ProgrammerBench(Testbench):
         geometry, random, pins = self.geometry, self.random, bench.pins
         lfsr = Lfsr(random.randrange(1, 1 << 32))
         golden = GoldenProgrammer(geometry, lfsr)
-        event, request = bench.source("event", event_layout(geometry)), bench.sink("request", request_layout(geometry))
+        event = bench.source("event", event_layout(geometry))
+        fetch, replace = (bench.sink(name, layout(geometry))
+                          for name, layout in (("fetch", position_layout), ("replace", replacement_layout)))
         cells = Packing(cell_layout(geometry))
         pins.set("lfsr_state", lfsr.state)
         pins.set("lfsr_load", 1)
@@ -57,9 +59,8 @@ class ProgrammerBench(Testbench):
             position = {"address": random.randrange(geometry.rows * geometry.folds),
                         "lane": random.randrange(geometry.lanes)}
             event.put({"position": position, "write": write, "state": state})
-            await bench.until(lambda: len(request) > 0)
-            fetch = request.take()
-            expect("fetch", (position, 0), (fetch["position"], fetch["write"]), sample=number)
+            await bench.until(lambda: len(fetch) > 0)
+            expect("fetch", position, fetch.take(), sample=number)
             await bench.run(random.randrange(4))
             pins.set("cell", cells.pack(cell))
             pins.set("fetched", 1)
@@ -75,10 +76,9 @@ class ProgrammerBench(Testbench):
             else:
                 g, chi = golden.program(g, chi)
                 attempts += 1
-            await bench.until(lambda: len(request) > 0)
+            await bench.until(lambda: len(replace) > 0)
             expect("write" if write else "program",
-                   {"position": position, "write": 1, "cell": {"chi": int(chi), "g": int(g)}}, request.take(),
-                   sample=number)
+                   {"position": position, "cell": {"chi": int(chi), "g": int(g)}}, replace.take(), sample=number)
             await bench.until(lambda: pins.get("idle"))
             expect("lfsr", lfsr.state, pins.get("lfsr"), sample=number)
         expect("events", {"attempt": attempts, "failure": failures}, counts)
