@@ -6,6 +6,8 @@ filled by the golden model's own classes. In inner loops NumPy's scalar function
 width of their operands, where compiled operators widen to 64 bits and vectors then hold half as much.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from numba import njit
@@ -18,7 +20,42 @@ from .programmer import landings
 
 BLOCK = 4
 """Rows whose products ``x * g`` are added up before the sum is widened."""
+SIDE = MAX_SIDE + BLOCK
 FORWARDS, FORWARD_ROWS, BACKWARD_ROWS, UPDATE_ROWS, ATTEMPTS = range(len(COUNTERS) - 1)
+
+
+class Tables(NamedTuple):
+    """What the compiled code looks up."""
+
+    neuron_x: np.ndarray
+    neuron_y: np.ndarray
+    """int16 (layers, size): drive and derivative for each ``z`` of the layer before, counted from its smallest."""
+    error: np.ndarray
+    """int16 (2, size): error of the labelled column, and of the others, for each ``z``, counted from its smallest."""
+    landing: np.ndarray
+    """int16 (states, 2**NORMAL_INDEX_BITS), see ``programmer.landings``."""
+    leap: np.ndarray
+    """uint32 (4, 256): the images, one draw on, of the values of each byte of an LFSR's state."""
+
+
+class Scratch(NamedTuple):
+    """Where the compiled code works: vectors of a layer's inputs, rows or columns."""
+
+    x: np.ndarray
+    y: np.ndarray
+    """int16 (layers, SIDE): drive and derivative of every row."""
+    rows: np.ndarray
+    """int64 (layers, SIDE): the rows with ``x != 0``, and then, up to a multiple of ``BLOCK``, any."""
+    drive16: np.ndarray
+    drive32: np.ndarray
+    """(SIDE,): what drives those rows, 0 behind the last."""
+    sum32: np.ndarray
+    sum64: np.ndarray
+    """(SIDE,): column sums."""
+    z: np.ndarray
+    d: np.ndarray
+    d_before: np.ndarray
+    """int16 (SIDE,): outputs, errors of the columns, and of the columns of the layer before."""
 
 
 class Kernel:
@@ -41,10 +78,10 @@ class Kernel:
                                 dtype=[(name, np.int64) for name in fields[0]])
         self._g = np.zeros(starts[-1], dtype=np.int16)
         self._chi = np.zeros(starts[-1], dtype=np.int32)
-        self._tables = (*_neurons(network), _errors(network), landings(geometries[0].device).numpy().astype(np.int16),
-                        _leap())
+        self._tables = _tables(network)
+        self._scratch = _scratch(len(geometries))
         self.train_span(torch.zeros((1, geometries[0].inputs), dtype=torch.int16), np.zeros(1, dtype=np.int64),
-                        np.zeros(1, dtype=np.int64), range(0), 31)
+                        np.zeros(1, dtype=np.int64), range(0), 0)
 
     def train_span(self, xs: torch.Tensor, labels: np.ndarray, order: np.ndarray, span: range,
                    learning_rate_shift: int) -> np.ndarray:
@@ -63,7 +100,7 @@ class Kernel:
         counters = np.stack([state[name + "counters"] for name in names])
         active_rows = np.array(self.network.active_rows, dtype=np.int64)
         _train(self._layers, self._g, self._chi, lfsrs, counters, active_rows, self._tables,
-               drives, labels[chosen], chosen.copy(), learning_rate_shift,
+               self._scratch, drives, labels[chosen], chosen.copy(), learning_rate_shift,
                self.network.experiment.batch, span.start, len(order), predictions)
         for name, layer, lfsr, counts in zip(names, self._layers, lfsrs, counters, strict=True):
             shape = layer["rows"], layer["cols"]
@@ -97,27 +134,26 @@ def _every_z(geometry: CrossbarGeometry) -> torch.Tensor:
     return torch.arange(-(1 << geometry.z_bits - 1), 1 << geometry.z_bits - 1)
 
 
-def _neurons(network: Network) -> tuple[np.ndarray, np.ndarray]:
-    """Drives and derivatives, int16 (layers, size), for each ``z`` of the layer before, counted from its smallest."""
+def _tables(network: Network) -> Tables:
     geometries = [crossbar.geometry for crossbar in network.crossbars]
     shape = len(geometries), 1 << max(geometry.z_bits for geometry in geometries)
     x, y = np.zeros(shape, dtype=np.int16), np.zeros(shape, dtype=np.int16)
     for layer, neuron in enumerate(network.neurons, start=1):
         z = _every_z(geometries[layer - 1])
         x[layer, :len(z)], y[layer, :len(z)] = neuron(z)
-    return x, y
-
-
-def _errors(network: Network) -> np.ndarray:
-    """Errors, int16 (2, size), of the labelled column and of the others, for each ``z`` counted from the smallest."""
-    z = _every_z(network.crossbars[-1].geometry)
-    return network.loss.error(torch.stack([z, z]), 0).numpy().astype(np.int16)
-
-
-def _leap() -> np.ndarray:
-    """uint32 (4, 256): the images, one draw on, of the values of each byte of an LFSR's state."""
+    z = _every_z(geometries[-1])
     values = torch.arange(256)
-    return torch.stack([jump(values << shift, 1) for shift in range(0, WIDTH, 8)]).numpy().astype(np.uint32)
+    return Tables(
+        x, y, network.loss.error(torch.stack([z, z]), 0).numpy().astype(np.int16),  # label 0 is the first row
+        landings(geometries[0].device).numpy().astype(np.int16),
+        torch.stack([jump(values << shift, 1) for shift in range(0, WIDTH, 8)]).numpy().astype(np.uint32))
+
+
+def _scratch(layers: int) -> Scratch:
+    return Scratch(
+        np.zeros((layers, SIDE), np.int16), np.zeros((layers, SIDE), np.int16), np.zeros((layers, SIDE), np.int64),
+        np.zeros(SIDE, np.int16), np.zeros(SIDE, np.int32), np.zeros(SIDE, np.int32), np.zeros(SIDE, np.int64),
+        np.zeros(SIDE, np.int16), np.zeros(SIDE, np.int16), np.zeros(SIDE, np.int16))
 
 
 @njit(cache=True)
@@ -139,12 +175,13 @@ def _row(cells, layer, row):
 
 
 @njit(cache=True)
-def _forward(layer, g, rows, drives, sums, z):
-    """``z`` of the crossbar for the ``rows`` (n,) driven with ``drives`` (n,), n a multiple of ``BLOCK``. The sum of
-    a block's products fits the type of ``drives``, that of all of them the type of ``sums``."""
+def _forward(layer, g, rows, drives, active, sums, z):
+    """``z`` of the crossbar whose ``active`` first ``rows`` are driven with ``drives``. The sum of a block's products
+    fits the type of ``drives``, that of all of them the type of ``sums``."""
     cols = layer.cols
-    sums[:cols] = 0
-    for i in range(0, len(rows), BLOCK):
+    for col in range(cols):
+        sums[col] = 0
+    for i in range(0, active, BLOCK):
         x0, x1, x2, x3 = drives[i], drives[i + 1], drives[i + 2], drives[i + 3]
         g0, g1 = _row(g, layer, rows[i]), _row(g, layer, rows[i + 1])
         g2, g3 = _row(g, layer, rows[i + 2]), _row(g, layer, rows[i + 3])
@@ -181,17 +218,16 @@ def _backward(layer, g, y, d, errors):
 
 
 @njit(cache=True)
-def _accumulate(chi, x, d, shift, limit):
-    """Add ``-x * d``, scaled, to the residuals ``chi`` of a row; returns the largest absolute value."""
+def _accumulate(chi, x, d, shift):
+    """Add ``-x * d``, scaled, to the residuals ``chi`` of a row, without saturation: below the threshold there is none,
+    and what reaches it is visited. Returns the largest absolute value."""
     # Of 27 bits, the product is rounded to 0 by all shifts from 30 on.
     shift = np.int32(min(shift, 30))
     half = np.int32((1 << shift) >> 1)
-    lowest, highest = np.int32(-limit), np.int32(limit - 1)
     factor = np.int32(np.int16(-x))
     least, most = np.int32(0), np.int32(0)
     for col in range(len(chi)):
-        change = np.right_shift(np.add(np.multiply(factor, np.int32(d[col])), half), shift)
-        value = max(lowest, min(highest, np.add(chi[col], change)))
+        value = np.add(chi[col], np.right_shift(np.add(np.multiply(factor, np.int32(d[col])), half), shift))
         chi[col] = value
         least, most = min(least, value), max(most, value)
     return max(np.int64(most), -np.int64(least))
@@ -206,26 +242,27 @@ def _draw(lfsr, leap):
 
 
 @njit(cache=True)
-def _visit(layer, g, chi, program, lfsr, tables):
-    """Bound the residuals ``chi`` of a row of levels ``g``, and, if ``program``, program what has still reached the
-    threshold; returns the number of attempts."""
-    threshold = np.int32(layer.threshold)
-    lowest_top, highest_bottom = np.int16(layer.lowest_top), np.int16(layer.highest_bottom)
+def _visit(layer, g, chi, lfsr, tables, program):
+    """Saturate and bound the residuals ``chi`` of a row of levels ``g``, and, if ``program``, program what has still
+    reached the threshold; returns the number of attempts."""
+    limit = np.int32(layer.chi_limit)
+    highest = np.int32(layer.threshold - 1)
+    lowest = np.int32(-highest)
+    lowest_top, highest_bottom = np.int32(layer.lowest_top), np.int32(layer.highest_bottom)
     least, most = np.int32(0), np.int32(0)
     for col in range(len(chi)):
-        value = chi[col]
-        value = np.int32(threshold - 1) if value >= threshold and g[col] >= lowest_top else value
-        value = np.int32(1 - threshold) if value <= -threshold and g[col] <= highest_bottom else value
+        value, level = max(np.int32(-limit), min(np.int32(limit - 1), chi[col])), np.int32(g[col])
+        value = min(value, highest) if level >= lowest_top else value
+        value = max(value, lowest) if level <= highest_bottom else value
         chi[col] = value
         least, most = min(least, value), max(most, value)
-    return _program(layer, g, chi, lfsr, tables) if program and (most >= threshold or least <= -threshold) else 0
+    return _program(layer, g, chi, lfsr, tables) if program and (most > highest or least < lowest) else 0
 
 
 @njit(cache=True)
 def _program(layer, g, chi, lfsr, tables):
     """Program the cells of a row that have reached the threshold, bounded; returns the number of attempts."""
-    _, _, _, landing, leap = tables
-    threshold, last = layer.threshold, layer.states - 1
+    landing, threshold, last = tables.landing, layer.threshold, layer.states - 1
     attempts = 0
     for col in range(len(chi)):
         residual = np.int64(chi[col])
@@ -235,7 +272,7 @@ def _program(layer, g, chi, lfsr, tables):
         steps = residual // threshold if residual > 0 else -(-residual // threshold)
         level = np.int64(g[col])
         state = _clip((level - layer.origin + ((1 << layer.sub_bits) >> 1)) >> layer.sub_bits, 0, last)
-        landed = np.int64(landing[_clip(state + steps, 0, last), _draw(lfsr, leap) & (landing.shape[1] - 1)])
+        landed = np.int64(landing[_clip(state + steps, 0, last), _draw(lfsr, tables.leap) & (landing.shape[1] - 1)])
         g[col] = landed
         if layer.verified:
             left = residual - ((landed - level) << layer.residual_shift)
@@ -246,81 +283,73 @@ def _program(layer, g, chi, lfsr, tables):
 
 
 @njit(cache=True)
-def _train(layers, g, chi, lfsrs, counters, active_rows, tables, xs, labels, chosen, learning_rate_shift, batch, start,
-           total, predictions):
-    """Train on the samples ``xs[chosen]``, the first of them number ``start`` of an epoch of ``total``."""
-    neuron_x, neuron_y, error, _, _ = tables
-    depth = len(layers)
-    x, y = np.zeros((depth, MAX_SIDE), np.int16), np.zeros((depth, MAX_SIDE), np.int16)
-    rows, active = np.zeros((depth, MAX_SIDE + BLOCK), np.int64), np.zeros(depth, np.int64)
-    drives16, drives32 = np.zeros(MAX_SIDE + BLOCK, np.int16), np.zeros(MAX_SIDE + BLOCK, np.int32)
-    sums32, sums64 = np.zeros(MAX_SIDE, np.int32), np.zeros(MAX_SIDE, np.int64)
-    z = np.zeros(MAX_SIDE, np.int64)
-    d, d_before = np.zeros(MAX_SIDE, np.int16), np.zeros(MAX_SIDE, np.int16)
+def _activate(layer, x, y, rows, drive16, drive32):
+    """List the rows driven. Returns their number, and that of the rows that training has to read."""
+    active = needed = 0
+    for row in range(layer.rows):
+        rows[active], drive16[active], drive32[active] = row, x[row], x[row]
+        active += x[row] != 0
+        needed += (x[row] | y[row]) != 0
+    for i in range(active, active + BLOCK):
+        rows[i], drive16[i], drive32[i] = 0, 0, 0
+    return active, needed
 
+
+@njit(cache=True)
+def _train(layers, g, chi, lfsrs, counters, active_rows, tables, scratch, xs, labels, chosen, learning_rate_shift, batch,
+           start, total, predictions):
+    """Train on the samples ``xs[chosen]``, the first of them number ``start`` of an epoch of ``total``."""
+    x, y, rows, drive16, drive32, sum32, sum64, z, d, d_before = scratch
+    depth = len(layers)
     for i in range(len(chosen)):
         for index in range(depth):
             layer = layers[index]
-            drive = x[index]
             if index == 0:
-                drive[:layer.inputs] = xs[chosen[i]]
-                y[0, :layer.inputs] = drive[:layer.inputs]
+                for row in range(layer.inputs):
+                    x[0, row] = xs[chosen[i], row]
             else:
                 zero = layers[index - 1].z_limit
                 for row in range(layer.inputs):
-                    drive[row] = neuron_x[index, z[row] + zero]
-                    y[index, row] = neuron_y[index, z[row] + zero]
+                    x[index, row] = tables.neuron_x[index, z[row] + zero]
+                    y[index, row] = tables.neuron_y[index, z[row] + zero]
             if layer.rows > layer.inputs:
-                drive[layer.inputs] = layer.bias_value
-                active_rows[index] += 1
-            count = 0
-            for row in range(layer.rows):
-                rows[index, count] = row
-                drives16[count] = drive[row]
-                drives32[count] = drive[row]
-                count += drive[row] != 0
-            needed = 0
-            for row in range(layer.inputs):
-                needed += (drive[row] | y[index, row]) != 0
-            active_rows[index] += needed
-            active[index] = count
+                x[index, layer.inputs] = layer.bias_value
+            active, needed = _activate(layer, x[index], y[index], rows[index], drive16, drive32)
             counters[index, FORWARDS] += 1
-            counters[index, FORWARD_ROWS] += count
-            padded = count
-            while padded % BLOCK:
-                rows[index, padded], drives16[padded], drives32[padded] = 0, 0, 0
-                padded += 1
+            counters[index, FORWARD_ROWS] += active
+            active_rows[index] += needed
             if layer.narrow_sum:
-                _forward(layer, g, rows[index, :padded], drives16, sums32, z)
+                _forward(layer, g, rows[index], drive16, active, sum32, z)
             else:
-                _forward(layer, g, rows[index, :padded], drives32, sums64, z)
+                _forward(layer, g, rows[index], drive32, active, sum64, z)
 
         last = layers[depth - 1]
         best = 0
         for col in range(last.cols):
             if z[col] > z[best]:
                 best = col
-            d[col] = error[0 if col == labels[i] else 1, z[col] + last.z_limit]
+            d[col] = tables.error[0 if col == labels[i] else 1, z[col] + last.z_limit]
         predictions[i] = best
 
         for index in range(depth - 1, -1, -1):
-            layer = layers[index]
-            lfsr = lfsrs[index:index + 1]
+            layer, lfsr, attempts = layers[index], lfsrs[index:index + 1], 0
             if index > 0:
                 counters[index, BACKWARD_ROWS] += _backward(layer, g, y[index], d, d_before)
-            counters[index, UPDATE_ROWS] += active[index]
-            for j in range(active[index]):
-                row = rows[index, j]
-                residuals = _row(chi, layer, row)
-                if _accumulate(residuals, x[index, row], d, layer.update_shift + learning_rate_shift,
-                               layer.chi_limit) >= layer.threshold:
-                    counters[index, ATTEMPTS] += _visit(layer, _row(g, layer, row), residuals, batch == 1, lfsr, tables)
+            for row in range(layer.rows):
+                drive = x[index, row]
+                if drive != 0:
+                    counters[index, UPDATE_ROWS] += 1
+                    residuals = _row(chi, layer, row)
+                    reached = _accumulate(residuals, drive, d, layer.update_shift + learning_rate_shift)
+                    if reached >= layer.threshold:
+                        attempts += _visit(layer, _row(g, layer, row), residuals, lfsr, tables, batch == 1)
+            counters[index, ATTEMPTS] += attempts
             d, d_before = d_before, d
 
         trained = start + i + 1
         if batch > 1 and (trained % batch == 0 or trained == total):
             for index in range(depth):
-                layer = layers[index]
+                layer, lfsr = layers[index], lfsrs[index:index + 1]
                 for row in range(layer.rows):
-                    counters[index, ATTEMPTS] += _visit(layer, _row(g, layer, row), _row(chi, layer, row), True,
-                                                        lfsrs[index:index + 1], tables)
+                    counters[index, ATTEMPTS] += _visit(layer, _row(g, layer, row), _row(chi, layer, row), lfsr, tables,
+                                                        batch > 1)
