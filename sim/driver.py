@@ -66,6 +66,16 @@ def drive_beats(geometry: CrossbarGeometry, x: np.ndarray, y: np.ndarray | None 
     return beats
 
 
+def drive_words(geometry: CrossbarGeometry, x: np.ndarray) -> list[int]:
+    """``drive_beats`` of ``x`` (inputs,), packed, for a crossbar that data drives."""
+    layout = drive_layout(geometry)
+    rows = np.flatnonzero(x) if x.any() else np.zeros(1, dtype=np.int64)
+    words = (rows << layout["row"].offset
+             | (x[rows].astype(np.int64) & (1 << geometry.x.bits) - 1) << layout["x"].offset)
+    words[-1] |= 1 << layout["last"].offset
+    return words.tolist()
+
+
 class CrossbarDriver:
     """Drives a `hw.crossbar.Crossbar`; every method returns when the operation has been carried out."""
 
@@ -188,12 +198,12 @@ class NetworkDriver:
         """Queue a training sample ``x`` (inputs,)."""
         self._order(NetworkOperation.TRAIN if program else NetworkOperation.ACCUMULATE, label=label,
                     boost=self.geometries[0].learning_rate_shifts[1] - learning_rate_shift)
-        self._x.put_all(drive_beats(self.geometries[0], x))
+        self._x.put_words(drive_words(self.geometries[0], x))
 
     def submit_inference(self, x: np.ndarray):
         """Queue a sample to be classified only."""
         self._order(NetworkOperation.INFER)
-        self._x.put_all(drive_beats(self.geometries[0], x))
+        self._x.put_words(drive_words(self.geometries[0], x))
 
     def submit_program(self):
         """Queue the end of a mini-batch."""

@@ -38,6 +38,10 @@ class Source:
         """Queue beats in order."""
         self._queue.extend(map(self.packing.pack, beats))
 
+    def put_words(self, words: Iterable[int]):
+        """Queue packed beats in order."""
+        self._queue.extend(words)
+
     @property
     def idle(self) -> bool:
         """Whether every beat has been transferred."""
