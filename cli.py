@@ -53,8 +53,9 @@ _data = click.option("--data", "data_dir", metavar="DIR",
 @_data
 @click.option("--out", metavar="DIR", help="Run folder; default runs/NAME.")
 @click.option("--resume", metavar="DIR", help="Continue the interrupted run in this folder.")
+@click.option("--reference", is_flag=True, help="Train by PyTorch, not the compiled kernel: slow, the same bits.")
 @_answers
-def train(config, epochs, seed, samples, data_dir, out, resume):
+def train(config, epochs, seed, samples, data_dir, out, resume, reference):
     """Train in situ on the golden model, beside a floating-point baseline, and evaluate."""
     experiment = _override(load(config), epochs=epochs, seed=seed)
     if resume is not None:
@@ -65,7 +66,8 @@ def train(config, epochs, seed, samples, data_dir, out, resume):
     from .model import train as training
 
     try:
-        answer = training.run(experiment, data_dir=data_dir, out=out, resume=resume, samples=samples)
+        answer = training.run(experiment, data_dir=data_dir, out=out, resume=resume, samples=samples,
+                              kernel=not reference)
     except training.InterruptedRunError as error:
         raise _InterruptedError(str(error)) from None
     return answer, _table({
@@ -107,6 +109,37 @@ def cosim(config, samples, simulator, data_dir):
     if answer["bit_exact"]:
         rows["cycles a sample"] = f"{answer['cycles_per_sample']:.1f}"
         rows["bound"] = f"{answer['bound_cycles_per_sample']:.1f}"
+    else:
+        rows["first difference"] = answer["first_difference"]
+    return answer, _table(rows), answer["bit_exact"]
+
+
+@cli.command()
+@_config
+@click.option("--samples", type=int, metavar="N", help="Train on the first N samples of the epoch only.")
+@_data
+@click.option("--out", metavar="DIR", help="Folder for checkpoint and result; default runs/NAME-epoch.")
+@click.option("--resume", is_flag=True, help="Continue the interrupted run in that folder.")
+@_answers
+def epoch(config, samples, data_dir, out, resume):
+    """Train the first epoch in simulated RTL (Verilator, compiled), and compare every bit with the golden model."""
+    experiment = load(config)
+    from .runs import InterruptedRunError
+    from .sim import epoch as epochs
+
+    try:
+        answer = epochs.run(experiment, data_dir=data_dir, out=out, resume=resume, samples=samples, progress=True)
+    except InterruptedRunError as error:
+        raise _InterruptedError(str(error)) from None
+    rows = {"bit-exact": "yes" if answer["bit_exact"] else "NO", "samples": f"{answer['samples']:,}"}
+    if answer["bit_exact"]:
+        rows |= {
+            "training accuracy": f"{answer['training_accuracy']:.2f} %",
+            "cycles a sample": f"{answer['cycles_per_sample']:.1f}, {answer['cycles_vs_bound']:.3f} times the bound",
+            "simulated": f"{answer['simulated_cycles_per_second']:,.0f} cycles/s, "
+                         f"{answer['rtl_samples_per_second']:,.0f} samples/s",
+            "digest of the state": answer["digest"],
+        }
     else:
         rows["first difference"] = answer["first_difference"]
     return answer, _table(rows), answer["bit_exact"]

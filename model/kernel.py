@@ -296,8 +296,8 @@ def _activate(layer, x, y, rows, drive16, drive32):
 
 
 @njit(cache=True)
-def _train(layers, g, chi, lfsrs, counters, active_rows, tables, scratch, xs, labels, chosen, learning_rate_shift, batch,
-           start, total, predictions):
+def _train(layers, g, chi, lfsrs, counters, active_rows, tables, scratch, xs, labels, chosen, learning_rate_shift,
+           batch, start, total, predictions):
     """Train on the samples ``xs[chosen]``, the first of them number ``start`` of an epoch of ``total``."""
     x, y, rows, drive16, drive32, sum32, sum64, z, d, d_before = scratch
     depth = len(layers)

@@ -62,8 +62,8 @@ class Network:
 
     def train_span(self, xs: torch.Tensor, labels: np.ndarray, order: np.ndarray, span: range,
                    learning_rate_shift: int) -> np.ndarray:
-        """Train on the samples ``order[i]``, ``i`` in ``span``, of an epoch that takes ``order``, int64 (n,), from first
-        to last. ``xs`` (samples, inputs) and ``labels`` (samples,) are integers; mini-batches are counted from
+        """Train on the samples ``order[i]``, ``i`` in ``span``, of an epoch that takes ``order``, int64 (n,), from
+        first to last. ``xs`` (samples, inputs) and ``labels`` (samples,) are integers; mini-batches are counted from
         the start of the epoch. Returns the predictions before the updates, int64 (len(span),)."""
         batch = self.experiment.batch
         predictions = np.empty(len(span), dtype=np.int64)

@@ -27,6 +27,7 @@ from ..contract.geometry import ConfigError
 from ..contract.hashing import sample_order
 from . import baseline as floating_point
 from . import data
+from .kernel import Kernel
 from .network import Network
 from .plot import plot
 
@@ -36,6 +37,9 @@ METRICS = ("epoch", "samples", "training_accuracy", "test_accuracy", "programmin
 training (of each prediction before its update) and on the test set after the epoch; write pulses, and requests to push
 a cell beyond its last state; speed, evaluation excluded."""
 CHECKPOINT_SECONDS = 30
+FIRST_CHUNK = 16
+CHUNK_SECONDS = 0.2
+"""Samples trained before progress is first shown and a request to stop heeded, and the time aimed at from then on."""
 
 
 class InterruptedRunError(Exception):
@@ -56,11 +60,12 @@ def _one_thread() -> Iterator[None]:
 @_one_thread()
 def run(experiment: Experiment | None, *, data_dir: str | Path | None = None, out: str | Path | None = None,
         resume: str | Path | None = None, samples: int | None = None, baseline: bool = True,
-        progress: bool = True, device: str = "cpu") -> dict:
+        progress: bool = True, device: str = "cpu", kernel: bool = True) -> dict:
     """Train ``experiment`` in situ and evaluate it; everything goes to the folder ``out`` (default ``runs/<name>``).
 
     ``samples`` limits training to the first so many. ``resume`` continues the run in that folder to the bits it would
-    have reached uninterrupted; experiment, samples and folder are then those of that run. Returns ``test_accuracy``,
+    have reached uninterrupted; experiment, samples and folder are then those of that run. On the CPU the compiled
+    kernel trains, unless ``kernel`` is False; the result is the same. Returns ``test_accuracy``,
     ``baseline_accuracy`` (None without ``baseline``), ``programming_events``, ``samples_per_second``, ``epochs``,
     ``samples`` (an epoch) and ``out``. Raises ``ConfigError`` on what cannot be trained or resumed,
     ``InterruptedRunError`` after Ctrl-C or SIGTERM.
@@ -91,25 +96,24 @@ def run(experiment: Experiment | None, *, data_dir: str | Path | None = None, ou
         arrays = network.state() | {name: np.array(value, dtype=np.int64) for name, value in position.items()}
         _replace(folder / "state.npz", lambda file: np.savez(file, **arrays))
 
-    trained, seconds, saved = 0, 0.0, time.monotonic()
+    trainer = Kernel(network) if kernel and network.device.type == "cpu" else network
+    trained, seconds, saved, chunk = 0, 0.0, time.monotonic(), FIRST_CHUNK
     with _deferred_stop() as stop, tqdm(total=experiment.epochs * len(labels), unit=" samples", unit_scale=True,
                                         initial=epoch * len(labels) + sample, disable=not progress) as bar:
         checkpoint()
         while epoch < experiment.epochs:
             bar.set_description(f"epoch {epoch + 1}/{experiment.epochs}")
             learning_rate_shift = experiment.learning_rate_shift(epoch)
-            order = sample_order(experiment.seed, epoch, len(labels)).tolist()
+            order = sample_order(experiment.seed, epoch, len(labels))
             first, started = sample, time.monotonic()
             while sample < len(order):
-                chosen = order[sample]
-                label = int(labels[chosen])
-                prediction = network.train(train_x[chosen], label, learning_rate_shift, experiment.batch == 1)
-                correct += prediction == label
-                sample += 1
-                if experiment.batch > 1 and (sample % experiment.batch == 0 or sample == len(order)):
-                    network.program()
-                bar.update()
+                span, begun = range(sample, min(sample + chunk, len(order))), time.monotonic()
+                predictions = trainer.train_span(train_x, labels, order, span, learning_rate_shift)
                 now = time.monotonic()
+                chunk = max(1, min(2 * chunk, int(len(span) * CHUNK_SECONDS / max(now - begun, 1e-6))))
+                correct += int((predictions == labels[order[span.start:span.stop]]).sum())
+                sample = span.stop
+                bar.update(len(span))
                 if stop.is_set() or now - saved > CHECKPOINT_SECONDS:
                     checkpoint()
                     saved = now

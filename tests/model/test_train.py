@@ -9,6 +9,7 @@ from spinloom import config
 from spinloom.contract.geometry import ConfigError
 from spinloom.contract.hashing import sample_order
 from spinloom.model import baseline, data, train
+from spinloom.model.kernel import Kernel
 from spinloom.model.network import Network
 
 
@@ -34,17 +35,18 @@ def outcome(folder):
 
 
 def stop_after(monkeypatch, samples, number):
-    """Send the signal ``number`` to this process within the training of a sample."""
-    count, original = 0, Network.train
+    """Send the signal ``number`` to this process within the training of a sample; from the 17th on, one at a time."""
+    count, original = 0, Kernel.train_span
 
-    def trained(*arguments, **options):
+    def train_span(kernel, xs, labels, order, span, learning_rate_shift):
         nonlocal count
-        count += 1
-        if count == samples:
+        before, count = count, count + len(span)
+        if before < samples <= count:
             os.kill(os.getpid(), number)
-        return original(*arguments, **options)
+        return original(kernel, xs, labels, order, span, learning_rate_shift)
 
-    monkeypatch.setattr(Network, "train", trained)
+    monkeypatch.setattr(Kernel, "train_span", train_span)
+    monkeypatch.setattr(train, "CHUNK_SECONDS", 0)
 
 
 def test_a_run_folder_tells_everything(tmp_path):
