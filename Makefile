@@ -6,11 +6,12 @@ STAMP := $(VENV)/.installed
 WORKERS := 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint clean
+.PHONY: help setup demo epoch test test-slow lint clean
 
 help:
 	@echo "make setup      create .venv with everything installed (the program is .venv/bin/spinloom)"
 	@echo "make demo       train, generate, co-simulate and synthesise a small network; a few minutes"
+	@echo "make epoch      train an epoch of MNIST in simulated RTL, bit for bit; about 10 minutes, resumes if interrupted"
 	@echo "make test       the tests, without the slow ones"
 	@echo "make test-slow  the slow tests"
 	@echo "make lint       check the style of the code"
@@ -39,6 +40,10 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP)
 	$(VENV)/bin/spinloom demo
+
+EPOCH := runs/mnist-dw5-epoch
+epoch: $(STAMP)
+	$(VENV)/bin/spinloom epoch mnist-dw5 --out $(EPOCH) $(if $(wildcard $(EPOCH)/checkpoint.npz),--resume)
 
 test: $(STAMP)
 	$(VENV)/bin/pytest -n $(WORKERS) -m "not slow" $(ARGS)

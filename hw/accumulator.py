@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..contract.geometry import CrossbarGeometry
 from .fixed import saturate
-from .signatures import address_bits, boost_bits, slot_layout
+from .signatures import BLOCK_RAM, address_bits, boost_bits, slot_layout
 
 
 class GradientAccumulator(wiring.Component):
@@ -56,7 +56,7 @@ class GradientAccumulator(wiring.Component):
         threshold = geometry.threshold
 
         m.submodules.memory = memory = Memory(
-            shape=self.chi.shape(), depth=max(2, geometry.rows * geometry.folds), init=[])
+            shape=self.chi.shape(), depth=max(2, geometry.rows * geometry.folds), init=[], attrs=BLOCK_RAM)
         write, read = memory.write_port(), memory.read_port()
         m.d.comb += [read.addr.eq(self.slot.address), self.chi.eq(read.data)]
 

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..contract.geometry import CrossbarGeometry, signed_bits
 from .adder_tree import AdderTree, tree_latency
-from .signatures import slot_layout
+from .signatures import BLOCK_RAM, slot_layout
 
 
 class ConductanceArray(wiring.Component):
@@ -17,11 +17,12 @@ class ConductanceArray(wiring.Component):
     of one row, fold after fold, add into one row sum; slots with ``write`` write the word back with the lane of
     ``override`` replaced. The two passes share one multiplier a lane. Sums are exact.
 
-    Latency: ``g`` is valid 1 clock after the slot, ``sums`` 3 clocks after a slot with ``last``, ``e`` ``error_latency``
-    clocks after a row's last fold; the array is written 3 clocks after the slot. Throughput: a word a clock.
+    Latency: ``g`` is valid 1 clock after the slot, ``sums`` 3 clocks after a slot with ``last``, ``e``
+    ``error_latency`` clocks after a row's last fold; the array is written 3 clocks after the slot. Throughput: a word
+    a clock.
 
-    Cost: ``rows * cols * g_bits`` bits of memory (one read, one write port), a multiplier and an accumulator a lane and,
-    with ``backward``, an adder tree over the lanes.
+    Cost: ``rows * cols * g_bits`` bits of memory (one read, one write port), a multiplier and an accumulator a lane
+    and, with ``backward``, an adder tree over the lanes.
     """
 
     def __init__(self, *, geometry: CrossbarGeometry, backward: bool):
@@ -54,7 +55,7 @@ class ConductanceArray(wiring.Component):
         lanes, g_bits = geometry.lanes, geometry.device.g_bits
 
         m.submodules.memory = memory = Memory(
-            shape=self.g.shape(), depth=max(2, geometry.rows * geometry.folds), init=[])
+            shape=self.g.shape(), depth=max(2, geometry.rows * geometry.folds), init=[], attrs=BLOCK_RAM)
         write, read = memory.write_port(), memory.read_port()
         m.d.comb += [read.addr.eq(self.slot.address), self.g.eq(read.data)]
 

@@ -105,7 +105,8 @@ class CrossbarController(wiring.Component):
         entry_layout = {"row": unsigned(index_bits(inputs)), "x": x_shape(geometry)}
         if geometry.derivative_bits:
             entry_layout["derivative"] = unsigned(geometry.derivative_bits)
-        m.submodules.active = active = Memory(shape=data.StructLayout(entry_layout), depth=max(2, inputs), init=[])
+        m.submodules.active = active = Memory(shape=data.StructLayout(entry_layout), depth=max(2, inputs), init=[],
+                                            attrs={"no_rw_check": 1})
         keep, recall = active.write_port(), active.read_port()
         entry = recall.data
         count = Signal(range(inputs + 1))
@@ -166,13 +167,14 @@ class CrossbarController(wiring.Component):
             return counts[name].eq(counts[name] + 1)
 
         # The programmer goes first. A word is not read to be replaced before the last replacement is in the array.
-        replaces, serves = Signal(), Signal()
+        replaces, fetches, serves = Signal(), Signal(), Signal()
         go = Signal()  # a slot of an update may be issued
         m.d.comb += [
             self.replace.ready.eq(~patched.any()),
             replaces.eq(self.replace.valid & self.replace.ready),
-            self.fetch.ready.eq(~replaces),
-            serves.eq(replaces | self.fetch.valid),
+            self.fetch.ready.eq(~replaces & ~patched[-1]),  # never while a replacement is written
+            fetches.eq(self.fetch.valid & self.fetch.ready),
+            serves.eq(replaces | fetches),
             go.eq(~serves & self.event_room & self.error_room),
         ]
 
@@ -451,7 +453,7 @@ class CrossbarController(wiring.Component):
                 slot.write.eq(1),
                 slot.override.eq(1),
             ]
-        with m.Elif(self.fetch.valid):
+        with m.Elif(fetches):
             m.d.comb += [
                 slot.address.eq(self.fetch.payload.address),
                 slot.lane.eq(self.fetch.payload.lane),

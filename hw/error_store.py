@@ -12,8 +12,9 @@ from .signatures import column_error_layout, index_bits
 class ErrorStore(wiring.Component):
     """Gathers the sparse, ascending stream ``d`` into words of ``lanes`` errors, one a fold.
 
-    From ``start`` on the store is empty, every error zero, and takes beats up to ``last``. It is
-    ``complete`` from the clock before that in which all errors can be read, until the next ``start``. ``word`` is the word of the ``fold`` of one clock before.
+    From ``start`` on the store is empty, every error zero, and takes beats up to ``last``. It is ``complete`` from the
+    clock before that in which all errors can be read, until the next ``start``. ``word`` is the word of the ``fold`` of
+    one clock before.
 
     Throughput: a beat a clock, plus one clock a fold where there are several.
 

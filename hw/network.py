@@ -32,9 +32,9 @@ class Network(wiring.Component):
     """Carries out ``command`` after ``command`` (see ``NetworkOperation``) with no host in the loop.
 
     For each sample, a command and the beats of its drive on ``x``, which may come at any time and in any order
-    relative to the command; ``result`` answers once a sample, in order. A sample trains all layers: forward through the
-    crossbars, error at the output, and back through them, each updating while it passes the error on. `model.network.Network`
-    is the golden twin and agrees in every bit.
+    relative to the command; ``result`` answers once a sample, in order. A sample trains all layers: forward through
+    the crossbars, error at the output, and back through them, each updating while it passes the error on.
+    `model.network.Network` is the golden twin and agrees in every bit.
 
     Crossbars run on their own, linked by streams: one starts on the next sample as soon as it is done with the last. A
     training sample takes about ``2 * sum over layers of active rows * folds`` clocks (section 5 of docs/rtl.md).

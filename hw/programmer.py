@@ -22,7 +22,7 @@ class StochasticProgrammer(wiring.Component):
     cell must be bounded: at its last state, its residual does not ask for more.
 
     Three stages work on three cells: fetch; divide the residual by the threshold, a clock for each bit of the largest
-    quotient; and program, 4 clocks an attempt. An event so takes as many clocks as the slowest of them, and about 2 more.
+    quotient; and program, 4 clocks an attempt. An event so takes as many clocks as the slowest of them, and about 2.
 
     Cost: one multiplier, the normal quantile table (1024 entries), a table entry for each state.
     """

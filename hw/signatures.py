@@ -25,7 +25,7 @@ class Operation(enum.Enum, shape=4):
     SELECT = 1
     """Take the drive of one sample and keep its active rows, without a forward pass."""
     BACKWARD = 2
-    """Take ``d``, answer with ``e`` of every input row."""
+    """Take the ``d`` that comes from then on, answer with ``e`` of every input row."""
     UPDATE = 3
     """On the rows kept by the ``FORWARD`` or ``SELECT`` before, and with the ``d`` that is taken from then on: answer
     with ``e`` and update, programming at once."""
@@ -133,8 +133,13 @@ def slot_layout(geometry: CrossbarGeometry) -> data.StructLayout:
 
 def position_layout(geometry: CrossbarGeometry) -> data.StructLayout:
     """The place of a cell: word and lane."""
-    return data.StructLayout({"address": unsigned(address_bits(geometry)), "lane": unsigned(index_bits(geometry.lanes))})
+    return data.StructLayout({"address": unsigned(address_bits(geometry)),
+                              "lane": unsigned(index_bits(geometry.lanes))})
 
+
+BLOCK_RAM = {"ram_style": "block", "no_rw_check": 1}
+"""Attributes of the arrays' memories. What a word reads as while it is written does not matter: the controller never
+reads a word that is being written for its content."""
 
 WRITE_BACK = 3
 """Clock of a slot in which the arrays are written."""

@@ -45,8 +45,8 @@ def run(experiment: Experiment, *, data_dir: str | Path | None = None, out: str 
     """Train on the first epoch of ``experiment``, or the first ``samples`` samples of its order, in a Verilator model
     of the network, and compare every prediction and, at the end and at every checkpoint, the complete state.
 
-    ``out`` (default ``runs/<name>-epoch``) takes the checkpoint, from which ``resume`` continues to the same bits, and
-    ``epoch.json``, the answer: ``bit_exact``, ``samples``, ``training_accuracy``, ``digest`` (of the final state, None
+    ``out`` (default ``runs/<name>-epoch``) takes the checkpoint, from which ``resume`` continues to the same bits, in the
+    end the state, ``state.npz``, and ``epoch.json``, the answer: ``bit_exact``, ``samples``, ``training_accuracy``, ``digest`` (of the final state, None
     unless bit-exact), ``first_difference``, ``cycles_per_sample``, ``bound_cycles_per_sample``, ``cycles_vs_bound``,
     ``simulated_cycles_per_second`` and ``rtl_samples_per_second``.
 
@@ -91,6 +91,8 @@ def run(experiment: Experiment, *, data_dir: str | Path | None = None, out: str 
         "simulated_cycles_per_second": timing.get("cycles_per_second"),
         "rtl_samples_per_second": timing.get("samples_per_second"), "out": str(folder),
     }
+    if difference is None:
+        path.replace(folder / "state.npz")
     replace(folder / "epoch.json", lambda file: file.write(json.dumps(answer, indent=2).encode()))
     return answer
 
