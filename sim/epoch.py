@@ -45,10 +45,10 @@ def run(experiment: Experiment, *, data_dir: str | Path | None = None, out: str 
     """Train on the first epoch of ``experiment``, or the first ``samples`` samples of its order, in a Verilator model
     of the network, and compare every prediction and, at the end and at every checkpoint, the complete state.
 
-    ``out`` (default ``runs/<name>-epoch``) takes the checkpoint, from which ``resume`` continues to the same bits, in the
-    end the state, ``state.npz``, and ``epoch.json``, the answer: ``bit_exact``, ``samples``, ``training_accuracy``, ``digest`` (of the final state, None
-    unless bit-exact), ``first_difference``, ``cycles_per_sample``, ``bound_cycles_per_sample``, ``cycles_vs_bound``,
-    ``simulated_cycles_per_second`` and ``rtl_samples_per_second``.
+    ``out`` (default ``runs/<name>-epoch``) takes the checkpoint, from which ``resume`` continues to the same bits, in
+    the end the state, ``state.npz``, and ``epoch.json``, the answer: ``bit_exact``, ``samples``, ``training_accuracy``,
+    ``digest`` (of the final state, None unless bit-exact), ``first_difference``, ``cycles_per_sample``,
+    ``bound_cycles_per_sample``, ``cycles_vs_bound``, ``simulated_cycles_per_second`` and ``rtl_samples_per_second``.
 
     Raises ``InterruptedRunError`` after Ctrl-C or SIGTERM; ``ConfigError``, ``DataError``, ``SimulatorError`` or
     ``SimulationError`` in one line if it cannot be run.

@@ -1,0 +1,71 @@
+"""A run in compiled RTL: exact, interrupted and resumed to the same bits, and faithful about differences."""
+
+import json
+
+import numpy as np
+import pytest
+from spinloom.config import load, parse
+from spinloom.contract.geometry import ConfigError
+from spinloom.model import kernel
+from spinloom.runs import InterruptedRunError
+from spinloom.sim import epoch
+
+
+def small(**fields):
+    layers = [{"cols": 12, "lanes": 4, "bias": True, "weight_step": -2, "z_frac": 6},
+              {"cols": 10, "weight_step": -1, "z_bits": 8, "z_frac": 4}]
+    return parse(load("digits-dw5").model_dump() | {"layers": layers} | fields, "small")
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_an_interrupted_epoch_resumes_to_the_same_bits(tmp_path, monkeypatch, batch):
+    experiment = small(batch=batch)
+    whole = epoch.run(experiment, out=tmp_path / "whole", samples=610)
+    assert whole["bit_exact"]
+    assert whole["samples"] == 610
+    assert whole["bound_cycles_per_sample"] < whole["cycles_per_sample"]
+    assert json.loads((tmp_path / "whole" / "epoch.json").read_text()) == whole
+
+    stopping = epoch.deferred_stop
+
+    class Stopped:
+        def __enter__(self):
+            self.context = stopping()
+            event = self.context.__enter__()
+            event.set()
+            return event
+
+        def __exit__(self, *error):
+            return self.context.__exit__(*error)
+
+    monkeypatch.setattr(epoch, "deferred_stop", Stopped)
+    with pytest.raises(InterruptedRunError, match="after 250 of 610 samples"):
+        epoch.run(experiment, out=tmp_path / "torn", samples=610)
+    monkeypatch.undo()
+    with pytest.raises(ConfigError, match="another configuration"):
+        epoch.run(small(seed=9), out=tmp_path / "torn", samples=610, resume=True)
+    resumed = epoch.run(experiment, out=tmp_path / "torn", samples=610, resume=True)
+    assert resumed["digest"] == whole["digest"]
+    assert (resumed["samples"], resumed["training_accuracy"]) == (whole["samples"], whole["training_accuracy"])
+    with np.load(tmp_path / "whole" / "state.npz") as first, np.load(tmp_path / "torn" / "state.npz") as second:
+        assert all((first[name] == second[name]).all() for name in first if name.startswith("layer"))
+
+
+def test_a_difference_is_reported(tmp_path, monkeypatch):
+    train_span = kernel.Kernel.train_span
+
+    def wrong(self, *arguments):
+        predictions = train_span(self, *arguments)
+        self.network.crossbars[1].g[3, 4] += 1
+        return predictions
+
+    monkeypatch.setattr(kernel.Kernel, "train_span", wrong)
+    answer = epoch.run(small(), out=tmp_path, samples=20)
+    assert not answer["bit_exact"]
+    assert answer["digest"] is None
+    assert "layer 1, row 3, col 4" in answer["first_difference"]
+
+
+def test_there_must_be_a_run_to_resume(tmp_path):
+    with pytest.raises(ConfigError, match="no run to resume"):
+        epoch.run(small(), out=tmp_path, resume=True)
