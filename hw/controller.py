@@ -30,9 +30,9 @@ class CrossbarController(wiring.Component):
     """Carries out one operation after the other (see ``Operation``), each as a scan over the words of the arrays.
 
     A scan takes one slot a clock, and only for rows that matter: the rows driven in the sample, kept in a list, and the
-    bias row. A forward pass goes fold by fold (the first while the drive arrives), an update row by row. Slots are
-    withheld while the queue of events or the row sums have no room, and given up to requests of the programmer.
-    An operation starts when all effects of the one before have reached the arrays, so no read overtakes a write.
+    bias row; an update whose errors are all zero reads none. A forward pass goes fold by fold (the first while the
+    drive arrives), an update row by row. Slots are withheld while the queue of events or the row sums have no room, and
+    given up to the programmer. An operation starts when all effects of the one before have reached the arrays, so no read overtakes a write.
 
     Clocks, with ``n`` active rows (bias included): ``n * folds`` a forward pass or update, plus 1 for the first fold
     that is replayed from the list, plus 2 for each programmed cell; ``rows * folds`` for ``PROGRAM``; a clock for each
@@ -57,6 +57,7 @@ class CrossbarController(wiring.Component):
             #: Empties the error store, which then fills.
             "errors_start": Out(1),
             "errors_complete": In(1),
+            "errors_zero": In(1),
             #: Room behind the pipeline for row sums and for programming events.
             "error_room": In(1),
             "event_room": In(1),
@@ -288,6 +289,8 @@ class CrossbarController(wiring.Component):
                 with m.If(self.errors_complete):
                     with m.If(operation == Operation.BACKWARD):
                         m.next = "rows"
+                    with m.Elif(self.errors_zero):
+                        m.next = "silent" if self.backward else "idle"
                     with m.Elif(count != 0):
                         m.next = "update"
                     with m.Else():
@@ -339,6 +342,8 @@ class CrossbarController(wiring.Component):
                     ]
                     with m.If(go):
                         m.next = "update bias"
+                        with m.If(self.errors_zero):
+                            m.next = "idle"
 
             with m.State("update bias"):
                 if geometry.bias:

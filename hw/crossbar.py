@@ -80,6 +80,7 @@ class Crossbar(wiring.Component):
             accumulator.delta.eq(errors.word),
             accumulator.g.eq(conductance.g),
             controller.errors_complete.eq(errors.complete),
+            controller.errors_zero.eq(errors.zero),
         ]
 
         # Column sums are complete at clock 3 of a slot with `last`.

@@ -28,6 +28,8 @@ class ErrorStore(wiring.Component):
             "start": In(1),
             #: All errors of the sample are here.
             "complete": Out(1),
+            #: They are all zero.
+            "zero": Out(1),
             "d": In(stream.Signature(column_error_layout(geometry))),
             #: Fold to be read.
             "fold": In(index_bits(geometry.folds)),
@@ -39,7 +41,7 @@ class ErrorStore(wiring.Component):
         m = Module()
         geometry = self.geometry
         gathered = Signal.like(self.word)
-        taking = Signal()
+        taking, clear = Signal(), Signal()
         lane = Signal(index_bits(geometry.lanes))
         here = Signal()  # the beat belongs to the word being gathered
         ended = Signal()  # the last beat was taken, the rest of the folds is zero
@@ -48,6 +50,7 @@ class ErrorStore(wiring.Component):
         m.d.comb += [
             self.d.ready.eq(taking & here & ~ended),
             self.complete.eq(~taking | finish),
+            self.zero.eq(clear & ~(self.d.valid & self.d.ready & (self.d.payload.delta != 0))),
         ]
         for index in range(geometry.lanes):
             with m.If(self.d.valid & self.d.ready & (lane == index)):
@@ -87,6 +90,8 @@ class ErrorStore(wiring.Component):
 
         with m.If(finish):
             m.d.sync += taking.eq(0)
+        with m.If(~self.zero):
+            m.d.sync += clear.eq(0)
         with m.If(self.start):
-            m.d.sync += [taking.eq(1), gathered.eq(0)]
+            m.d.sync += [taking.eq(1), gathered.eq(0), clear.eq(1)]
         return m

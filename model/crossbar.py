@@ -69,14 +69,14 @@ class Crossbar:
         return self._convert(self._drive(x).to(self.g.dtype) @ self.g)
 
     def backward(self, d: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
-        """The exact row sums ``e`` (inputs,) for the errors ``d`` (cols,). ``rows``, a mask (inputs,),
-        restricts the pass; the sums of other rows are 0."""
+        """The exact row sums ``e`` (inputs,) for the errors ``d`` (cols,). ``rows``, a mask (inputs,), restricts the
+        pass, which then reads nothing if all errors are 0; the sums of other rows are 0."""
         g = self.g[:self.geometry.inputs]
         errors = d.to(g.dtype)
         if rows is None:
             self._count(backward_rows=len(g))
             return (g @ errors).to(torch.int64)
-        read = rows.nonzero().squeeze(1)
+        read = (rows & d.any()).nonzero().squeeze(1)
         self._count(backward_rows=len(read))
         sums = torch.zeros(len(g), dtype=torch.int64, device=self.device)
         sums[read] = (g.index_select(0, read) @ errors).to(torch.int64)
@@ -85,7 +85,9 @@ class Crossbar:
     def update(self, x: torch.Tensor, d: torch.Tensor, learning_rate_shift: int, program: bool = True):
         """Accumulate ``-x * d`` (``x`` (inputs,), ``d`` (cols,)) at the learning rate
         ``2**-learning_rate_shift`` into the rows with ``x != 0``, and program what reaches the
-        threshold there, unless ``program`` is False."""
+        threshold there, unless ``program`` is False. Errors that are all 0 ask for nothing."""
+        if not d.any():
+            return
         drive = self._drive(x)
         rows = drive.nonzero().squeeze(1)
         self._count(update_rows=len(rows))

@@ -333,6 +333,8 @@ def _train(layers, g, chi, lfsrs, counters, active_rows, tables, scratch, xs, la
 
         for index in range(depth - 1, -1, -1):
             layer, lfsr, attempts = layers[index], lfsrs[index:index + 1], 0
+            if not d[:layer.cols].any():
+                break
             if index > 0:
                 counters[index, BACKWARD_ROWS] += _backward(layer, g, y[index], d, d_before)
             for row in range(layer.rows):

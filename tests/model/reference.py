@@ -122,10 +122,13 @@ class Crossbar:
         return [saturate(round_shift(s, shift), self.layer.z_bits) for s in sums]
 
     def backward(self, d, rows):
+        rows = rows if any(d) else [False] * self.inputs
         self.backward_rows += sum(rows)
         return [sum(self.g[r][c] * d[c] for c in range(self.cols)) if rows[r] else 0 for r in range(self.inputs)]
 
     def update(self, x, d, n, program):
+        if not any(d):
+            return
         x = list(x) + self.bias
         layer = self.layer
         shift = n + self.x_frac + layer.delta_frac + layer.weight_step - layer.chi_frac
