@@ -32,7 +32,8 @@ class CrossbarController(wiring.Component):
     A scan takes one slot a clock, and only for rows that matter: the rows driven in the sample, kept in a list, and the
     bias row; an update whose errors are all zero reads none. A forward pass goes fold by fold (the first while the
     drive arrives), an update row by row. Slots are withheld while the queue of events or the row sums have no room, and
-    given up to the programmer. An operation starts when all effects of the one before have reached the arrays, so no read overtakes a write.
+    given up to the programmer. An operation starts when all effects of the one before have reached the arrays, so no
+    read overtakes a write.
 
     Clocks, with ``n`` active rows (bias included): ``n * folds`` a forward pass or update, plus 1 for the first fold
     that is replayed from the list, plus 2 for each programmed cell; ``rows * folds`` for ``PROGRAM``; a clock for each
