@@ -8,13 +8,10 @@ Every file is replaced as a whole, so that a run killed at any moment can be res
 import csv
 import io
 import json
-import os
-import signal
-import threading
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,6 +22,7 @@ from tqdm import tqdm
 from ..config import Experiment, parse
 from ..contract.geometry import ConfigError
 from ..contract.hashing import sample_order
+from ..runs import InterruptedRunError, deferred_stop, replace
 from . import baseline as floating_point
 from . import data
 from .kernel import Kernel
@@ -34,16 +32,12 @@ from .plot import plot
 METRICS = ("epoch", "samples", "training_accuracy", "test_accuracy", "programming_events",
            "samples_per_second")
 """Columns of ``metrics.csv``: the epoch, counted from 1, and the samples trained in it; accuracies in percent, in
-training (of each prediction before its update) and on the test set after the epoch; write pulses, and requests to push
-a cell beyond its last state; speed, evaluation excluded."""
+training (of each prediction before its update) and on the test set after the epoch; write pulses; speed, evaluation
+excluded."""
 CHECKPOINT_SECONDS = 30
 FIRST_CHUNK = 16
 CHUNK_SECONDS = 0.2
 """Samples trained before progress is first shown and a request to stop heeded, and the time aimed at from then on."""
-
-
-class InterruptedRunError(Exception):
-    """Training was asked to stop, by Ctrl-C or SIGTERM, and has saved its state."""
 
 
 @contextmanager
@@ -72,7 +66,9 @@ def run(experiment: Experiment | None, *, data_dir: str | Path | None = None, ou
     """
     if resume is not None:
         folder = Path(resume)
-        experiment, samples = _read_experiment(folder)
+        given, (experiment, samples) = experiment, _read_experiment(folder)
+        if given is not None and given.name != experiment.name:
+            raise ConfigError(f"{folder} holds a run of {experiment.name}, not of {given.name}")
     else:
         folder = Path(out) if out is not None else Path("runs") / experiment.name
     if samples is not None and samples < 1:
@@ -94,11 +90,11 @@ def run(experiment: Experiment | None, *, data_dir: str | Path | None = None, ou
     def checkpoint():
         position = {"epoch": epoch, "sample": sample, "correct": correct}
         arrays = network.state() | {name: np.array(value, dtype=np.int64) for name, value in position.items()}
-        _replace(folder / "state.npz", lambda file: np.savez(file, **arrays))
+        replace(folder / "state.npz", lambda file: np.savez(file, **arrays))
 
     trainer = Kernel(network) if kernel and network.device.type == "cpu" else network
     trained, seconds, saved, chunk = 0, 0.0, time.monotonic(), FIRST_CHUNK
-    with _deferred_stop() as stop, tqdm(total=experiment.epochs * len(labels), unit=" samples", unit_scale=True,
+    with deferred_stop() as stop, tqdm(total=experiment.epochs * len(labels), unit=" samples", unit_scale=True,
                                         initial=epoch * len(labels) + sample, disable=not progress) as bar:
         checkpoint()
         while epoch < experiment.epochs:
@@ -144,7 +140,7 @@ def run(experiment: Experiment | None, *, data_dir: str | Path | None = None, ou
         "epochs": epoch, "samples": len(labels), "out": str(folder),
     }
     if baseline:
-        with _deferred_stop() as stop, tqdm(total=experiment.epochs * len(labels), unit=" samples", unit_scale=True,
+        with deferred_stop() as stop, tqdm(total=experiment.epochs * len(labels), unit=" samples", unit_scale=True,
                                             desc="floating-point baseline", disable=not progress) as bar:
             def seen(count: int):
                 bar.update(count)
@@ -154,36 +150,9 @@ def run(experiment: Experiment | None, *, data_dir: str | Path | None = None, ou
             train_labels = torch.from_numpy(labels).to(device)
             accuracy = floating_point.accuracy(experiment, train_x, train_labels, test_x, test_labels, seen)
         result["baseline_accuracy"] = round(accuracy, 3)
-    _replace(folder / "plot.png", lambda file: plot(file, experiment.name, rows, result["baseline_accuracy"]))
-    _replace(folder / "result.json", lambda file: file.write(json.dumps(result, indent=2).encode()))
+    replace(folder / "plot.png", lambda file: plot(file, experiment.name, rows, result["baseline_accuracy"]))
+    replace(folder / "result.json", lambda file: file.write(json.dumps(result, indent=2).encode()))
     return result
-
-
-@contextmanager
-def _deferred_stop() -> Iterator[threading.Event]:
-    """Turns Ctrl-C and SIGTERM into an event, so that they cannot tear an update apart. Signals can only
-    be caught in the main thread; in others the event is never set."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda *_: stop.set()) for number in signals]
-    try:
-        yield stop
-    finally:
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)
-
-
-def _replace(path: Path, write: Callable):
-    """Have ``write`` fill a temporary binary file, then put that in the place of ``path``."""
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
 
 
 def _create(folder: Path, experiment: Experiment, samples: int | None):
@@ -193,7 +162,7 @@ def _create(folder: Path, experiment: Experiment, samples: int | None):
         for name in ("state.npz", "metrics.csv", "result.json", "plot.png"):
             (folder / name).unlink(missing_ok=True)
         document = {"experiment": experiment.model_dump(mode="json"), "samples": samples}
-        _replace(folder / "experiment.json", lambda file: file.write(json.dumps(document, indent=2).encode()))
+        replace(folder / "experiment.json", lambda file: file.write(json.dumps(document, indent=2).encode()))
     except OSError as error:
         raise ConfigError(f"cannot write to {folder}: {error.strerror}") from None
 
@@ -233,7 +202,7 @@ def _write_metrics(folder: Path, rows: list[dict]):
     writer = csv.DictWriter(text, METRICS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    _replace(folder / "metrics.csv", lambda file: file.write(text.getvalue().encode()))
+    replace(folder / "metrics.csv", lambda file: file.write(text.getvalue().encode()))
 
 
 def _read_metrics(folder: Path) -> list[dict]:

@@ -11,6 +11,7 @@ from spinloom.contract.hashing import sample_order
 from spinloom.model import baseline, data, train
 from spinloom.model.kernel import Kernel
 from spinloom.model.network import Network
+from spinloom.runs import InterruptedRunError
 
 
 def experiment(batch=1):
@@ -90,7 +91,7 @@ def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path, monkeypatch, batc
     run(experiment(batch), out=whole, samples=60, baseline=False)
     with monkeypatch.context() as patch:
         stop_after(patch, samples, number)
-        with pytest.raises(train.InterruptedRunError, match=f"interrupted in epoch .* continue with --resume {torn}"):
+        with pytest.raises(InterruptedRunError, match=f"interrupted in epoch .* continue with --resume {torn}"):
             run(experiment(batch), out=torn, samples=60, baseline=False)
     assert not (torn / "result.json").exists()
     result = run(None, resume=torn, baseline=False)
@@ -108,7 +109,7 @@ def test_an_interrupted_baseline_leaves_a_finished_run(tmp_path, monkeypatch):
             return original(*arguments)
 
         patch.setattr(baseline, "accuracy", accuracy)
-        with pytest.raises(train.InterruptedRunError, match="interrupted in the baseline; continue with --resume"):
+        with pytest.raises(InterruptedRunError, match="interrupted in the baseline; continue with --resume"):
             run(experiment(), out=tmp_path, samples=10)
     before = outcome(tmp_path)
     assert run(None, resume=tmp_path)["baseline_accuracy"] > 0
