@@ -45,10 +45,13 @@ class Scratch(NamedTuple):
     y: np.ndarray
     """int16 (layers, SIDE): drive and derivative of every row."""
     rows: np.ndarray
-    """int64 (layers, SIDE): the rows with ``x != 0``, and then, up to a multiple of ``BLOCK``, any."""
+    active: np.ndarray
+    """int64 (layers, SIDE): the rows with ``x != 0``, padded by ``BLOCK`` others; (layers,): how many they are."""
+    read: np.ndarray
+    """int64 (SIDE,): rows read backward."""
     drive16: np.ndarray
     drive32: np.ndarray
-    """(SIDE,): what drives those rows, 0 behind the last."""
+    """(SIDE,): what drives the rows of ``rows``, 0 for those that pad."""
     sum32: np.ndarray
     sum64: np.ndarray
     """(SIDE,): column sums."""
@@ -152,6 +155,7 @@ def _tables(network: Network) -> Tables:
 def _scratch(layers: int) -> Scratch:
     return Scratch(
         np.zeros((layers, SIDE), np.int16), np.zeros((layers, SIDE), np.int16), np.zeros((layers, SIDE), np.int64),
+        np.zeros(layers, np.int64), np.zeros(SIDE, np.int64),
         np.zeros(SIDE, np.int16), np.zeros(SIDE, np.int32), np.zeros(SIDE, np.int32), np.zeros(SIDE, np.int64),
         np.zeros(SIDE, np.int16), np.zeros(SIDE, np.int16), np.zeros(SIDE, np.int16))
 
@@ -202,19 +206,21 @@ def _row_sum(levels, d, zero):
 
 
 @njit(cache=True)
-def _backward(layer, g, y, d, errors):
-    """The error of the columns before, (inputs,), from ``d`` (cols,) and the derivatives ``y`` (inputs,). Returns the
-    number of rows read."""
+def _backward(layer, g, y, d, errors, read):
+    """The error of the columns before, (inputs,), from ``d`` (cols,) and the derivatives ``y`` (inputs,). Leaves in
+    ``read`` the rows read, and returns their number."""
     limit = layer.source_delta_limit
-    read = 0
+    count = 0
     for row in range(layer.inputs):
         errors[row] = 0
-        if y[row] != 0:
-            read += 1
-            levels = _row(g, layer, row)
-            e = np.int64(_row_sum(levels, d, np.int32(0))) if layer.narrow_error else _row_sum(levels, d, np.int64(0))
-            errors[row] = _clip(_round_shift(e * y[row], layer.error_shift), -limit, limit - 1)
-    return read
+        read[count] = row
+        count += y[row] != 0
+    for i in range(count):
+        row = read[i]
+        levels = _row(g, layer, row)
+        e = np.int64(_row_sum(levels, d, np.int32(0))) if layer.narrow_error else _row_sum(levels, d, np.int64(0))
+        errors[row] = _clip(_round_shift(e * y[row], layer.error_shift), -limit, limit - 1)
+    return count
 
 
 @njit(cache=True)
@@ -225,12 +231,12 @@ def _accumulate(chi, x, d, shift):
     shift = np.int32(min(shift, 30))
     half = np.int32((1 << shift) >> 1)
     factor = np.int32(np.int16(-x))
-    least, most = np.int32(0), np.int32(0)
+    most = np.int32(0)
     for col in range(len(chi)):
         value = np.add(chi[col], np.right_shift(np.add(np.multiply(factor, np.int32(d[col])), half), shift))
         chi[col] = value
-        least, most = min(least, value), max(most, value)
-    return max(np.int64(most), -np.int64(least))
+        most = max(most, np.absolute(value))
+    return most
 
 
 @njit(cache=True)
@@ -249,26 +255,27 @@ def _visit(layer, g, chi, lfsr, tables, program):
     highest = np.int32(layer.threshold - 1)
     lowest = np.int32(-highest)
     lowest_top, highest_bottom = np.int32(layer.lowest_top), np.int32(layer.highest_bottom)
-    least, most = np.int32(0), np.int32(0)
+    most = np.int32(0)
     for col in range(len(chi)):
         value, level = max(np.int32(-limit), min(np.int32(limit - 1), chi[col])), np.int32(g[col])
         value = min(value, highest) if level >= lowest_top else value
         value = max(value, lowest) if level <= highest_bottom else value
         chi[col] = value
-        least, most = min(least, value), max(most, value)
-    return _program(layer, g, chi, lfsr, tables) if program and (most > highest or least < lowest) else 0
+        most = max(most, np.absolute(value))
+    return _program(layer, g, chi, lfsr, tables) if program and most > highest else 0
 
 
 @njit(cache=True)
 def _program(layer, g, chi, lfsr, tables):
     """Program the cells of a row that have reached the threshold, bounded; returns the number of attempts."""
     landing, threshold, last = tables.landing, layer.threshold, layer.states - 1
+    highest = np.int32(threshold - 1)
     attempts = 0
     for col in range(len(chi)):
-        residual = np.int64(chi[col])
-        if -threshold < residual < threshold:
+        if np.absolute(chi[col]) <= highest:
             continue
         attempts += 1
+        residual = np.int64(chi[col])
         steps = residual // threshold if residual > 0 else -(-residual // threshold)
         level = np.int64(g[col])
         state = _clip((level - layer.origin + ((1 << layer.sub_bits) >> 1)) >> layer.sub_bits, 0, last)
@@ -286,10 +293,12 @@ def _program(layer, g, chi, lfsr, tables):
 def _activate(layer, x, y, rows, drive16, drive32):
     """List the rows driven. Returns their number, and that of the rows that training has to read."""
     active = needed = 0
-    for row in range(layer.rows):
-        rows[active], drive16[active], drive32[active] = row, x[row], x[row]
+    for row in range(layer.rows):  # without a branch, which would often be predicted wrongly
+        rows[active] = row
         active += x[row] != 0
         needed += (x[row] | y[row]) != 0
+    for i in range(active):
+        drive16[i] = drive32[i] = x[rows[i]]
     for i in range(active, active + BLOCK):
         rows[i], drive16[i], drive32[i] = 0, 0, 0
     return active, needed
@@ -299,7 +308,7 @@ def _activate(layer, x, y, rows, drive16, drive32):
 def _train(layers, g, chi, lfsrs, counters, active_rows, tables, scratch, xs, labels, chosen, learning_rate_shift,
            batch, start, total, predictions):
     """Train on the samples ``xs[chosen]``, the first of them number ``start`` of an epoch of ``total``."""
-    x, y, rows, drive16, drive32, sum32, sum64, z, d, d_before = scratch
+    x, y, rows, active, read, drive16, drive32, sum32, sum64, z, d, d_before = scratch
     depth = len(layers)
     for i in range(len(chosen)):
         for index in range(depth):
@@ -314,14 +323,14 @@ def _train(layers, g, chi, lfsrs, counters, active_rows, tables, scratch, xs, la
                     y[index, row] = tables.neuron_y[index, z[row] + zero]
             if layer.rows > layer.inputs:
                 x[index, layer.inputs] = layer.bias_value
-            active, needed = _activate(layer, x[index], y[index], rows[index], drive16, drive32)
+            active[index], needed = _activate(layer, x[index], y[index], rows[index], drive16, drive32)
             counters[index, FORWARDS] += 1
-            counters[index, FORWARD_ROWS] += active
+            counters[index, FORWARD_ROWS] += active[index]
             active_rows[index] += needed
             if layer.narrow_sum:
-                _forward(layer, g, rows[index], drive16, active, sum32, z)
+                _forward(layer, g, rows[index], drive16, active[index], sum32, z)
             else:
-                _forward(layer, g, rows[index], drive32, active, sum64, z)
+                _forward(layer, g, rows[index], drive32, active[index], sum64, z)
 
         last = layers[depth - 1]
         best = 0
@@ -336,15 +345,14 @@ def _train(layers, g, chi, lfsrs, counters, active_rows, tables, scratch, xs, la
             if not d[:layer.cols].any():
                 break
             if index > 0:
-                counters[index, BACKWARD_ROWS] += _backward(layer, g, y[index], d, d_before)
-            for row in range(layer.rows):
-                drive = x[index, row]
-                if drive != 0:
-                    counters[index, UPDATE_ROWS] += 1
-                    residuals = _row(chi, layer, row)
-                    reached = _accumulate(residuals, drive, d, layer.update_shift + learning_rate_shift)
-                    if reached >= layer.threshold:
-                        attempts += _visit(layer, _row(g, layer, row), residuals, lfsr, tables, batch == 1)
+                counters[index, BACKWARD_ROWS] += _backward(layer, g, y[index], d, d_before, read)
+            counters[index, UPDATE_ROWS] += active[index]
+            for j in range(active[index]):
+                row = rows[index, j]
+                residuals = _row(chi, layer, row)
+                reached = _accumulate(residuals, x[index, row], d, layer.update_shift + learning_rate_shift)
+                if reached >= layer.threshold:
+                    attempts += _visit(layer, _row(g, layer, row), residuals, lfsr, tables, batch == 1)
             counters[index, ATTEMPTS] += attempts
             d, d_before = d_before, d
 
