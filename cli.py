@@ -64,11 +64,12 @@ def train(config, epochs, seed, samples, data_dir, out, resume, reference):
             if value is not None:
                 raise click.UsageError(f"{option} is fixed by the run that --resume continues; leave it out")
     from .model import train as training
+    from .runs import InterruptedRunError
 
     try:
         answer = training.run(experiment, data_dir=data_dir, out=out, resume=resume, samples=samples,
                               kernel=not reference)
-    except training.InterruptedRunError as error:
+    except InterruptedRunError as error:
         raise _InterruptedError(str(error)) from None
     return answer, _table({
         "test accuracy": f"{answer['test_accuracy']:.2f} %",
@@ -167,6 +168,19 @@ def demo(out):
 
     answer = demonstration.run(load("digits-dw5"), Path(out))
     return answer, demonstration.summary(answer), answer["bit_exact"]
+
+
+@cli.command()
+@click.option("--quick", is_flag=True, help="On digits-dw5 only; about a minute.")
+@_data
+@click.option("--out", default="runs/bench", show_default=True, metavar="DIR", help="Folder for tables and plot.")
+@_answers
+def bench(quick, data_dir, out):
+    """Measure every speed in one run: golden model, RTL, simulators, scaling."""
+    from . import bench as benchmark
+
+    answer = benchmark.run(quick=quick, data_dir=data_dir, out=out, progress=True)
+    return answer, benchmark.summary(answer), True
 
 
 def _override(experiment: Experiment, **fields) -> Experiment:
