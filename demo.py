@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from .config import Experiment
 from .contract.device import nominal
+from .runs import replace
 
 SAMPLES = {"verilator": 500, "icarus": 50}
 """Samples that golden model and RTL train on, on each simulator; Icarus is the slower by far."""
@@ -52,7 +53,7 @@ def run(experiment: Experiment, out: Path, data_dir: str | None = None) -> dict:
     answer["picture"] = str(out / "demo.png")
     answer["seconds"] = round(time.monotonic() - started)
     draw(experiment, answer, Path(answer["train"]["out"]), Path(answer["picture"]))
-    (out / "demo.json").write_text(json.dumps(answer, indent=2) + "\n", encoding="utf-8")
+    replace(out / "demo.json", lambda file: file.write((json.dumps(answer, indent=2) + "\n").encode()))
     return answer
 
 

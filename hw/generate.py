@@ -2,7 +2,6 @@
 
 import inspect
 import json
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -15,6 +14,7 @@ from amaranth.lib import data, enum, stream, wiring
 from ..config import Experiment
 from ..contract.geometry import COUNTER_BITS, COUNTERS, ConfigError, CrossbarGeometry
 from ..contract.lfsr import WIDTH, initial_state
+from ..runs import replace
 from .network import Network
 from .signatures import cell_layout, state_bits
 from .verilog import to_verilog
@@ -79,9 +79,7 @@ def generate(experiment: Experiment, out: str | Path) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for file, text in texts.items():
-            temporary = folder / f"{file}.{os.getpid()}.tmp"
-            temporary.write_text(text, encoding="utf-8", newline="\n")
-            os.replace(temporary, folder / file)
+            replace(folder / file, lambda target, text=text: target.write(text.encode()))
     except OSError as error:
         raise ConfigError(f"cannot write to {folder}: {error.strerror}") from None
     return [folder / file for file in texts]
