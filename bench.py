@@ -73,7 +73,7 @@ class Plan:
 
 FULL = Plan(preset="mnist-dw5", rounds=5, round_seconds=1.0, warm_up=10_000, lanes=(250, 50, 25), steady=10_000,
             samples=300, simulator_samples={"amaranth": 20, "icarus": 20, "verilator": 400, "compiled": 400},
-            sizes=(128, 256, 512, 1024), size_lanes=64)
+            sizes=(128, 256, 512, 1024), size_lanes=32)
 QUICK = Plan(preset="digits-dw5", rounds=3, round_seconds=0.15, warm_up=1000, lanes=(32, 8), steady=1000, samples=200,
              simulator_samples={"amaranth": 4, "verilator": 100, "compiled": 100}, sizes=(32,), size_lanes=8)
 
@@ -515,7 +515,7 @@ def _draw_training(axes, answer: dict):
     axes.set_yticks(range(len(names)), [TRAINERS[name].replace(", ", ",\n") for name in names])
     axes.invert_yaxis()
     axes.set_xscale("log")
-    axes.margins(x=0.15)
+    axes.margins(x=0.2)
     axes.set_title(f"training {answer['preset']}: samples a second of CPU time", loc="left", fontsize=11)
     axes.legend(fontsize=9, frameon=False)
 
@@ -543,7 +543,7 @@ def _draw_simulators(axes, answer: dict):
     axes.set_yticks(range(len(rows)), [f"{SIMULATORS[row['simulator']]}\n{row['preset']}" for row in rows], fontsize=9)
     axes.invert_yaxis()
     axes.set_xscale("log")
-    axes.margins(x=0.15)
+    axes.margins(x=0.2)
     axes.set_title("simulated cycles a second", loc="left", fontsize=11)
 
 
