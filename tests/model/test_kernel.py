@@ -81,6 +81,38 @@ def test_wide_crossbars_of_extreme_widths(kind, states, sub_bits, rate, delta_bi
     assert assert_kernel_equals_reference(experiment, seed=3, count=16) > 1000
 
 
+def test_row_sums_beyond_32_bits():
+    experiment = config.parse({
+        "loss": "squared_hinge", "learning_rate_shifts": [0], "input": {"count": 8},
+        "device": {"kind": "domain_wall", "states": 64, "sub_bits": 6, "sigma": 0.1},
+        "layers": [{"cols": 8, "delta_bits": 16, "delta_frac": 0, "weight_step": 4, "chi_bits": 24, "chi_frac": 6},
+                   {"cols": 1000, "delta_bits": 16, "delta_frac": 15, "z_frac": 0, "weight_step": -7}],
+    }, "wide")
+    assert experiment.crossbars[1].error_bits > 32
+    reference, network = Network(experiment), Network(experiment)
+    state = reference.state()
+    for layer, geometry in enumerate(experiment.crossbars):
+        state[f"layer{layer}_g"][:] = (1 << geometry.device.g_bits - 1) - 1  # all errors point the same way and add up
+    for machine in (reference, network):
+        machine.load(state)
+    xs, labels, order = torch.full((4, 8), 255), np.arange(4), np.arange(4)
+    for trainer in (reference, Kernel(network)):
+        trainer.train_span(xs, labels, order, range(4), 0)
+    assert_same_state(network, reference)
+    assert reference.crossbars[0].counters["attempts"] > 0
+
+
+def test_shifts_beyond_64_bits():
+    experiment = config.parse({
+        "loss": "squared_hinge", "learning_rate_shifts": [31], "input": {"count": 8, "bits": 12},
+        "device": {"kind": "domain_wall", "states": 5, "sub_bits": 6, "sigma": 0.1},
+        "layers": [{"cols": 6, "neuron": "sigmoid", "z_frac": 0, "delta_frac": -16, "weight_step": 0, "chi_frac": 6},
+                   {"cols": 4, "z_frac": 0, "z_bits": 8, "delta_frac": 32, "weight_step": -16}],
+    }, "shifts")
+    assert experiment.crossbars[1].error_shift > 64
+    assert_kernel_equals_reference(experiment, seed=1)
+
+
 @pytest.mark.parametrize("batch", [1, 32])
 def test_an_epoch_of_digits_gives_the_same_bits(batch):
     experiment = config.load("digits-dw5").model_copy(update={"batch": batch})
