@@ -1,0 +1,1 @@
+"""Boards that a network can be built for."""

@@ -1,0 +1,1 @@
+"""The hardware design: Amaranth components, their Verilog, and what they cost."""
