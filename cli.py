@@ -111,7 +111,7 @@ def cosim(config, samples, simulator, data_dir):
         rows["cycles a sample"] = f"{answer['cycles_per_sample']:.1f}"
         rows["bound"] = f"{answer['bound_cycles_per_sample']:.1f}"
     else:
-        rows["first difference"] = answer["first_difference"]
+        rows |= {"first difference": answer["first_difference"], "recorded": "; ".join(answer["notes"])}
     return answer, _table(rows), answer["bit_exact"]
 
 

@@ -23,7 +23,7 @@ def run(experiment: Experiment, *, samples: int = 100, simulator: str = "verilat
 
     Streams stall with probability ``stall`` a cycle. The answer has the keys ``bit_exact``, ``samples``, ``simulator``,
     ``cycles_per_sample``, ``bound_cycles_per_sample`` (both None unless bit-exact), ``first_difference`` (None if there
-    is none) and, where one was found, ``notes``: where the waveform is.
+    is none) and, where one was found, ``notes``: where waveform and log are.
 
     Raises ``SimulatorError``, ``SimulationError``, or ``ConfigError`` in one line if it cannot be run.
     """
@@ -41,7 +41,7 @@ def run(experiment: Experiment, *, samples: int = 100, simulator: str = "verilat
             counted = runner.run(TrainingBench(parameters), simulator)
         except DifferenceError as error:
             return answer | {"bit_exact": False, "first_difference": str(error.difference),
-                             "notes": getattr(error, "__notes__", [])}
+                             "notes": error.__notes__}
     return answer | {"cycles_per_sample": counted["cycles"] / samples,
                      "bound_cycles_per_sample": counted["bound_cycles"] / samples}
 
