@@ -173,9 +173,8 @@ def _clip(value, lowest, highest):
 
 
 @njit(cache=True)
-def _row(cells, layer, row):
-    first = layer.cell + row * layer.cols
-    return cells[first:first + layer.cols]
+def _first(layer, row):
+    return layer.cell + row * layer.cols
 
 
 @njit(cache=True)
@@ -187,8 +186,10 @@ def _forward(layer, g, rows, drives, active, sums, z):
         sums[col] = 0
     for i in range(0, active, BLOCK):
         x0, x1, x2, x3 = drives[i], drives[i + 1], drives[i + 2], drives[i + 3]
-        g0, g1 = _row(g, layer, rows[i]), _row(g, layer, rows[i + 1])
-        g2, g3 = _row(g, layer, rows[i + 2]), _row(g, layer, rows[i + 3])
+        first0, first1 = _first(layer, rows[i]), _first(layer, rows[i + 1])
+        first2, first3 = _first(layer, rows[i + 2]), _first(layer, rows[i + 3])
+        g0, g1 = g[first0:first0 + cols], g[first1:first1 + cols]
+        g2, g3 = g[first2:first2 + cols], g[first3:first3 + cols]
         for col in range(cols):
             sums[col] += np.add(np.add(np.multiply(x0, g0[col]), np.multiply(x1, g1[col])),
                                 np.add(np.multiply(x2, g2[col]), np.multiply(x3, g3[col])))
@@ -197,10 +198,11 @@ def _forward(layer, g, rows, drives, active, sums, z):
 
 
 @njit(cache=True)
-def _row_sum(levels, d, zero):
-    """The sum of ``levels * d``, exact in the type of ``zero``."""
+def _row_sum(g, first, cols, d, zero):
+    """The sum of ``g * d`` over a row, exact in the type of ``zero``."""
+    levels = g[first:first + cols]
     total = zero
-    for col in range(len(levels)):
+    for col in range(cols):
         total = np.add(total, np.multiply(np.int32(levels[col]), np.int32(d[col])))
     return total
 
@@ -217,24 +219,28 @@ def _backward(layer, g, y, d, errors, read):
         count += y[row] != 0
     for i in range(count):
         row = read[i]
-        levels = _row(g, layer, row)
-        e = np.int64(_row_sum(levels, d, np.int32(0))) if layer.narrow_error else _row_sum(levels, d, np.int64(0))
+        first = _first(layer, row)
+        if layer.narrow_error:
+            e = np.int64(_row_sum(g, first, layer.cols, d, np.int32(0)))
+        else:
+            e = _row_sum(g, first, layer.cols, d, np.int64(0))
         errors[row] = _clip(_round_shift(e * y[row], layer.error_shift), -limit, limit - 1)
     return count
 
 
 @njit(cache=True)
-def _accumulate(chi, x, d, shift):
-    """Add ``-x * d``, scaled, to the residuals ``chi`` of a row, without saturation: below the threshold there is none,
+def _accumulate(chi, first, cols, x, d, shift):
+    """Add ``-x * d``, scaled, to the residuals of a row, without saturation: below the threshold there is none,
     and what reaches it is visited. Returns the largest absolute value."""
     # Of 27 bits, the product is rounded to 0 by all shifts from 30 on.
     shift = np.int32(min(shift, 30))
     half = np.int32((1 << shift) >> 1)
     factor = np.int32(np.int16(-x))
+    residuals = chi[first:first + cols]
     most = np.int32(0)
-    for col in range(len(chi)):
-        value = np.add(chi[col], np.right_shift(np.add(np.multiply(factor, np.int32(d[col])), half), shift))
-        chi[col] = value
+    for col in range(cols):
+        value = np.add(residuals[col], np.right_shift(np.add(np.multiply(factor, np.int32(d[col])), half), shift))
+        residuals[col] = value
         most = max(most, np.absolute(value))
     return most
 
@@ -248,44 +254,46 @@ def _draw(lfsr, leap):
 
 
 @njit(cache=True)
-def _visit(layer, g, chi, lfsr, tables, program):
-    """Saturate and bound the residuals ``chi`` of a row of levels ``g``, and, if ``program``, program what has still
-    reached the threshold; returns the number of attempts."""
+def _visit(layer, g, chi, first, lfsr, tables, program):
+    """Saturate and bound the residuals of a row, and, if ``program``, program what has still reached the threshold;
+    returns the number of attempts."""
     limit = np.int32(layer.chi_limit)
     highest = np.int32(layer.threshold - 1)
     lowest = np.int32(-highest)
     lowest_top, highest_bottom = np.int32(layer.lowest_top), np.int32(layer.highest_bottom)
+    levels, residuals = g[first:first + layer.cols], chi[first:first + layer.cols]
     most = np.int32(0)
-    for col in range(len(chi)):
-        value, level = max(np.int32(-limit), min(np.int32(limit - 1), chi[col])), np.int32(g[col])
+    for col in range(layer.cols):
+        value, level = max(np.int32(-limit), min(np.int32(limit - 1), residuals[col])), np.int32(levels[col])
         value = min(value, highest) if level >= lowest_top else value
         value = max(value, lowest) if level <= highest_bottom else value
-        chi[col] = value
+        residuals[col] = value
         most = max(most, np.absolute(value))
-    return _program(layer, g, chi, lfsr, tables) if program and most > highest else 0
+    return _program(layer, g, chi, first, lfsr, tables) if program and most > highest else 0
 
 
 @njit(cache=True)
-def _program(layer, g, chi, lfsr, tables):
+def _program(layer, g, chi, first, lfsr, tables):
     """Program the cells of a row that have reached the threshold, bounded; returns the number of attempts."""
     landing, threshold, last = tables.landing, layer.threshold, layer.states - 1
     highest = np.int32(threshold - 1)
+    levels, residuals = g[first:first + layer.cols], chi[first:first + layer.cols]
     attempts = 0
-    for col in range(len(chi)):
-        if np.absolute(chi[col]) <= highest:
+    for col in range(layer.cols):
+        if np.absolute(residuals[col]) <= highest:
             continue
         attempts += 1
-        residual = np.int64(chi[col])
+        residual = np.int64(residuals[col])
         steps = residual // threshold if residual > 0 else -(-residual // threshold)
-        level = np.int64(g[col])
+        level = np.int64(levels[col])
         state = _clip((level - layer.origin + ((1 << layer.sub_bits) >> 1)) >> layer.sub_bits, 0, last)
         landed = np.int64(landing[_clip(state + steps, 0, last), _draw(lfsr, tables.leap) & (landing.shape[1] - 1)])
-        g[col] = landed
+        levels[col] = landed
         if layer.verified:
             left = residual - ((landed - level) << layer.residual_shift)
-            chi[col] = _clip(left, -layer.chi_limit, layer.chi_limit - 1)
+            residuals[col] = _clip(left, -layer.chi_limit, layer.chi_limit - 1)
         else:
-            chi[col] = residual - steps * threshold
+            residuals[col] = residual - steps * threshold
     return attempts
 
 
@@ -342,6 +350,7 @@ def _train(layers, g, chi, lfsrs, counters, active_rows, tables, scratch, xs, la
 
         for index in range(depth - 1, -1, -1):
             layer, lfsr, attempts = layers[index], lfsrs[index:index + 1], 0
+            shift = layer.update_shift + learning_rate_shift
             if not d[:layer.cols].any():
                 break
             if index > 0:
@@ -349,10 +358,10 @@ def _train(layers, g, chi, lfsrs, counters, active_rows, tables, scratch, xs, la
             counters[index, UPDATE_ROWS] += active[index]
             for j in range(active[index]):
                 row = rows[index, j]
-                residuals = _row(chi, layer, row)
-                reached = _accumulate(residuals, x[index, row], d, layer.update_shift + learning_rate_shift)
+                first = _first(layer, row)
+                reached = _accumulate(chi, first, layer.cols, x[index, row], d, shift)
                 if reached >= layer.threshold:
-                    attempts += _visit(layer, _row(g, layer, row), residuals, lfsr, tables, batch == 1)
+                    attempts += _visit(layer, g, chi, first, lfsr, tables, batch == 1)
             counters[index, ATTEMPTS] += attempts
             d, d_before = d_before, d
 
@@ -361,5 +370,4 @@ def _train(layers, g, chi, lfsrs, counters, active_rows, tables, scratch, xs, la
             for index in range(depth):
                 layer, lfsr = layers[index], lfsrs[index:index + 1]
                 for row in range(layer.rows):
-                    counters[index, ATTEMPTS] += _visit(layer, _row(g, layer, row), _row(chi, layer, row), lfsr, tables,
-                                                        batch > 1)
+                    counters[index, ATTEMPTS] += _visit(layer, g, chi, _first(layer, row), lfsr, tables, batch > 1)
