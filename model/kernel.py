@@ -1,4 +1,4 @@
-"""Training compiled for one CPU thread: the integers of ``model.network``, hundreds of times as fast.
+"""Training compiled for one CPU thread: the integers of ``model.network``, tens of times as fast.
 
 It is driven by events: only rows whose input is not zero are touched, and cells are looked at one by one only in rows
 where a residual has reached the threshold. Whatever depends on a ``z`` alone, neurons and loss, comes from tables
@@ -90,9 +90,10 @@ class Kernel:
                    learning_rate_shift: int) -> np.ndarray:
         """As ``Network.train_span``; ``xs`` is taken without a copy if it is int16."""
         drives = np.ascontiguousarray(xs.numpy(), dtype=np.int16)
-        if drives.shape[1] != self._layers[0]["inputs"]:
-            raise ValueError(f"samples of {drives.shape[1]} inputs: the network has {self._layers[0]['inputs']}")
-        chosen = order[span.start:span.stop]
+        needed = len(labels), int(self._layers[0]["inputs"])
+        if drives.shape != needed:  # compiled code does not check its indices
+            raise ValueError(f"samples of shape {drives.shape}: {needed[0]} labels and {needed[1]} inputs need {needed}")
+        chosen = order[span.start:span.stop].astype(np.int64)
         predictions = np.empty(len(chosen), dtype=np.int64)
 
         state = self.network.state()
@@ -103,7 +104,7 @@ class Kernel:
         counters = np.stack([state[name + "counters"] for name in names])
         active_rows = np.array(self.network.active_rows, dtype=np.int64)
         _train(self._layers, self._g, self._chi, lfsrs, counters, active_rows, self._tables,
-               self._scratch, drives, labels[chosen], chosen.copy(), learning_rate_shift,
+               self._scratch, drives, labels[chosen].astype(np.int64), chosen, learning_rate_shift,
                self.network.experiment.batch, span.start, len(order), predictions)
         for name, layer, lfsr, counts in zip(names, self._layers, lfsrs, counters, strict=True):
             shape = layer["rows"], layer["cols"]

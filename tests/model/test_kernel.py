@@ -162,8 +162,10 @@ def test_training_runs_do_not_depend_on_it(tmp_path, batch):
 
 def test_other_inputs_and_devices_are_refused():
     experiment = config.load("digits-dw5")
-    with pytest.raises(ValueError, match="samples of 63 inputs: the network has 64"):
-        Kernel(Network(experiment)).train_span(torch.zeros((1, 63)), np.zeros(1, int), np.zeros(1, int), range(1), 4)
+    kernel = Kernel(Network(experiment))
+    for shape in ((1, 63), (2, 64)):
+        with pytest.raises(ValueError, match=r"samples of shape .*: 1 labels and 64 inputs need \(1, 64\)"):
+            kernel.train_span(torch.zeros(shape), np.zeros(1, int), np.zeros(1, int), range(1), 4)
     network = Network(experiment)
     network.device = torch.device("cuda")
     with pytest.raises(ValueError, match="the network is on the device cuda; the compiled kernel runs on the CPU only"):
