@@ -92,7 +92,8 @@ class Kernel:
         drives = np.ascontiguousarray(xs.numpy(), dtype=np.int16)
         needed = len(labels), int(self._layers[0]["inputs"])
         if drives.shape != needed:  # compiled code does not check its indices
-            raise ValueError(f"samples of shape {drives.shape}: {needed[0]} labels and {needed[1]} inputs need {needed}")
+            raise ValueError(f"samples of shape {drives.shape}: {needed[0]} labels and {needed[1]} inputs "
+                             f"need {needed}")
         chosen = order[span.start:span.stop].astype(np.int64)
         predictions = np.empty(len(chosen), dtype=np.int64)
 
