@@ -68,7 +68,7 @@ class Plan:
     sizes: tuple[int, ...]
     """Columns of the first crossbar in the measurement of scaling."""
     size_lanes: int
-    """Lanes of the first crossbar there: few, so that the largest design can be built within a minute."""
+    """Lanes of the first crossbar there: few, so that the largest design is built in minutes."""
 
 
 FULL = Plan(preset="mnist-dw5", rounds=5, round_seconds=1.0, warm_up=10_000, lanes=(250, 50, 25), steady=10_000,
