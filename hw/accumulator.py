@@ -15,9 +15,9 @@ class GradientAccumulator(wiring.Component):
 
         chi = saturate(chi + round_shift(-(x * delta), update_shift), chi_bits)
 
-    for slots with ``update``. Slots with ``update`` or ``fire`` limit the residual to just below the threshold where
-    a cell at its last state would be pushed outward (section 4.2 of docs/arithmetic.md). Slots with ``write`` write
-    the word back, with the lane of ``override`` replaced. ``x`` arrives multiplied by ``2**boost``, which selects the
+    for slots with ``update``. Slots with ``fire`` limit the residual to just below the threshold where a cell at its
+    last state would be pushed outward (section 4.2 of docs/arithmetic.md). Slots with ``write`` write the word back,
+    with the lane of ``override`` replaced. ``x`` arrives multiplied by ``2**boost``, which selects the
     learning rate ``2**-(learning_rate_shifts[1] - boost)`` at a constant shift.
 
     Latency: ``chi`` is valid 1 clock after the slot; the array is written 3 clocks after it, so that a read
@@ -89,7 +89,7 @@ class GradientAccumulator(wiring.Component):
                 reached_down.eq(after <= -threshold),
                 write.data[lane].eq(after),
             ]
-            with m.If(slots[3].update | slots[3].fire):
+            with m.If(slots[3].fire):
                 with m.If(reached_up & at_end[1][0]):
                     m.d.comb += write.data[lane].eq(threshold - 1)
                 with m.If(reached_down & at_end[1][1]):

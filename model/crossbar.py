@@ -92,11 +92,12 @@ class Crossbar:
         rows = drive.nonzero().squeeze(1)
         self._count(update_rows=len(rows))
         chi = self.accumulator.accumulate(rows, drive[rows], d, learning_rate_shift)
-        self._visit(chi, rows, program)
+        if program:
+            self._visit(chi, rows)
 
     def program(self):
         """Program every cell whose residual has reached the threshold."""
-        self._visit(self.accumulator.chi, torch.arange(self.geometry.rows, device=self.device), program=True)
+        self._visit(self.accumulator.chi, torch.arange(self.geometry.rows, device=self.device))
 
     def write(self, states: torch.Tensor) -> WriteReport:
         """Program-and-verify every cell to the nominal state in ``states`` (rows, cols), the bias
@@ -156,21 +157,20 @@ class Crossbar:
     def _convert(self, sums: torch.Tensor) -> torch.Tensor:
         return saturate(round_shift(sums.to(torch.int64), self.geometry.adc_shift), self.geometry.z_bits)
 
-    def _visit(self, chi: torch.Tensor, rows: torch.Tensor, program: bool):
+    def _visit(self, chi: torch.Tensor, rows: torch.Tensor):
         """Bound the residuals, ``chi`` (n, cols) of the rows of index ``rows`` (n,), and program the cells that
-        have still reached the threshold, in row-major order, if ``program``."""
+        have still reached the threshold, in row-major order."""
         reached = (chi.abs() >= self.geometry.threshold).nonzero()
         if len(reached) == 0:
             return
         cells = rows[reached[:, 0]], reached[:, 1]
         g, residual = self.g[cells].to(torch.int64), self.accumulator.chi[cells].to(torch.int64)
         bounded = self.programmer.bound(residual, g)
-        if program:
-            moving = bounded == residual
-            programmed = self.programmer.program(g[moving], residual[moving])
-            g[moving], bounded[moving] = programmed
-            self.g[cells] = g.to(self.g.dtype)
-            self._count(attempts=len(programmed.g))
+        moving = bounded == residual
+        programmed = self.programmer.program(g[moving], residual[moving])
+        g[moving], bounded[moving] = programmed
+        self.g[cells] = g.to(self.g.dtype)
+        self._count(attempts=len(programmed.g))
         self.accumulator.chi[cells] = bounded.to(torch.int32)
 
     def _count(self, **events: int):

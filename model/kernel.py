@@ -256,9 +256,18 @@ def _draw(lfsr, leap):
 
 
 @njit(cache=True)
-def _visit(layer, g, chi, first, lfsr, tables, program):
-    """Saturate and bound the residuals of a row, and, if ``program``, program what has still reached the threshold;
-    returns the number of attempts."""
+def _saturate(layer, chi, first):
+    """Saturate the residuals of a row."""
+    limit = np.int32(layer.chi_limit)
+    residuals = chi[first:first + layer.cols]
+    for col in range(layer.cols):
+        residuals[col] = max(np.int32(-limit), min(np.int32(limit - 1), residuals[col]))
+
+
+@njit(cache=True)
+def _visit(layer, g, chi, first, lfsr, tables):
+    """Saturate and bound the residuals of a row, and program what has still reached the threshold; returns the number
+    of attempts."""
     limit = np.int32(layer.chi_limit)
     highest = np.int32(layer.threshold - 1)
     lowest = np.int32(-highest)
@@ -271,7 +280,7 @@ def _visit(layer, g, chi, first, lfsr, tables, program):
         value = max(value, lowest) if level <= highest_bottom else value
         residuals[col] = value
         most = max(most, np.absolute(value))
-    return _program(layer, g, chi, first, lfsr, tables) if program and most > highest else 0
+    return _program(layer, g, chi, first, lfsr, tables) if most > highest else 0
 
 
 @njit(cache=True)
@@ -362,8 +371,11 @@ def _train(layers, g, chi, lfsrs, counters, active_rows, tables, scratch, xs, la
                 row = rows[index, j]
                 first = _first(layer, row)
                 reached = _accumulate(chi, first, layer.cols, x[index, row], d, shift)
-                if reached >= layer.threshold:
-                    attempts += _visit(layer, g, chi, first, lfsr, tables, batch == 1)
+                if batch > 1:
+                    if reached >= layer.chi_limit:
+                        _saturate(layer, chi, first)
+                elif reached >= layer.threshold:
+                    attempts += _visit(layer, g, chi, first, lfsr, tables)
             counters[index, ATTEMPTS] += attempts
             d, d_before = d_before, d
 
@@ -372,4 +384,4 @@ def _train(layers, g, chi, lfsrs, counters, active_rows, tables, scratch, xs, la
             for index in range(depth):
                 layer, lfsr = layers[index], lfsrs[index:index + 1]
                 for row in range(layer.rows):
-                    counters[index, ATTEMPTS] += _visit(layer, g, chi, _first(layer, row), lfsr, tables, batch > 1)
+                    counters[index, ATTEMPTS] += _visit(layer, g, chi, _first(layer, row), lfsr, tables)

@@ -23,7 +23,7 @@ def run(experiment: Experiment, *, samples: int = 100, simulator: str = "verilat
 
     Streams stall with probability ``stall`` a cycle. The answer has the keys ``bit_exact``, ``samples``, ``simulator``,
     ``cycles_per_sample``, ``bound_cycles_per_sample`` (both None unless bit-exact), ``first_difference`` (None if there
-    is none) and, where one was found, ``notes``: where waveform and log are.
+    is none) and ``notes``: where waveform and log of a difference are.
 
     Raises ``SimulatorError``, ``SimulationError``, or ``ConfigError`` in one line if it cannot be run.
     """
@@ -32,7 +32,7 @@ def run(experiment: Experiment, *, samples: int = 100, simulator: str = "verilat
         raise ConfigError(f"samples={samples}: must be at least 1")
     data.load(experiment, data_dir)  # so that missing data is told before the design is built
     answer = {"bit_exact": True, "samples": samples, "simulator": simulator, "cycles_per_sample": None,
-              "bound_cycles_per_sample": None, "first_difference": None}
+              "bound_cycles_per_sample": None, "first_difference": None, "notes": []}
     with _bar(samples, simulator, progress) as file:
         parameters = TrainingParameters(
             experiment=experiment, seed=experiment.seed, samples=samples, stall=stall,

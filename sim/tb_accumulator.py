@@ -79,7 +79,7 @@ class AccumulatorBench(Testbench):
                     d = torch.zeros(geometry.cols, dtype=torch.int64)
                     d[first:first + lanes] = torch.tensor(delta)
                     golden.accumulate(torch.tensor([row]), torch.tensor([slot["x"]]), d, rate)
-                if slot["update"] or slot["fire"]:
+                if slot["fire"]:
                     word.copy_(bound(word, torch.tensor(g)))
                 if slot["override"]:
                     word[slot["lane"]] = slot["cell"]["chi"]

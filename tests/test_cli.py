@@ -87,7 +87,8 @@ def test_generate(spinloom, small, tmp_path):
 def test_cosim_fails_if_something_differs(monkeypatch, spinloom, small, exact):
     difference = None if exact else "update, layer 0, row 3, col 5: expected -4, actual 12"
     answer = {"bit_exact": exact, "samples": 12, "simulator": "icarus", "first_difference": difference,
-              "cycles_per_sample": 151.25 if exact else None, "bound_cycles_per_sample": 110.5 if exact else None}
+              "cycles_per_sample": 151.25 if exact else None, "bound_cycles_per_sample": 110.5 if exact else None,
+              "notes": [] if exact else ["waveform: dump.vcd"]}
     calls = []
     monkeypatch.setattr(cosim, "run", lambda experiment, **options: calls.append((experiment, options)) or answer)
     status, out, _ = spinloom("cosim", small, "--samples", 12, "--simulator", "icarus", "--json")

@@ -139,15 +139,17 @@ class Crossbar:
             for c in range(self.cols):
                 dw = round_shift(-(x[r] * d[c]), shift)
                 self.chi[r][c] = saturate(self.chi[r][c] + dw, layer.chi_bits)
-                self.bound(r, c)
                 if program:
-                    self.program_cell(r, c)
+                    self.visit(r, c)
 
     def program(self):
         for r in range(self.rows):
             for c in range(self.cols):
-                self.bound(r, c)
-                self.program_cell(r, c)
+                self.visit(r, c)
+
+    def visit(self, r, c):
+        self.bound(r, c)
+        self.program_cell(r, c)
 
     def bound(self, r, c):
         state = self.device.state_of(self.g[r][c])
