@@ -2,6 +2,7 @@
 
 from amaranth.hdl import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
@@ -13,6 +14,9 @@ from .fixed import round_shift, saturate
 from .lfsr import Lfsr
 from .signatures import cell_layout, event_layout, position_layout, replacement_layout
 
+AHEAD = 4
+"""Cells that are fetched ahead."""
+
 
 class StochasticProgrammer(wiring.Component):
     """Programs a cell for every event, as sections 4.3 and 4.4 of docs/arithmetic.md define.
@@ -21,8 +25,9 @@ class StochasticProgrammer(wiring.Component):
     new ``g`` and ``chi``. Cells are served strictly in the order of the events, and no two at once may be the same. A
     cell must be bounded: at its last state, its residual does not ask for more.
 
-    Three stages work on three cells: fetch; divide the residual by the threshold, a clock for each bit of the largest
-    quotient; and program, 4 clocks an attempt. An event so takes as many clocks as the slowest of them, and about 2.
+    Three stages work on different cells: fetch, some ahead; divide the residual by the threshold, a clock for each bit
+    of the largest quotient and one more; and program, 4 clocks an attempt and one more. An event so takes as many
+    clocks as the slower of the last two.
 
     Cost: one multiplier, the normal quantile table (1024 entries), a table entry for each state.
     """
@@ -65,28 +70,25 @@ class StochasticProgrammer(wiring.Component):
         return ((1 << self.geometry.chi_bits - 1) // self.geometry.threshold).bit_length()
 
     def _fetch(self, m: Module, fetched):
-        """The first stage: fetches the cells of the events. Returns whether it is idle."""
-        job = fetched.payload
-        m.d.comb += self.fetch.payload.eq(job.event.position)
-        with m.FSM(name="fetch_state") as fsm:
-            with m.State("idle"):
-                m.d.comb += self.event.ready.eq(1)
-                with m.If(self.event.valid):
-                    m.d.sync += job.event.eq(self.event.payload)
-                    m.next = "fetch"
-            with m.State("fetch"):
-                m.d.comb += self.fetch.valid.eq(1)
-                with m.If(self.fetch.ready):
-                    m.next = "wait"
-            with m.State("wait"):
-                with m.If(self.fetched):
-                    m.d.sync += job.cell.eq(self.cell)
-                    m.next = "hand over"
-            with m.State("hand over"):
-                m.d.comb += fetched.valid.eq(1)
-                with m.If(fetched.ready):
-                    m.next = "idle"
-        return fsm.ongoing("idle") & ~self.event.valid
+        """The first stage: fetches the cells of the events, some ahead. Returns whether it is idle."""
+        event, cell = event_layout(self.geometry), cell_layout(self.geometry)
+        m.submodules.events = events = SyncFIFO(width=event.size, depth=AHEAD)
+        m.submodules.cells = cells = SyncFIFO(width=cell.size, depth=AHEAD)
+        m.d.comb += [
+            self.fetch.payload.eq(self.event.payload.position),
+            self.fetch.valid.eq(self.event.valid & events.w_rdy),
+            self.event.ready.eq(self.fetch.ready & events.w_rdy),
+            events.w_data.eq(self.event.payload),
+            events.w_en.eq(self.event.valid & self.event.ready),
+            cells.w_data.eq(self.cell),
+            cells.w_en.eq(self.fetched),
+            fetched.payload.event.eq(events.r_data),
+            fetched.payload.cell.eq(cells.r_data),
+            fetched.valid.eq(cells.r_rdy),
+            events.r_en.eq(fetched.valid & fetched.ready),
+            cells.r_en.eq(fetched.ready),
+        ]
+        return ~events.r_rdy & ~self.event.valid
 
     def _divide(self, m: Module, fetched, divided):
         """The second stage: divides the residuals' magnitudes by the threshold. Returns whether it is idle."""
@@ -94,18 +96,21 @@ class StochasticProgrammer(wiring.Component):
         quotient, chi = divided.payload, fetched.payload.cell.chi
         divisor = Signal(range((threshold << bits) + 1))
         step = Signal(bits)
+        def accept():
+            m.d.comb += fetched.ready.eq(1)
+            m.d.sync += [
+                quotient.job.eq(fetched.payload),
+                quotient.rest.eq(Mux(chi < 0, -chi, chi)),
+                quotient.levels.eq(0),
+                divisor.eq(threshold << bits - 1),
+                step.eq(1 << bits - 1),
+            ]
+            with m.If(fetched.valid):
+                m.next = "divide"
+
         with m.FSM(name="divide_state") as fsm:
             with m.State("idle"):
-                m.d.comb += fetched.ready.eq(1)
-                m.d.sync += [
-                    quotient.job.eq(fetched.payload),
-                    quotient.rest.eq(Mux(chi < 0, -chi, chi)),
-                    quotient.levels.eq(0),
-                    divisor.eq(threshold << bits - 1),
-                    step.eq(1 << bits - 1),
-                ]
-                with m.If(fetched.valid):
-                    m.next = "divide"
+                accept()
             with m.State("divide"):
                 m.d.sync += [divisor.eq(divisor >> 1), step.eq(step >> 1)]
                 with m.If(quotient.rest >= divisor):
@@ -116,6 +121,7 @@ class StochasticProgrammer(wiring.Component):
                 m.d.comb += divided.valid.eq(1)
                 with m.If(divided.ready):
                     m.next = "idle"
+                    accept()
         return fsm.ongoing("idle")
 
     def _program(self, m: Module, divided):
