@@ -103,8 +103,8 @@ class Kernel:
         np.concatenate([state[name + "chi"].ravel() for name in names], out=self._chi)
         lfsrs = np.array([state[name + "lfsr"] for name in names], dtype=np.uint32)
         counters = np.stack([state[name + "counters"] for name in names])
-        active_rows = np.array(self.network.active_rows, dtype=np.int64)
-        _train(self._layers, self._g, self._chi, lfsrs, counters, active_rows, self._tables,
+        row_reads = np.array(self.network.row_reads, dtype=np.int64)
+        _train(self._layers, self._g, self._chi, lfsrs, counters, row_reads, self._tables,
                self._scratch, drives, labels[chosen].astype(np.int64), chosen, learning_rate_shift,
                self.network.experiment.batch, span.start, len(order), predictions)
         for name, layer, lfsr, counts in zip(names, self._layers, lfsrs, counters, strict=True):
@@ -113,7 +113,7 @@ class Kernel:
             state |= {name + "g": self._g[cells].reshape(shape), name + "chi": self._chi[cells].reshape(shape),
                       name + "lfsr": lfsr, name + "counters": counts & (1 << COUNTER_BITS) - 1}
         self.network.load(state)
-        self.network.active_rows = active_rows.tolist()
+        self.network.row_reads = row_reads.tolist()
         return predictions
 
 
@@ -324,11 +324,12 @@ def _activate(layer, x, y, rows, drive16, drive32):
 
 
 @njit(cache=True)
-def _train(layers, g, chi, lfsrs, counters, active_rows, tables, scratch, xs, labels, chosen, learning_rate_shift,
+def _train(layers, g, chi, lfsrs, counters, row_reads, tables, scratch, xs, labels, chosen, learning_rate_shift,
            batch, start, total, predictions):
     """Train on the samples ``xs[chosen]``, the first of them number ``start`` of an epoch of ``total``."""
     x, y, rows, active, read, drive16, drive32, sum32, sum64, z, d, d_before = scratch
     depth = len(layers)
+    needed = np.zeros(depth, np.int64)
     for i in range(len(chosen)):
         for index in range(depth):
             layer = layers[index]
@@ -342,10 +343,10 @@ def _train(layers, g, chi, lfsrs, counters, active_rows, tables, scratch, xs, la
                     y[index, row] = tables.neuron_y[index, z[row] + zero]
             if layer.rows > layer.inputs:
                 x[index, layer.inputs] = layer.bias_value
-            active[index], needed = _activate(layer, x[index], y[index], rows[index], drive16, drive32)
+            active[index], needed[index] = _activate(layer, x[index], y[index], rows[index], drive16, drive32)
             counters[index, FORWARDS] += 1
             counters[index, FORWARD_ROWS] += active[index]
-            active_rows[index] += needed
+            row_reads[index] += needed[index]
             if layer.narrow_sum:
                 _forward(layer, g, rows[index], drive16, active[index], sum32, z)
             else:
@@ -364,6 +365,7 @@ def _train(layers, g, chi, lfsrs, counters, active_rows, tables, scratch, xs, la
             shift = layer.update_shift + learning_rate_shift
             if not d[:layer.cols].any():
                 break
+            row_reads[index] += needed[index]
             if index > 0:
                 counters[index, BACKWARD_ROWS] += _backward(layer, g, y[index], d, d_before, read)
             counters[index, UPDATE_ROWS] += active[index]

@@ -22,15 +22,15 @@ class Network:
         self.crossbars = [Crossbar(geometry, experiment.seed, device) for geometry in geometries]
         self.neurons = [Neuron(before, after, device) for before, after in pairwise(geometries)]
         self.loss = Loss(experiment.loss, geometries[-1], device)
-        self.active_rows = [0] * len(geometries)
-        """Rows that training has had to read, a crossbar: drive or derivative not zero, and the bias."""
+        self.row_reads = [0] * len(geometries)
+        """Rows that training has had to read, a crossbar: those with a drive or a derivative, and the bias, once
+        forward and, where there is an error, once more backward."""
 
     @property
     def bound_cycles(self) -> int:
-        """Fewest cycles in which the RTL can have trained so far: every active row is read once
-        forward, and once backward, a cycle a fold."""
-        return 2 * sum(rows * crossbar.geometry.folds
-                       for rows, crossbar in zip(self.active_rows, self.crossbars, strict=True))
+        """Fewest cycles in which the RTL can have trained so far: every row is read in a cycle a fold."""
+        return sum(reads * crossbar.geometry.folds
+                   for reads, crossbar in zip(self.row_reads, self.crossbars, strict=True))
 
     def train(self, x: torch.Tensor, label: int, learning_rate_shift: int, program: bool = True) -> int:
         """Train on one sample, ``x`` int64 (inputs,), at the learning rate ``2**-learning_rate_shift``.
@@ -48,7 +48,8 @@ class Network:
         d = self.loss.error(z, label)
         for layer in reversed(range(len(self.crossbars))):
             crossbar, x, y = self.crossbars[layer], drives[layer], derivatives[layer]
-            self.active_rows[layer] += int((x | y).count_nonzero()) + crossbar.geometry.bias
+            active = int((x | y).count_nonzero()) + crossbar.geometry.bias
+            self.row_reads[layer] += active * (1 + bool(d.any()))
             e = crossbar.backward(d, y != 0) if layer else None
             crossbar.update(x, d, learning_rate_shift, program)
             if layer:

@@ -29,7 +29,7 @@ def assert_same_state(network, reference):
     for name in expected:
         assert actual[name].dtype == expected[name].dtype
         assert actual[name].tolist() == expected[name].tolist(), name
-    assert network.active_rows == reference.active_rows
+    assert network.row_reads == reference.row_reads
 
 
 def assert_kernel_equals_reference(experiment, seed, count=30):
