@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from .contract.device import Device, DeviceTables
+from .contract.device import Device, DeviceTables, DomainWallDevice, IdealDevice
 from .contract.geometry import (
     ActivationFormat,
     ConfigError,
@@ -193,6 +193,15 @@ class Experiment(_Section):
         return self.learning_rate_shifts[min(epoch, len(self.learning_rate_shifts) - 1)]
 
 
+def _allowed(place: tuple) -> list[str]:
+    """The fields of the section that the last element of ``place`` is in."""
+    if len(place) == 1:
+        return list(Experiment.model_fields)
+    sections = {"input": Input, "update": UpdateRule, "write": WriteRule, "layers": Layer,
+                "device": {"ideal": IdealDevice, "domain_wall": DomainWallDevice}.get(place[1])}
+    return list(sections[place[0]].model_fields)
+
+
 def parse(document: dict, name: str) -> Experiment:
     """An experiment from a parsed TOML document; ``ConfigError`` in one line if it is not valid."""
     try:
@@ -201,6 +210,8 @@ def parse(document: dict, name: str) -> Experiment:
         first = error.errors()[0]
         place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
         message = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            message = f"unknown field; allowed are {', '.join(_allowed(first['loc']))}"
         told = first["type"] == "value_error" or isinstance(first["input"], dict | list | tuple)
         given = "" if told else f"={first['input']!r}"
         raise ConfigError(f"{name}: {place + given + ': ' if place else ''}{message}") from None
