@@ -1,0 +1,89 @@
+"""The parts of a crossbar that have no golden twin of their own: adder tree, lane selection, queue of events."""
+
+from random import Random
+
+import pytest
+from amaranth.sim import Simulator
+from spinloom.config import parse
+from spinloom.hw.adder_tree import AdderTree
+from spinloom.hw.event_queue import EventQueue
+from spinloom.hw.lane_select import LaneSelect
+
+
+def simulate(component, testbench):
+    simulator = Simulator(component)
+    simulator.add_clock(1e-6, if_exists=True)  # one lane needs none
+    simulator.add_testbench(testbench)
+    simulator.run()
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 16, 17, 33, 64])
+def test_adder_tree_adds_exactly_at_its_latency(count):
+    random, tree = Random(count), AdderTree(count=count, width=6)
+    extremes = [[-32] * count, [31] * count]
+    words = extremes + [[random.randrange(-32, 32) for _ in range(count)] for _ in range(30)]
+
+    async def testbench(ctx):
+        for clock in range(len(words) + tree.latency):
+            if clock < len(words):
+                ctx.set(tree.i, words[clock])
+            if clock >= tree.latency:
+                assert ctx.get(tree.o) == sum(words[clock - tree.latency])
+            if tree.latency:
+                await ctx.tick()
+
+    simulate(tree, testbench)
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 4, 5, 16, 21, 64])
+def test_lane_select_answers_at_its_latency(lanes):
+    random, select = Random(lanes), LaneSelect(lanes=lanes, width=7)
+    requests = [([random.randrange(-64, 64) for _ in range(lanes)], random.randrange(lanes)) for _ in range(40)]
+
+    async def testbench(ctx):
+        for clock in range(len(requests) + select.latency):
+            if clock < len(requests):
+                word, lane = requests[clock]
+                ctx.set(select.i, word)
+                ctx.set(select.lane, lane)
+            if clock >= select.latency:
+                word, lane = requests[clock - select.latency]
+                assert ctx.get(select.o) == word[lane]
+            if select.latency:
+                await ctx.tick()
+
+    simulate(select, testbench)
+
+
+@pytest.mark.parametrize("lanes", [1, 16, 17, 40])
+def test_event_queue_keeps_the_order_and_loses_nothing(lanes):
+    random = Random(lanes)
+    experiment = parse({"input": {"count": 20}, "device": {"kind": "ideal"}, "layers": [{"cols": lanes}]}, "queue")
+    queue = EventQueue(geometry=experiment.crossbars[0])
+    words = [(random.randrange(20), random.choice((0, random.getrandbits(lanes), 1 << random.randrange(lanes))))
+             for _ in range(60)]
+    expected = [(address, lane) for address, fired in words for lane in range(lanes) if fired >> lane & 1]
+
+    async def testbench(ctx):
+        received, offered = [], 0
+        while offered < len(words) or not ctx.get(queue.empty):
+            # The issuer may offer a word in every clock in which there is room.
+            offer = offered < len(words) and ctx.get(queue.room) and random.random() < 0.8
+            ctx.set(queue.valid, offer)
+            if offer:
+                ctx.set(queue.address, words[offered][0])
+                ctx.set(queue.fired, words[offered][1])
+                offered += 1
+            ctx.set(queue.event.ready, random.random() < 0.6)
+            if ctx.get(queue.event.valid) and ctx.get(queue.event.ready):
+                received.append((ctx.get(queue.event.payload.address), ctx.get(queue.event.payload.lane)))
+            await ctx.tick()
+        assert received == expected
+
+    simulate(queue, testbench)
+
+
+@pytest.mark.parametrize("make", [lambda: AdderTree(count=0, width=4), lambda: LaneSelect(lanes=3, width=0)])
+def test_sizes_must_be_positive(make):
+    with pytest.raises(ValueError, match="both must be at least 1"):
+        make()
