@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..contract.geometry import CrossbarGeometry, signed_bits
 from .adder_tree import AdderTree, tree_latency
+from .delay import delay
 from .signatures import BLOCK_RAM, slot_layout
 
 
@@ -47,7 +48,7 @@ class ConductanceArray(wiring.Component):
     @property
     def error_latency(self) -> int:
         """Clocks from the slot of a row's last fold to its ``e``."""
-        return error_latency(self.geometry)
+        return 2 + tree_latency(self.geometry.lanes) + 1  # products, adder tree, sum over folds
 
     def elaborate(self, platform) -> Module:
         m = Module()
@@ -89,18 +90,7 @@ class ConductanceArray(wiring.Component):
             error_bits = signed_bits(1 << g_bits - 1 + geometry.delta_bits - 1)
             m.submodules.tree = tree = AdderTree(count=lanes, width=error_bits)
             m.d.comb += [tree.i[lane].eq(product) for lane, product in enumerate(products)]
-            stage = Signal(2)
-            m.d.comb += stage.eq(Cat(slots[2].backward, slots[2].fold == 0))
-            for _ in range(tree.latency):
-                delayed = Signal.like(stage, name="stage")
-                m.d.sync += delayed.eq(stage)
-                stage = delayed
-            present, restart = stage
+            present, restart = delay(m, Cat(slots[2].backward, slots[2].fold == 0), tree.latency)
             with m.If(present):
                 m.d.sync += self.e.eq(Mux(restart, 0, self.e) + tree.o)
         return m
-
-
-def error_latency(geometry: CrossbarGeometry) -> int:
-    """Clocks from the slot of a row's last fold to its row sum: products, adder tree, sum over folds."""
-    return 2 + tree_latency(geometry.lanes) + 1

@@ -10,6 +10,7 @@ from .accumulator import GradientAccumulator
 from .adc import Adc
 from .conductance import ConductanceArray
 from .controller import CrossbarController
+from .delay import delay
 from .error_store import ErrorStore
 from .event_queue import EventQueue
 from .lane_select import LaneSelect
@@ -84,7 +85,7 @@ class Crossbar(wiring.Component):
         ]
 
         # Column sums are complete at clock 3 of a slot with `last`.
-        close, final = _delay(m, slot.forward & slot.last, 3), _delay(m, slot.forward & slot.last & slot.final, 3)
+        close, final = delay(m, slot.forward & slot.last, 3), delay(m, slot.forward & slot.last & slot.final, 3)
         m.d.comb += [
             controller.adc_ready.eq(adc.ready),
             adc.load.eq(close),
@@ -121,9 +122,9 @@ class Crossbar(wiring.Component):
         m.submodules.select = select = LaneSelect(lanes=geometry.lanes, width=cell.size)
         m.d.comb += [
             *(select.i[lane].eq(Cat(accumulator.chi[lane], conductance.g[lane])) for lane in range(geometry.lanes)),
-            select.lane.eq(_delay(m, slot.lane, 1)),
+            select.lane.eq(delay(m, slot.lane, 1)),
         ]
-        fetched = _delay(m, slot.fetch, 1 + select.latency)
+        fetched = delay(m, slot.fetch, 1 + select.latency)
         found = Signal(cell)
         m.d.comb += [
             found.eq(select.o),
@@ -157,10 +158,10 @@ class Crossbar(wiring.Component):
             m.submodules.answers = answers = SyncFIFOBuffered(width=answer.shape().size, depth=2 * (latency + 2))
             m.d.comb += [
                 conductance.delta.eq(errors.word),
-                answer.eq(_delay(m, tag, latency)),
+                answer.eq(delay(m, tag, latency)),
                 answer.e.eq(conductance.e),
                 answers.w_data.eq(answer),
-                answers.w_en.eq(_delay(m, controller.answer, latency)),
+                answers.w_en.eq(delay(m, controller.answer, latency)),
                 controller.error_room.eq(answers.level < latency + 2),
                 self.e.valid.eq(answers.r_rdy),
                 self.e.payload.eq(answers.r_data),
@@ -169,15 +170,6 @@ class Crossbar(wiring.Component):
         else:
             m.d.comb += controller.error_room.eq(1)
         return m
-
-
-def _delay(m: Module, value, clocks: int):
-    """``value`` as it was ``clocks`` clocks ago."""
-    for _ in range(clocks):
-        delayed = Signal.like(value, name="delayed")
-        m.d.sync += delayed.eq(value)
-        value = delayed
-    return value
 
 
 def _recently(m: Module, pulse, clocks: int):

@@ -57,7 +57,7 @@ class StochasticProgrammer(wiring.Component):
         job = data.StructLayout({"event": event_layout(self.geometry), "cell": cell_layout(self.geometry)})
         quotient = data.StructLayout({
             "job": job,
-            "levels": unsigned(max(1, self._quotient_bits)),
+            "levels": unsigned(self._quotient_bits),
             "rest": unsigned(self.geometry.chi_bits),
         })
         fetched, divided = stream.Signature(job).create(), stream.Signature(quotient).create()
