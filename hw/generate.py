@@ -49,7 +49,7 @@ PROTOCOL = (
     "One clock, `clk`, rising edge; `rst` is synchronous, active high.",
     "A word moves on a stream in every clock in which `valid` and `ready` are both 1. Once `valid` is 1 it stays so, "
     "with the payload unchanged, until the word has moved; `valid` never waits for `ready`.",
-    "Memories and LFSRs start empty: LOAD every layer before the first sample.",
+    "The arrays start at zero and the LFSRs at 1: LOAD every layer before the first sample.",
     "A sample is one command (INFER, TRAIN or ACCUMULATE) and its beats on `x`: the rows whose drive is not zero, "
     "ascending, `last` on the final one; a sample without any is one beat of zero. Commands and beats may come in any "
     "order relative to each other. `result` answers once a sample, in the order of the commands.",
