@@ -11,6 +11,7 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 from xml.etree import ElementTree
 
+import cocotb
 from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import VerilatorControlFile, get_runner
 
@@ -81,7 +82,8 @@ def build(verilog: str, simulator: toolchain.Simulator, waves: bool = False) -> 
 
     Verilator's own library, two thirds of the build of a small design, is compiled once for all of them.
     """
-    recipe = [simulator, waves, toolchain.version(simulator), installed_version("cocotb"),
+    # A simulator is linked against the libraries of this very installation of cocotb.
+    recipe = [simulator, waves, toolchain.version(simulator), installed_version("cocotb"), cocotb.__file__,
               _BUILD_ARGS[simulator], _PUBLIC, _TIMESCALE]
     builds = toolchain.cache_folder() / "builds"
     folder, runtime = builds / _digest([verilog, recipe]), builds / f"runtime-{_digest(recipe)}"

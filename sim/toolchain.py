@@ -1,9 +1,9 @@
 """The simulators, ready for cocotb's runner."""
 
+import hashlib
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -78,13 +78,14 @@ def version(simulator: Simulator) -> str:
 @contextmanager
 def environment() -> Iterator[None]:
     """Let cocotb's runner, which reads this process's environment, find Verilator and build with it."""
-    folder = cache_folder() / "bin" / f"{sys.version_info.major}.{sys.version_info.minor}"
     changes = {}
     try:
         root = _verilator_root()
     except SimulatorError:
         pass  # icarus alone is in use
     else:
+        # Each installation has its own, as several may be in use at a time.
+        folder = cache_folder() / "bin" / hashlib.sha256(str(root).encode()).hexdigest()[:12]
         _install(folder / "verilator", _SHIM.format(root=root))
         changes = {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "VERILATOR_ROOT": str(root),
                    "MAKEFLAGS": _MAKEFLAGS}
