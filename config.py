@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from .contract.device import Device, DeviceTables, DomainWallDevice, IdealDevice
+from .contract.device import SIGMA_BITS, SIGMA_FRAC, DeviceTables
 from .contract.geometry import (
     ActivationFormat,
     ConfigError,
@@ -20,10 +20,13 @@ from .contract.geometry import (
     Loss,
     Neuron,
     Residual,
+    Rounding,
     divisors,
     neuron_format,
 )
+from .contract.hashing import CELL_STREAM, hash_base
 from .contract.lfsr import MAX_SEGMENTS
+from .contract.specification import KINDS, Device
 
 PRESETS = Path(__file__).parent / "configs"
 
@@ -58,11 +61,13 @@ class Input(_Section):
 class UpdateRule(_Section):
     """How a requested change of weight becomes write pulses, and what is carried over."""
 
-    rounding: Literal["threshold"] = "threshold"
+    rounding: Rounding = "threshold"
+    """``threshold`` truncates the residual to whole multiples of the threshold; ``stochastic`` rounds it up or down by
+    the switching curve of the device, and leaves nothing over (``residual`` is then ``none``)."""
     threshold: Annotated[float, Field(gt=0)] = 1.0
     """Residual, in levels, from which on a cell is programmed: the noise tolerance margin."""
     residual: Residual = "verified"
-    """``verified`` subtracts the change read back, ``nominal`` the change asked for (open loop)."""
+    """``verified`` subtracts the change read back, ``nominal`` the change asked for (open loop), ``none`` drops it."""
 
 
 class WriteRule(_Section):
@@ -72,6 +77,14 @@ class WriteRule(_Section):
     """Accepted distance from the nominal state, in levels."""
     max_attempts: Annotated[int, Field(ge=1, le=255)] = 16
     """Write pulses spent on a cell before it is given up."""
+
+
+class Converters(_Section):
+    """What all converters of the array share. The resolution of the ADCs is each layer's ``z_bits``; that of the DACs
+    is ``input.bits`` and, behind a neuron, ``activation_bits``."""
+
+    read_noise: Annotated[float, Field(ge=0, le=((1 << SIGMA_BITS) - 1) / (1 << SIGMA_FRAC))] = 0.0
+    """Standard deviation of the noise of a reading of a column, in least significant bits of the ADC."""
 
 
 class Layer(_Section):
@@ -119,6 +132,7 @@ class Experiment(_Section):
     device: Device
     update: UpdateRule = UpdateRule()
     write: WriteRule = WriteRule()
+    converters: Converters = Converters()
     layers: Annotated[tuple[Layer, ...], Field(min_length=1, max_length=MAX_SEGMENTS)]
 
     @field_validator("layers")
@@ -151,7 +165,7 @@ class Experiment(_Section):
     @cached_property
     def device_tables(self) -> DeviceTables:
         """The compiled device, shared by all crossbars."""
-        return self.device.compile()
+        return self.device.compile(certain=self.update.rounding == "stochastic")
 
     @cached_property
     def crossbars(self) -> tuple[CrossbarGeometry, ...]:
@@ -176,11 +190,13 @@ class Experiment(_Section):
                 source_delta_frac=before.delta_frac if before else 0,
                 chi_bits=layer.chi_bits, chi_frac=layer.chi_frac,
                 threshold=floor(self.update.threshold * 2.0**layer.chi_frac + 0.5),
-                residual=self.update.residual,
+                rounding=self.update.rounding, residual=self.update.residual,
                 margin=floor(self.write.margin * 2.0**device.sub_bits + 0.5),
                 max_attempts=self.write.max_attempts,
                 init_states=(init[0], init[-1]),
                 learning_rate_shifts=(min(self.learning_rate_shifts), max(self.learning_rate_shifts)),
+                cell_seed=hash_base(self.seed, CELL_STREAM + index) if device.differs else 0,
+                read_noise=floor(self.converters.read_noise * (1 << SIGMA_FRAC) + 0.5),
                 device=device,
             ))
             inputs, source = layer.cols, layer.neuron
@@ -197,8 +213,8 @@ def _allowed(place: tuple) -> list[str]:
     """The fields of the section that the last element of ``place`` is in."""
     if len(place) == 1:
         return list(Experiment.model_fields)
-    sections = {"input": Input, "update": UpdateRule, "write": WriteRule, "layers": Layer,
-                "device": {"ideal": IdealDevice, "domain_wall": DomainWallDevice}.get(place[1])}
+    sections = {"input": Input, "update": UpdateRule, "write": WriteRule, "converters": Converters, "layers": Layer,
+                "device": KINDS.get(place[1])}
     return list(sections[place[0]].model_fields)
 
 

@@ -10,6 +10,8 @@ MASK32 = 0xFFFFFFFF
 GOLDEN_RATIO = 0x9E3779B9
 SHUFFLE_STREAM = 0x100
 """Stream of the data order of epoch 0; streams below it belong to the layers."""
+CELL_STREAM = 0x10000
+"""Stream of what is fixed in the cells of layer 0."""
 
 
 def mix32(value):
@@ -20,12 +22,23 @@ def mix32(value):
     return value ^ value >> 16
 
 
+def hash_base(seed: int, stream: int) -> int:
+    """What ``hash32`` adds an index to."""
+    return mix32(seed + stream * GOLDEN_RATIO & MASK32)
+
+
 def hash32(seed: int, stream: int, index):
     """``mix32(mix32(seed + stream * GOLDEN_RATIO) + index)`` modulo 2**32.
 
     ``index`` is an integer or a ``uint64`` array; the result has its shape.
     """
-    return mix32(mix32(seed + stream * GOLDEN_RATIO & MASK32) + index)
+    return mix32(hash_base(seed, stream) + index)
+
+
+def cell_hash(cell_seed: int, rows: int, cols: int) -> np.ndarray:
+    """uint64 (rows, cols): the hash by which the cells of a crossbar differ (arithmetic 3.3)."""
+    row, col = np.meshgrid(np.arange(rows, dtype=np.uint64), np.arange(cols, dtype=np.uint64), indexing="ij")
+    return mix32(np.uint64(cell_seed) + (row << np.uint64(16)) + col)
 
 
 def sample_order(seed: int, epoch: int, count: int) -> np.ndarray:
