@@ -90,7 +90,7 @@ class GradientAccumulator(wiring.Component):
             m.d.sync += [product.eq(x * self.delta[lane]), before.eq(self.chi[lane])]
             m.d.comb += here.eq(slots[PRODUCT].override & (slots[PRODUCT].lane == lane))
             # round_shift(p, s) is p >> s plus the highest bit shifted out: the carry into the sum.
-            carry = product[shift - 1] if shift else 0
+            carry = product.shift_right(shift - 1)[:1] if shift else 0
             change = Mux(slots[PRODUCT].apply, after[lane], product >> shift)
             total = (Cat(carry, before).as_signed() + Cat(carry, change).as_signed())[1:].as_signed()
             with m.If(Mux(slots[PRODUCT].assemble, here, slots[PRODUCT].write)):

@@ -412,14 +412,15 @@ class CrossbarController(wiring.Component):
 
             # A word of increments is assembled in the accumulator, which the programmer must not use meanwhile.
             with m.State("assemble"):
+                taken = self.state_in.valid & drained
                 m.d.comb += [
                     slot.lane.eq(lane),
                     slot.cell.chi.eq(self.state_in.payload),
-                    slot.override.eq(self.state_in.valid & drained),
-                    slot.assemble.eq(slot.override),
+                    slot.override.eq(taken),
+                    slot.assemble.eq(taken),
                     self.state_in.ready.eq(drained),
                 ]
-                with m.If(slot.assemble):
+                with m.If(taken):
                     m.d.sync += lane.eq(lane + 1)
                     with m.If(last_lane):
                         m.d.sync += lane.eq(0)
