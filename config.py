@@ -28,6 +28,8 @@ from .contract.hashing import CELL_STREAM, hash_base
 from .contract.lfsr import MAX_SEGMENTS
 from .contract.specification import KINDS, Device
 
+_ONE, _MANY = "float", "tuple[float, ...]"
+"""How pydantic names the two forms of ``PerState``."""
 PRESETS = Path(__file__).parent / "configs"
 
 
@@ -64,7 +66,7 @@ class UpdateRule(_Section):
     rounding: Rounding = "threshold"
     """``threshold`` truncates the residual to whole multiples of the threshold; ``stochastic`` rounds it up or down by
     the switching curve of the device, and leaves nothing over (``residual`` is then ``none``)."""
-    threshold: Annotated[float, Field(gt=0)] = 1.0
+    threshold: Annotated[float, Field(gt=0, le=1 << 24)] = 1.0
     """Residual, in levels, from which on a cell is programmed: the noise tolerance margin."""
     residual: Residual = "verified"
     """``verified`` subtracts the change read back, ``nominal`` the change asked for (open loop), ``none`` drops it."""
@@ -73,7 +75,7 @@ class UpdateRule(_Section):
 class WriteRule(_Section):
     """Ex-situ program-and-verify."""
 
-    margin: Annotated[float, Field(ge=0)] = 0.25
+    margin: Annotated[float, Field(ge=0, le=1 << 16)] = 0.25
     """Accepted distance from the nominal state, in levels."""
     max_attempts: Annotated[int, Field(ge=1, le=255)] = 16
     """Write pulses spent on a cell before it is given up."""
@@ -259,9 +261,14 @@ def parse(document: dict, name: str) -> Experiment:
     try:
         return Experiment.model_validate({"name": name} | document)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
+        first, *others = error.errors()
+        if first["loc"][-1:] == (_ONE,) and isinstance(first["input"], list | tuple):
+            first = others[0]  # of the two that one figure, or many, may be: what was given
+        loc = [part for part in first["loc"] if part not in (_ONE, _MANY)]
+        place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
         message = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "union_tag_not_found":
+            message = f"kind is missing; it must be one of {', '.join(KINDS)}"
         if first["type"] == "extra_forbidden":
             message = f"unknown field; allowed are {', '.join(_allowed(first['loc']))}"
         told = first["type"] == "value_error" or isinstance(first["input"], dict | list | tuple)

@@ -1,9 +1,11 @@
 """Physical specifications of memory devices, and their compilation to the tables of `contract.device`.
 
 A specification is the section ``device`` of a configuration. Quantities are in levels, the spacing of nominal states,
-unless a field says otherwise.
+unless a field says otherwise. Figures are float64 numbers; from there tables are computed exactly, but for the smooth
+functions of a switching curve.
 """
 
+from fractions import Fraction
 from math import erf, exp, floor, pi, sqrt, tanh
 from typing import Annotated, Literal
 
@@ -26,10 +28,11 @@ from .device import (
 PerState = float | tuple[float, ...]
 """One figure for all states or segments, or one for each."""
 _MAX_G_BITS = 13
+_LARGEST_NORMAL = int(tables.normal_quantiles().max())
 
 
 class _Device(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     sub_bits: Annotated[int, Field(ge=1, le=6)] = 3
     """log2 of the sub-levels by which the level of one state spacing is resolved."""
@@ -48,14 +51,15 @@ class _Device(BaseModel):
                              f"{_MAX_G_BITS} are possible; lower it or the number of states")
         return self
 
-    def _sub_levels(self, levels: float) -> int:
+    def _sub_levels(self, levels: float | Fraction) -> int:
         return _round(levels * (1 << self.sub_bits))
 
-    def _noise(self, name: str, levels: float) -> int:
+    def _noise(self, name: str, levels: float | Fraction) -> int:
         """``levels`` as an entry of a noise table."""
         limit = ((1 << SIGMA_BITS) - 1) / (1 << SIGMA_FRAC + self.sub_bits)
         if not 0 <= levels <= limit:
-            raise ValueError(f"{name}={levels:g}: must lie in 0 to {limit:g} levels, the range of the noise tables")
+            raise ValueError(f"{name}={float(levels):g}: must lie in 0 to {limit:g} levels, "
+                             "the range of the noise tables")
         return _round(levels * (1 << self.sub_bits + SIGMA_FRAC))
 
     @property
@@ -125,7 +129,8 @@ class IncrementalDevice(_StateDevice):
     and bulk resistive memories, ferroelectric transistors, or whatever was measured.
 
     Steps are given over the range of the device, from its lowest to its highest level, as one figure or as many as
-    wanted, for equal parts of the range; between their middles they are interpolated linearly.
+    wanted, for equal parts of the range; between their middles they are interpolated linearly, beyond
+    the outer ones they stay.
     """
 
     kind: Literal["incremental"]
@@ -142,18 +147,18 @@ class IncrementalDevice(_StateDevice):
 
     def compile(self, certain: bool = False) -> DeviceTables:
         span = (self.states - 1) << self.sub_bits
-        middles = np.array(_middles(span)) / span
+        middles = [middle / span for middle in _middles(span)]
         values = {}
         for name in ("up_mean", "down_mean", "up_sigma", "down_sigma"):
             value = getattr(self, name)
-            points = np.array(value if isinstance(value, tuple) else (value,), dtype=float)
-            if not len(points):
+            points = value if isinstance(value, tuple) else (value,)
+            if not points:
                 raise ValueError(f"{name}=(): give at least one value")
-            values[name] = np.interp(middles, (np.arange(len(points)) + 0.5) / len(points), points).tolist()
+            values[name] = [_interpolate(points, middle) for middle in middles]
         for name in ("up_mean", "down_mean"):
             for number in values[name]:
                 if abs(number) > (self.states - 1) / 2:
-                    raise ValueError(f"{name}={number:g}: must lie within half the range, "
+                    raise ValueError(f"{name}={float(number):g}: must lie within half the range, "
                                      f"{(self.states - 1) / 2:g} levels")
         return DeviceTables(
             kernel="step", sub_bits=self.sub_bits, states=self.states, g_bits=_signed_bits(span // 2), span=span,
@@ -193,22 +198,25 @@ class PcmPairDevice(_Device):
     """Conductance falls as ``(t / drift_time) ** -drift_exponent``, ``t`` in seconds after programming."""
 
     def compile(self, certain: bool = False) -> DeviceTables:
-        span = self._sub_levels(self.g_max / self.level)
+        level = Fraction(self.level)
+        span = self._sub_levels(Fraction(self.g_max) / level)
         if not 1 << self.sub_bits <= span < 1 << _MAX_G_BITS - 1:
             raise ValueError(f"g_max={self.g_max:g}: must be 1 to {(1 << _MAX_G_BITS - 1) - 1 >> self.sub_bits} levels "
                              f"of {self.level:g} uS")
-        middles = [u / (1 << self.sub_bits) for u in _middles(span)]  # levels
-        mean = [self.step_mean[0] / self.level + self.step_mean[1] * u for u in middles]
-        sigma = [self.step_sigma[0] / self.level + self.step_sigma[1] * u for u in middles]
+        conductances = [level * u / (1 << self.sub_bits) for u in _middles(span)]  # uS
+        mean, sigma = ([(Fraction(a) + Fraction(b) * g) / level for g in conductances]
+                       for a, b in (self.step_mean, self.step_sigma))
         for number in mean:
             if abs(self._sub_levels(number)) > span:
-                raise ValueError(f"step_mean={self.step_mean}: a step of {number:g} levels is longer than the range")
+                raise ValueError(f"step_mean={self.step_mean}: a step of {float(number):g} levels is longer than the "
+                                 "range")
         return DeviceTables(
             kernel="step", pair=True, sub_bits=self.sub_bits, states=2 * (span >> self.sub_bits) + 1,
             g_bits=_signed_bits(span), span=span, mean=tuple(map(self._sub_levels, mean)),
             sigma=tuple(self._noise("step_sigma", v) for v in sigma),
             variation=self._noise("variation", self.variation), stuck=self._stuck,
-            refresh_high=_round(self.refresh_high * span), refresh_low=_round(self.refresh_low * span))
+            refresh_high=_round(Fraction(self.refresh_high) * span),
+            refresh_low=_round(Fraction(self.refresh_low) * span))
 
 
 class MtjDevice(_StateDevice):
@@ -267,6 +275,9 @@ class MtjDevice(_StateDevice):
     def _curve(self) -> SwitchingCurve:
         bits = CURVE_BITS if self.pulse_bits is None else self.pulse_bits
         points = [_round(self.probability(i / 2**bits) * (1 << PROBABILITY_BITS)) for i in range(2**bits + 1)]
+        if points[0]:
+            raise ValueError(f"thermal_stability={self.thermal_stability:g}: a pulse of no length would switch with "
+                             f"probability {self.probability(0):.2g}; use at least 5")
         slope = [0] * 2**bits if self.pulse_bits is not None else np.diff(points).tolist()
         return SwitchingCurve(base=tuple(points[:-1]), slope=tuple(slope))
 
@@ -280,8 +291,9 @@ Device = Annotated[IdealDevice | DomainWallDevice | IncrementalDevice | PcmPairD
                    Field(discriminator="kind")]
 
 
-def _round(value: float) -> int:
-    return floor(value + 0.5)
+def _round(value: float | Fraction) -> int:
+    """To the nearest integer, halves up; exact."""
+    return floor(Fraction(value) + Fraction(1, 2))
 
 
 def _signed_bits(magnitude: int) -> int:
@@ -291,10 +303,18 @@ def _signed_bits(magnitude: int) -> int:
 def _widest(sigma: int) -> int:
     """The largest noise that an entry of a noise table makes, in sub-levels."""
     shift = SIGMA_FRAC + tables.NORMAL_FRAC
-    return sigma * int(tables.normal_quantiles().max()) + (1 << shift - 1) >> shift
+    return sigma * _LARGEST_NORMAL + (1 << shift - 1) >> shift
 
 
-def _middles(span: int) -> list[float]:
+def _middles(span: int) -> list[Fraction]:
     """The level at the middle of each segment of a ``step`` device, in sub-levels."""
     shift = segment_shift(span)
-    return [min((j + 0.5) * 2**shift, span) for j in range((span >> shift) + 1)]
+    return [min(Fraction(2 * j + 1 << shift, 2), Fraction(span)) for j in range((span >> shift) + 1)]
+
+
+def _interpolate(points: tuple[float, ...], place: Fraction) -> Fraction:
+    """Point ``k`` of ``n`` holds at ``(k + 1/2) / n``; linear between points, constant beyond them."""
+    position = min(max(place * len(points) - Fraction(1, 2), Fraction(0)), Fraction(len(points) - 1))
+    below = floor(position)
+    above = min(below + 1, len(points) - 1)
+    return Fraction(points[below]) + (position - below) * (Fraction(points[above]) - Fraction(points[below]))
