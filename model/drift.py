@@ -21,5 +21,5 @@ def drift(network: Network, seconds: float):
         minus = crossbar.g_minus.double()
         plus = torch.floor((crossbar.g.double() + minus) * left + 0.5)
         minus = torch.floor(minus * left + 0.5)
-        crossbar.g = (plus - minus).to(crossbar.g.dtype)
-        crossbar.g_minus = minus.to(crossbar.g_minus.dtype)
+        crossbar.g.copy_(plus - minus)
+        crossbar.g_minus.copy_(minus)

@@ -19,8 +19,8 @@ _POINTS = 1 << 16
 
 def accuracy(experiment: Experiment, dataset: data.Dataset, seen: Callable[[int], None] = lambda count: None) -> float:
     """Test accuracy in percent of ``experiment``, which has a ``host`` and rounds stochastically, with the same
-    network, gradients and optimiser, but increments and probabilities in floating point. ``seen`` is told the samples of
-    each mini-batch done."""
+    network, gradients and optimiser, but increments and probabilities in floating point. ``seen`` is told the samples
+    of each mini-batch done."""
     network = Network(experiment)
     host, random = HostTrainer(network), np.random.default_rng(experiment.seed)
     fractions = np.arange(_POINTS + 1) / _POINTS
@@ -37,6 +37,6 @@ def accuracy(experiment: Experiment, dataset: data.Dataset, seen: Callable[[int]
                 switched = random.random(size.shape) < np.interp(size - whole, fractions, curve)
                 states = crossbar.states() + (dw.sign() * torch.from_numpy(whole + switched)).to(torch.int64)
                 states = states.clamp(0, device.states - 1)
-                crossbar.g = nominal(states, device.states, device.sub_bits).to(crossbar.g.dtype)
+                crossbar.g.copy_(nominal(states, device.states, device.sub_bits))
             seen(len(chosen))
     return train.test_accuracy(network, dataset)
