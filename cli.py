@@ -64,20 +64,61 @@ def train(config, epochs, seed, samples, data_dir, out, resume, reference):
             if value is not None:
                 raise click.UsageError(f"{option} is fixed by the run that --resume continues; leave it out")
     from .model import train as training
+    from .model import transfer
     from .runs import InterruptedRunError
 
+    runner = transfer.run if experiment.transfer else training.run
     try:
-        answer = training.run(experiment, data_dir=data_dir, out=out, resume=resume, samples=samples,
-                              kernel=not reference)
+        answer = runner(experiment, data_dir=data_dir, out=out, resume=resume, samples=samples, kernel=not reference)
     except InterruptedRunError as error:
         raise _InterruptedError(str(error)) from None
-    return answer, _table({
+    written = {
+        "test accuracy before writing": f"{answer['precursor_accuracy']:.2f} %",
+        "write pulses a cell": f"{answer['attempts_per_cell']:.3f}, at most {answer['most_attempts']}",
+        "cells outside the margin": f"{answer['cells_outside_margin']:,} of {answer['cells']:,}",
+    } if experiment.transfer else {}
+    return answer, _table(written | {
         "test accuracy": f"{answer['test_accuracy']:.2f} %",
         "floating-point baseline": f"{answer['baseline_accuracy']:.2f} %",
         "programming events": f"{answer['programming_events']:,}",
         "samples a second": f"{answer['samples_per_second']:,}",
         "run folder": answer["out"],
     }), True
+
+
+@cli.command()
+@click.argument("run_folder", metavar="RUN")
+@click.option("--drift", "seconds", type=click.FloatRange(min=0), multiple=True, metavar="SECONDS",
+              help="Also so long after programming; may be given several times.")
+@_data
+@_answers
+def evaluate(run_folder, seconds, data_dir):
+    """Evaluate the network in the folder RUN of a run, also after its conductances have drifted."""
+    from .model import evaluate as evaluation
+
+    answer = evaluation.run(run_folder, data_dir=data_dir, seconds=seconds)
+    rows = {"test accuracy": f"{answer['test_accuracy']:.2f} %"}
+    rows |= {f"after {row['seconds']:g} s": f"{row['test_accuracy']:.2f} %" for row in answer["drift"]}
+    return answer, _table(rows), True
+
+
+@cli.command()
+@click.argument("names", nargs=-1, metavar="[PRESET]...")
+@click.option("--epochs", type=int, metavar="N", help="Epochs to train, instead of each preset's.")
+@_data
+@click.option("--out", default="runs/reproduce", show_default=True, metavar="DIR",
+              help="Folder for the runs and the table; what has run there already is not run again.")
+@_answers
+def reproduce(names, epochs, data_dir, out):
+    """Train every preset on MNIST, and put them into one table beside their baselines and the papers' figures."""
+    from .model import reproduce as reproduction
+    from .runs import InterruptedRunError
+
+    try:
+        answer = reproduction.run(names, data_dir=data_dir, out=out, epochs=epochs)
+    except InterruptedRunError as error:
+        raise _InterruptedError(str(error)) from None
+    return answer, reproduction.table(answer["rows"], answer["float_probability"]), True
 
 
 @cli.command()
@@ -97,13 +138,16 @@ def generate(config, out):
 @_config
 @click.option("--samples", type=int, default=500, show_default=True, metavar="N", help="Samples to train on.")
 @click.option("--simulator", default="verilator", show_default=True, metavar="NAME", help="icarus or verilator.")
+@click.option("--digits", is_flag=True, help="On the digits, with hidden layers of 16 columns: for slow simulators.")
 @_data
 @_answers
-def cosim(config, samples, simulator, data_dir):
+def cosim(config, samples, simulator, digits, data_dir):
     """Train golden model and RTL on the same samples, and compare every bit."""
     experiment = load(config)
     from .sim import cosim as cosimulation
+    from .sim.shrink import shrink
 
+    experiment = shrink(experiment) if digits else experiment
     answer = cosimulation.run(experiment, samples=samples, simulator=simulator, data_dir=data_dir, progress=True)
     rows = {"bit-exact": "yes" if answer["bit_exact"] else "NO", "simulator": answer["simulator"],
             "samples": answer["samples"]}
