@@ -89,6 +89,15 @@ class DeviceTables:
         return self.origin + (1 << self.sub_bits - 1) - 1
 
     @property
+    def g_range(self) -> tuple[int, int]:
+        """Least and largest conductance level that a cell can be given: those of its width, or for a ``step`` device
+        those that its tables cover."""
+        if self.kernel == "step":
+            highest = self.span if self.pair else self.span // 2
+            return -highest, highest
+        return -(1 << self.g_bits - 1), (1 << self.g_bits - 1) - 1
+
+    @property
     def segment_shift(self) -> int:
         """Right shift from the level of a ``step`` device to its segment."""
         return segment_shift(self.span)

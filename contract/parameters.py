@@ -26,9 +26,10 @@ def parameters(geometry: CrossbarGeometry) -> tuple[Parameter, ...]:
     and of rounding only, not on the values.
 
     ``threshold`` (where rounding is by threshold), ``margin``, ``max_attempts``; ``cell_seed``, ``variation``,
-    ``stuck`` (where cells differ); ``refresh_high``, ``refresh_low`` (of a pair); ``movement[i]``, the entries of the tables
-    of a ``landing`` or ``step`` device: ``mean`` in the low ``g_bits`` bits, ``sigma`` above; ``probability[i]`` of a
-    ``switching`` device; ``curve[i]``: ``base`` in the low bits, ``slope`` above; ``read_noise`` (where there is any).
+    ``stuck`` (where cells differ); ``refresh_high``, ``refresh_low`` (of a pair); ``movement[i]``, the entries of the
+    tables of a ``landing`` or ``step`` device: ``mean`` in the low ``g_bits`` bits, ``sigma`` above; ``probability[i]``
+    of a ``switching`` device; ``curve[i]``: ``base`` in the low bits, ``slope`` above; ``read_noise`` (where there is
+    any).
     """
     device = geometry.device
     words: list[Parameter] = []

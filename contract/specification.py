@@ -28,6 +28,7 @@ from .device import (
 PerState = float | tuple[float, ...]
 """One figure for all states or segments, or one for each."""
 _MAX_G_BITS = 13
+_LARGEST_NORMAL = int(tables.normal_quantiles().max())
 
 
 class _Device(BaseModel):
@@ -358,7 +359,7 @@ def _signed_bits(magnitude: int) -> int:
 def _widest(sigma: int) -> int:
     """The largest noise that an entry of a noise table makes, in sub-levels."""
     shift = SIGMA_FRAC + tables.NORMAL_FRAC
-    return sigma * int(tables.normal_quantiles().max()) + (1 << shift - 1) >> shift
+    return sigma * _LARGEST_NORMAL + (1 << shift - 1) >> shift
 
 
 def _middles(span: int) -> list[Fraction]:

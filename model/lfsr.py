@@ -1,6 +1,5 @@
-"""The LFSR of a crossbar's programmer, drawn from in blocks."""
+"""The LFSRs of a crossbar, drawn from in blocks."""
 
-from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
@@ -61,13 +60,9 @@ class Lfsr:
         self._position += count
         return self._states[first:first + count] & WORD_MASK
 
-    def words(self) -> Iterator[int]:
-        """An endless iterator over the next words; each one taken is one draw."""
-        while True:
-            self._look_ahead(_AHEAD)
-            for state in self._states[1:].tolist():
-                self._position += 1
-                yield state & WORD_MASK
+    def word(self) -> int:
+        """The next word alone."""
+        return int(self.draw(1))
 
     def _look_ahead(self, draws: int):
         """Start a block of at least ``draws`` words at the current state, doubling its length at each jump."""
