@@ -1,13 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from spinloom import config
 from spinloom.model.crossbar import Crossbar, StateError
-
-from . import reference
-from .experiments import experiments
 
 
 def small(**layer):
@@ -15,23 +10,6 @@ def small(**layer):
         "input": {"count": 5}, "device": {"kind": "domain_wall", "states": 5, "sigma": 0.3},
         "layers": [{"cols": 3, "bias": True, "weight_step": -3} | layer],
     }, "small")
-
-
-@settings(max_examples=30, deadline=None)
-@given(experiment=experiments(max_layers=1), data=st.data())
-def test_write_equals_the_reference(experiment, data):
-    geometry = experiment.crossbars[0]
-    states = [[data.draw(st.integers(0, geometry.device.states - 1)) for _ in range(geometry.cols)]
-              for _ in range(geometry.rows)]
-    crossbar = Crossbar(geometry, experiment.seed)
-    other = reference.Network(experiment).crossbars[0]
-    report = crossbar.write(torch.tensor(states))
-    other.write(states)
-    assert crossbar.state()["g"].tolist() == other.g
-    assert crossbar.lfsr.state == other.lfsr
-    assert report.attempts.sum() == crossbar.counters["attempts"] == other.attempts
-    assert report.attempts.max() <= geometry.max_attempts
-    assert report.failures == crossbar.counters["failures"] == other.failures
 
 
 @pytest.mark.parametrize(("states", "message"), [
