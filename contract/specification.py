@@ -10,7 +10,7 @@ from math import erf, exp, floor, pi, sqrt, tanh
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from . import tables
 from .device import (
@@ -276,7 +276,7 @@ class MtjDevice(_StateDevice):
     curve: Literal["tanh", "switching_time"] | None = "tanh"
     """Probability of switching when a fraction ``f`` of a level is asked for: ``tanh(steepness * f)``; or that of a
     pulse of ``t = f * pulse_length``, ``1 - erf(pi / (2 * sqrt(2) * theta) * exp(-t))`` with
-    ``theta = sqrt(1 / (2 * thermal_stability))``; None where there is no such control."""
+    ``theta = sqrt(1 / (2 * thermal_stability))``; None, in TOML "none", where there is no such control."""
     steepness: Annotated[float, Field(gt=0)] = 3.0
     thermal_stability: Annotated[float, Field(gt=0)] = 60.0
     """Energy barrier over thermal energy."""
@@ -288,6 +288,11 @@ class MtjDevice(_StateDevice):
     down: PerState | None = None
     """Probability that a write pulse up, or down, switches: one figure or one a state; that of a whole level on the
     curve unless given."""
+
+    @field_validator("curve", mode="before")
+    @classmethod
+    def _no_curve(cls, value):
+        return None if value == "none" else value
 
     def probability(self, fraction: float) -> float:
         """The curve at ``fraction`` of a level, 0 to 1, with the pulse length resolved as it is."""

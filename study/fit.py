@@ -91,9 +91,10 @@ def save(path: str | Path, device: Device):
     path = Path(path)
     if path.suffix != ".toml":
         raise ConfigError(f"{path}: the name of a device's file must end in .toml")
-    defaults = type(device)(kind=device.kind)
-    lines = [f"{name} = {json.dumps(value)}" for name, value in device.model_dump(mode="json").items()
-             if name in ("kind", "states", "sub_bits") or value != defaults.model_dump(mode="json")[name]]
+    defaults = type(device)(kind=device.kind).model_dump(mode="json")
+    lines = [f"{name} = {json.dumps('none' if value is None else value)}"
+             for name, value in device.model_dump(mode="json").items()
+             if name in ("kind", "states", "sub_bits") or value != defaults[name]]
     lines.sort(key=lambda line: not line.startswith("kind"))
     replace(path, lambda file: file.write(("\n".join(lines) + "\n").encode()))
 
@@ -345,8 +346,10 @@ def _split(measurements: Measurements, value: np.ndarray, group: np.ndarray, gro
         if np.abs(displacement - before).max() <= 1e-9 * np.abs(value).max():
             break
     residual = value - mean[group] - displacement[device]
-    own = (np.bincount(device, residual**2) / np.maximum(pulses - 1, 1) / pulses).mean()
-    return mean, residual, sqrt(max(0.0, displacement.var(ddof=1) - own))
+    own = (np.bincount(device, residual**2) / (pulses - 1) / pulses).mean()
+    between = displacement.var(ddof=1)
+    clear = between > own * (1 + 3 * sqrt(2 / (devices - 1)))  # three standard errors of a variance
+    return mean, residual, sqrt(between - own) if clear else 0.0
 
 
 def _scatter(measurements: Measurements, residual: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
@@ -415,5 +418,5 @@ def _unit(options: Options) -> str:
 def _variation_note(measurements: Measurements, variation: float) -> list[str]:
     if len(measurements.devices) < 2:
         return []
-    return [f"{len(measurements.devices)} devices differ by {variation:.4g} level (standard deviation); "
-            "the sigmas are those of one device"]
+    differ = f"differ by {variation:.4g} level (standard deviation)" if variation else "do not differ clearly"
+    return [f"{len(measurements.devices)} devices {differ}; the sigmas are those of one device"]

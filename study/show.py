@@ -111,13 +111,17 @@ def _landing(figure: Figure, device: Device, tables: DeviceTables):
     offsets.set_ylabel("levels")
     offsets.set_xticks(state if tables.states <= 16 else state[::4])
     offsets.axhline(0, color="0.5", linewidth=0.8)
-    offsets.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize="small")
+    _legend_above(offsets)
 
 
 def _beside(axes: Axes, x: np.ndarray, table: np.ndarray, physical, color: str, label: str):
     """Entries of a table as bars, the figures behind them as dots."""
     axes.bar(x, table, width=0.35, color=color, alpha=0.35, label=f"{label}, integer table")
     axes.plot(x, physical, linestyle="none", marker="o", markersize=5, color=color, label=label)
+
+
+def _legend_above(axes: Axes):
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=5, fontsize="small", frameon=False)
 
 
 def _step(figure: Figure, device: Device, tables: DeviceTables):
@@ -207,7 +211,7 @@ def _switching(figure: Figure, device: MtjDevice, tables: DeviceTables):
     chances.set_xticks(state)
     chances.set_xlabel("state before the pulse")
     chances.set_ylabel("probability of switching")
-    chances.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize="small")
+    _legend_above(chances)
     curve.set_xlabel("fraction of a level that is asked for")
     curve.set_ylabel("probability of switching")
     curve.set_ylim(0, 1.05)
