@@ -93,7 +93,8 @@ class Costs(_Section):
     def access(self, array_bits: int, bits: int) -> Cost:
         """Of ``bits`` of an array of ``array_bits``."""
         memory = next(memory for memory in self.memory if memory.bytes is None or array_bits <= 8 * memory.bytes)
-        return Cost(picojoules=memory.picojoules * bits / 64, standing=memory.standing, source=memory.source)
+        standing = "derived" if memory.standing == "sourced" else memory.standing
+        return Cost(picojoules=memory.picojoules * bits / 64, standing=standing, source=f"{bits}/64 of {memory.source}")
 
 
 def load_costs(path: str | Path = COSTS) -> Costs:
