@@ -66,20 +66,61 @@ def train(config, epochs, seed, samples, device, data_dir, out, resume, referenc
             if value is not None:
                 raise click.UsageError(f"{option} is fixed by the run that --resume continues; leave it out")
     from .model import train as training
+    from .model import transfer
     from .runs import InterruptedRunError
 
+    runner = transfer.run if experiment.transfer else training.run
     try:
-        answer = training.run(experiment, data_dir=data_dir, out=out, resume=resume, samples=samples,
-                              kernel=not reference)
+        answer = runner(experiment, data_dir=data_dir, out=out, resume=resume, samples=samples, kernel=not reference)
     except InterruptedRunError as error:
         raise _InterruptedError(str(error)) from None
-    return answer, _table({
+    written = {
+        "test accuracy before writing": f"{answer['precursor_accuracy']:.2f} %",
+        "write pulses a cell": f"{answer['attempts_per_cell']:.3f}, at most {answer['most_attempts']}",
+        "cells outside the margin": f"{answer['cells_outside_margin']:,} of {answer['cells']:,}",
+    } if experiment.transfer else {}
+    return answer, _table(written | {
         "test accuracy": f"{answer['test_accuracy']:.2f} %",
         "floating-point baseline": f"{answer['baseline_accuracy']:.2f} %",
         "programming events": f"{answer['programming_events']:,}",
         "samples a second": f"{answer['samples_per_second']:,}",
         "run folder": answer["out"],
     }), True
+
+
+@cli.command()
+@click.argument("run_folder", metavar="RUN")
+@click.option("--drift", "seconds", type=click.FloatRange(min=0), multiple=True, metavar="SECONDS",
+              help="Also so long after programming; may be given several times.")
+@_data
+@_answers
+def evaluate(run_folder, seconds, data_dir):
+    """Evaluate the network in the folder RUN of a run, also after its conductances have drifted."""
+    from .model import evaluate as evaluation
+
+    answer = evaluation.run(run_folder, data_dir=data_dir, seconds=seconds)
+    rows = {"test accuracy": f"{answer['test_accuracy']:.2f} %"}
+    rows |= {f"after {row['seconds']:g} s": f"{row['test_accuracy']:.2f} %" for row in answer["drift"]}
+    return answer, _table(rows), True
+
+
+@cli.command()
+@click.argument("names", nargs=-1, metavar="[PRESET]...")
+@click.option("--epochs", type=int, metavar="N", help="Epochs to train, instead of each preset's.")
+@_data
+@click.option("--out", default="runs/reproduce", show_default=True, metavar="DIR",
+              help="Folder for the runs and the table; what has run there already is not run again.")
+@_answers
+def reproduce(names, epochs, data_dir, out):
+    """Train every preset on MNIST, and put them into one table beside their baselines and the papers' figures."""
+    from .model import reproduce as reproduction
+    from .runs import InterruptedRunError
+
+    try:
+        answer = reproduction.run(names, data_dir=data_dir, out=out, epochs=epochs)
+    except InterruptedRunError as error:
+        raise _InterruptedError(str(error)) from None
+    return answer, reproduction.table(answer["rows"], answer["float_probability"]), True
 
 
 @cli.command()
@@ -100,14 +141,17 @@ def generate(config, device, out):
 @_config
 @click.option("--samples", type=int, default=500, show_default=True, metavar="N", help="Samples to train on.")
 @click.option("--simulator", default="verilator", show_default=True, metavar="NAME", help="icarus or verilator.")
+@click.option("--digits", is_flag=True, help="On the digits, with hidden layers of 16 columns: for slow simulators.")
 @_device
 @_data
 @_answers
-def cosim(config, samples, simulator, device, data_dir):
+def cosim(config, samples, simulator, digits, device, data_dir):
     """Train golden model and RTL on the same samples, and compare every bit."""
     experiment = load(config, device)
     from .sim import cosim as cosimulation
+    from .sim.shrink import shrink
 
+    experiment = shrink(experiment) if digits else experiment
     answer = cosimulation.run(experiment, samples=samples, simulator=simulator, data_dir=data_dir, progress=True)
     rows = {"bit-exact": "yes" if answer["bit_exact"] else "NO", "simulator": answer["simulator"],
             "samples": answer["samples"]}
@@ -246,14 +290,14 @@ def measure(device, out, pulses, count, read_noise, seed):
 
 
 @cli.command()
-@click.argument("run")
+@click.argument("run_folder", metavar="RUN")
 @click.option("--costs", metavar="FILE", help="TOML file of costs, instead of study/energy.toml.")
 @_answers
-def energy(run, costs):
+def energy(run_folder, costs):
     """What the training run in the folder RUN would cost in joules, event by event, beside a digital implementation."""
     from .study import energy as account
 
-    answer = account.run(run, account.load_costs(costs) if costs is not None else None)
+    answer = account.run(run_folder, account.load_costs(costs) if costs is not None else None)
     samples = max(answer["samples"], 1)
     head = {"device": answer["kind"], "samples trained": f"{answer['samples']:,}",
             "energy": f"{_joules(answer['joules'])}, {_joules(answer['joules'] / samples)} a sample",

@@ -82,6 +82,25 @@ class WriteRule(_Section):
     """Write pulses spent on a cell before it is given up."""
 
 
+class Host(_Section):
+    """Training from outside: a host works the gradients of each mini-batch out of the machine's integers, and hands the
+    increments that its optimiser makes of them to ``apply``. Its learning rate, ``2**-learning_rate_shifts[e]``, is
+    in levels."""
+
+    optimizer: Literal["sgd", "adam"] = "adam"
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
+    """Of Adam: decay of the mean gradient and of its mean square."""
+    epsilon: Annotated[float, Field(gt=0)] = 1e-8
+    """Of Adam: added to the root of the mean square."""
+
+
+class Transfer(_Section):
+    """Ex-situ training: a precursor is trained, and the states of its cells are written into fresh devices."""
+
+    precursor: Device | None = None
+    """Device of the precursor, of as many states; the experiment's own unless given."""
+
+
 class Converters(_Section):
     """What all converters of the array share. The resolution of the ADCs is each layer's ``z_bits``; that of the DACs
     is ``input.bits`` and, behind a neuron, ``activation_bits``."""
@@ -136,6 +155,10 @@ class Experiment(_Section):
     update: UpdateRule = UpdateRule()
     write: WriteRule = WriteRule()
     converters: Converters = Converters()
+    host: Host | None = None
+    """Training by the machine itself unless given."""
+    transfer: Transfer | None = None
+    """Training in situ unless given."""
     layers: Annotated[tuple[Layer, ...], Field(min_length=1, max_length=MAX_SEGMENTS)]
 
     @field_validator("layers")
@@ -162,6 +185,10 @@ class Experiment(_Section):
         if self.loss == "cross_entropy" and not 1 <= last.delta_frac < last.delta_bits:
             raise ValueError(f"layers[{len(self.layers) - 1}].delta_frac={last.delta_frac}: cross-entropy needs "
                              f"1 to delta_bits-1={last.delta_bits - 1}")
+        if self.transfer and self.transfer.precursor:
+            states = self.transfer.precursor.compile().states
+            if states != self.device_tables.states:
+                raise ValueError(f"transfer.precursor has {states} states; the device has {self.device_tables.states}")
         self.crossbars  # noqa: B018 - derives, and thereby checks, every width
         return self
 
@@ -207,6 +234,14 @@ class Experiment(_Section):
                 x = neuron_format(source, layer.activation_bits, layer.z_frac)
         return tuple(crossbars)
 
+    @property
+    def precursor(self) -> "Experiment":
+        """What is trained before a transfer: this experiment, with the precursor's device."""
+        document = self.model_dump(exclude={"name", "transfer"})
+        if self.transfer and self.transfer.precursor:
+            document["device"] = self.transfer.precursor.model_dump()
+        return parse(document, f"{self.name}-precursor")
+
     def learning_rate_shift(self, epoch: int) -> int:
         """The shift of ``epoch``, counted from 0."""
         return self.learning_rate_shifts[min(epoch, len(self.learning_rate_shifts) - 1)]
@@ -216,7 +251,8 @@ def _allowed(place: tuple) -> list[str]:
     """The fields of the section that the last element of ``place`` is in."""
     if len(place) == 1:
         return list(Experiment.model_fields)
-    sections = {"input": Input, "update": UpdateRule, "write": WriteRule, "converters": Converters, "layers": Layer,
+    sections = {"input": Input, "update": UpdateRule, "write": WriteRule, "converters": Converters, "host": Host,
+                "transfer": Transfer, "layers": Layer,
                 "device": KINDS.get(place[1])}
     return list(sections[place[0]].model_fields)
 

@@ -75,7 +75,7 @@ class Crossbar:
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The ADCs' output ``z`` (cols,) for the drive ``x`` (inputs,), or (n, cols) for (n, inputs), one by one."""
-        drive = self._drive(x)
+        drive = self.drive(x)
         self.counters.count(forwards=1 if x.dim() == 1 else len(x), forward_rows=int(drive.count_nonzero()))
         rows = drive.reshape(-1, drive.shape[-1]).any(dim=0).nonzero().squeeze(1)
         return self._convert(drive[..., rows], self.g.index_select(0, rows), self.lfsrs.get("read_lfsr"))
@@ -83,7 +83,7 @@ class Crossbar:
     def evaluate(self, x: torch.Tensor) -> torch.Tensor:
         """``forward``, but counters and LFSRs stay as they are."""
         read = self.lfsrs.get("read_lfsr")
-        return self._convert(self._drive(x), self.g, read and Lfsr(read.state, self.device))
+        return self._convert(self.drive(x), self.g, read and Lfsr(read.state, self.device))
 
     def backward(self, d: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
         """The exact row sums ``e`` (inputs,) for the errors ``d`` (cols,). ``rows``, a mask (inputs,), restricts the
@@ -101,7 +101,7 @@ class Crossbar:
         threshold there, unless ``program`` is False. Errors that are all 0 ask for nothing."""
         if not d.any():
             return
-        drive = self._drive(x)
+        drive = self.drive(x)
         rows = drive.nonzero().squeeze(1)
         self.counters.count(update_rows=len(rows))
         self.accumulator.accumulate(rows, drive[rows], d, learning_rate_shift)
@@ -133,6 +133,12 @@ class Crossbar:
         goal = self.programmer.device.nominal(states)
         failures = int(((self.g.flatten() - goal).abs() > self.geometry.margin).sum())
         return WriteReport(np.array(attempts).reshape(self.g.shape), failures)
+
+    def states(self) -> torch.Tensor:
+        """The state, 0 .. states-1, of every cell: int64 (rows, cols)."""
+        device = self.geometry.device
+        return (self.g.to(torch.int64) - device.origin + (1 << device.sub_bits - 1) >> device.sub_bits).clamp(
+            0, device.states - 1)
 
     def state(self) -> dict[str, np.ndarray]:
         """The complete state, as the arrays of arithmetic 8: ``g``, ``chi``, ``lfsr``, ``counters``, and what else
@@ -185,7 +191,7 @@ class Crossbar:
                              f"they must lie in {lowest} to {highest}")
         return values
 
-    def _drive(self, x: torch.Tensor) -> torch.Tensor:
+    def drive(self, x: torch.Tensor) -> torch.Tensor:
         """``x`` with the bias row's input appended."""
         return torch.nn.functional.pad(x, (0, 1), value=self.geometry.bias_value) if self.geometry.bias else x
 

@@ -5,19 +5,17 @@ unless another is given, in which every figure states where it comes from. Where
 open, it is the largest that they allow.
 """
 
-import json
 import tomllib
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ..config import Experiment, parse
+from ..config import Experiment
 from ..contract.geometry import COUNTERS, ConfigError, CrossbarGeometry
 from ..contract.specification import KINDS
+from ..model import run_folder
 
 COSTS = Path(__file__).parent / "energy.toml"
 FLOAT_BITS = 32
@@ -220,19 +218,24 @@ def _sum(parts: list[tuple[str, int, tuple[Cost, ...]]]) -> list[dict]:
              "source": "; ".join(row["source"])} for name, row in rows.items() if row["number"]]
 
 
+class _Counters:
+    """The counters of a state's crossbars, by name."""
+
+    def __init__(self, layers: int):
+        self.layers = layers
+        self.values: list[dict[str, int]] = []
+
+    def load(self, state: dict[str, np.ndarray]):
+        for layer in range(self.layers):
+            counts = state[f"layer{layer}_counters"].tolist()
+            if len(counts) != len(COUNTERS):
+                raise ValueError(f"its crossbars do not have {len(COUNTERS)} counters each")
+            self.values.append(dict(zip(COUNTERS, counts, strict=True)))
+
+
 def _read(folder: Path) -> tuple[Experiment, list[dict[str, int]]]:
     """The experiment of a run, and the counters of each of its crossbars."""
-    description, state = folder / "experiment.json", folder / "state.npz"
-    try:
-        experiment = parse(json.loads(description.read_text(encoding="utf-8"))["experiment"], str(description))
-        with np.load(state) as file:
-            counters = [file[f"layer{index}_counters"].tolist() for index in range(len(experiment.layers))]
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise ConfigError(f"{folder} is not the folder of a training run: there is no {error.filename}") from None
-    except ConfigError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ConfigError(f"{folder} is not the folder of a training run: {error}") from None
-    if any(len(counts) != len(COUNTERS) for counts in counters):
-        raise ConfigError(f"{state}: its crossbars do not have {len(COUNTERS)} counters each")
-    return experiment, [dict(zip(COUNTERS, counts, strict=True)) for counts in counters]
+    experiment, _ = run_folder.read_experiment(folder)
+    counters = _Counters(len(experiment.layers))
+    run_folder.read_state(folder, counters)
+    return experiment, counters.values

@@ -84,7 +84,7 @@ def test_errors_are_one_line(capsys, tmp_path):
             (("device", "fit", tmp_path / "none.csv", "--out", tmp_path / "d.toml"), "No such file"),
             (("device", "show", "nothing"), "no device 'nothing'"),
             (("device", "measure", "mtj", "--out", tmp_path / "no" / "d.csv"), "No such file"),
-            (("energy", tmp_path), "is not the folder of a training run"),
+            (("energy", tmp_path), "is not the folder of a run"),
             (("train", "digits-dw5", "--device", "nothing"), "no device 'nothing'"),
             (("train", "digits-dw5", "--device", "mtj", "--resume", tmp_path), "--device is fixed")):
         status = cli.run([str(argument) for argument in arguments])

@@ -1,11 +1,10 @@
 """Energy of runs: events follow from counters and geometry, joules from events and costs."""
 
-import json
-
 import numpy as np
 import pytest
 from spinloom.config import parse
 from spinloom.contract.geometry import COUNTERS, ConfigError
+from spinloom.model import run_folder
 from spinloom.model.network import Network
 from spinloom.study import energy
 
@@ -17,10 +16,10 @@ def experiment(device, **fields):
                  "small")
 
 
-def run_folder(folder, described, counters):
-    (folder / "experiment.json").write_text(json.dumps({"experiment": described.model_dump(mode="json")}))
-    np.savez(folder / "state.npz", **{f"layer{index}_counters": np.array(list(counts.values()))
-                                      for index, counts in enumerate(counters)})
+def left_behind(folder, described, counters):
+    run_folder.create(folder, described, samples=7)
+    run_folder.write_state(folder, {f"layer{index}_counters": np.array(list(counts.values()))
+                                    for index, counts in enumerate(counters)}, run_folder.Position(1))
     return folder
 
 
@@ -67,7 +66,7 @@ def test_digital_events():
 def test_joules_are_the_sum_of_events_at_their_costs(tmp_path, device, fields):
     described = experiment(device, **fields)
     counters = [COUNTS | ({} if device["kind"] == "pcm_pair" else {"refreshes": 0})] * 2
-    answer = energy.run(run_folder(tmp_path, described, counters))
+    answer = energy.run(left_behind(tmp_path, described, counters))
     rows = {row["event"]: row for row in answer["events"]}
     for row in answer["events"] + answer["digital"]:
         assert row["joules"] == pytest.approx(row["number"] * row["picojoules"] * 1e-12)
@@ -96,28 +95,26 @@ def test_arrays_are_held_in_the_smallest_memory_that_they_fit_in():
 
 def test_the_counters_of_a_machine_are_understood(tmp_path):
     described = experiment({"kind": "domain_wall"})
-    network = Network(described)
-    state = network.state()
-    (tmp_path / "experiment.json").write_text(json.dumps({"experiment": described.model_dump(mode="json")}))
-    np.savez(tmp_path / "state.npz", **state)
+    run_folder.create(tmp_path, described, samples=None)
+    run_folder.write_state(tmp_path, Network(described).state(), run_folder.Position(0))
     answer = energy.run(tmp_path)
     assert (answer["samples"], answer["joules"], answer["ratio"], answer["events"]) == (0, 0, None, [])
 
 
 def test_no_run_and_no_costs_are_named(tmp_path):
-    with pytest.raises(ConfigError, match="is not the folder of a training run: there is no"):
+    with pytest.raises(ConfigError, match="is not the folder of a run"):
         energy.run(tmp_path)
-    folder = run_folder(tmp_path, experiment({"kind": "domain_wall"}), [COUNTS] * 2)
+    folder = left_behind(tmp_path, experiment({"kind": "domain_wall"}), [COUNTS] * 2)
     with pytest.raises(ConfigError, match=r"there is no cost for device\.domain_wall\.reset"):
         energy.run(folder)
     costs = energy.load_costs()
     with pytest.raises(ConfigError, match=r"there are no costs for device\.domain_wall"):
         energy.run(folder, costs.model_copy(update={"device": {}}))
-    run_folder(tmp_path, experiment({"kind": "domain_wall"}), [dict(list(COUNTS.items())[:8])] * 2)
+    left_behind(tmp_path, experiment({"kind": "domain_wall"}), [dict(list(COUNTS.items())[:8])] * 2)
     with pytest.raises(ConfigError, match="do not have 9 counters each"):
         energy.run(folder)
     (tmp_path / "state.npz").write_bytes(b"torn")
-    with pytest.raises(ConfigError, match="is not the folder of a training run"):
+    with pytest.raises(ConfigError, match="cannot be loaded"):
         energy.run(folder)
 
 
