@@ -190,7 +190,7 @@ class IncrementalDevice(_StateDevice):
         values = {}
         for name in ("up_mean", "down_mean", "up_sigma", "down_sigma"):
             value = getattr(self, name)
-            points = value if isinstance(value, tuple) else (value,)
+            points = [Fraction(point) for point in (value if isinstance(value, tuple) else (value,))]
             if not points:
                 raise ValueError(f"{name}=(): give at least one value")
             values[name] = [_interpolate(points, middle / span) for middle in _middles(span)]
