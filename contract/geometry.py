@@ -237,6 +237,13 @@ class CrossbarGeometry:
         return learning_rate_shift + self.x.frac + self.delta_frac + self.weight_step - self.chi_frac
 
     @property
+    def lfsrs(self) -> tuple[str, ...]:
+        """The LFSRs that the crossbar has, named as in its state, in the order of its words: of programming, and of
+        stochastic rounding and read noise where there is any."""
+        return ("lfsr", *(["rounding_lfsr"] if self.rounding == "stochastic" else []),
+                *(["read_lfsr"] if self.read_noise else []))
+
+    @property
     def threshold_shift(self) -> int:
         """log2 of the threshold of stochastic rounding."""
         return self.threshold.bit_length() - 1

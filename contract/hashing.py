@@ -8,6 +8,9 @@ import numpy as np
 
 MASK32 = 0xFFFFFFFF
 GOLDEN_RATIO = 0x9E3779B9
+MULTIPLIERS = (0x85EBCA6B, 0xC2B2AE35)
+SHIFTS = (16, 13, 16)
+"""Of ``mix32``: its right shifts, and the multiplications between them."""
 SHUFFLE_STREAM = 0x100
 """Stream of the data order of epoch 0; streams below it belong to the layers."""
 CELL_STREAM = 0x10000
@@ -17,9 +20,9 @@ CELL_STREAM = 0x10000
 def mix32(value):
     """The 32-bit finaliser of MurmurHash3 (A. Appleby), a bijection of 32-bit words."""
     value = value & MASK32
-    value = (value ^ value >> 16) * 0x85EBCA6B & MASK32
-    value = (value ^ value >> 13) * 0xC2B2AE35 & MASK32
-    return value ^ value >> 16
+    for shift, multiplier in zip(SHIFTS, MULTIPLIERS, strict=False):
+        value = (value ^ value >> shift) * multiplier & MASK32
+    return value ^ value >> SHIFTS[-1]
 
 
 def hash_base(seed: int, stream: int) -> int:

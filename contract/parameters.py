@@ -5,10 +5,11 @@ A machine is generated with the values of its configuration. ``CONFIGURE`` repla
 of ``parameters``. Learning rates come with each command; initial states and LFSRs are loaded.
 """
 
+from dataclasses import fields, replace
 from typing import NamedTuple
 
 from .device import PROBABILITY_BITS, SIGMA_BITS
-from .geometry import CrossbarGeometry
+from .geometry import ConfigError, CrossbarGeometry
 
 
 class Parameter(NamedTuple):
@@ -53,3 +54,36 @@ def parameters(geometry: CrossbarGeometry) -> tuple[Parameter, ...]:
     if geometry.read_noise:
         words.append(Parameter("read_noise", SIGMA_BITS, geometry.read_noise))
     return tuple(words)
+
+
+def replacements(generated: CrossbarGeometry, wanted: CrossbarGeometry) -> tuple[Parameter, ...]:
+    """The parameters by which a machine generated for ``generated`` becomes one of ``wanted``. ``ConfigError`` if they
+    differ in more than that, or if the threshold is so low that the largest residual would ask for a number of levels
+    with more bits than the machine was generated for."""
+    kept = replace(
+        generated, threshold=wanted.threshold if generated.rounding == "threshold" else generated.threshold,
+        margin=wanted.margin, max_attempts=wanted.max_attempts, cell_seed=wanted.cell_seed,
+        read_noise=wanted.read_noise, index=wanted.index, init_states=wanted.init_states,
+        device=replace(generated.device, **{name: getattr(wanted.device, name) for name in (
+            "mean", "sigma", "probability", "variation", "stuck", "refresh_high", "refresh_low", "curve")}))
+    for before, after in ((kept, wanted), (kept.device, wanted.device)):
+        for field in fields(after):
+            given, asked = getattr(before, field.name), getattr(after, field.name)
+            if given != asked and field.name != "device":
+                raise ConfigError(f"layers[{wanted.index}]: the machine was generated with {field.name}={given}, which "
+                                  f"cannot be replaced by {asked} while it runs")
+    words, places = parameters(wanted), [(word.name, word.bits) for word in parameters(generated)]
+    if [(word.name, word.bits) for word in words] != places:
+        names = {name for name, _ in places} ^ {word.name for word in words}
+        raise ConfigError(f"layers[{wanted.index}]: the machine was generated for other parameters, which differ in "
+                          + ", ".join(sorted(names)))
+    if quotient_bits(wanted) > quotient_bits(generated):
+        lowest = ((1 << wanted.chi_bits - 1) >> quotient_bits(generated)) + 1
+        raise ConfigError(f"layers[{wanted.index}].threshold={wanted.threshold}: the machine can divide by "
+                          f"{lowest} or more")
+    return words
+
+
+def quotient_bits(geometry: CrossbarGeometry) -> int:
+    """Bits of the most levels that a residual asks for."""
+    return ((1 << geometry.chi_bits - 1) // geometry.threshold).bit_length()
