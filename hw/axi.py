@@ -274,7 +274,7 @@ class AnswerPackets(wiring.Component):
             self.packets.payload.payload.eq(word),
             self.packets.payload.last.eq(last),
             self.packets.valid.eq(held & (last | self.i.valid)),
-            self.i.ready.eq(~held | (self.packets.ready & ~last)),
+            self.i.ready.eq(~held | self.packets.ready),
         ]
         with m.If(self.packets.valid & self.packets.ready):
             m.d.sync += [held.eq(0), last.eq(0)]

@@ -18,16 +18,15 @@ POP_VALID = WORD_BITS - 1
 class Access(Enum):
     """What reads and writes of a register do. Whatever is not named here is refused (``SLVERR``) and does nothing."""
 
-    CONSTANT = "constant"
-    """Reads answer with a constant of the design."""
-    READ = "read"
-    """Reads answer with what the hardware says."""
-    WRITE = "read, write"
-    """A write replaces the bytes that its strobes name; reads answer with the present value."""
-    PUSH = "push"
-    """A write, of all bytes, is a beat for the hardware; it is refused while the one before waits."""
-    POP = "pop"
-    """A read takes a beat from the hardware, with bit 31 set; it answers with 0 if there is none."""
+    CONSTANT = "constant", "reads answer with a constant of the design"
+    READ = "read", "reads answer with what the hardware says"
+    WRITE = "read, write", "a write replaces the bytes that its strobes name; reads answer with the present value"
+    PUSH = "push", "a write, of all bytes, is a beat for the hardware; it is refused while the one before waits"
+    POP = "pop", f"a read takes a beat and answers with it, bit {POP_VALID} set, or with 0 if there is none"
+
+    def __init__(self, label: str, meaning: str):
+        self.label = label
+        self.meaning = meaning
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,9 +74,9 @@ def check(registers: tuple[Register, ...]):
             seen.add(value)
 
 
-def markdown(registers: tuple[Register, ...]) -> list[list]:
+def summary(registers: tuple[Register, ...]) -> list[tuple]:
     """The rows of a table: offset, name, access, meaning."""
-    return [[f"`{register.offset:#05x}`", f"`{register.name}`", register.access.value, register.meaning]
+    return [(f"`{register.offset:#05x}`", f"`{register.name}`", register.access.label, register.meaning)
             for register in registers]
 
 
@@ -88,7 +87,7 @@ def constants(registers: tuple[Register, ...], prefix: str) -> list[tuple[str, i
     encodings: dict[str, enum.EnumMeta] = {}
     for register in registers:
         name = f"{prefix}_{register.name.upper()}"
-        found.append((name, register.offset, f"{register.access.value}: {register.meaning}"))
+        found.append((name, register.offset, f"{register.access.label}: {register.meaning}"))
         for label, offset, shape, encoding in register.fields():
             found += [(f"{name}_{label.upper()}_SHIFT", offset, ""),
                       (f"{name}_{label.upper()}_MASK", (1 << shape.width) - 1 << offset, "")]
