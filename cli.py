@@ -127,11 +127,15 @@ def reproduce(names, epochs, data_dir, out):
 @_config
 @_device
 @click.option("--out", required=True, metavar="DIR", help="Folder to write to.")
+@click.option("--axi", is_flag=True, help="Behind AXI4-Lite and AXI4-Stream, with the registers for C and Python.")
 @_answers
-def generate(config, device, out):
+def generate(config, device, out, axi):
     """Write the Verilog of a network, and its description in Markdown and JSON."""
     experiment = load(config, device)
-    from .hw.generate import generate as write
+    if axi:
+        from .hw.generate_axi import generate as write
+    else:
+        from .hw.generate import generate as write
 
     files = [str(path) for path in write(experiment, out)]
     return {"files": files}, "\n".join(files), True
