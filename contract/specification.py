@@ -190,7 +190,7 @@ class IncrementalDevice(_StateDevice):
         values = {}
         for name in ("up_mean", "down_mean", "up_sigma", "down_sigma"):
             value = getattr(self, name)
-            points = value if isinstance(value, tuple) else (value,)
+            points = [Fraction(point) for point in (value if isinstance(value, tuple) else (value,))]
             if not points:
                 raise ValueError(f"{name}=(): give at least one value")
             values[name] = [_interpolate(points, middle / span) for middle in _middles(span)]
@@ -373,9 +373,10 @@ def _middles(span: int) -> list[Fraction]:
     return [min(Fraction(2 * j + 1 << shift, 2), Fraction(span)) for j in range((span >> shift) + 1)]
 
 
-def _interpolate(points: tuple[float, ...], place: Fraction) -> Fraction:
+def _interpolate(points: list[Fraction], place: Fraction) -> Fraction:
     """Point ``k`` of ``n`` holds at ``(k + 1/2) / n``; linear between points, constant beyond them."""
-    position = min(max(place * len(points) - Fraction(1, 2), Fraction(0)), Fraction(len(points) - 1))
+    position = min(max(place * len(points) - Fraction(1, 2), 0), len(points) - 1)
     below = floor(position)
-    above = min(below + 1, len(points) - 1)
-    return Fraction(points[below]) + (position - below) * (Fraction(points[above]) - Fraction(points[below]))
+    if position == below:
+        return points[below]
+    return points[below] + (position - below) * (points[below + 1] - points[below])
