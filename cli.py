@@ -113,8 +113,8 @@ def evaluate(run_folder, seconds, data_dir):
 @_answers
 def reproduce(names, epochs, data_dir, out):
     """Train every preset on MNIST, and put them into one table beside their baselines and the papers' figures."""
-    from .model import reproduce as reproduction
     from .runs import InterruptedRunError
+    from .study import reproduce as reproduction
 
     try:
         answer = reproduction.run(names, data_dir=data_dir, out=out, epochs=epochs)
