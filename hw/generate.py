@@ -77,8 +77,14 @@ def generate(experiment: Experiment, out: str | Path) -> list[Path]:
     texts = {
         f"{name}.v": to_verilog(network, name),
         f"{name}.json": json.dumps(document, indent=2) + "\n",
-        f"{name}.md": _markdown(document),
+        f"{name}.md": markdown(document),
     }
+    return write_files(out, texts)
+
+
+def write_files(out: str | Path, texts: dict[str, str]) -> list[Path]:
+    """Write ``texts``, by name, to the folder ``out``, each as a whole, and return their paths; ``ConfigError`` if that
+    is impossible."""
     folder = Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -218,7 +224,8 @@ def _describe_layer(geometry: CrossbarGeometry, seed: int) -> dict:
     }
 
 
-def _markdown(document: dict) -> str:
+def markdown(document: dict) -> str:
+    """What ``describe`` returned, for people."""
     lines = [
         f"# {document['module']}", "",
         f"Module `{document['module']}` in `{document['module']}.v`: " + ", ".join(
@@ -226,36 +233,36 @@ def _markdown(document: dict) -> str:
             + f" to {layer['parameters']['cols']} columns" for layer in document["layers"]) + ".", "",
         "## Protocol", "", *(f"- {line}" for line in document["protocol"]), "",
         "## Ports", "",
-        *_table(("port", "direction", "width", "meaning"),
+        *table(("port", "direction", "width", "meaning"),
                 [(f"`{port['name']}`", port["direction"], port["width"], port["meaning"])
                  for port in document["ports"]]),
         "## Streams", "",
     ]
     for entry in document["streams"]:
         lines += [f"### {entry['name']} ({entry['direction']})", "", entry["meaning"], "",
-                  *_table(("bits", "field", "type", "meaning"), _field_rows(entry["fields"]))]
+                  *table(("bits", "field", "type", "meaning"), _field_rows(entry["fields"]))]
     for kind, items in document["operations"].items():
-        lines += [f"## {kind}", "", *_table(("value", "name", "meaning"),
+        lines += [f"## {kind}", "", *table(("value", "name", "meaning"),
                                             [(item["value"], f"`{item['name']}`", item["meaning"]) for item in items])]
     lines += ["## State words", ""]
     for state in document["state_words"]:
         lines += [f"Layer {state['layer']}, in the low {state['width']} bits of a word:", "",
-                  *_table(("words", "content", "bits"), [
+                  *table(("words", "content", "bits"), [
                       (word["count"], word["content"], ", ".join(
                           f"{_bits(field)} `{field['name']}` ({_type(field)})" for field in word["fields"])
                           if "fields" in word else f"{word['width'] - 1}:0") for word in state["words"]])]
     lines += ["## Run-time parameters", ""]
     for layer in document["parameter_words"]:
         lines += [f"Layer {layer['layer']}:", "",
-                  *_table(("parameter", "bits", "value"), [
+                  *table(("parameter", "bits", "value"), [
                       (f"`{word['name']}`", f"{word['bits'] - 1}:0", word["value"]) for word in layer["words"]])]
     lines += ["## Layers", ""]
     columns = [f"layer {layer['layer']}" for layer in document["layers"]]
     for title in ("parameters", "derived"):
         names = document["layers"][0][title]
-        lines += _table((title, *columns), [(f"`{name}`", *(_plain(layer[title][name]) for layer in document["layers"]))
+        lines += table((title, *columns), [(f"`{name}`", *(_plain(layer[title][name]) for layer in document["layers"]))
                                             for name in names])
-    lines += ["## Device", "", *_table(("table", "value"), [(f"`{name}`", _plain(value))
+    lines += ["## Device", "", *table(("table", "value"), [(f"`{name}`", _plain(value))
                                                            for name, value in document["device"].items()])]
     lines += ["## Configuration", "", "```json", json.dumps(document["experiment"], indent=2), "```", "",
               "Made with " + ", ".join(f"{tool} {number}" for tool, number in document["tool_versions"].items()) + "."]
@@ -284,5 +291,6 @@ def _plain(value) -> str:
     return "-" if value is None else str(value)
 
 
-def _table(header: tuple, rows: list[tuple]) -> list[str]:
+def table(header: tuple, rows: list[tuple]) -> list[str]:
+    """The lines of a table in Markdown."""
     return ["| " + " | ".join(map(str, row)) + " |" for row in (header, ("---",) * len(header), *rows)] + [""]

@@ -46,9 +46,8 @@ class Crossbar:
         self.adc = Adc(geometry, device)
         self.accumulator = GradientAccumulator(geometry, self.lfsrs.get("rounding_lfsr"), device)
         self.programmer = StochasticProgrammer(geometry, self.lfsrs["lfsr"], self.counters)
-        displacement, stuck = fixed_in_cells(geometry)
-        self._fixed = torch.tensor(displacement, device=device), torch.tensor(stuck, device=device)
-        self.g = torch.from_numpy(initial_levels(geometry, seed, displacement)).to(device)
+        self._fixed = fixed_in_cells(geometry)
+        self.g = torch.from_numpy(initial_levels(geometry, seed, self._fixed[0])).to(device)
         """Conductance levels, int16 (rows, cols)."""
         self.g_minus = (-self.g).clamp(min=0) if geometry.device.pair else None
         """Of pairs: the levels of the devices that count negative, likewise."""
@@ -206,8 +205,11 @@ class Crossbar:
 
     def _cells(self, where: tuple[torch.Tensor, torch.Tensor]) -> list[Cell]:
         """The cells at the rows and columns ``where``."""
-        arrays = self.g, torch.zeros_like(self.g) if self.g_minus is None else self.g_minus, *self._fixed
-        return [Cell(*values) for values in zip(*(array[where].tolist() for array in arrays), strict=True)]
+        g = self.g[where]
+        g_minus = torch.zeros_like(g) if self.g_minus is None else self.g_minus[where]
+        place = tuple(index.cpu().numpy() for index in where)
+        vectors = g, g_minus, *(array[place] for array in self._fixed)
+        return [Cell(*values) for values in zip(*(vector.tolist() for vector in vectors), strict=True)]
 
     def _replace(self, where: tuple[torch.Tensor, torch.Tensor], cells: list[Cell]):
         self.g[where] = torch.tensor([cell.g for cell in cells], dtype=self.g.dtype, device=self.device)
