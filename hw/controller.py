@@ -36,8 +36,8 @@ class CrossbarController(wiring.Component):
     bias row; an update whose errors are all zero reads none. A forward pass goes fold by fold (the first while the
     drive arrives), an update row by row. Slots are withheld while the queue of events or the row sums have no room, and
     given up to the programmer. An operation starts when all effects of the one before have reached the arrays, so no
-    read overtakes a write; but while the last rows of an update are still on their way, a forward pass already reads
-    the rows before them, if no cell waits to be programmed.
+    read overtakes a write; but while the last rows of an update are still on their way, or have cells that wait to be
+    programmed, a forward pass already reads the rows before them.
 
     Clocks, with ``n`` active rows (bias included): ``n * folds`` a forward pass or update, plus 1 for the first fold
     that is replayed from the list, plus 2 for each programmed cell; ``rows * folds`` for ``PROGRAM``; a clock for each
@@ -176,9 +176,18 @@ class CrossbarController(wiring.Component):
             drained.eq(~used.any() & self.programmed),
             settled.eq(~changed.any() & self.programmed),
         ]
-        reached = Signal(index_bits(rows))  # the scan is through with the rows before this one
+        # What a forward pass may read after a scan: rows ascend, so all before that of the slot which was through last,
+        # or, while cells are programmed, was through last when that began.
+        reached, oldest = Signal(index_bits(rows)), Signal(index_bits(rows))
+        programming, passed = Signal(), Signal()
+        m.d.comb += [
+            programming.eq(~self.programmed | patched.any()),
+            passed.eq(drive.row < Mux(programming, oldest, reached)),
+        ]
         with m.If(self.visited):
             m.d.sync += reached.eq(self.visited_row)
+        with m.If(~programming):
+            m.d.sync += oldest.eq(reached)
 
         counts = {name: Signal(COUNTER_BITS, name=name) for name in COUNTERS}
         position = Signal(range(max(len(COUNTERS), len(parameters(geometry)))))  # in a list of words
@@ -221,7 +230,7 @@ class CrossbarController(wiring.Component):
                 m.d.comb += self.command.ready.eq(drained & self.adc_idle | early)
                 with m.If(self.command.valid & self.command.ready):
                     with m.If(~early):
-                        m.d.sync += reached.eq(0)
+                        m.d.sync += [reached.eq(0), oldest.eq(0)]
                     m.d.sync += Cat(operation, self.boost).eq(self.command.payload)
                     with m.Switch(self.command.payload.operation):
                         # Errors may come before the last fold has gone forward, so they are taken from then on.
@@ -249,9 +258,8 @@ class CrossbarController(wiring.Component):
 
             with m.State("listen"):
                 closing = drive.last & (not geometry.bias)
-                passed = self.programmed & ~patched.any() & (drive.row < reached)
                 m.d.comb += [
-                    self.x.ready.eq((settled | passed | ~forward) & (~closing | adc_free)),
+                    self.x.ready.eq(~forward | (settled | passed & ~serves) & (~closing | adc_free)),
                     slot.address.eq(drive.row),
                     slot.x.eq(drive.x),
                     slot.first.eq(fresh),
@@ -288,7 +296,7 @@ class CrossbarController(wiring.Component):
                         slot.x.eq(entry.x),
                         slot.first.eq(fresh),
                         slot.last.eq(closing),
-                        slot.forward.eq(~closing | adc_free),
+                        slot.forward.eq((~closing | adc_free) & ~serves),
                     ]
                     with m.If(count == 0):
                         m.d.comb += slot.x.eq(0)

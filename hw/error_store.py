@@ -56,17 +56,17 @@ class ErrorStore(wiring.Component):
             self.complete.eq(~taking | finish),
             self.zero.eq(clear & ~(self.d.valid & self.d.ready & (self.d.payload.delta.as_value() != 0))),
         ]
-        if geometry.folds == 1:  # the errors are read where they are gathered, for a little longer
-            with m.If(delay(m, self.start, READ - 1)):
-                m.d.sync += gathered.eq(0)
         for index in range(geometry.lanes):
             place = index % self.errors
             with m.If(self.d.valid & self.d.ready & (lane == index - place)):
                 m.d.sync += gathered[index].eq(self.d.payload.delta[place])
 
         if geometry.folds == 1:
+            emptied = delay(m, self.start, READ - 1)  # the errors are read where they are gathered, until then
+            with m.If(emptied):
+                m.d.sync += gathered.eq(0)
             m.d.comb += [
-                here.eq(1),
+                here.eq(~emptied),
                 lane.eq(self.d.payload.col),
                 finish.eq(self.d.valid & self.d.ready & self.d.payload.last),
                 self.word.eq(gathered),

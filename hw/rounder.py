@@ -63,6 +63,7 @@ class StochasticRounder(wiring.Component):
             m.d.sync += magnitude.eq(Mux(self.chi[lane] < 0, -self.chi[lane], self.chi[lane]))
             negative = delay(m, self.chi[lane] < 0, ROUNDING - 2)
             whole = delay(m, magnitude[shift:], ROUNDING - 3)
+            zero = delay(m, ~magnitude.any(), ROUNDING - 3)  # nothing is asked for
             fraction = magnitude[:shift] if shift else Const(0, 1)
             place = Signal(geometry.device.curve.bits + CURVE_REST_BITS, name=f"place_{lane}")
             m.d.comb += [place.eq(fraction << len(place) >> shift), read.addr.eq(place[CURVE_REST_BITS:])]
@@ -81,7 +82,7 @@ class StochasticRounder(wiring.Component):
             ]
             for more, multiple in enumerate(multiples):
                 count = Signal(range(limit + 1), name=f"count_{more}_{lane}")
-                m.d.comb += count.eq(Mux(whole + more > limit, limit, whole + more))
+                m.d.comb += count.eq(Mux(zero, 0, Mux(whole + more > limit, limit, whole + more)))
                 m.d.sync += multiple.eq(Mux(negative, -count, count))
             m.d.comb += self.rounded[lane].eq(chosen << shift)
         return m
