@@ -40,6 +40,8 @@ SILENCE = 0.05
 """Seconds without a byte after which the board is asked how things stand."""
 PATIENCE = 10.0
 """Seconds of silence or noise after which the link is given up."""
+LONGEST_INTERVAL = 16
+"""Silences after which the board is asked again at the latest; it starts with one and doubles."""
 NOISE = 1e-5
 """Seconds that a byte counts for that belongs to no sound frame."""
 QUIET_POLLS = 5
@@ -133,10 +135,11 @@ class Link:
         self._token = 0
         self._asked: int | None = None  # number of the next frame when the question under way was asked
         self._status = Header(0, 0, 0, 0, 0, 0, 0)
-        self._missing = False  # frames of beats that the board had sent before that status
+        self._missing = 0  # frames of beats that the board had sent before that status
         self._incomplete = b""  # start of a frame
         self._silence = 0.0
         self._quiet = 0
+        self._waits, self._interval = 0, 1  # silent reads; those after which to ask again
         self._slots = 0
         hello = frame(struct.pack("<BH", ToBoard.HELLO, self._session))
         # The flag in front ends whatever was cut off before.
@@ -175,8 +178,11 @@ class Link:
         """Send what there is room for, and take what has come, waiting a moment for it."""
         self._send()
         if self._wait():
-            self._ask()
-            self._quiet += self.idle
+            self._waits += 1
+            if self._waits >= self._interval:
+                self._waits, self._interval = 0, min(2 * self._interval, LONGEST_INTERVAL)
+                self._ask()
+                self._quiet += self.idle
         elif self._unacknowledged and not (self._queue and self._room):
             self._write(frame(bytes([ToBoard.ACK, 0, self._expected])))
             self._unacknowledged = False
@@ -227,6 +233,7 @@ class Link:
                             "the bitstream is loaded")
         if not data:
             return True
+        self._waits = 0
         *frames, self._incomplete = (self._incomplete + data).split(_FLAG)
         for escaped in frames:
             if escaped:
@@ -250,21 +257,19 @@ class Link:
         self._silence = 0.0
         if header.session != self._session:
             raise BoardResetError("the board was reset, or is used by another program")
-        missing = header.number != self._expected
-        if header.kind >= ToHost.DATA and not missing:
-            self._expected = (self._expected + 1) % 256
+        missing = _ahead(header.number, self._expected)
+        if header.kind >= ToHost.DATA:
             self._unacknowledged = True
-            self._quiet = 0
-            self.received(header.kind - ToHost.DATA, payload)
-        elif header.kind >= ToHost.DATA and _ahead(header.number, self._expected) < 0:
-            missing = False  # is known already
-            self._unacknowledged = True
-        self._status, self._missing = header, missing
+            if missing == 0:
+                self._expected = (self._expected + 1) % 256
+                self._quiet = 0
+                self.received(header.kind - ToHost.DATA, payload)
+        self._status, self._missing = header, max(0, missing)
         while self._unconfirmed and _ahead(header.expected, self._unconfirmed[0][0]) > 0:
             self._unconfirmed.popleft()
         if self._asked is not None and header.echo == self._token:
             # Whatever was sent before the question has arrived or is lost.
-            lost, self._asked = self._asked != header.expected, None
+            lost, self._asked, self._interval = _ahead(self._asked, header.expected) > 0, None, 1
             if lost:
                 self.retransmissions += len(self._unconfirmed)
                 self._write(b"".join(self._framed(*unconfirmed) for unconfirmed in self._unconfirmed))
@@ -286,8 +291,7 @@ class Link:
         self._token = self._token % 255 + 1  # never 0, as after a reset
         self._asked = self._next % 256
         kind = ToBoard.RESEND if self._missing else ToBoard.POLL
-        if self._missing:
-            self.retransmissions += _ahead(self._status.number, self._expected)
+        self.retransmissions += self._missing
         self._unacknowledged = False
         self._write(_FLAG + frame(bytes([kind, self._token, self._expected])))
 

@@ -64,12 +64,15 @@ class Collector(wiring.Component):
             self.byte.eq(read.data),
             write.addr.eq(Cat(length, slot)),
         ]
-        with m.If(self.acknowledge & ((self.acknowledged - oldest)[:8] <= (filling - oldest)[:8])):
+        acknowledged = (self.acknowledged - oldest)[:8]
+        with m.If(self.take):
+            m.d.sync += self.number.eq(self.number + 1)
+        with m.If(self.acknowledge & (acknowledged <= (filling - oldest)[:8])):
             m.d.sync += oldest.eq(self.acknowledged)
+            with m.If((self.number - oldest)[:8] < acknowledged):
+                m.d.sync += self.number.eq(self.acknowledged)
         with m.If(self.resend):
             m.d.sync += self.number.eq(oldest)
-        with m.Elif(self.take):
-            m.d.sync += self.number.eq(self.number + 1)
 
         ports = [getattr(self, name) for name in self.streams]
         sizes = [beat_bytes(Shape.cast(shape).width) for shape in self.streams.values()]
