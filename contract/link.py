@@ -38,8 +38,8 @@ class ToBoard(enum.IntEnum):
     """Kinds of frames that the host sends."""
 
     HELLO = 1
-    """Opens the session `b a`: unless it is open already, everything behind the link is reset, and sequence numbers
-    start at 0. Session 0 closes. Answered by HELLO."""
+    """Opens the session with the bytes `a` (low) and `b`: unless it is open already, everything behind the link is
+    reset, and sequence numbers start at 0. Session 0 closes. Answered by HELLO."""
     DATA = 2
     """The frame number `a` of beats for the board's streams. Taken if it is the next one expected, else dropped;
     answered by the status in either case. Acknowledges as ACK does."""
@@ -79,8 +79,8 @@ TO_HOST_HEADER = {
     "expected": "number of the next DATA to be taken",
     "delivered": "number of the oldest DATA whose beats have not all been delivered; room is made in that order",
     "number": "of this frame of beats; otherwise, of the next one that will be sent",
-    "session_low": "session, 0 after a reset of the board",
-    "session_high": "",
+    "session_low": "low byte of the session, which is 0 after a reset of the board",
+    "session_high": "its other byte",
     "flags": "see below",
 }
 """Fields, a byte each, with their meanings. A board reads them out in this order while it sends, so a later one may be
