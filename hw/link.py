@@ -94,6 +94,7 @@ class Link(wiring.Component):
         # Sending: the frame's kind and number are those of its start.
         kind, number, length = Signal(8), Signal(8), Signal(8)
         place = Signal(range(SLOT))
+        field = Signal(8)  # read out, as what it is read from may change while it is sent
         fields |= {"kind": kind, "number": number}
         greeting = Array(Const(byte, 8) for byte in bytes([PROTOCOL_VERSION, self.slots]) + self.digest)
         m.d.comb += [collector.read_number.eq(number), collector.place.eq(place)]
@@ -112,15 +113,21 @@ class Link(wiring.Component):
                     m.d.sync += [status.eq(0), kind.eq(ToHost.STATUS)]
                     m.next = "header"
             with m.State("header"):
+                m.d.sync += field.eq(Array(fields.values())[place[:3]])
+                with m.If(place == len(fields) - 1):
+                    m.d.sync += trouble.eq(0)
+                m.next = "field"
+            with m.State("field"):
                 m.d.comb += [
-                    framer.i.payload.byte.eq(Array(fields.values())[place[:3]]),
+                    framer.i.payload.byte.eq(field),
                     framer.i.payload.last.eq((place == len(fields) - 1) & (length == 0)),
                     framer.i.valid.eq(1),
                 ]
                 with m.If(framer.i.ready):
                     m.d.sync += place.eq(place + 1)
+                    m.next = "header"
                     with m.If(place == len(fields) - 1):
-                        m.d.sync += [place.eq(0), trouble.eq(0)]
+                        m.d.sync += place.eq(0)
                         m.next = "fetch"
                         with m.If(length == 0):
                             m.next = "wait"

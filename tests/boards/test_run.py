@@ -20,7 +20,7 @@ from spinloom.sim.board import Noise, SimulatedBoard
 
 LAYERS = [{"cols": 6, "lanes": 3, "bias": True, "weight_step": -2, "z_frac": 6},
           {"cols": 10, "lanes": 5, "weight_step": -1, "z_bits": 8, "z_frac": 4}]
-SAMPLES = 40
+SAMPLES, TEST = 40, 60
 
 
 def small(**fields):
@@ -50,7 +50,7 @@ def board(powered):
 def whole(powered, tmp_path_factory):
     """An undisturbed run: its answer and its state."""
     folder = tmp_path_factory.mktemp("whole")
-    answer = run.run(small(), port=powered.port, samples=SAMPLES, test_samples=20, out=folder)
+    answer = run.run(small(), port=powered.port, samples=SAMPLES, test_samples=TEST, out=folder)
     with np.load(folder / "state.npz") as file:
         state = dict(file)
     return answer, state
@@ -59,10 +59,17 @@ def whole(powered, tmp_path_factory):
 def test_run(whole):
     answer, state = whole
     assert answer["bit_exact"]
-    assert (answer["samples"], answer["test_samples"], answer["resets"]) == (SAMPLES, 20, 0)
+    assert (answer["samples"], answer["test_samples"], answer["resets"]) == (SAMPLES, TEST, 0)
     assert 0 <= answer["test_accuracy"] <= 100
     assert answer["samples_per_second_link"] == pytest.approx(300_000 / answer["link_bytes_per_sample"], rel=0.01)
     assert int(state["sample"]) == SAMPLES
+
+
+def test_nothing_is_sent_again_over_a_sound_line(board, tmp_path):
+    """However slowly the simulation goes, and whatever the numbers of frames look like on the line."""
+    answer = run.run(small(), port=board.port, samples=1200, test_samples=1, out=tmp_path)
+    assert answer["bit_exact"]
+    assert answer["retransmissions"] == 0
 
 
 def test_run_over_a_bad_line_with_resets(whole, board, tmp_path, monkeypatch):
@@ -77,7 +84,7 @@ def test_run_over_a_bad_line_with_resets(whole, board, tmp_path, monkeypatch):
     board.to_board, board.to_host = to_board, Noise(Random(2), 0.001)
     monkeypatch.setattr(run, "SPAN", 10)
     monkeypatch.setattr(run, "CHECKPOINT_SECONDS", 0)
-    answer = run.run(small(), port=board.port, samples=SAMPLES, test_samples=20, out=tmp_path)
+    answer = run.run(small(), port=board.port, samples=SAMPLES, test_samples=TEST, out=tmp_path)
     assert answer["bit_exact"]
     assert answer["resets"] == 2
     assert answer["retransmissions"] > 0
@@ -119,7 +126,7 @@ def test_a_board_that_is_unplugged_loses_nothing(whole, board, tmp_path, monkeyp
     with pytest.raises(LinkError, match=r"the port .* is gone: .* is saved, continue with --resume"):
         run.run(small(), port=board.port, samples=SAMPLES, out=tmp_path)
     monkeypatch.undo()
-    resumed = run.run(small(), port=board.port, samples=SAMPLES, test_samples=20, out=tmp_path, resume=True)
+    resumed = run.run(small(), port=board.port, samples=SAMPLES, test_samples=TEST, out=tmp_path, resume=True)
     assert resumed["digest"] == whole[0]["digest"]
 
 
@@ -142,7 +149,7 @@ def test_an_interrupted_run_resumes_to_the_same_bits(whole, board, tmp_path, mon
     monkeypatch.undo()
     with pytest.raises(ConfigError, match="another configuration"):
         run.run(small(seed=9), port=board.port, samples=SAMPLES, out=tmp_path, resume=True)
-    resumed = run.run(small(), port=board.port, samples=SAMPLES, test_samples=20, out=tmp_path, resume=True)
+    resumed = run.run(small(), port=board.port, samples=SAMPLES, test_samples=TEST, out=tmp_path, resume=True)
     assert resumed["digest"] == whole[0]["digest"]
     assert resumed["training_accuracy"] == whole[0]["training_accuracy"]
 
