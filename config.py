@@ -1,7 +1,8 @@
 """The description of an experiment: typed, validated, loaded from TOML or built in Python.
 
-``load("mnist-dw5")`` reads a preset, ``load("path/to/mine.toml")`` a file. ``Experiment.crossbars``
-derives, once, the integers from which golden model and RTL are built.
+``load("mnist-dw5")`` reads a preset, ``load("path/to/mine.toml")`` a file. A device may have a file of its own, which
+``device = "mine.toml"`` refers to, relative to the experiment's. ``Experiment.crossbars`` derives, once, the integers
+from which golden model and RTL are built.
 """
 
 import tomllib
@@ -12,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from .contract.device import Device, DeviceTables, DomainWallDevice, IdealDevice
+from .contract.device import SIGMA_BITS, SIGMA_FRAC, DeviceTables
 from .contract.geometry import (
     ActivationFormat,
     ConfigError,
@@ -20,11 +21,16 @@ from .contract.geometry import (
     Loss,
     Neuron,
     Residual,
+    Rounding,
     divisors,
     neuron_format,
 )
+from .contract.hashing import CELL_STREAM, hash_base
 from .contract.lfsr import MAX_SEGMENTS
+from .contract.specification import KINDS, Device
 
+_ONE, _MANY = "float", "tuple[float, ...]"
+"""How pydantic names the two forms of ``PerState``."""
 PRESETS = Path(__file__).parent / "configs"
 
 
@@ -58,20 +64,49 @@ class Input(_Section):
 class UpdateRule(_Section):
     """How a requested change of weight becomes write pulses, and what is carried over."""
 
-    rounding: Literal["threshold"] = "threshold"
-    threshold: Annotated[float, Field(gt=0)] = 1.0
+    rounding: Rounding = "threshold"
+    """``threshold`` truncates the residual to whole multiples of the threshold; ``stochastic`` rounds it up or down by
+    the switching curve of the device, and leaves nothing over (``residual`` is then ``none``)."""
+    threshold: Annotated[float, Field(gt=0, le=1 << 24)] = 1.0
     """Residual, in levels, from which on a cell is programmed: the noise tolerance margin."""
     residual: Residual = "verified"
-    """``verified`` subtracts the change read back, ``nominal`` the change asked for (open loop)."""
+    """``verified`` subtracts the change read back, ``nominal`` the change asked for (open loop), ``none`` drops it."""
 
 
 class WriteRule(_Section):
     """Ex-situ program-and-verify."""
 
-    margin: Annotated[float, Field(ge=0)] = 0.25
+    margin: Annotated[float, Field(ge=0, le=1 << 16)] = 0.25
     """Accepted distance from the nominal state, in levels."""
     max_attempts: Annotated[int, Field(ge=1, le=255)] = 16
     """Write pulses spent on a cell before it is given up."""
+
+
+class Host(_Section):
+    """Training from outside: a host works the gradients of each mini-batch out of the machine's integers, and hands the
+    increments that its optimiser makes of them to ``apply``. Its learning rate, ``2**-learning_rate_shifts[e]``, is
+    in levels."""
+
+    optimizer: Literal["sgd", "adam"] = "adam"
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
+    """Of Adam: decay of the mean gradient and of its mean square."""
+    epsilon: Annotated[float, Field(gt=0)] = 1e-8
+    """Of Adam: added to the root of the mean square."""
+
+
+class Transfer(_Section):
+    """Ex-situ training: a precursor is trained, and the states of its cells are written into fresh devices."""
+
+    precursor: Device | None = None
+    """Device of the precursor, of as many states; the experiment's own unless given."""
+
+
+class Converters(_Section):
+    """What all converters of the array share. The resolution of the ADCs is each layer's ``z_bits``; that of the DACs
+    is ``input.bits`` and, behind a neuron, ``activation_bits``."""
+
+    read_noise: Annotated[float, Field(ge=0, le=((1 << SIGMA_BITS) - 1) / (1 << SIGMA_FRAC))] = 0.0
+    """Standard deviation of the noise of a reading of a column, in least significant bits of the ADC."""
 
 
 class Layer(_Section):
@@ -119,6 +154,11 @@ class Experiment(_Section):
     device: Device
     update: UpdateRule = UpdateRule()
     write: WriteRule = WriteRule()
+    converters: Converters = Converters()
+    host: Host | None = None
+    """Training by the machine itself unless given."""
+    transfer: Transfer | None = None
+    """Training in situ unless given."""
     layers: Annotated[tuple[Layer, ...], Field(min_length=1, max_length=MAX_SEGMENTS)]
 
     @field_validator("layers")
@@ -145,13 +185,17 @@ class Experiment(_Section):
         if self.loss == "cross_entropy" and not 1 <= last.delta_frac < last.delta_bits:
             raise ValueError(f"layers[{len(self.layers) - 1}].delta_frac={last.delta_frac}: cross-entropy needs "
                              f"1 to delta_bits-1={last.delta_bits - 1}")
+        if self.transfer and self.transfer.precursor:
+            states = self.transfer.precursor.compile().states
+            if states != self.device_tables.states:
+                raise ValueError(f"transfer.precursor has {states} states; the device has {self.device_tables.states}")
         self.crossbars  # noqa: B018 - derives, and thereby checks, every width
         return self
 
     @cached_property
     def device_tables(self) -> DeviceTables:
         """The compiled device, shared by all crossbars."""
-        return self.device.compile()
+        return self.device.compile(certain=self.update.rounding == "stochastic")
 
     @cached_property
     def crossbars(self) -> tuple[CrossbarGeometry, ...]:
@@ -176,17 +220,27 @@ class Experiment(_Section):
                 source_delta_frac=before.delta_frac if before else 0,
                 chi_bits=layer.chi_bits, chi_frac=layer.chi_frac,
                 threshold=floor(self.update.threshold * 2.0**layer.chi_frac + 0.5),
-                residual=self.update.residual,
+                rounding=self.update.rounding, residual=self.update.residual,
                 margin=floor(self.write.margin * 2.0**device.sub_bits + 0.5),
                 max_attempts=self.write.max_attempts,
                 init_states=(init[0], init[-1]),
                 learning_rate_shifts=(min(self.learning_rate_shifts), max(self.learning_rate_shifts)),
+                cell_seed=hash_base(self.seed, CELL_STREAM + index) if device.differs else 0,
+                read_noise=floor(self.converters.read_noise * (1 << SIGMA_FRAC) + 0.5),
                 device=device,
             ))
             inputs, source = layer.cols, layer.neuron
             if source is not None:
                 x = neuron_format(source, layer.activation_bits, layer.z_frac)
         return tuple(crossbars)
+
+    @property
+    def precursor(self) -> "Experiment":
+        """What is trained before a transfer: this experiment, with the precursor's device."""
+        document = self.model_dump(exclude={"name", "transfer"})
+        if self.transfer and self.transfer.precursor:
+            document["device"] = self.transfer.precursor.model_dump()
+        return parse(document, f"{self.name}-precursor")
 
     def learning_rate_shift(self, epoch: int) -> int:
         """The shift of ``epoch``, counted from 0."""
@@ -197,9 +251,27 @@ def _allowed(place: tuple) -> list[str]:
     """The fields of the section that the last element of ``place`` is in."""
     if len(place) == 1:
         return list(Experiment.model_fields)
-    sections = {"input": Input, "update": UpdateRule, "write": WriteRule, "layers": Layer,
-                "device": {"ideal": IdealDevice, "domain_wall": DomainWallDevice}.get(place[1])}
+    sections = {"input": Input, "update": UpdateRule, "write": WriteRule, "converters": Converters, "host": Host,
+                "transfer": Transfer, "layers": Layer,
+                "device": KINDS.get(place[1])}
     return list(sections[place[0]].model_fields)
+
+
+def _explain(error: ValidationError, name: str) -> str:
+    """The first of the errors in ``name``, in one line that names field and value."""
+    first, *others = error.errors()
+    if first["loc"][-1:] == (_ONE,) and isinstance(first["input"], list | tuple):
+        first = others[0]  # of the two that one figure, or many, may be: what was given
+    loc = [part for part in first["loc"] if part not in (_ONE, _MANY)]
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "union_tag_not_found":
+        message = f"kind is missing; it must be one of {', '.join(KINDS)}"
+    if first["type"] == "extra_forbidden":
+        message = f"unknown field; allowed are {', '.join(_allowed(first['loc']))}"
+    told = first["type"] == "value_error" or isinstance(first["input"], dict | list | tuple)
+    given = "" if told else f"={first['input']!r}"
+    return f"{name}: {place + given + ': ' if place else ''}{message}"
 
 
 def parse(document: dict, name: str) -> Experiment:
@@ -207,28 +279,69 @@ def parse(document: dict, name: str) -> Experiment:
     try:
         return Experiment.model_validate({"name": name} | document)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
-        message = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "extra_forbidden":
-            message = f"unknown field; allowed are {', '.join(_allowed(first['loc']))}"
-        told = first["type"] == "value_error" or isinstance(first["input"], dict | list | tuple)
-        given = "" if told else f"={first['input']!r}"
-        raise ConfigError(f"{name}: {place + given + ': ' if place else ''}{message}") from None
+        raise ConfigError(_explain(error, name)) from None
 
 
-def load(source: str) -> Experiment:
-    """The experiment of a preset's name or a TOML file's path; ``ConfigError`` if there is none."""
-    path = Path(source)
-    if path.suffix != ".toml":
-        path = PRESETS / f"{source}.toml"
-        if not path.is_file():
-            known = ", ".join(sorted(preset.stem for preset in PRESETS.glob("*.toml")))
-            raise ConfigError(f"no preset {source!r}; presets are {known}; a file's name must end in .toml")
+class _DeviceFile(_Section):
+    device: Device
+
+
+def parse_device(document: dict, name: str) -> Device:
+    """A device from the fields of the section ``device``; ``ConfigError`` in one line if it is not valid."""
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        return _DeviceFile(device=document).device
+    except ValidationError as error:
+        raise ConfigError(_explain(error, name)) from None
+
+
+def load(source: str, device: str | None = None) -> Experiment:
+    """The experiment of a preset's name or a TOML file's path; if given, ``device`` names, for ``load_device``, the
+    device to take the place of its own. ``ConfigError`` if there is none."""
+    path = _experiment_path(source)
+    document = _read(path)
+    if device is not None:
+        document["device"] = load_device(device).model_dump()
+    elif isinstance(document.get("device"), str):
+        document["device"] = load_device(document["device"], path.parent).model_dump()
+    return parse(document, path.stem)
+
+
+def load_device(source: str, folder: Path = Path()) -> Device:
+    """The device that ``source`` names: a kind, with the defaults of its fields; a preset, which has one; or the path,
+    relative to ``folder``, of a TOML file, that of a device, which holds the fields of the section ``device``, or that
+    of an experiment, which has such a section. ``ConfigError`` if there is none."""
+    if source in KINDS:
+        return parse_device({"kind": source}, source)
+    path = folder / source if Path(source).suffix == ".toml" else PRESETS / f"{source}.toml"
+    if path.parent == PRESETS and not path.is_file():
+        raise ConfigError(f"no device {source!r}; a device is a file, whose name must end in .toml, or that of a kind "
+                          f"({', '.join(KINDS)}) or of a preset ({_presets()})")
+    document = _read(path)
+    if "layers" in document:
+        document = document.get("device", {})
+        if isinstance(document, str):
+            raise ConfigError(f"{path} takes its device from {document}; name that instead")
+    return parse_device(document, str(path))
+
+
+def _presets() -> str:
+    return ", ".join(sorted(preset.stem for preset in PRESETS.glob("*.toml")))
+
+
+def _experiment_path(source: str) -> Path:
+    path = Path(source)
+    if path.suffix == ".toml":
+        return path
+    path = PRESETS / f"{source}.toml"
+    if not path.is_file():
+        raise ConfigError(f"no preset {source!r}; presets are {_presets()}; a file's name must end in .toml")
+    return path
+
+
+def _read(path: Path) -> dict:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
-    return parse(document, path.stem)

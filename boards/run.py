@@ -15,9 +15,8 @@ from tqdm import tqdm
 
 from .. import runs
 from ..config import Experiment
-from ..contract.geometry import ConfigError
+from ..contract.geometry import ConfigError, design_digest
 from ..contract.hashing import sample_order
-from ..contract.link import design_digest
 from ..model import data
 from ..model.kernel import Kernel
 from ..model.network import Network
@@ -176,6 +175,7 @@ class Machine:
                 self.link.open()
                 driver = NetworkDriver(LinkBench(self.link), self.experiment.crossbars, self.experiment.loss)
                 self.golden.load(self.proven.state)
+                complete(driver.configure(self.experiment.crossbars))  # another program may have replaced parameters
                 complete(driver.load(self.proven.state))
                 self._save()
                 self._train(driver, stop, progress)

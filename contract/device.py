@@ -1,46 +1,77 @@
-"""Memory devices: physical specifications, and their compilation to the integer tables that the
-golden model and the RTL consume.
+"""A memory device as integers: all that golden model and RTL know of it.
 
-Physical quantities are in units of one *level*, the spacing of neighbouring nominal states. The
-conductance level ``g`` of a cell is an integer in *sub-levels*, ``2**sub_bits`` to a level. Nominal
-state ``s`` of ``n`` lies at ``(s - (n - 1) / 2)`` levels, so a device is balanced around zero.
+The conductance level ``g`` of a cell is an integer in *sub-levels*, ``2**sub_bits`` to a *level*, the spacing of
+neighbouring nominal states. Nominal state ``s`` of ``n`` lies at ``(s - (n - 1) / 2)`` levels, so a device is balanced
+around zero. Where the tables come from is `contract.specification`'s business.
 """
 
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from dataclasses import dataclass, field
+from typing import Literal
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-
-from . import tables
-
-SIGMA_BITS = 8
+SIGMA_BITS = 10
 SIGMA_FRAC = 4
-"""Width and fraction bits of the write-noise table, in sub-levels."""
+"""Width and fraction bits of noise tables, in sub-levels."""
+PROBABILITY_BITS = 16
+"""Fraction bits of a probability; 1 is ``2**PROBABILITY_BITS``, which a drawn word is always below."""
+SEGMENT_BITS = 4
+"""log2 of the most segments into which the range of a ``step`` device is divided."""
+CURVE_BITS = 4
+"""log2 of the segments of a continuous switching curve."""
+MAX_CURVE_BITS = 6
+"""Finest resolution of a pulse length, in bits."""
+CURVE_REST_BITS = 12
+"""Bits of the position within a segment of a switching curve."""
+
+Kernel = Literal["landing", "step", "switching"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SwitchingCurve:
+    """Probability of switching for a fraction of a level, piecewise linear (arithmetic 3.2)."""
+
+    base: tuple[int, ...]
+    """Probability at the start of each of ``2**bits`` segments, in units of ``2**-PROBABILITY_BITS``."""
+    slope: tuple[int, ...]
+    """Change over each segment; not negative."""
+
+    @property
+    def bits(self) -> int:
+        """log2 of the number of segments."""
+        return (len(self.base) - 1).bit_length()
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceTables:
-    """A device as integers: all that a crossbar, golden or RTL, knows of it.
+    """A device as its kernel and integer tables (arithmetic 3). Sub-levels unless said otherwise."""
 
-    A write pulse toward state ``t`` lands at
-    ``saturate(mean[t] + round_shift(sigma[t] * normal[u], SIGMA_FRAC + NORMAL_FRAC), g_bits)``
-    where ``u`` is the low ``NORMAL_INDEX_BITS`` bits of one drawn word.
-    """
-
+    kernel: Kernel
+    """What a write pulse does: lands at a state, steps up or down, or switches to the neighbouring state."""
     sub_bits: int
     """log2 of the sub-levels in a level."""
+    states: int
+    """Number of nominal states."""
     g_bits: int
     """Width of the signed conductance level."""
-    mean: tuple[int, ...]
-    """Mean landing point of each state, signed, sub-levels."""
-    sigma: tuple[int, ...]
-    """Write noise toward each state, unsigned, sub-levels times ``2**SIGMA_FRAC``."""
-
-    @property
-    def states(self) -> int:
-        """Number of nominal states."""
-        return len(self.mean)
+    pair: bool = False
+    """Whether a cell is the difference of two devices that can only be set; ``step`` only."""
+    span: int = 0
+    """``step``: largest level of one device, from 0."""
+    mean: tuple[int, ...] = ()
+    """``landing``: mean landing point of each state. ``step``: mean step of each segment, and after those upward,
+    unless it is a pair, those downward; all signed, ``g_bits`` wide."""
+    sigma: tuple[int, ...] = ()
+    """Cycle-to-cycle noise of each entry of ``mean``: unsigned, times ``2**SIGMA_FRAC``."""
+    probability: tuple[int, ...] = ()
+    """``switching``: probability of a pulse up from each state, then of a pulse down."""
+    variation: int = 0
+    """Device-to-device variation of ``mean``, as ``sigma``."""
+    stuck: int = 0
+    """Fraction of cells that do not move, in units of 2**-16."""
+    refresh_high: int = 0
+    refresh_low: int = 0
+    """A pair is refreshed when its larger level is above the one and its smaller above the other."""
+    curve: SwitchingCurve | None = field(default=None)
+    """For stochastic rounding, where the device can do it."""
 
     @property
     def origin(self) -> int:
@@ -57,80 +88,41 @@ class DeviceTables:
         """Highest conductance level at which a cell is in its first state."""
         return self.origin + (1 << self.sub_bits - 1) - 1
 
+    @property
+    def g_range(self) -> tuple[int, int]:
+        """Least and largest conductance level that a cell can be given: those of its width, or for a ``step`` device
+        those that its tables cover."""
+        if self.kernel == "step":
+            highest = self.span if self.pair else self.span // 2
+            return -highest, highest
+        return -(1 << self.g_bits - 1), (1 << self.g_bits - 1) - 1
+
+    @property
+    def segment_shift(self) -> int:
+        """Right shift from the level of a ``step`` device to its segment."""
+        return segment_shift(self.span)
+
+    @property
+    def segments(self) -> int:
+        """Segments of a ``step`` device's range."""
+        return (self.span >> self.segment_shift) + 1
+
+    @property
+    def minus_bits(self) -> int:
+        """Width of the unsigned level ``g_minus`` that is stored beside the ``g`` of a pair; 0 without."""
+        return self.span.bit_length() if self.pair else 0
+
+    @property
+    def differs(self) -> bool:
+        """Whether cells differ from one another: by variation, or in that some are stuck."""
+        return bool(self.variation or self.stuck)
+
 
 def nominal(state: int, states: int, sub_bits: int) -> int:
     """Nominal conductance level of ``state``, in sub-levels; exact, as ``sub_bits >= 1``."""
     return (2 * state - (states - 1)) << sub_bits - 1
 
 
-class _Device(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    states: Annotated[int, Field(ge=2, le=64)] = 5
-    """Number of nominal states."""
-    sub_bits: Annotated[int, Field(ge=1, le=6)] = 3
-    """log2 of the sub-levels by which the level of one state spacing is resolved."""
-
-
-class IdealDevice(_Device):
-    """Lands exactly on the nominal state it is programmed to."""
-
-    kind: Literal["ideal"]
-
-    def compile(self) -> DeviceTables:
-        """The integer tables of this device."""
-        return _compile(self, [0.0] * self.states, [0.0] * self.states)
-
-
-class DomainWallDevice(_Device):
-    """A domain wall pinned at one of a few positions. One pulse moves it toward the target
-    state, where it comes to rest at N(mean[target], sigma[target]).
-
-    Source: Misba et al., IEEE Access 10:84946, 2022 (arXiv 2111.07284); sizes of the noise are
-    the user's.
-    """
-
-    kind: Literal["domain_wall"]
-    sigma: float | tuple[float, ...] = 0.2
-    """Cycle-to-cycle write noise in levels: one figure, or one a state. Noise of less than half a
-    sub-level is rounded away; a larger ``sub_bits`` resolves it."""
-    offset: float | tuple[float, ...] = 0.0
-    """Displacement of the mean landing point from the nominal state in levels: one, or one a state."""
-
-    @model_validator(mode="after")
-    def _check(self):
-        limit = ((1 << SIGMA_BITS) - 1) / (1 << SIGMA_FRAC + self.sub_bits)
-        for name, lowest, highest in (("sigma", 0.0, limit), ("offset", -1.0, 1.0)):
-            value = getattr(self, name)
-            if isinstance(value, tuple) and len(value) != self.states:
-                raise ValueError(f"{name}={value}: give one value, or one for each of the {self.states} states")
-            for number in self._per_state(name):
-                if not lowest <= number <= highest:
-                    raise ValueError(f"{name}={number}: must lie in {lowest:g} to {highest:g} levels")
-        means = np.arange(self.states) + np.array(self._per_state("offset"))
-        if not (np.diff(means) > 0).all():
-            raise ValueError(f"offset={self.offset}: the mean landing points must ascend with the state")
-        return self
-
-    def _per_state(self, name: str) -> list[float]:
-        value = getattr(self, name)
-        return list(value) if isinstance(value, tuple) else [value] * self.states
-
-    def compile(self) -> DeviceTables:
-        """The integer tables of this device."""
-        return _compile(self, self._per_state("offset"), self._per_state("sigma"))
-
-
-Device = Annotated[IdealDevice | DomainWallDevice, Field(discriminator="kind")]
-
-
-def _compile(device: _Device, offset: list[float], sigma: list[float]) -> DeviceTables:
-    scale = 1 << device.sub_bits
-    mean = [nominal(s, device.states, device.sub_bits) + int(np.floor(offset[s] * scale + 0.5))
-            for s in range(device.states)]
-    noise = [int(np.floor(value * (scale << SIGMA_FRAC) + 0.5)) for value in sigma]
-    shift = SIGMA_FRAC + tables.NORMAL_FRAC
-    widest = int(tables.normal_quantiles().max())
-    reach = max(abs(m) + (s * widest + (1 << shift - 1) >> shift) for m, s in zip(mean, noise, strict=True))
-    return DeviceTables(sub_bits=device.sub_bits, g_bits=reach.bit_length() + 1,
-                        mean=tuple(mean), sigma=tuple(noise))
+def segment_shift(span: int) -> int:
+    """Right shift from a level in 0 .. ``span`` to one of at most ``2**SEGMENT_BITS`` segments."""
+    return max(0, span.bit_length() - SEGMENT_BITS)

@@ -6,26 +6,31 @@ A ``CrossbarGeometry`` holds integers only and is all that `model.crossbar.Cross
 weight of ``2**weight_step``.
 """
 
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from .device import DeviceTables
 from .tables import DERIVATIVE_BITS, DERIVATIVE_FRAC
 
-MAX_SIDE = 1024
+MAX_SIDE = 2048
 """Most rows, and most columns, of a crossbar."""
 COUNTER_BITS = 40
 """Width of every event counter; counters wrap."""
-COUNTERS = ("forwards", "forward_rows", "backward_rows", "update_rows", "attempts", "failures")
+COUNTERS = ("forwards", "forward_rows", "backward_rows", "update_rows", "visited_rows", "attempts", "verify_attempts",
+            "failures", "refreshes")
 """Event counters of a crossbar, in the order in which they are dumped.
 
-``forwards``: forward passes. ``forward_rows``, ``backward_rows``, ``update_rows``: rows read by a
-forward pass, read by a backward pass, and accumulated into. ``attempts``: write pulses, one draw
-each. ``failures``: cells that ``write`` left outside the margin.
+``forwards``: forward passes. ``forward_rows``, ``backward_rows``, ``update_rows``, ``visited_rows``: rows read by a
+forward pass, read by a backward pass, accumulated into, and looked at for cells to program. ``attempts``: write
+pulses, one draw each; ``verify_attempts``: those of them that program-and-verify made. ``failures``: cells that it left
+outside the margin. ``refreshes``: pairs that were reset.
 """
 
 Neuron = Literal["relu", "sigmoid", "hard_tanh", "ternary"]
-Residual = Literal["verified", "nominal"]
+Rounding = Literal["threshold", "stochastic"]
+Residual = Literal["verified", "nominal", "none"]
 Loss = Literal["cross_entropy", "squared_hinge"]
 
 
@@ -124,6 +129,7 @@ class CrossbarGeometry:
     """Signed residual, in levels."""
     threshold: int
     """Residual from which on a cell is programmed, in units of ``2**-chi_frac`` levels."""
+    rounding: Rounding
     residual: Residual
     margin: int
     """Tolerance of program-and-verify, in sub-levels."""
@@ -133,6 +139,10 @@ class CrossbarGeometry:
     """First and last state among which initial states are uniform."""
     learning_rate_shifts: tuple[int, int]
     """Smallest and largest ``n`` of the learning rates ``2**-n`` that can be selected at run time."""
+    cell_seed: int
+    """Base of the hash by which cells differ (arithmetic 3.3); 0 where they do not."""
+    read_noise: int
+    """Noise of a conversion, in units of 2**-4 of the least significant bit of ``z``; 0 for none."""
     device: DeviceTables
 
     def __post_init__(self):
@@ -148,18 +158,29 @@ class CrossbarGeometry:
             ("chi_bits", self.chi_bits, range(4, 25)),
             ("chi_frac", self.chi_frac, range(0, 33)),
             ("threshold", self.threshold, range(1, 1 << self.chi_bits - 1)),
+            ("margin", self.margin, range(1 << self.device.g_bits)),
         ):
             if value not in allowed:
                 text = (f"{allowed[0]} to {allowed[-1]}" if isinstance(allowed, range)
                         else "one of the divisors " + ", ".join(map(str, allowed)))
-                hint = (" (units of 2**-chi_frac levels; raise chi_bits or lower chi_frac)"
-                        if name == "threshold" else "")
+                hint = {"threshold": " (units of 2**-chi_frac levels; raise chi_bits or lower chi_frac)",
+                        "margin": " sub-levels"}.get(name, "")
                 raise ConfigError(f"layers[{self.index}].{name}={value}: must be {text}{hint}")
         if self.inputs < 1:
             raise ConfigError(f"layers[{self.index}].inputs={self.inputs}: must be at least 1")
         if self.chi_frac < self.device.sub_bits:
             raise ConfigError(f"layers[{self.index}].chi_frac={self.chi_frac}: must be at least "
                               f"device.sub_bits={self.device.sub_bits}, so that a sub-level is whole in the residual")
+        if (self.rounding == "stochastic") != (self.residual == "none"):
+            raise ConfigError(f"update.residual={self.residual!r}: rounding={self.rounding!r} needs "
+                              + ("'none'" if self.rounding == "stochastic" else "'verified' or 'nominal'"))
+        if self.rounding == "stochastic":
+            if self.device.curve is None:
+                raise ConfigError("update.rounding='stochastic': the device has no switching curve that could do it; "
+                                  "use one of kind 'mtj', or rounding='threshold'")
+            if self.threshold & self.threshold - 1:
+                raise ConfigError(f"layers[{self.index}].threshold={self.threshold}: stochastic rounding needs a power "
+                                  f"of two (units of 2**-chi_frac levels)")
         lowest, highest = self.learning_rate_shifts
         for name, value, remedy in (
             ("adc_shift", self.adc_shift, "lower z_frac or weight_step, or raise the input's fraction bits"),
@@ -218,6 +239,29 @@ class CrossbarGeometry:
         return learning_rate_shift + self.x.frac + self.delta_frac + self.weight_step - self.chi_frac
 
     @property
+    def lfsrs(self) -> tuple[str, ...]:
+        """The LFSRs that the crossbar has, named as in its state, in the order of its words: of programming, and of
+        stochastic rounding and read noise where there is any."""
+        return ("lfsr", *(["rounding_lfsr"] if self.rounding == "stochastic" else []),
+                *(["read_lfsr"] if self.read_noise else []))
+
+    @property
+    def threshold_shift(self) -> int:
+        """log2 of the threshold of stochastic rounding."""
+        return self.threshold.bit_length() - 1
+
+    @property
+    def held(self) -> int:
+        """Magnitude to which a visit bounds the residual of a cell at its last state (arithmetic 4.2)."""
+        return 0 if self.residual == "none" else self.threshold - 1
+
+    @property
     def residual_shift(self) -> int:
         """Left shift from sub-levels to units of the residual."""
         return self.chi_frac - self.device.sub_bits
+
+
+def design_digest(geometries: tuple[CrossbarGeometry, ...], loss: Loss) -> int:
+    """32 bits that tell designs apart: equal for equal geometries, device tables and loss."""
+    text = json.dumps([[asdict(geometry) for geometry in geometries], loss], sort_keys=True)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")

@@ -11,6 +11,7 @@ Everything here is plain Python integers: a linear map over GF(2) is the list of
 
 from functools import cache
 
+from .geometry import CrossbarGeometry
 from .hashing import MASK32, hash32
 
 WIDTH = 32
@@ -23,7 +24,10 @@ SEGMENT_BITS = 28
 MAX_SEGMENTS = 15
 """Crossbars that fit into one period of ``2**32 - 1`` steps without sharing a segment."""
 SEED_STREAM = 0xFFFF
-"""Hash stream from which the master state is derived."""
+ROUNDING_STREAM = 0xFFFE
+READ_STREAM = 0xFFFD
+"""Hash streams from which the states are derived: the master state of programming, that of each layer's LFSR for
+stochastic rounding, and for read noise."""
 
 Matrix = tuple[int, ...]
 """A linear map over GF(2)^32; ``matrix[i]`` is the image of ``1 << i``."""
@@ -65,9 +69,20 @@ def jump(steps: int) -> Matrix:
     return compose(jump(1), whole) if steps % 2 else whole
 
 
+def hashed_state(seed: int, stream: int, layer: int) -> int:
+    """The non-zero state at which the LFSR of ``stream`` starts in the crossbar ``layer`` for a master ``seed``."""
+    return hash32(seed, stream, layer) or 1
+
+
 def initial_state(seed: int, segment: int) -> int:
     """The non-zero state at which the LFSR of crossbar ``segment`` starts for a master ``seed``."""
     if not 0 <= segment < MAX_SEGMENTS:
         raise ValueError(f"segment={segment}: an LFSR period has segments 0 to {MAX_SEGMENTS - 1}")
-    master = hash32(seed, SEED_STREAM, 0) or 1
-    return apply(jump(segment << SEGMENT_BITS), master)
+    return apply(jump(segment << SEGMENT_BITS), hashed_state(seed, SEED_STREAM, 0))
+
+
+def initial_states(seed: int, geometry: CrossbarGeometry) -> dict[str, int]:
+    """Where the LFSRs of a crossbar start for a master ``seed``, by their names, in the order of its state."""
+    return {name: initial_state(seed, geometry.index) if name == "lfsr"
+            else hashed_state(seed, {"rounding_lfsr": ROUNDING_STREAM, "read_lfsr": READ_STREAM}[name], geometry.index)
+            for name in geometry.lfsrs}

@@ -1,12 +1,6 @@
 """The protocol between host and board: what `hw.link` and `boards.link` share, and what docs/link.md is made of."""
 
 import enum
-import hashlib
-import json
-from dataclasses import asdict
-from importlib.metadata import version
-
-from .geometry import CrossbarGeometry, Loss
 
 PROTOCOL_VERSION = 1
 
@@ -31,7 +25,8 @@ MAX_STREAMS = 3
 """Streams that a segment's header can name."""
 SOURCES, SINKS = ("command", "x", "state_in"), ("result", "state_out")
 """The streams of a network, to it and from it, in the order of their numbers."""
-DIGEST_BYTES = 8
+DIGEST_BYTES = 4
+"""Of `contract.geometry.design_digest`, little endian, in the answer to HELLO."""
 
 
 class ToBoard(enum.IntEnum):
@@ -100,10 +95,3 @@ def segment_header(stream: int, beats: int) -> int:
     """The byte in front of ``beats`` beats, 1 to ``SEGMENT``, of the stream number ``stream``. Never 0, which ends a
     frame's segments."""
     return stream + 1 << 6 | beats - 1
-
-
-def design_digest(geometries: tuple[CrossbarGeometry, ...], loss: Loss) -> bytes:
-    """``DIGEST_BYTES`` bytes that tell the hardware of a network from that of any other."""
-    document = [version("spinloom"), [asdict(geometry) for geometry in geometries], loss]
-    text = json.dumps(document, sort_keys=True, default=lambda array: array.tolist())
-    return hashlib.sha256(text.encode()).digest()[:DIGEST_BYTES]

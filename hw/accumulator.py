@@ -1,102 +1,144 @@
 """The high-precision residuals of a crossbar, and the pipeline that accumulates gradients into them."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from ..contract import lfsr as sequence
 from ..contract.geometry import CrossbarGeometry
+from .delay import delay, delays
 from .fixed import saturate
-from .signatures import BLOCK_RAM, address_bits, boost_bits, slot_layout
+from .parameters import parameter_layout, register
+from .rounder import StochasticRounder
+from .signatures import BLOCK_RAM, PRODUCT, READ, SUM, boost_bits, slot_layout, word_layout, write_back
 
 
 class GradientAccumulator(wiring.Component):
     """The array ``chi`` and its read-modify-write pipeline: in each lane of the addressed word
 
-        chi = saturate(chi + round_shift(-(x * delta), update_shift), chi_bits)
+        chi = saturate(chi + round_shift(-(x * delta), update_shift), chi_bits)    for slots with ``update``,
+        chi = saturate(chi + dw, chi_bits)                                         for slots with ``apply``,
 
-    for slots with ``update``. Slots with ``fire`` limit the residual to just below the threshold where a cell at its
-    last state would be pushed outward (section 4.2 of docs/arithmetic.md). Slots with ``write`` write the word back,
-    with the lane of ``override`` replaced. ``x`` arrives multiplied by ``2**boost``, which selects the
-    learning rate ``2**-(learning_rate_shifts[1] - boost)`` at a constant shift.
+    where the word of ``dw`` was assembled by slots with ``override`` and ``assemble`` before. Slots with ``fire`` visit
+    the cells: they round (stochastic rounding only) and bound their residuals, docs/arithmetic.md 4.2. Slots with
+    ``write`` write the word back, with the lane of ``override`` replaced. ``x`` is multiplied by ``2**boost``, which
+    selects the learning rate ``2**-(learning_rate_shifts[1] - boost)`` at a constant shift.
 
-    Latency: ``chi`` is valid 1 clock after the slot; the array is written 3 clocks after it, so that a read
-    issued 4 clocks after sees it; ``fired`` comes 4 clocks after. Throughput: a word a clock.
+    Latency: see ``slot_layout``; ``fired`` comes a clock after the write-back. Throughput: a word a clock.
 
-    Cost: ``rows * cols * chi_bits`` bits of memory (one read, one write port), a multiplier a lane.
+    Cost: ``rows * cols * chi_bits`` bits of memory (one read, one write port); a multiplier, an adder and a comparator
+    a lane; see ``StochasticRounder``.
     """
 
     def __init__(self, *, geometry: CrossbarGeometry):
         self.geometry = geometry
-        super().__init__({
+        ports = {
             #: The slot at clock 0; idle slots have no flag set.
             "slot": In(slot_layout(geometry)),
             #: Selects the learning rate; constant during an update.
             "boost": In(boost_bits(geometry)),
-            #: Errors at clock 1.
+            #: Errors at clock `READ`.
             "delta": In(data.ArrayLayout(signed(geometry.delta_bits), geometry.lanes)),
-            #: Conductance levels of the same word, at clock 1.
+            #: Conductance levels of the same word, at clock `READ`.
             "g": In(data.ArrayLayout(signed(geometry.device.g_bits), geometry.lanes)),
-            #: The word that was read, at clock 1.
+            #: The word that was read, at clock `READ`.
             "chi": Out(data.ArrayLayout(signed(geometry.chi_bits), geometry.lanes)),
-            #: A slot with `fire` has been through, at clock 4 ...
+            #: A slot with `fire` was written in the clock before ...
             "done": Out(1),
             #: ... its word ...
-            "address": Out(address_bits(geometry)),
+            "word": Out(word_layout(geometry)),
             #: ... and its lanes that are to be programmed.
             "fired": Out(geometry.lanes),
-        })
+            #: Replacements of run-time parameters.
+            "parameters": In(parameter_layout(geometry)),
+        }
+        if geometry.rounding == "stochastic":
+            #: State of the LFSR and its replacement; after that no slot with `fire` may come while `filling`.
+            ports |= {"lfsr": Out(sequence.WIDTH), "lfsr_load": In(1), "lfsr_state": In(sequence.WIDTH),
+                      "filling": Out(1)}
+        super().__init__(ports)
 
     def elaborate(self, platform) -> Module:
         m = Module()
         geometry = self.geometry
         lowest, highest = geometry.learning_rate_shifts
         shift = geometry.update_shift(highest)
-        half = 1 << shift - 1 if shift else 0
-        threshold = geometry.threshold
+        last = write_back(geometry)
+        slots = delays(m, self.slot, last)
 
         m.submodules.memory = memory = Memory(
             shape=self.chi.shape(), depth=max(2, geometry.rows * geometry.folds), init=[], attrs=BLOCK_RAM)
         write, read = memory.write_port(), memory.read_port()
-        m.d.comb += [read.addr.eq(self.slot.address), self.chi.eq(read.data)]
+        m.d.comb += [
+            read.addr.eq(self.slot.address),
+            write.addr.eq(slots[last].address),
+            write.en.eq(slots[last].write),
+        ]
+        m.d.sync += [self.chi.eq(read.data), self.done.eq(slots[last].fire)]
+        m.d.sync += [self.word[name].eq(slots[last][name]) for name, _ in self.word.shape()]
 
-        slots = [self.slot] + [Signal.like(self.slot, name=f"slot_{clock}") for clock in (1, 2, 3)]
-        m.d.sync += [after.eq(before) for before, after in zip(slots, slots[1:], strict=False)]
         x = Signal(signed(geometry.x.bits + 1 + highest - lowest))
-        m.d.sync += x.eq(Mux(self.slot.update, self.slot.x << self.boost, 0))
+        shifted = Signal.like(x)
+        m.d.sync += [shifted.eq(Mux(self.slot.update, self.slot.x << self.boost, 0)), x.eq(-shifted)]
 
-        m.d.comb += [write.addr.eq(slots[3].address), write.en.eq(slots[3].write)]
-        m.d.sync += [self.done.eq(slots[3].fire), self.address.eq(slots[3].address)]
+        after = [Signal(signed(geometry.chi_bits), name=f"after_{lane}") for lane in range(geometry.lanes)]
         for lane in range(geometry.lanes):
             product = Signal(signed(len(x) + geometry.delta_bits), name=f"product_{lane}")
             before = Signal(signed(geometry.chi_bits), name=f"before_{lane}")
-            after = Signal(signed(geometry.chi_bits), name=f"after_{lane}")
             here = Signal(name=f"here_{lane}")
-            at_end = [(Signal(name=f"at_top_{clock}_{lane}"), Signal(name=f"at_bottom_{clock}_{lane}"))
-                      for clock in (2, 3)]
-            reached_up, reached_down = Signal(name=f"reached_up_{lane}"), Signal(name=f"reached_down_{lane}")
-            m.d.sync += [
-                product.eq(x * self.delta[lane]),
-                before.eq(self.chi[lane]),
-                at_end[0][0].eq(self.g[lane] >= geometry.device.lowest_top),
-                at_end[0][1].eq(self.g[lane] <= geometry.device.highest_bottom),
-                at_end[1][0].eq(at_end[0][0]),
-                at_end[1][1].eq(at_end[0][1]),
-            ]
+            m.d.sync += [product.eq(x * self.delta[lane]), before.eq(self.chi[lane])]
+            m.d.comb += here.eq(slots[PRODUCT].override & (slots[PRODUCT].lane == lane))
+            # round_shift(p, s) is p >> s plus the highest bit shifted out: the carry into the sum.
+            carry = product.shift_right(shift - 1)[:1] if shift else 0
+            change = Mux(slots[PRODUCT].apply, after[lane], product >> shift)
+            total = (Cat(carry, before).as_signed() + Cat(carry, change).as_signed())[1:].as_signed()
+            with m.If(Mux(slots[PRODUCT].assemble, here, slots[PRODUCT].write)):
+                m.d.sync += after[lane].eq(Mux(here, slots[PRODUCT].cell.chi, saturate(total, geometry.chi_bits)))
+
+        visit = self._round if geometry.rounding == "stochastic" else self._compare
+        for lane, (chi, reached, held) in enumerate(visit(m, after, slots)):
+            # A cell at its last state cannot be pushed outward.
+            top, bottom = self.g[lane] >= geometry.device.lowest_top, self.g[lane] <= geometry.device.highest_bottom
+            at_top, at_bottom = delay(m, Cat(top, bottom), last - READ)
+            at_end = Signal(name=f"at_end_{lane}")
             m.d.comb += [
-                here.eq(slots[2].override & (slots[2].lane == lane)),
-                reached_up.eq(after >= threshold),
-                reached_down.eq(after <= -threshold),
-                write.data[lane].eq(after),
+                at_end.eq(Mux(chi < 0, at_bottom, at_top)),
+                write.data[lane].eq(Mux(slots[last].fire & reached & at_end, held, chi)),
             ]
-            with m.If(slots[3].fire):
-                with m.If(reached_up & at_end[1][0]):
-                    m.d.comb += write.data[lane].eq(threshold - 1)
-                with m.If(reached_down & at_end[1][1]):
-                    m.d.comb += write.data[lane].eq(1 - threshold)
-            with m.If(slots[2].write & (~slots[2].assemble | here)):
-                # (half - p) >> shift is round_shift(-p, shift) in one adder.
-                m.d.sync += after.eq(Mux(here, slots[2].cell.chi,
-                                         saturate(before + (half - product >> shift), geometry.chi_bits)))
-            m.d.sync += self.fired[lane].eq(reached_up & ~at_end[1][0] | reached_down & ~at_end[1][1])
+            m.d.sync += self.fired[lane].eq(reached & ~at_end)
         return m
+
+    def _compare(self, m: Module, after: list[Signal], slots: list):
+        """For each lane, at the write-back: the residual, whether it has reached the threshold, and where a cell at its
+        last state is held instead."""
+        bits = self.geometry.chi_bits - 1
+        threshold = register(m, self.parameters, self.geometry, "threshold")
+        complement = Signal(bits, init=-threshold.init % (1 << bits))
+        up, down = Signal(signed(bits + 1), init=threshold.init - 1), Signal(signed(bits + 1), init=1 - threshold.init)
+        m.d.sync += [complement.eq(-threshold), up.eq(threshold - 1), down.eq(1 - threshold)]
+        for chi in after:
+            negative = chi[-1]
+            # The carry of |chi| + 2**bits - threshold; |chi| is the low bits, inverted if negative, plus the sign.
+            distance = Cat(negative, chi[:-1] ^ negative.replicate(bits)) + Cat(negative, complement)
+            yield chi, distance[bits + 1], Mux(negative, down, up)
+
+    def _round(self, m: Module, after: list[Signal], slots: list):
+        """As ``_compare``, for residuals that are whole multiples of the threshold where they are visited."""
+        m.submodules.rounder = rounder = StochasticRounder(geometry=self.geometry)
+        m.d.comb += [
+            rounder.visit.eq(slots[SUM].fire),
+            rounder.parameters.eq(self.parameters),
+            rounder.lfsr_load.eq(self.lfsr_load),
+            rounder.lfsr_state.eq(self.lfsr_state),
+            self.lfsr.eq(rounder.lfsr),
+            self.filling.eq(rounder.filling),
+        ]
+        last = len(slots) - 1
+        for lane, unvisited in enumerate(after):
+            chi = Signal.like(unvisited, name=f"chi_{lane}")
+            m.d.comb += [
+                rounder.chi[lane].eq(unvisited),
+                chi.eq(Mux(slots[last].fire, rounder.rounded[lane], delay(m, unvisited, last - SUM))),
+            ]
+            yield chi, chi[self.geometry.threshold_shift:].any(), self.geometry.held

@@ -4,31 +4,43 @@ from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from ..contract import lfsr as sequence
 from ..contract.geometry import CrossbarGeometry
 from .fixed import round_shift, saturate
+from .parameters import parameter_layout
+from .read_noise import ReadNoise
 from .signatures import conversion_layout
 
 
 class Adc(wiring.Component):
-    """``z = saturate(round_shift(sum, adc_shift), z_bits)`` for the column sums of one fold.
+    """``z = saturate(round_shift(sum + N, adc_shift), z_bits)`` of the column sums of a fold, ``N`` the ``ReadNoise``.
 
     ``sums`` are taken with ``load``, which may be asserted only while ``ready``, and converted ``adcs`` columns
     a clock, in ascending order. ``last`` marks the last group of a fold loaded with ``last``.
 
-    Latency: the first group is valid 2 clocks after ``load``; ``lanes / adcs`` clocks a fold.
+    Latency: the first group is valid 2 clocks after ``load``, with read noise ``ReadNoise.latency`` more;
+    ``lanes / adcs`` clocks a fold.
 
-    Cost: a shift register of ``lanes`` sums; ``adcs`` rounding adders.
+    Cost: a shift register of ``lanes`` sums; ``adcs`` rounding adders; with read noise, ``adcs`` more adders, and as
+    many sums in registers for each clock of its latency.
     """
 
     def __init__(self, *, geometry: CrossbarGeometry):
         self.geometry = geometry
-        super().__init__({
+        ports = {
             "ready": Out(1),
             "load": In(1),
             "last": In(1),
             "sums": In(data.ArrayLayout(signed(geometry.sum_bits), geometry.lanes)),
             "z": Out(stream.Signature(conversion_layout(geometry))),
-        })
+            #: All that was loaded has been converted.
+            "idle": Out(1),
+        }
+        if geometry.read_noise:
+            #: State of the LFSR and its replacement, and replacements of run-time parameters; only while `idle`.
+            ports |= {"lfsr": Out(sequence.WIDTH), "lfsr_load": In(1), "lfsr_state": In(sequence.WIDTH),
+                      "parameters": In(parameter_layout(geometry))}
+        super().__init__(ports)
 
     def elaborate(self, platform) -> Module:
         m = Module()
@@ -37,26 +49,46 @@ class Adc(wiring.Component):
         columns = [Signal(signed(geometry.sum_bits), name=f"column_{lane}") for lane in range(geometry.lanes)]
         last = Signal()
         left = Signal(range(groups + 1))
-        shift = Signal()
+        proceed, shift = Signal(), Signal()
         m.d.comb += [
             self.ready.eq(left == 0),
-            shift.eq((left != 0) & (~self.z.valid | self.z.ready)),
+            proceed.eq(~self.z.valid | self.z.ready),
+            shift.eq(proceed & (left != 0)),
         ]
-        with m.If(self.z.ready):
-            m.d.sync += self.z.valid.eq(0)
         with m.If(shift):
-            m.d.sync += [
-                left.eq(left - 1),
-                self.z.valid.eq(1),
-                self.z.payload.last.eq(last & (left == 1)),
-            ]
-            for place in range(adcs):
-                shifted = round_shift(columns[place], geometry.adc_shift)
-                m.d.sync += self.z.payload.z[place].eq(saturate(shifted, geometry.z_bits))
+            m.d.sync += left.eq(left - 1)
         with m.If(self.load):
             m.d.sync += [left.eq(groups), last.eq(self.last)]
         for lane, column in enumerate(columns):
             following = columns[lane + adcs] if lane + adcs < geometry.lanes else column
             with m.If(self.load | shift):
                 m.d.sync += column.eq(Mux(self.load, self.sums[lane], following))
+
+        # What is converted: the group at the front, or, delayed until its noise is known, one before it.
+        group, noise = [*columns[:adcs], left != 0, last & (left == 1)], [0] * adcs
+        pending = 0
+        if geometry.read_noise:
+            m.submodules.noise = source = ReadNoise(geometry=geometry)
+            m.d.comb += [
+                source.enable.eq(proceed),
+                source.draw.eq(shift),
+                source.parameters.eq(self.parameters),
+                source.lfsr_load.eq(self.lfsr_load),
+                source.lfsr_state.eq(self.lfsr_state),
+                self.lfsr.eq(source.lfsr),
+            ]
+            noise = [source.noise[place] for place in range(adcs)]
+            for clock in range(source.latency):
+                waiting = [Signal.like(value, name=f"waiting_{clock}") for value in group]
+                with m.If(proceed):
+                    m.d.sync += [after.eq(before) for before, after in zip(group, waiting, strict=True)]
+                group = waiting
+                pending |= group[-2]
+        *sums, valid, closing = group
+        with m.If(proceed):
+            m.d.sync += [self.z.valid.eq(valid), self.z.payload.last.eq(closing)]
+            for place in range(adcs):
+                converted = round_shift(sums[place] + noise[place], geometry.adc_shift)
+                m.d.sync += self.z.payload.z[place].eq(saturate(converted, geometry.z_bits))
+        m.d.comb += self.idle.eq((left == 0) & ~pending)
         return m

@@ -9,8 +9,10 @@ from amaranth.lib.wiring import In, Out
 
 from ..contract import lfsr
 from ..contract.geometry import COUNTER_BITS, COUNTERS, CrossbarGeometry
+from ..contract.parameters import parameters
+from .parameters import parameter_layout
 from .signatures import (
-    WRITE_BACK,
+    SUM,
     Operation,
     boost_bits,
     cell_layout,
@@ -22,6 +24,7 @@ from .signatures import (
     replacement_layout,
     slot_layout,
     state_bits,
+    write_back,
     x_shape,
 )
 
@@ -37,12 +40,13 @@ class CrossbarController(wiring.Component):
 
     Clocks, with ``n`` active rows (bias included): ``n * folds`` a forward pass or update, plus 1 for the first fold
     that is replayed from the list, plus 2 for each programmed cell; ``rows * folds`` for ``PROGRAM``; a clock for each
-    word to load or dump.
+    word to load, dump or configure, and for ``APPLY`` one more every ``lanes`` words, and the latency of the arrays.
     """
 
     def __init__(self, *, geometry: CrossbarGeometry, backward: bool):
         self.geometry = geometry
         self.backward = backward
+        generators = len(geometry.lfsrs)
         super().__init__({
             "command": In(stream.Signature(command_layout(geometry))),
             "x": In(stream.Signature(drive_layout(geometry))),
@@ -55,6 +59,8 @@ class CrossbarController(wiring.Component):
             "answer": Out(1),
             #: Column sums may be loaded into the ADC.
             "adc_ready": In(1),
+            #: All of them have been converted.
+            "adc_idle": In(1),
             #: Empties the error store, which then fills.
             "errors_start": Out(1),
             "errors_complete": In(1),
@@ -62,7 +68,7 @@ class CrossbarController(wiring.Component):
             #: Room behind the pipeline for row sums and for programming events.
             "error_room": In(1),
             "event_room": In(1),
-            #: No programming event is waiting or being served.
+            #: No programming event is waiting or being served, and all random numbers are at hand.
             "programmed": In(1),
             "fetch": In(stream.Signature(position_layout(geometry))),
             "replace": In(stream.Signature(replacement_layout(geometry))),
@@ -74,12 +80,16 @@ class CrossbarController(wiring.Component):
             "dump_room": In(1),
             "dump_idle": In(1),
             "dumping": Out(1),
-            #: State of the LFSR, and its replacement by the word at `state_in`.
-            "lfsr": In(lfsr.WIDTH),
-            "lfsr_load": Out(1),
+            #: States of the LFSRs in their order in the state, and their replacement by the word at `state_in`.
+            "lfsr": In(data.ArrayLayout(lfsr.WIDTH, generators)),
+            "lfsr_load": Out(generators),
+            #: Replacements of run-time parameters.
+            "parameters": Out(parameter_layout(geometry)),
             #: Pulses to count.
             "attempt": In(1),
+            "verify_attempt": In(1),
             "failure": In(1),
+            "refresh": In(1),
             #: No operation is under way or about to start, and its effects have reached the arrays.
             "idle": Out(1),
         })
@@ -99,7 +109,8 @@ class CrossbarController(wiring.Component):
         forward, fires = Signal(), Signal()
         m.d.comb += [
             forward.eq(operation == Operation.FORWARD),
-            fires.eq((operation == Operation.UPDATE) | (operation == Operation.PROGRAM)),
+            fires.eq((operation == Operation.UPDATE) | (operation == Operation.PROGRAM)
+                     | (operation == Operation.APPLY)),
             self.dumping.eq(operation == Operation.DUMP),
         ]
 
@@ -146,7 +157,8 @@ class CrossbarController(wiring.Component):
         m.d.comb += slot.final.eq(last_fold)
 
         # What the slots of the last clocks were.
-        used, patched, closed = Signal(WRITE_BACK + 1), Signal(WRITE_BACK), Signal(WRITE_BACK)
+        last_clock = write_back(geometry)
+        used, patched, closed = Signal(last_clock + 1), Signal(last_clock), Signal(SUM)
         adc_free, drained = Signal(), Signal()
         m.d.sync += [
             used.eq(Cat(slot.forward | slot.write | slot.fetch, used)),
@@ -159,14 +171,18 @@ class CrossbarController(wiring.Component):
         ]
 
         counts = {name: Signal(COUNTER_BITS, name=name) for name in COUNTERS}
-        position = Signal(range(len(COUNTERS)))
+        position = Signal(range(max(len(COUNTERS), len(parameters(geometry)))))  # in a list of words
         counted = Array(counts.values())[position]
-        for name, pulse in (("attempts", self.attempt), ("failures", self.failure)):
+        for name, pulse in (("attempts", self.attempt), ("verify_attempts", self.verify_attempt),
+                            ("failures", self.failure), ("refreshes", self.refresh)):
             with m.If(pulse):
                 m.d.sync += counts[name].eq(counts[name] + 1)
 
         def count_one(name: str):
             return counts[name].eq(counts[name] + 1)
+
+        def count_visit():
+            return counts["visited_rows"].eq(counts["visited_rows"] + fires)
 
         # The programmer goes first. A word is not read to be replaced before the last replacement is in the array.
         replaces, fetches, serves = Signal(), Signal(), Signal()
@@ -180,14 +196,19 @@ class CrossbarController(wiring.Component):
             go.eq(~serves & self.event_room & self.error_room),
         ]
 
+        m.d.sync += [
+            self.parameters.index.eq(position),
+            self.parameters.word.eq(self.state_in.payload),
+            self.parameters.enable.eq(0),
+        ]
         with m.FSM() as fsm:
             with m.State("idle"):
                 m.d.comb += following.eq(0)
-                m.d.sync += rewind()
+                m.d.sync += [rewind(), position.eq(0)]
                 # A sample may be taken up early: its first slot waits in "listen".
                 early = ((self.command.payload.operation == Operation.FORWARD)
                          | (self.command.payload.operation == Operation.SELECT))
-                m.d.comb += self.command.ready.eq(drained | early)
+                m.d.comb += self.command.ready.eq(drained & self.adc_idle | early)
                 with m.If(self.command.valid & self.command.ready):
                     m.d.sync += Cat(operation, self.boost).eq(self.command.payload)
                     with m.Switch(self.command.payload.operation):
@@ -207,6 +228,10 @@ class CrossbarController(wiring.Component):
                             m.next = "await"
                         with m.Case(Operation.PROGRAM):
                             m.next = "rows"
+                        with m.Case(Operation.APPLY):
+                            m.next = "assemble"
+                        with m.Case(Operation.CONFIGURE):
+                            m.next = "parameters"
                         with m.Default():
                             m.next = "cells"
 
@@ -323,7 +348,7 @@ class CrossbarController(wiring.Component):
                         m.d.comb += following.eq(cursor + 1)
                         m.d.sync += [fold.eq(0), base.eq(0)]
                         with m.If(updates):
-                            m.d.sync += count_one("update_rows")
+                            m.d.sync += [count_one("update_rows"), count_visit()]
                         if self.backward:
                             with m.If(slot.backward):
                                 m.d.sync += count_one("backward_rows")
@@ -351,13 +376,14 @@ class CrossbarController(wiring.Component):
                     m.d.comb += [
                         slot.address.eq(base + inputs),
                         slot.fold.eq(fold),
+                        slot.row.eq(inputs),
                         slot.x.eq(geometry.bias_value),
                     ]
                     with m.If(go):
                         m.d.comb += [slot.update.eq(1), slot.write.eq(1), slot.fire.eq(fires)]
                         m.d.sync += next_fold()
                         with m.If(last_fold):
-                            m.d.sync += count_one("update_rows")
+                            m.d.sync += [count_one("update_rows"), count_visit()]
                             m.next = "idle"
                 else:
                     m.next = "idle"
@@ -377,11 +403,42 @@ class CrossbarController(wiring.Component):
                         with m.Else():
                             m.d.comb += [slot.backward.eq(1), self.answer.eq(last_fold)]
                     with m.If(last_fold):
-                        m.d.sync += [fold.eq(0), base.eq(0), row.eq(row + 1)]
+                        m.d.sync += [fold.eq(0), base.eq(0), row.eq(row + 1), count_visit()]
                         with m.If(~fires):
                             m.d.sync += count_one("backward_rows")
                         with m.If(row == Mux(fires, rows - 1, inputs - 1)):
                             m.next = "idle"
+
+            # A word of increments is assembled in the accumulator, which the programmer must not use meanwhile.
+            with m.State("assemble"):
+                taken = self.state_in.valid & drained
+                m.d.comb += [
+                    slot.lane.eq(lane),
+                    slot.cell.chi.eq(self.state_in.payload),
+                    slot.override.eq(taken),
+                    slot.assemble.eq(taken),
+                    self.state_in.ready.eq(drained),
+                ]
+                with m.If(taken):
+                    m.d.sync += lane.eq(lane + 1)
+                    with m.If(last_lane):
+                        m.d.sync += lane.eq(0)
+                        m.next = "apply"
+            with m.State("apply"):
+                m.d.comb += [
+                    slot.address.eq(base + row),
+                    slot.fold.eq(fold),
+                    slot.row.eq(row),
+                    slot.apply.eq(1),
+                    slot.fire.eq(1),
+                    slot.write.eq(1),
+                ]
+                m.d.sync += next_fold()
+                m.next = "assemble"
+                with m.If(last_fold):
+                    m.d.sync += [fold.eq(0), base.eq(0), row.eq(row + 1), count_one("update_rows"), count_visit()]
+                    with m.If(row == rows - 1):
+                        m.next = "idle"
 
             with m.State("cells"):
                 word = data.View(cell_layout(geometry), self.state_in.payload[:cell_layout(geometry).size])
@@ -392,6 +449,8 @@ class CrossbarController(wiring.Component):
                     slot.cell.eq(word),
                     self.event.payload.position.address.eq(base + row),
                     self.event.payload.position.lane.eq(lane),
+                    *(self.event.payload.position[name].eq(place) for name, place in (("row", row), ("fold", fold))
+                      if name in position_layout(geometry).members),
                     self.event.payload.state.eq(self.state_in.payload),
                     self.event.payload.write.eq(1),
                 ]
@@ -419,22 +478,24 @@ class CrossbarController(wiring.Component):
                         with m.If(last_fold):
                             m.d.sync += [fold.eq(0), base.eq(0), row.eq(row + 1)]
                             with m.If(row == rows - 1):
-                                m.d.sync += position.eq(0)
                                 with m.If(operation == Operation.WRITE):
                                     m.next = "idle"
                                 with m.Else():
-                                    m.next = "lfsr"
+                                    m.next = "lfsr_0"
 
-            with m.State("lfsr"):
-                m.d.comb += self.word.payload.eq(self.lfsr)
-                with m.If(self.dumping):
-                    m.d.comb += self.word.valid.eq(self.dump_idle)
-                    with m.If(self.word.valid & self.word.ready):
-                        m.next = "counters"
-                with m.Else():
-                    m.d.comb += [self.state_in.ready.eq(1), self.lfsr_load.eq(self.state_in.valid)]
-                    with m.If(self.state_in.valid):
-                        m.next = "counters"
+            generators = len(self.lfsr_load)
+            for index in range(generators):
+                afterwards = f"lfsr_{index + 1}" if index < generators - 1 else "counters"
+                with m.State(f"lfsr_{index}"):
+                    m.d.comb += self.word.payload.eq(self.lfsr[index])
+                    with m.If(self.dumping):
+                        m.d.comb += self.word.valid.eq(self.dump_idle)
+                        with m.If(self.word.valid & self.word.ready):
+                            m.next = afterwards
+                    with m.Else():
+                        m.d.comb += [self.state_in.ready.eq(1), self.lfsr_load[index].eq(self.state_in.valid)]
+                        with m.If(self.state_in.valid):
+                            m.next = afterwards
 
             with m.State("counters"):
                 m.d.comb += self.word.payload.eq(counted)
@@ -448,6 +509,14 @@ class CrossbarController(wiring.Component):
                 with m.If(step):
                     m.d.sync += position.eq(position + 1)
                     with m.If(position == len(COUNTERS) - 1):
+                        m.next = "idle"
+
+            with m.State("parameters"):
+                m.d.comb += self.state_in.ready.eq(1)
+                m.d.sync += self.parameters.enable.eq(self.state_in.valid)
+                with m.If(self.state_in.valid):
+                    m.d.sync += position.eq(position + 1)
+                    with m.If(position == len(parameters(geometry)) - 1):
                         m.next = "idle"
 
         # The programmer displaces whatever the scan would have issued.
@@ -465,5 +534,5 @@ class CrossbarController(wiring.Component):
                 slot.lane.eq(self.fetch.payload.lane),
                 slot.fetch.eq(1),
             ]
-        m.d.comb += self.idle.eq(fsm.ongoing("idle") & drained & ~self.command.valid)
+        m.d.comb += self.idle.eq(fsm.ongoing("idle") & drained & self.adc_idle & ~self.command.valid)
         return m

@@ -16,6 +16,8 @@ from .event_queue import EventQueue
 from .lane_select import LaneSelect
 from .programmer import StochasticProgrammer
 from .signatures import (
+    READ,
+    SUM,
     cell_layout,
     column_error_layout,
     command_layout,
@@ -32,11 +34,12 @@ class Crossbar(wiring.Component):
     ``command`` takes operations (see ``Operation``), which are carried out in order; the primitives of
     `model.crossbar.Crossbar` are their golden twins and agree in every bit. Each consumes and answers on the streams
     that it names: ``x`` and ``z`` (forward pass), ``d`` and ``e`` (error), ``state_in`` and ``state_out``: the
-    complete state as the cells row-major, the LFSR, and the counters in the order of ``COUNTERS``, a word each.
+    complete state as the cells row-major, the LFSRs in the order of ``CrossbarGeometry.lfsrs``, and the counters in
+    that of ``COUNTERS``, a word each.
 
     Cycles: see ``CrossbarController``. Without ``backward`` there is no adder tree and no ``e``, as for a first layer.
 
-    Cost: ``rows * cols * (g_bits + chi_bits)`` bits of memory and two multipliers a lane; see the parts.
+    Cost: ``rows * cols`` cells of ``cell_layout`` in memory, and two multipliers a lane; see the parts.
     """
 
     def __init__(self, *, geometry: CrossbarGeometry, backward: bool):
@@ -79,27 +82,41 @@ class Crossbar(wiring.Component):
             errors.start.eq(controller.errors_start),
             errors.fold.eq(slot.fold),
             accumulator.delta.eq(errors.word),
-            accumulator.g.eq(conductance.g),
+            *(accumulator.g[lane].eq(conductance.word[lane].g) for lane in range(geometry.lanes)),
             controller.errors_complete.eq(errors.complete),
             controller.errors_zero.eq(errors.zero),
         ]
 
-        # Column sums are complete at clock 3 of a slot with `last`.
-        close, final = delay(m, slot.forward & slot.last, 3), delay(m, slot.forward & slot.last & slot.final, 3)
+        close, final = delay(m, slot.forward & slot.last, SUM), delay(m, slot.forward & slot.last & slot.final, SUM)
         m.d.comb += [
             controller.adc_ready.eq(adc.ready),
+            controller.adc_idle.eq(adc.idle),
             adc.load.eq(close),
             adc.last.eq(final),
             adc.sums.eq(conductance.sums),
         ]
 
+        # Run-time parameters and random numbers.
+        configured = [accumulator, programmer]
+        generators = {"lfsr": programmer, "rounding_lfsr": accumulator, "read_lfsr": adc}
+        if geometry.read_noise:
+            configured.append(adc)
+        m.d.comb += [part.parameters.eq(controller.parameters) for part in configured]
+        for index, name in enumerate(geometry.lfsrs):
+            m.d.comb += [
+                generators[name].lfsr_load.eq(controller.lfsr_load[index]),
+                generators[name].lfsr_state.eq(self.state_in.payload),
+                controller.lfsr[index].eq(generators[name].lfsr),
+            ]
+        filling = accumulator.filling if geometry.rounding == "stochastic" else 0
+
         # Events are programmed one by one; program-and-verify comes from the controller, when the queue is empty.
         m.d.comb += [
             queue.valid.eq(accumulator.done),
-            queue.address.eq(accumulator.address),
+            queue.word.eq(accumulator.word),
             queue.fired.eq(accumulator.fired),
             controller.event_room.eq(queue.room),
-            controller.programmed.eq(queue.empty & programmer.idle),
+            controller.programmed.eq(queue.empty & programmer.idle & ~filling),
             programmer.event.payload.position.eq(queue.event.payload),
             programmer.event.valid.eq(queue.event.valid | controller.event.valid),
             queue.event.ready.eq(programmer.event.ready),
@@ -110,21 +127,20 @@ class Crossbar(wiring.Component):
         wiring.connect(m, programmer.fetch, controller.fetch)
         wiring.connect(m, programmer.replace, controller.replace)
         m.d.comb += [
-            programmer.lfsr_load.eq(controller.lfsr_load),
-            programmer.lfsr_state.eq(self.state_in.payload),
-            controller.lfsr.eq(programmer.lfsr),
             controller.attempt.eq(programmer.attempt),
+            controller.verify_attempt.eq(programmer.verify_attempt),
             controller.failure.eq(programmer.failure),
+            controller.refresh.eq(programmer.refresh),
         ]
 
         # Fetched cells go to the programmer, or out.
         cell = cell_layout(geometry)
         m.submodules.select = select = LaneSelect(lanes=geometry.lanes, width=cell.size)
         m.d.comb += [
-            *(select.i[lane].eq(Cat(accumulator.chi[lane], conductance.g[lane])) for lane in range(geometry.lanes)),
-            select.lane.eq(delay(m, slot.lane, 1)),
+            *(select.i[lane].eq(Cat(accumulator.chi[lane], conductance.word[lane])) for lane in range(geometry.lanes)),
+            select.lane.eq(delay(m, slot.lane, READ)),
         ]
-        fetched = delay(m, slot.fetch, 1 + select.latency)
+        fetched = delay(m, slot.fetch, READ + select.latency)
         found = Signal(cell)
         m.d.comb += [
             found.eq(select.o),
@@ -132,10 +148,10 @@ class Crossbar(wiring.Component):
             programmer.fetched.eq(fetched & ~controller.dumping),
         ]
 
-        in_flight = 1 + select.latency + 2
+        in_flight = READ + select.latency + 2
         m.submodules.dump = dump = SyncFIFOBuffered(width=state_bits(geometry), depth=2 * in_flight)
         m.d.comb += [
-            dump.w_data.eq(Cat(found.chi, found.g)),
+            dump.w_data.eq(found),
             dump.w_en.eq(fetched & controller.dumping),
             controller.dump_room.eq(dump.level < in_flight),
             controller.dump_idle.eq((dump.level == 0) & ~_recently(m, slot.fetch, in_flight)),

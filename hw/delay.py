@@ -3,10 +3,16 @@
 from amaranth.hdl import Module, Signal
 
 
-def delay(m: Module, value, clocks: int):
-    """``value``, a signal, a view or an expression, as it was ``clocks`` clocks ago; ``value`` itself for 0."""
+def delays(m: Module, value, clocks: int) -> list:
+    """``value``, a signal, a view or an expression, and what it was 1, 2, ... ``clocks`` clocks ago."""
+    values = [value]
     for _ in range(clocks):
         delayed = Signal.like(value, name="delayed")
-        m.d.sync += delayed.eq(value)
-        value = delayed
-    return value
+        m.d.sync += delayed.eq(values[-1])
+        values.append(delayed)
+    return values
+
+
+def delay(m: Module, value, clocks: int):
+    """``value`` as it was ``clocks`` clocks ago; ``value`` itself for 0."""
+    return delays(m, value, clocks)[-1]

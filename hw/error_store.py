@@ -6,15 +6,16 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ..contract.geometry import CrossbarGeometry
-from .signatures import column_error_layout, index_bits
+from .delay import delay
+from .signatures import READ, column_error_layout, index_bits
 
 
 class ErrorStore(wiring.Component):
     """Gathers the sparse, ascending stream ``d`` into words of ``lanes`` errors, one a fold.
 
     From ``start`` on the store is empty, every error zero, and takes beats up to ``last``. It is ``complete`` from the
-    clock before that in which all errors can be read, until the next ``start``. ``word`` is the word of the ``fold`` of
-    one clock before.
+    clock before that in which all errors can be asked for, until the next ``start``. ``word`` answers to the ``fold``
+    of ``READ`` clocks before, also of clocks before ``start``.
 
     Throughput: a beat a clock, plus one clock a fold where there are several.
 
@@ -33,7 +34,7 @@ class ErrorStore(wiring.Component):
             "d": In(stream.Signature(column_error_layout(geometry))),
             #: Fold to be read.
             "fold": In(index_bits(geometry.folds)),
-            #: Its errors, a clock later.
+            #: Its errors, `READ` clocks later.
             "word": Out(data.ArrayLayout(signed(geometry.delta_bits), geometry.lanes)),
         })
 
@@ -52,6 +53,9 @@ class ErrorStore(wiring.Component):
             self.complete.eq(~taking | finish),
             self.zero.eq(clear & ~(self.d.valid & self.d.ready & (self.d.payload.delta != 0))),
         ]
+        if geometry.folds == 1:  # the errors are read where they are gathered, for a little longer
+            with m.If(delay(m, self.start, READ - 1)):
+                m.d.sync += gathered.eq(0)
         for index in range(geometry.lanes):
             with m.If(self.d.valid & self.d.ready & (lane == index)):
                 m.d.sync += gathered[index].eq(self.d.payload.delta)
@@ -78,7 +82,7 @@ class ErrorStore(wiring.Component):
                 write.addr.eq(fold),
                 write.data.eq(gathered),
                 write.en.eq(store),
-                read.addr.eq(self.fold),
+                read.addr.eq(delay(m, self.fold, READ - 1)),
                 self.word.eq(read.data),
             ]
             with m.If(self.d.valid & self.d.ready & self.d.payload.last):
@@ -93,5 +97,5 @@ class ErrorStore(wiring.Component):
         with m.If(~self.zero):
             m.d.sync += clear.eq(0)
         with m.If(self.start):
-            m.d.sync += [taking.eq(1), gathered.eq(0), clear.eq(1)]
+            m.d.sync += [taking.eq(1), clear.eq(1)]
         return m

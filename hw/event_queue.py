@@ -6,13 +6,12 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from ..contract.geometry import CrossbarGeometry
-from .signatures import WRITE_BACK, address_bits, position_layout
+from .signatures import position_layout, word_layout, write_back
 
 SEGMENT = 16
 """Lanes looked at in one clock."""
 DEPTH = 16
-IN_FLIGHT = WRITE_BACK + 4
-"""Slots that can still reach the queue after ``room`` has been withdrawn."""
+"""Words that wait."""
 
 
 class EventQueue(wiring.Component):
@@ -29,7 +28,7 @@ class EventQueue(wiring.Component):
         self.geometry = geometry
         super().__init__({
             "valid": In(1),
-            "address": In(address_bits(geometry)),
+            "word": In(word_layout(geometry)),
             "fired": In(geometry.lanes),
             "room": Out(1),
             #: No word is anywhere between `valid` and `event`.
@@ -41,28 +40,29 @@ class EventQueue(wiring.Component):
         m = Module()
         lanes = self.geometry.lanes
         segments = -(-lanes // SEGMENT)
-        word = data.StructLayout({"address": address_bits(self.geometry), "fired": data.ArrayLayout(SEGMENT, segments),
-                                  "occupied": segments})
+        in_flight = write_back(self.geometry) + 4  # slots that can still get here after `room` has been withdrawn
+        entry = data.StructLayout({"word": word_layout(self.geometry), "fired": data.ArrayLayout(SEGMENT, segments),
+                                   "occupied": segments})
 
-        offered = Signal(word)
-        m.d.sync += [offered.address.eq(self.address), offered.fired.eq(self.fired)]
+        offered = Signal(entry)
+        m.d.sync += [offered.word.eq(self.word), offered.fired.eq(self.fired)]
         m.d.sync += [offered.occupied[index].eq(self.valid & self.fired[index * SEGMENT:(index + 1) * SEGMENT].any())
                      for index in range(segments)]
 
-        m.submodules.fifo = fifo = SyncFIFOBuffered(width=word.size, depth=DEPTH)
-        queued, current = Signal(word), Signal(word)
+        m.submodules.fifo = fifo = SyncFIFOBuffered(width=entry.size, depth=DEPTH)
+        queued, current = Signal(entry), Signal(entry)
         m.d.comb += [
             fifo.w_data.eq(offered),
             fifo.w_en.eq(offered.occupied.any()),
             queued.eq(fifo.r_data),
-            self.room.eq(fifo.level < DEPTH - IN_FLIGHT),
+            self.room.eq(fifo.level < DEPTH - in_flight),
         ]
 
         segment = Signal(range(max(2, segments)))
         waiting, first = Signal(SEGMENT), Signal(range(SEGMENT))
         m.d.comb += [
             first.eq(_first(m, waiting)),
-            self.event.payload.address.eq(current.address),
+            *(self.event.payload[name].eq(current.word[name]) for name, _ in current.word.shape()),
             self.event.payload.lane.eq(segment * SEGMENT + first),
         ]
         with m.FSM() as fsm:

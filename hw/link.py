@@ -38,14 +38,12 @@ class Link(wiring.Component):
 
     Cost: ``2 * slots * SLOT`` bytes of memory; on an iCE40, with the streams of `digits-dw5`, 673 LUTs, 393 flip-flops
     and 4 block RAMs.
-    Raises ``ValueError`` if ``slots`` is not a power of two up to 128 or ``digest`` is not ``DIGEST_BYTES`` long.
+    Raises ``ValueError`` if ``slots`` is not a power of two up to 128.
     """
 
-    def __init__(self, *, sources: dict, sinks: dict, digest: bytes, slots: int = SLOTS):
+    def __init__(self, *, sources: dict, sinks: dict, digest: int, slots: int = SLOTS):
         if slots not in [1 << bits for bits in range(8)]:
             raise ValueError(f"slots={slots}: must be a power of two, at most 128")
-        if len(digest) != DIGEST_BYTES:
-            raise ValueError(f"digest={digest.hex()}: must have {DIGEST_BYTES} bytes")
         self.sources, self.sinks = sources, sinks
         self.digest = digest
         self.slots = slots
@@ -96,7 +94,8 @@ class Link(wiring.Component):
         place = Signal(range(SLOT))
         field = Signal(8)  # read out, as what it is read from may change while it is sent
         fields |= {"kind": kind, "number": number}
-        greeting = Array(Const(byte, 8) for byte in bytes([PROTOCOL_VERSION, self.slots]) + self.digest)
+        greeting = bytes([PROTOCOL_VERSION, self.slots]) + self.digest.to_bytes(DIGEST_BYTES, "little")
+        greeting = Array(Const(byte, 8) for byte in greeting)
         m.d.comb += [collector.read_number.eq(number), collector.place.eq(place)]
         with m.FSM():
             with m.State("wait"):
@@ -140,7 +139,7 @@ class Link(wiring.Component):
                     framer.i.valid.eq(1),
                 ]
                 with m.If(kind == ToHost.HELLO):
-                    m.d.comb += framer.i.payload.byte.eq(greeting[place[:4]])
+                    m.d.comb += framer.i.payload.byte.eq(greeting[place[:3]])
                 with m.If(framer.i.ready):
                     m.d.sync += place.eq(place + 1)
                     m.next = "fetch"

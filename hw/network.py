@@ -39,8 +39,8 @@ class Network(wiring.Component):
     Crossbars run on their own, linked by streams: one starts on the next sample as soon as it is done with the last. A
     training sample takes about ``2 * sum over layers of active rows * folds`` clocks (section 5 of docs/rtl.md).
 
-    ``state_in`` and ``state_out`` carry the words of ``WRITE``, ``LOAD`` and ``DUMP``, one operation at a time, each as
-    wide as the widest layer needs.
+    ``state_in`` and ``state_out`` carry the words of ``APPLY``, ``WRITE``, ``LOAD``, ``DUMP`` and ``CONFIGURE``, one
+    operation at a time, each as wide as the widest layer needs.
     """
 
     def __init__(self, *, geometries: tuple[CrossbarGeometry, ...], loss: Loss):
@@ -132,12 +132,9 @@ class Network(wiring.Component):
                             with m.If(idle):
                                 m.d.comb += selected.eq(1 << command.layer)
                                 with m.Switch(command.operation):
-                                    with m.Case(NetworkOperation.WRITE):
-                                        m.d.comb += order.operation.eq(Operation.WRITE)
-                                    with m.Case(NetworkOperation.LOAD):
-                                        m.d.comb += order.operation.eq(Operation.LOAD)
-                                    with m.Default():
-                                        m.d.comb += order.operation.eq(Operation.DUMP)
+                                    for name in ("APPLY", "WRITE", "LOAD", "DUMP", "CONFIGURE"):
+                                        with m.Case(NetworkOperation[name]):
+                                            m.d.comb += order.operation.eq(Operation[name])
                                 m.next = "state"
             with m.State("update"):
                 m.d.comb += order.operation.eq(Operation.UPDATE)

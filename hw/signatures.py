@@ -32,13 +32,17 @@ class Operation(enum.Enum, shape=4):
     ACCUMULATE = 4
     """As ``UPDATE``, without programming."""
     PROGRAM = 5
-    """Program every cell whose residual has reached the threshold."""
-    WRITE = 6
+    """Visit every cell and program those that have reached the threshold."""
+    APPLY = 6
+    """Take an increment of the residual a cell, row-major, and visit and program every cell."""
+    WRITE = 7
     """Take a state a cell, row-major, and program-and-verify each."""
-    LOAD = 7
-    """Take the complete state (see ``StateWord``)."""
-    DUMP = 8
+    LOAD = 8
+    """Take the complete state: the cells row-major, the LFSRs, the counters in the order of ``COUNTERS``."""
+    DUMP = 9
     """Answer with the complete state."""
+    CONFIGURE = 10
+    """Take the run-time parameters, see `contract.parameters`."""
 
 
 def drive_layout(geometry: CrossbarGeometry) -> data.StructLayout:
@@ -70,13 +74,21 @@ def row_error_layout(geometry: CrossbarGeometry) -> data.StructLayout:
     return data.StructLayout(layout | {"last": 1})
 
 
+def level_layout(geometry: CrossbarGeometry) -> data.StructLayout:
+    """What the device array holds of a cell."""
+    layout = {"g": signed(geometry.device.g_bits)}
+    if geometry.device.pair:
+        layout["g_minus"] = unsigned(geometry.device.minus_bits)
+    return data.StructLayout(layout)
+
+
 def cell_layout(geometry: CrossbarGeometry) -> data.StructLayout:
     """One cell in a state word."""
-    return data.StructLayout({"chi": signed(geometry.chi_bits), "g": signed(geometry.device.g_bits)})
+    return data.StructLayout({"chi": signed(geometry.chi_bits)} | level_layout(geometry).members)
 
 
 def state_bits(geometry: CrossbarGeometry) -> int:
-    """Width of a state word: a cell, the LFSR or a counter, in the low bits."""
+    """Width of a state word: a cell, an LFSR, a counter or a parameter, in the low bits."""
     return max(cell_layout(geometry).size, COUNTER_BITS)
 
 
@@ -95,23 +107,53 @@ def address_bits(geometry: CrossbarGeometry) -> int:
     return index_bits(geometry.rows * geometry.folds)
 
 
+def word_layout(geometry: CrossbarGeometry) -> data.StructLayout:
+    """The place of a word, with its row and fold where cells differ by their place."""
+    layout = {"address": unsigned(address_bits(geometry))}
+    if geometry.device.differs:
+        layout |= {"row": unsigned(index_bits(geometry.rows)), "fold": unsigned(index_bits(geometry.folds))}
+    return data.StructLayout(layout)
+
+
+def position_layout(geometry: CrossbarGeometry) -> data.StructLayout:
+    """The place of a cell: that of its word, and its lane. Its column is ``fold * lanes + lane``."""
+    return data.StructLayout(word_layout(geometry).members | {"lane": unsigned(index_bits(geometry.lanes))})
+
+
+READ = 2
+"""Clock of a slot at which the word that it addresses is at hand, and at which the errors of its fold are needed: one
+for the memory and one for the register behind it."""
+PRODUCT = READ + 1
+"""Clock at which products are at hand."""
+SUM = PRODUCT + 1
+"""Clock at which the sums of columns include the slot's products, and residuals their change."""
+ROUNDING = 5
+"""Clocks that stochastic rounding takes."""
+
+
+def write_back(geometry: CrossbarGeometry) -> int:
+    """Clock of a slot in which both arrays are written: a slot ``write_back + 1`` clocks later reads what it wrote."""
+    return SUM + (ROUNDING if geometry.rounding == "stochastic" else 0)
+
+
 def slot_layout(geometry: CrossbarGeometry) -> data.StructLayout:
     """What one clock of the arrays is used for. The controller issues at most one slot a clock; it
     travels with its data down the pipeline of the arrays:
 
-    ===== ==========================================================================================
-    clock work
-    ===== ==========================================================================================
-    0     both arrays and the error store are read
-    1     products
-    2     column sums; row sums enter the adder tree; residual plus product, override of one lane
-    3     write-back to both arrays; comparison with the threshold
-    ===== ==========================================================================================
+    ============= ==================================================================================
+    clock         work
+    ============= ==================================================================================
+    0             memories and error store are read
+    ``READ``      products; a lane enters its selection
+    ``PRODUCT``   column sums; row sums enter the adder tree; residual plus change, or a lane replaced
+    ``SUM``       column sums enter the ADC; stochastic rounding begins
+    `write_back`  comparison with the threshold; both arrays are written
+    ============= ==================================================================================
     """
     return data.StructLayout({
         "address": unsigned(address_bits(geometry)),
         "fold": unsigned(index_bits(geometry.folds)),
-        "row": unsigned(index_bits(geometry.inputs)),
+        "row": unsigned(index_bits(geometry.rows)),
         "x": x_shape(geometry),
         "derivative": unsigned(max(1, geometry.derivative_bits)),
         "forward": 1,  # multiply by x into the column sums ...
@@ -121,7 +163,8 @@ def slot_layout(geometry: CrossbarGeometry) -> data.StructLayout:
         "backward": 1,  # multiply by the error into the row sum
         "error_last": 1,  # the row sum is the sample's last
         "update": 1,  # add the product of x and error to the residual
-        "fire": 1,  # program the cells that reach the threshold
+        "apply": 1,  # add what was assembled to the residual
+        "fire": 1,  # visit the cells: round and bound, program those that reach the threshold
         "fetch": 1,  # answer with the cell at `lane`
         "override": 1,  # replace the cell at `lane` by `cell`
         "assemble": 1,  # ... and hold the other lanes, which were assembled before
@@ -131,18 +174,9 @@ def slot_layout(geometry: CrossbarGeometry) -> data.StructLayout:
     })
 
 
-def position_layout(geometry: CrossbarGeometry) -> data.StructLayout:
-    """The place of a cell: word and lane."""
-    return data.StructLayout({"address": unsigned(address_bits(geometry)),
-                              "lane": unsigned(index_bits(geometry.lanes))})
-
-
 BLOCK_RAM = {"ram_style": "block", "no_rw_check": 1}
 """Attributes of the arrays' memories. What a word reads as while it is written does not matter: the controller never
 reads a word that is being written for its content."""
-
-WRITE_BACK = 3
-"""Clock of a slot in which the arrays are written."""
 
 
 def event_layout(geometry: CrossbarGeometry) -> data.StructLayout:
@@ -168,7 +202,7 @@ def command_layout(geometry: CrossbarGeometry) -> data.StructLayout:
     return data.StructLayout({"operation": Operation, "boost": unsigned(boost_bits(geometry))})
 
 
-class NetworkOperation(enum.Enum, shape=3):
+class NetworkOperation(enum.Enum, shape=4):
     """What a network does on command."""
 
     INFER = 0
@@ -179,17 +213,21 @@ class NetworkOperation(enum.Enum, shape=3):
     """As ``TRAIN``, without programming: a sample of a mini-batch."""
     PROGRAM = 3
     """Program every cell whose residual has reached the threshold: the end of a mini-batch."""
-    WRITE = 4
+    APPLY = 4
+    """Take an increment of the residual a cell of ``layer``, row-major, and visit and program every cell."""
+    WRITE = 5
     """Take a state a cell of ``layer``, row-major, and program-and-verify each."""
-    LOAD = 5
+    LOAD = 6
     """Take the complete state of ``layer``."""
-    DUMP = 6
+    DUMP = 7
     """Answer with the complete state of ``layer``."""
+    CONFIGURE = 8
+    """Take the run-time parameters of ``layer``."""
 
 
 def network_command_layout(geometries: tuple[CrossbarGeometry, ...]) -> data.StructLayout:
     """An operation of a network. ``label`` and ``boost`` are for samples (see ``command_layout``),
-    ``layer`` is for ``WRITE``, ``LOAD`` and ``DUMP``."""
+    ``layer`` is for ``APPLY`` and the operations after it."""
     return data.StructLayout({
         "operation": NetworkOperation,
         "layer": unsigned(index_bits(len(geometries))),

@@ -4,25 +4,52 @@ import torch
 
 from ..contract.geometry import CrossbarGeometry
 from .fixed import round_shift, saturate
+from .lfsr import Lfsr
+from .rounder import StochasticRounder
 
 
 class GradientAccumulator:
     """The array ``chi``: int32 (rows, cols), in units of ``2**-chi_frac`` level (arithmetic 4.2)."""
 
-    def __init__(self, geometry: CrossbarGeometry, device: torch.device | str = "cpu"):
+    def __init__(self, geometry: CrossbarGeometry, rounding_lfsr: Lfsr | None = None,
+                 device: torch.device | str = "cpu"):
+        """Stochastic rounding draws from ``rounding_lfsr``."""
         self.geometry = geometry
         self.chi = torch.zeros((geometry.rows, geometry.cols), dtype=torch.int32, device=device)
+        stochastic = geometry.rounding == "stochastic"
+        self.rounder = StochasticRounder(geometry, rounding_lfsr, device) if stochastic else None
 
-    def accumulate(self, rows: torch.Tensor, x: torch.Tensor, d: torch.Tensor,
-                   learning_rate_shift: int) -> torch.Tensor:
-        """Add ``-x * d`` at the learning rate ``2**-learning_rate_shift`` to the rows of index ``rows`` (n,).
-
-        ``x`` (n,) drives them, ``d`` (cols,) is the error of the columns. Returns their new
-        residuals, (n, cols).
-        """
+    def accumulate(self, rows: torch.Tensor, x: torch.Tensor, d: torch.Tensor, learning_rate_shift: int):
+        """Add ``-x * d`` at the learning rate ``2**-learning_rate_shift`` to the rows of index ``rows`` (n,): ``x``
+        (n,) drives them, ``d`` (cols,) is the error of the columns."""
         # |x * d| < 2**28 and |chi| < 2**24, so 32 bits hold every intermediate value.
         product = torch.outer(-x.to(torch.int32), d.to(torch.int32))
-        change = round_shift(product, self.geometry.update_shift(learning_rate_shift))
-        chi = saturate(self.chi.index_select(0, rows) + change, self.geometry.chi_bits)
-        self.chi.index_copy_(0, rows, chi)
-        return chi
+        self.add(rows, round_shift(product, self.geometry.update_shift(learning_rate_shift)))
+
+    def add(self, rows: torch.Tensor, change: torch.Tensor):
+        """Add ``change`` int32 (n, cols) to the rows of index ``rows`` (n,)."""
+        self.chi.index_copy_(0, rows, saturate(self.chi.index_select(0, rows) + change, self.geometry.chi_bits))
+
+    def visit(self, rows: torch.Tensor, g: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Round and bound the residuals of the rows of index ``rows`` (n,), ascending, of an array of levels ``g``
+        (rows, cols); returns rows and columns of the cells to program, in row-major order."""
+        chi = self.chi.index_select(0, rows)
+        if self.rounder is not None:
+            chi = self.rounder.round(chi)
+        if self.geometry.residual == "none":
+            self.chi.index_fill_(0, rows, 0)
+        reached = self._reached(chi).nonzero(as_tuple=True)
+        cells = rows[reached[0]], reached[1]
+        bounded = self.bound(chi[reached], g[cells])
+        self.chi[cells] = bounded
+        moving = self._reached(bounded)
+        return cells[0][moving], cells[1][moving]
+
+    def bound(self, chi: torch.Tensor, g: torch.Tensor) -> torch.Tensor:
+        """``chi``, but ``held`` where a cell of level ``g`` would be pushed beyond its last state."""
+        device, threshold, held = self.geometry.device, self.geometry.threshold, self.geometry.held
+        chi = torch.where((chi >= threshold) & (g >= device.lowest_top), held, chi)
+        return torch.where((chi <= -threshold) & (g <= device.highest_bottom), -held, chi)
+
+    def _reached(self, chi: torch.Tensor) -> torch.Tensor:
+        return chi.abs() >= self.geometry.threshold

@@ -5,17 +5,19 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ..contract import lfsr as lfsr_contract
 from ..contract.geometry import COUNTER_BITS, COUNTERS, CrossbarGeometry
-from ..contract.hashing import hash32
+from ..contract.lfsr import WIDTH, initial_states
 from .accumulator import GradientAccumulator
-from .fixed import exact_float, round_shift, saturate
+from .adc import Adc
+from .counters import Counters
+from .device import Cell, fixed_in_cells, initial_levels
+from .fixed import exact_float
 from .lfsr import Lfsr
 from .programmer import StochasticProgrammer
 
 
 class StateError(ValueError):
-    """A state, or states to write, that do not fit the crossbar."""
+    """A state, or states to write, or changes to apply, that do not fit the crossbar."""
 
 
 class WriteReport(NamedTuple):
@@ -28,7 +30,7 @@ class WriteReport(NamedTuple):
 
 
 class Crossbar:
-    """``rows x cols`` cells with their residuals, one programmer and its LFSR (arithmetic 4).
+    """``rows x cols`` cells with their residuals, one programmer, and the LFSRs of both (arithmetic 4).
 
     Every primitive takes and returns integers, int64 unless stated, and agrees in every bit with
     the RTL's crossbar of the same geometry.
@@ -38,48 +40,52 @@ class Crossbar:
         """A crossbar in the initial state of 4.1 for the master ``seed`` (0 .. 2**32-1)."""
         self.geometry = geometry
         self.device = torch.device(device)
-        self.lfsr = Lfsr(lfsr_contract.initial_state(seed, geometry.index), device)
-        self.accumulator = GradientAccumulator(geometry, device)
-        self.programmer = StochasticProgrammer(geometry, self.lfsr, device)
-        self.counters = dict.fromkeys(COUNTERS, 0)
+        self.lfsrs = {name: Lfsr(state, device) for name, state in initial_states(seed, geometry).items()}
+        """By their names in the state."""
+        self.counters = Counters()
+        self.adc = Adc(geometry, device)
+        self.accumulator = GradientAccumulator(geometry, self.lfsrs.get("rounding_lfsr"), device)
+        self.programmer = StochasticProgrammer(geometry, self.lfsrs["lfsr"], self.counters)
+        self._fixed = fixed_in_cells(geometry)
+        self.g = torch.from_numpy(initial_levels(geometry, seed, self._fixed[0])).to(device)
+        """Conductance levels, int16 (rows, cols)."""
+        self.g_minus = (-self.g).clamp(min=0) if geometry.device.pair else None
+        """Of pairs: the levels of the devices that count negative, likewise."""
         g_magnitude = 1 << geometry.device.g_bits - 1
-        bound = g_magnitude * max(geometry.rows * geometry.x.magnitude, geometry.cols << geometry.delta_bits - 1)
-        self.g = self._initial_g(seed).to(exact_float(bound))
-        """Conductance levels, (rows, cols): integers in a float format that keeps every sum exact."""
+        self._exact = exact_float(
+            g_magnitude * max(geometry.rows * geometry.x.magnitude, geometry.cols << geometry.delta_bits - 1))
 
-    def _initial_g(self, seed: int) -> torch.Tensor:
-        geometry = self.geometry
-        low, high = geometry.init_states
-        cells = np.arange(geometry.rows * geometry.cols, dtype=np.uint64).reshape(geometry.rows, geometry.cols)
-        hashes = torch.from_numpy(hash32(seed, geometry.index, cells).astype(np.int64)).to(self.device)
-        return self.programmer.land(low + ((hashes >> 16) * (high - low + 1) >> 16), hashes)
+    @property
+    def arrays(self) -> dict[str, torch.Tensor]:
+        """The arrays of the state by name, (rows, cols): ``g``, ``g_minus`` of pairs, ``chi``. They are changed in
+        place only."""
+        pair = {} if self.g_minus is None else {"g_minus": self.g_minus}
+        return {"g": self.g, **pair, "chi": self.accumulator.chi}
+
+    def move(self, arrays: dict[str, torch.Tensor]):
+        """Let ``arrays``, which hold the same, be the arrays of the state from now on."""
+        self.g, self.g_minus, self.accumulator.chi = arrays["g"], arrays.get("g_minus"), arrays["chi"]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """The ADCs' output ``z`` (cols,) for the drive ``x`` (inputs,), or (n, cols) for (n, inputs)."""
-        drive = self._drive(x)
-        if x.dim() > 1:
-            self._count(forwards=len(x), forward_rows=int(drive.count_nonzero()))
-            return self._convert(drive.to(self.g.dtype) @ self.g)
-        rows = drive.nonzero().squeeze(1)
-        self._count(forwards=1, forward_rows=len(rows))
-        return self._convert(drive[rows].to(self.g.dtype) @ self.g.index_select(0, rows))
+        """The ADCs' output ``z`` (cols,) for the drive ``x`` (inputs,), or (n, cols) for (n, inputs), one by one."""
+        drive = self.drive(x)
+        self.counters.count(forwards=1 if x.dim() == 1 else len(x), forward_rows=int(drive.count_nonzero()))
+        rows = drive.reshape(-1, drive.shape[-1]).any(dim=0).nonzero().squeeze(1)
+        return self._convert(drive[..., rows], self.g.index_select(0, rows), self.lfsrs.get("read_lfsr"))
 
     def evaluate(self, x: torch.Tensor) -> torch.Tensor:
-        """``forward`` without counting."""
-        return self._convert(self._drive(x).to(self.g.dtype) @ self.g)
+        """``forward``, but counters and LFSRs stay as they are."""
+        read = self.lfsrs.get("read_lfsr")
+        return self._convert(self.drive(x), self.g, read and Lfsr(read.state, self.device))
 
     def backward(self, d: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
         """The exact row sums ``e`` (inputs,) for the errors ``d`` (cols,). ``rows``, a mask (inputs,), restricts the
         pass, which then reads nothing if all errors are 0; the sums of other rows are 0."""
-        g = self.g[:self.geometry.inputs]
-        errors = d.to(g.dtype)
-        if rows is None:
-            self._count(backward_rows=len(g))
-            return (g @ errors).to(torch.int64)
-        read = (rows & d.any()).nonzero().squeeze(1)
-        self._count(backward_rows=len(read))
-        sums = torch.zeros(len(g), dtype=torch.int64, device=self.device)
-        sums[read] = (g.index_select(0, read) @ errors).to(torch.int64)
+        inputs = self.geometry.inputs
+        read = torch.arange(inputs, device=self.device) if rows is None else (rows & d.any()).nonzero().squeeze(1)
+        self.counters.count(backward_rows=len(read))
+        sums = torch.zeros(inputs, dtype=torch.int64, device=self.device)
+        sums[read] = (self.g.index_select(0, read).to(self._exact) @ d.to(self._exact)).to(torch.int64)
         return sums
 
     def update(self, x: torch.Tensor, d: torch.Tensor, learning_rate_shift: int, program: bool = True):
@@ -88,91 +94,124 @@ class Crossbar:
         threshold there, unless ``program`` is False. Errors that are all 0 ask for nothing."""
         if not d.any():
             return
-        drive = self._drive(x)
+        drive = self.drive(x)
         rows = drive.nonzero().squeeze(1)
-        self._count(update_rows=len(rows))
-        chi = self.accumulator.accumulate(rows, drive[rows], d, learning_rate_shift)
+        self.counters.count(update_rows=len(rows))
+        self.accumulator.accumulate(rows, drive[rows], d, learning_rate_shift)
         if program:
-            self._visit(chi, rows)
+            self._visit(rows)
 
     def program(self):
         """Program every cell whose residual has reached the threshold."""
-        self._visit(self.accumulator.chi, torch.arange(self.geometry.rows, device=self.device))
+        self._visit(torch.arange(self.geometry.rows, device=self.device))
+
+    def apply(self, dw: torch.Tensor):
+        """Add ``dw`` (rows, cols), in units of ``2**-chi_frac`` level and ``chi_bits`` wide, to the residuals, and
+        program what reaches the threshold. ``StateError`` on a wrong shape or a change too wide."""
+        limit = 1 << self.geometry.chi_bits - 1
+        dw = self._checked("changes", dw, -limit, limit - 1)
+        rows = torch.arange(self.geometry.rows, device=self.device)
+        self.counters.count(update_rows=len(rows))
+        self.accumulator.add(rows, dw.to(torch.int32))
+        self._visit(rows)
 
     def write(self, states: torch.Tensor) -> WriteReport:
         """Program-and-verify every cell to the nominal state in ``states`` (rows, cols), the bias
         row included; residuals stay. ``StateError`` on a wrong shape or a state the device lacks."""
+        states = self._checked("states", states, 0, self.geometry.device.states - 1).flatten()
+        everywhere = torch.ones_like(self.g, dtype=torch.bool).nonzero(as_tuple=True)
+        cells = self._cells(everywhere)
+        attempts = [self.programmer.write(cell, state) for cell, state in zip(cells, states.tolist(), strict=True)]
+        self._replace(everywhere, cells)
+        goal = self.programmer.device.nominal(states)
+        failures = int(((self.g.flatten() - goal).abs() > self.geometry.margin).sum())
+        return WriteReport(np.array(attempts).reshape(self.g.shape), failures)
+
+    def states(self) -> torch.Tensor:
+        """The state, 0 .. states-1, of every cell: int64 (rows, cols)."""
         device = self.geometry.device
-        states = torch.as_tensor(states, dtype=torch.int64, device=self.device)
-        if states.shape != self.g.shape:
-            raise StateError(f"states of shape {tuple(states.shape)}: the crossbar has {tuple(self.g.shape)} cells")
-        if states.min() < 0 or states.max() >= device.states:
-            raise StateError(f"states {int(states.min())} to {int(states.max())}: "
-                             f"the device has 0 to {device.states - 1}")
-        g, attempts = self.programmer.write(self.g.to(torch.int64).flatten(), states.flatten())
-        goal = device.origin + (states.flatten() << device.sub_bits)
-        failures = int(((g - goal).abs() > self.geometry.margin).sum())
-        self.g = g.reshape(self.g.shape).to(self.g.dtype)
-        self._count(attempts=int(attempts.sum()), failures=failures)
-        return WriteReport(attempts.reshape(self.g.shape).cpu().numpy(), failures)
+        return (self.g.to(torch.int64) - device.origin + (1 << device.sub_bits - 1) >> device.sub_bits).clamp(
+            0, device.states - 1)
 
     def state(self) -> dict[str, np.ndarray]:
-        """The complete state, as arrays ``g``, ``chi``, ``lfsr``, ``counters`` (arithmetic 8)."""
+        """The complete state, as the arrays of arithmetic 8: ``g``, ``chi``, ``lfsr``, ``counters``, and what else
+        the crossbar has."""
         return {
-            "g": self.g.cpu().numpy().astype(np.int16),
-            "chi": self.accumulator.chi.cpu().numpy().copy(),
-            "lfsr": np.array(self.lfsr.state, dtype=np.uint32),
-            "counters": np.array([self.counters[name] for name in COUNTERS], dtype=np.int64),
+            **{name: array.cpu().numpy().copy() for name, array in self.arrays.items()},
+            **{name: np.array(lfsr.state, dtype=np.uint32) for name, lfsr in self.lfsrs.items()},
+            "counters": np.array(list(self.counters.values()), dtype=np.int64),
         }
 
     def load(self, state: dict[str, np.ndarray]):
         """Restore what ``state()`` returned. ``StateError`` names an array that is missing, of the
         wrong shape, or out of range; the crossbar is then unchanged."""
-        shape = tuple(self.g.shape)
-        g_limit, chi_limit = 1 << self.geometry.device.g_bits - 1, 1 << self.geometry.chi_bits - 1
-        for name, expected, lowest, highest in (
-            ("g", shape, -g_limit, g_limit - 1),
-            ("chi", shape, -chi_limit, chi_limit - 1),
-            ("lfsr", (), 1, (1 << lfsr_contract.WIDTH) - 1),
-            ("counters", (len(COUNTERS),), 0, (1 << COUNTER_BITS) - 1),
-        ):
-            if name not in state:
-                raise StateError(f"crossbar {self.geometry.index}: the state has no array {name!r}")
-            array = np.asarray(state[name])
-            if array.shape != expected or not np.issubdtype(array.dtype, np.integer):
-                raise StateError(f"crossbar {self.geometry.index}: {name} is {array.dtype} {array.shape}; "
-                                 f"it must hold integers of shape {expected}")
-            if array.min() < lowest or array.max() > highest:
-                raise StateError(f"crossbar {self.geometry.index}: {name} holds values from {array.min()} to "
-                                 f"{array.max()}; they must lie in {lowest} to {highest}")
-        self.g = torch.tensor(np.asarray(state["g"], dtype=np.int64), dtype=self.g.dtype, device=self.device)
-        self.accumulator.chi = torch.tensor(np.asarray(state["chi"], dtype=np.int32), device=self.device)
-        self.lfsr.state = int(state["lfsr"])
-        self.counters = dict(zip(COUNTERS, np.asarray(state["counters"]).tolist(), strict=True))
+        shape, device = tuple(self.g.shape), self.geometry.device
+        chi_limit = 1 << self.geometry.chi_bits - 1
+        levels = {"g": device.g_range, "g_minus": (0, device.span), "chi": (-chi_limit, chi_limit - 1)}
+        state = {name: self._integers(name, state, *bounds) for name, bounds in (
+            *((name, (shape, *levels[name])) for name in self.arrays),
+            *((name, ((), 1, (1 << WIDTH) - 1)) for name in self.lfsrs),
+            ("counters", ((len(COUNTERS),), 0, (1 << COUNTER_BITS) - 1)),
+        )}
+        if device.pair:
+            self._integers("g + g_minus", {"g + g_minus": state["g"] + state["g_minus"]}, shape, 0, device.span)
+        for name, array in self.arrays.items():
+            array.copy_(torch.from_numpy(state[name]))
+        for name, lfsr in self.lfsrs.items():
+            lfsr.state = int(state[name])
+        self.counters.update(zip(COUNTERS, state["counters"].tolist(), strict=True))
 
-    def _drive(self, x: torch.Tensor) -> torch.Tensor:
+    def _integers(self, name: str, state: dict, shape: tuple, lowest: int, highest: int) -> np.ndarray:
+        """The array ``name`` of ``state``, int64, checked."""
+        if name not in state:
+            raise StateError(f"crossbar {self.geometry.index}: the state has no array {name!r}")
+        array = np.asarray(state[name])
+        if array.shape != shape or not np.issubdtype(array.dtype, np.integer):
+            raise StateError(f"crossbar {self.geometry.index}: {name} is {array.dtype} {array.shape}; "
+                             f"it must hold integers of shape {shape}")
+        if array.min() < lowest or array.max() > highest:
+            raise StateError(f"crossbar {self.geometry.index}: {name} holds values from {array.min()} to "
+                             f"{array.max()}; they must lie in {lowest} to {highest}")
+        return array.astype(np.int64)
+
+    def _checked(self, name: str, values: torch.Tensor, lowest: int, highest: int) -> torch.Tensor:
+        """``values``, one a cell, int64, checked."""
+        values = torch.as_tensor(values, dtype=torch.int64, device=self.device)
+        if values.shape != self.g.shape:
+            raise StateError(f"{name} of shape {tuple(values.shape)}: the crossbar has {tuple(self.g.shape)} cells")
+        if values.min() < lowest or values.max() > highest:
+            raise StateError(f"{name} from {int(values.min())} to {int(values.max())}: "
+                             f"they must lie in {lowest} to {highest}")
+        return values
+
+    def drive(self, x: torch.Tensor) -> torch.Tensor:
         """``x`` with the bias row's input appended."""
         return torch.nn.functional.pad(x, (0, 1), value=self.geometry.bias_value) if self.geometry.bias else x
 
-    def _convert(self, sums: torch.Tensor) -> torch.Tensor:
-        return saturate(round_shift(sums.to(torch.int64), self.geometry.adc_shift), self.geometry.z_bits)
+    def _convert(self, drive: torch.Tensor, g: torch.Tensor, read_lfsr: Lfsr | None) -> torch.Tensor:
+        sums = drive.to(self._exact) @ g.to(self._exact)
+        return self.adc.convert(sums.to(torch.int64), read_lfsr)
 
-    def _visit(self, chi: torch.Tensor, rows: torch.Tensor):
-        """Bound the residuals, ``chi`` (n, cols) of the rows of index ``rows`` (n,), and program the cells that
-        have still reached the threshold, in row-major order."""
-        reached = (chi.abs() >= self.geometry.threshold).nonzero()
-        if len(reached) == 0:
+    def _visit(self, rows: torch.Tensor):
+        """Visit the cells of the rows of index ``rows`` (n,), ascending, and program what has to be."""
+        self.counters.count(visited_rows=len(rows))
+        where = self.accumulator.visit(rows, self.g)
+        if len(where[0]) == 0:
             return
-        cells = rows[reached[:, 0]], reached[:, 1]
-        g, residual = self.g[cells].to(torch.int64), self.accumulator.chi[cells].to(torch.int64)
-        bounded = self.programmer.bound(residual, g)
-        moving = bounded == residual
-        programmed = self.programmer.program(g[moving], residual[moving])
-        g[moving], bounded[moving] = programmed
-        self.g[cells] = g.to(self.g.dtype)
-        self._count(attempts=len(programmed.g))
-        self.accumulator.chi[cells] = bounded.to(torch.int32)
+        cells, chi = self._cells(where), self.accumulator.chi
+        chi[where] = torch.tensor([self.programmer.program(cell, residual) for cell, residual in zip(
+            cells, chi[where].tolist(), strict=True)], dtype=chi.dtype, device=self.device)
+        self._replace(where, cells)
 
-    def _count(self, **events: int):
-        for name, number in events.items():
-            self.counters[name] = self.counters[name] + number & (1 << COUNTER_BITS) - 1
+    def _cells(self, where: tuple[torch.Tensor, torch.Tensor]) -> list[Cell]:
+        """The cells at the rows and columns ``where``."""
+        g = self.g[where]
+        g_minus = torch.zeros_like(g) if self.g_minus is None else self.g_minus[where]
+        place = tuple(index.cpu().numpy() for index in where)
+        vectors = g, g_minus, *(array[place] for array in self._fixed)
+        return [Cell(*values) for values in zip(*(vector.tolist() for vector in vectors), strict=True)]
+
+    def _replace(self, where: tuple[torch.Tensor, torch.Tensor], cells: list[Cell]):
+        self.g[where] = torch.tensor([cell.g for cell in cells], dtype=self.g.dtype, device=self.device)
+        if self.g_minus is not None:
+            self.g_minus[where] = torch.tensor([cell.g_minus for cell in cells], dtype=self.g.dtype, device=self.device)

@@ -12,16 +12,41 @@ import numpy as np
 import torch
 from numba import njit
 
+from ..contract.device import CURVE_REST_BITS, SIGMA_FRAC
 from ..contract.geometry import COUNTER_BITS, COUNTERS, MAX_SIDE, CrossbarGeometry
+from ..contract.hashing import MASK32, MULTIPLIERS, SHIFTS
 from ..contract.lfsr import WIDTH
-from .lfsr import jump
+from ..contract.tables import NORMAL_FRAC, NORMAL_INDEX_BITS, normal_quantiles
+from .lfsr import WORD_MASK, jump
 from .network import Network
-from .programmer import landings
 
 BLOCK = 4
 """Rows whose products ``x * g`` are added up before the sum is widened."""
 SIDE = MAX_SIDE + BLOCK
-FORWARDS, FORWARD_ROWS, BACKWARD_ROWS, UPDATE_ROWS, ATTEMPTS = range(len(COUNTERS) - 1)
+(FORWARDS, FORWARD_ROWS, BACKWARD_ROWS, UPDATE_ROWS, VISITED_ROWS, ATTEMPTS, VERIFY_ATTEMPTS, FAILURES,
+ REFRESHES) = range(len(COUNTERS))
+LFSRS = "lfsr", "rounding_lfsr", "read_lfsr"
+PROGRAMMING, ROUNDING, READING = range(len(LFSRS))
+KERNELS = "landing", "step", "switching"
+LANDING, STEP, SWITCHING = range(len(KERNELS))
+RESIDUALS = "verified", "nominal", "none"
+VERIFIED, NOMINAL, NONE = range(len(RESIDUALS))
+NOISE_FRAC = SIGMA_FRAC + NORMAL_FRAC
+NORMAL_MASK = (1 << NORMAL_INDEX_BITS) - 1
+
+
+class State(NamedTuple):
+    """The state of a network."""
+
+    g: np.ndarray
+    g_minus: np.ndarray
+    """int16 (cells,): those of all crossbars, layer by layer, row-major; ``g_minus`` is empty without pairs."""
+    chi: np.ndarray
+    """int32 (cells,)."""
+    lfsrs: np.ndarray
+    """uint32 (layers, len(LFSRS)); 0 where one does not exist."""
+    counters: np.ndarray
+    """int64 (layers, len(COUNTERS)); they wrap after the call."""
 
 
 class Tables(NamedTuple):
@@ -32,8 +57,14 @@ class Tables(NamedTuple):
     """int16 (layers, size): drive and derivative for each ``z`` of the layer before, counted from its smallest."""
     error: np.ndarray
     """int16 (2, size): error of the labelled column, and of the others, for each ``z``, counted from its smallest."""
-    landing: np.ndarray
-    """int16 (states, 2**NORMAL_INDEX_BITS), see ``programmer.landings``."""
+    mean: np.ndarray
+    sigma: np.ndarray
+    probability: np.ndarray
+    base: np.ndarray
+    slope: np.ndarray
+    """int64: the tables of the device, empty where it has none."""
+    normal: np.ndarray
+    """int64 (2**NORMAL_INDEX_BITS,)."""
     leap: np.ndarray
     """uint32 (4, 256): the images, one draw on, of the values of each byte of an LFSR's state."""
 
@@ -47,14 +78,16 @@ class Scratch(NamedTuple):
     rows: np.ndarray
     active: np.ndarray
     """int64 (layers, SIDE): the rows with ``x != 0``, padded by ``BLOCK`` others; (layers,): how many they are."""
-    read: np.ndarray
-    """int64 (SIDE,): rows read backward."""
+    some: np.ndarray
+    """int64 (SIDE,): rows read backward, or to be visited."""
     drive16: np.ndarray
     drive32: np.ndarray
     """(SIDE,): what drives the rows of ``rows``, 0 for those that pad."""
     sum32: np.ndarray
     sum64: np.ndarray
     """(SIDE,): column sums."""
+    noise: np.ndarray
+    """int64 (SIDE,): of the readings of the columns."""
     z: np.ndarray
     d: np.ndarray
     d_before: np.ndarray
@@ -64,9 +97,8 @@ class Scratch(NamedTuple):
 class Kernel:
     """Trains a ``Network`` in place of its own ``train_span``, to the same bits.
 
-    The network holds the state before and after every call; in between it is worked on in a copy, int16 ``g`` and int32
-    ``chi``, which costs about a millisecond a call and 200,000 cells. Making a kernel compiles it, for some seconds
-    the first time on a machine, and far less than one from then on.
+    It works on the network's own arrays, without a copy. Making a kernel compiles it, for some seconds the first time
+    on a machine, and far less than one from then on.
     """
 
     def __init__(self, network: Network):
@@ -79,8 +111,8 @@ class Kernel:
         fields = [_fields(geometry, start) for geometry, start in zip(geometries, starts, strict=False)]
         self._layers = np.array([tuple(field.values()) for field in fields],
                                 dtype=[(name, np.int64) for name in fields[0]])
-        self._g = np.zeros(starts[-1], dtype=np.int16)
-        self._chi = np.zeros(starts[-1], dtype=np.int32)
+        arrays = {name: array.numpy() for name, array in network.arrays.items()}
+        self._arrays = arrays["g"], arrays.get("g_minus", np.zeros(0, dtype=np.int16)), arrays["chi"]
         self._tables = _tables(network)
         self._scratch = _scratch(len(geometries))
         self.train_span(torch.zeros((1, geometries[0].inputs), dtype=torch.int16), np.zeros(1, dtype=np.int64),
@@ -97,22 +129,21 @@ class Kernel:
         chosen = order[span.start:span.stop].astype(np.int64)
         predictions = np.empty(len(chosen), dtype=np.int64)
 
-        state = self.network.state()
-        names = [f"layer{layer}_" for layer in range(len(self._layers))]
-        np.concatenate([state[name + "g"].ravel() for name in names], out=self._g)
-        np.concatenate([state[name + "chi"].ravel() for name in names], out=self._chi)
-        lfsrs = np.array([state[name + "lfsr"] for name in names], dtype=np.uint32)
-        counters = np.stack([state[name + "counters"] for name in names])
+        crossbars = self.network.crossbars
+        state = State(
+            *self._arrays,
+            np.array([[lfsrs[name].state if name in lfsrs else 0 for name in LFSRS]
+                      for lfsrs in (crossbar.lfsrs for crossbar in crossbars)], dtype=np.uint32),
+            np.array([list(crossbar.counters.values()) for crossbar in crossbars], dtype=np.int64))
         row_reads = np.array(self.network.row_reads, dtype=np.int64)
-        _train(self._layers, self._g, self._chi, lfsrs, counters, row_reads, self._tables,
-               self._scratch, drives, labels[chosen].astype(np.int64), chosen, learning_rate_shift,
-               self.network.experiment.batch, span.start, len(order), predictions)
-        for name, layer, lfsr, counts in zip(names, self._layers, lfsrs, counters, strict=True):
-            shape = layer["rows"], layer["cols"]
-            cells = slice(layer["cell"], layer["cell"] + layer["rows"] * layer["cols"])
-            state |= {name + "g": self._g[cells].reshape(shape), name + "chi": self._chi[cells].reshape(shape),
-                      name + "lfsr": lfsr, name + "counters": counts & (1 << COUNTER_BITS) - 1}
-        self.network.load(state)
+        _train(self._layers, state, row_reads, self._tables, self._scratch, drives, labels[chosen].astype(np.int64),
+               chosen, learning_rate_shift, self.network.experiment.batch, span.start, len(order), predictions)
+        for crossbar, lfsrs, counters in zip(crossbars, state.lfsrs.tolist(), state.counters.tolist(), strict=True):
+            for name, lfsr in zip(LFSRS, lfsrs, strict=True):
+                if name in crossbar.lfsrs:
+                    crossbar.lfsrs[name].state = lfsr
+            crossbar.counters.update(zip(COUNTERS, (count & (1 << COUNTER_BITS) - 1 for count in counters),
+                                         strict=True))
         self.network.row_reads = row_reads.tolist()
         return predictions
 
@@ -120,18 +151,26 @@ class Kernel:
 def _fields(geometry: CrossbarGeometry, cell: int) -> dict[str, int]:
     """What the compiled code knows of a crossbar whose first cell has the index ``cell``."""
     device = geometry.device
+    stochastic = geometry.rounding == "stochastic"
     return {
-        "cell": cell, "inputs": geometry.inputs, "rows": geometry.rows, "cols": geometry.cols,
+        "index": geometry.index, "cell": cell, "inputs": geometry.inputs, "rows": geometry.rows, "cols": geometry.cols,
         "bias_value": geometry.bias_value,
         "narrow_sum": BLOCK * geometry.x.magnitude << device.g_bits - 1 < 1 << 15,
-        "adc_shift": geometry.adc_shift, "z_limit": 1 << geometry.z_bits - 1,
+        "adc_shift": geometry.adc_shift, "z_limit": 1 << geometry.z_bits - 1, "read_noise": geometry.read_noise,
         "narrow_error": geometry.error_bits <= 32,
         "error_shift": geometry.error_shift if geometry.source else 0,
         "source_delta_limit": 1 << geometry.source_delta_bits - 1 if geometry.source else 0,
         "update_shift": geometry.update_shift(0), "chi_limit": 1 << geometry.chi_bits - 1,
-        "threshold": geometry.threshold, "origin": device.origin, "lowest_top": device.lowest_top,
-        "highest_bottom": device.highest_bottom, "sub_bits": device.sub_bits, "states": device.states,
-        "verified": geometry.residual == "verified", "residual_shift": geometry.residual_shift,
+        "threshold": geometry.threshold, "held": geometry.held, "stochastic": stochastic,
+        "threshold_shift": geometry.threshold_shift, "curve_bits": device.curve.bits if stochastic else 0,
+        "residual": RESIDUALS.index(geometry.residual), "residual_shift": geometry.residual_shift,
+        "margin": geometry.margin, "max_attempts": geometry.max_attempts,
+        "kernel": KERNELS.index(device.kernel), "g_limit": 1 << device.g_bits - 1, "origin": device.origin,
+        "lowest_top": device.lowest_top, "highest_bottom": device.highest_bottom, "sub_bits": device.sub_bits,
+        "states": device.states, "pair": device.pair, "span": device.span, "segment_shift": device.segment_shift,
+        "segments": device.segments, "refresh_high": device.refresh_high, "refresh_low": device.refresh_low,
+        "differs": device.differs, "cell_seed": geometry.cell_seed, "variation": device.variation,
+        "stuck": device.stuck,
     }
 
 
@@ -147,10 +186,12 @@ def _tables(network: Network) -> Tables:
         z = _every_z(geometries[layer - 1])
         x[layer, :len(z)], y[layer, :len(z)] = neuron(z)
     z = _every_z(geometries[-1])
-    values = torch.arange(256)
+    device, values = geometries[0].device, torch.arange(256)
+    curve = (device.curve.base, device.curve.slope) if device.curve else ((), ())
     return Tables(
         x, y, network.loss.error(torch.stack([z, z]), 0).numpy().astype(np.int16),  # label 0 is the first row
-        landings(geometries[0].device).numpy().astype(np.int16),
+        *(np.array(table, dtype=np.int64) for table in (device.mean, device.sigma, device.probability, *curve)),
+        normal_quantiles(),
         torch.stack([jump(values << shift, 1) for shift in range(0, WIDTH, 8)]).numpy().astype(np.uint32))
 
 
@@ -159,6 +200,7 @@ def _scratch(layers: int) -> Scratch:
         np.zeros((layers, SIDE), np.int16), np.zeros((layers, SIDE), np.int16), np.zeros((layers, SIDE), np.int64),
         np.zeros(layers, np.int64), np.zeros(SIDE, np.int64),
         np.zeros(SIDE, np.int16), np.zeros(SIDE, np.int32), np.zeros(SIDE, np.int32), np.zeros(SIDE, np.int64),
+        np.zeros(SIDE, np.int64),
         np.zeros(SIDE, np.int16), np.zeros(SIDE, np.int16), np.zeros(SIDE, np.int16))
 
 
@@ -175,14 +217,23 @@ def _clip(value, lowest, highest):
 
 
 @njit(cache=True)
+def _mix32(value):
+    value &= MASK32
+    for i in range(len(MULTIPLIERS)):
+        value = (value ^ value >> SHIFTS[i]) * MULTIPLIERS[i] & MASK32
+    return value ^ value >> SHIFTS[-1]
+
+
+@njit(cache=True)
 def _first(layer, row):
     return layer.cell + row * layer.cols
 
 
 @njit(cache=True)
-def _forward(layer, g, rows, drives, active, sums, z):
+def _forward(layer, g, rows, drives, active, sums, noise, z):
     """``z`` of the crossbar whose ``active`` first ``rows`` are driven with ``drives``. The sum of a block's products
-    fits the type of ``drives``, that of all of them the type of ``sums``."""
+    fits the type of ``drives``, that of all of them the type of ``sums``. ``noise`` of the readings is used where there
+    is any."""
     cols = layer.cols
     for col in range(cols):
         sums[col] = 0
@@ -195,8 +246,23 @@ def _forward(layer, g, rows, drives, active, sums, z):
         for col in range(cols):
             sums[col] += np.add(np.add(np.multiply(x0, g0[col]), np.multiply(x1, g1[col])),
                                 np.add(np.multiply(x2, g2[col]), np.multiply(x3, g3[col])))
-    for col in range(cols):
-        z[col] = _clip(_round_shift(np.int64(sums[col]), layer.adc_shift), -layer.z_limit, layer.z_limit - 1)
+    shift, finer = layer.adc_shift, max(layer.adc_shift - NOISE_FRAC, 0)
+    if not layer.read_noise:
+        for col in range(cols):
+            z[col] = _clip(_round_shift(np.int64(sums[col]), shift), -layer.z_limit, layer.z_limit - 1)
+    else:
+        for col in range(cols):
+            total = (np.int64(sums[col]) >> finer) + noise[col]
+            z[col] = _clip(_round_shift(total, shift - finer), -layer.z_limit, layer.z_limit - 1)
+
+
+@njit(cache=True)
+def _read_noise(layer, lfsrs, tables, noise):
+    """Draw the ``noise`` of a reading of every column, in units of the sum, but no finer than it is resolved."""
+    coarser = max(NOISE_FRAC - layer.adc_shift, 0)
+    for col in range(layer.cols):
+        word = _draw(lfsrs, layer.index, READING, tables)
+        noise[col] = _round_shift(layer.read_noise * tables.normal[word & NORMAL_MASK], coarser)
 
 
 @njit(cache=True)
@@ -248,11 +314,15 @@ def _accumulate(chi, first, cols, x, d, shift):
 
 
 @njit(cache=True)
-def _draw(lfsr, leap):
-    state = lfsr[0]
-    state = leap[0, state & 255] ^ leap[1, state >> 8 & 255] ^ leap[2, state >> 16 & 255] ^ leap[3, state >> 24]
-    lfsr[0] = state
-    return state
+def _leap(state, leap):
+    return leap[0, state & 255] ^ leap[1, state >> 8 & 255] ^ leap[2, state >> 16 & 255] ^ leap[3, state >> 24]
+
+
+@njit(cache=True)
+def _draw(lfsrs, index, kind, tables):
+    state = _leap(lfsrs[index, kind], tables.leap)
+    lfsrs[index, kind] = state
+    return np.int64(state) & WORD_MASK
 
 
 @njit(cache=True)
@@ -265,10 +335,9 @@ def _saturate(layer, chi, first):
 
 
 @njit(cache=True)
-def _visit(layer, g, chi, first, lfsr, tables):
-    """Saturate and bound the residuals of a row, and program what has still reached the threshold; returns the number
-    of attempts."""
-    limit = np.int32(layer.chi_limit)
+def _bound(layer, g, chi, first):
+    """Saturate and bound the residuals of a row; returns their largest absolute value."""
+    limit, held = np.int32(layer.chi_limit), np.int32(layer.held)
     highest = np.int32(layer.threshold - 1)
     lowest = np.int32(-highest)
     lowest_top, highest_bottom = np.int32(layer.lowest_top), np.int32(layer.highest_bottom)
@@ -276,36 +345,136 @@ def _visit(layer, g, chi, first, lfsr, tables):
     most = np.int32(0)
     for col in range(layer.cols):
         value, level = max(np.int32(-limit), min(np.int32(limit - 1), residuals[col])), np.int32(levels[col])
-        value = min(value, highest) if level >= lowest_top else value
-        value = max(value, lowest) if level <= highest_bottom else value
+        value = held if value > highest and level >= lowest_top else value
+        value = np.int32(-held) if value < lowest and level <= highest_bottom else value
         residuals[col] = value
         most = max(most, np.absolute(value))
-    return _program(layer, g, chi, first, lfsr, tables) if most > highest else 0
+    return most
 
 
 @njit(cache=True)
-def _program(layer, g, chi, first, lfsr, tables):
-    """Program the cells of a row that have reached the threshold, bounded; returns the number of attempts."""
-    landing, threshold, last = tables.landing, layer.threshold, layer.states - 1
-    highest = np.int32(threshold - 1)
-    levels, residuals = g[first:first + layer.cols], chi[first:first + layer.cols]
-    attempts = 0
-    for col in range(layer.cols):
-        if np.absolute(residuals[col]) <= highest:
-            continue
-        attempts += 1
-        residual = np.int64(residuals[col])
-        steps = residual // threshold if residual > 0 else -(-residual // threshold)
-        level = np.int64(levels[col])
-        state = _clip((level - layer.origin + ((1 << layer.sub_bits) >> 1)) >> layer.sub_bits, 0, last)
-        landed = np.int64(landing[_clip(state + steps, 0, last), _draw(lfsr, tables.leap) & (landing.shape[1] - 1)])
-        levels[col] = landed
-        if layer.verified:
-            left = residual - ((landed - level) << layer.residual_shift)
-            residuals[col] = _clip(left, -layer.chi_limit, layer.chi_limit - 1)
-        else:
-            residuals[col] = residual - steps * threshold
-    return attempts
+def _visit(layer, state, tables, rows, count):
+    """Visit the cells of the ``count`` first ``rows``: saturate, round and bound their residuals, and program what has
+    reached the threshold."""
+    g, chi, cols = state.g, state.chi, layer.cols
+    for i in range(count):
+        first = _first(layer, rows[i])
+        if layer.stochastic:
+            _round(layer, state.lfsrs, tables, chi, first)
+        if _bound(layer, g, chi, first) >= layer.threshold:
+            for cell in range(first, first + cols):
+                if abs(chi[cell]) >= layer.threshold:
+                    _program(layer, state, tables, cell)
+
+
+@njit(cache=True)
+def _round(layer, lfsrs, tables, chi, first):
+    """Saturate and round the residuals of a row stochastically. What is left is programmed or dropped by ``_visit``."""
+    shift, curve_bits = layer.threshold_shift, layer.curve_bits
+    below, most = (1 << shift) - 1, (layer.chi_limit >> shift) - 1
+    lfsr, leap, base, slope = lfsrs[layer.index, ROUNDING], tables.leap, tables.base, tables.slope
+    for cell in range(first, first + layer.cols):
+        lfsr = _leap(lfsr, leap)
+        value = _clip(np.int64(chi[cell]), -layer.chi_limit, layer.chi_limit - 1)
+        magnitude = abs(value)
+        place = (magnitude & below) << curve_bits
+        segment, rest = place >> shift, (place & below) << CURVE_REST_BITS >> shift
+        probability = base[segment] + (slope[segment] * rest >> CURVE_REST_BITS)
+        k = min((magnitude >> shift) + ((np.int64(lfsr) & WORD_MASK) < probability), most)
+        chi[cell] = k << shift if value > 0 else -(k << shift)
+    lfsrs[layer.index, ROUNDING] = lfsr
+
+
+@njit(cache=True)
+def _noise(sigma, word, tables):
+    return _round_shift(sigma * tables.normal[word & NORMAL_MASK], NOISE_FRAC)
+
+
+@njit(cache=True)
+def _state_of(layer, g):
+    return _clip((g - layer.origin + (1 << layer.sub_bits >> 1)) >> layer.sub_bits, 0, layer.states - 1)
+
+
+@njit(cache=True)
+def _fixed(layer, tables, cell):
+    """The displacement of a cell, and whether it is stuck."""
+    if not layer.differs:
+        return 0, False
+    row, col = divmod(cell - layer.cell, layer.cols)
+    word = _mix32(layer.cell_seed + (row << 16) + col)
+    return _noise(layer.variation, word, tables), word >> 16 < layer.stuck
+
+
+@njit(cache=True)
+def _pulse(layer, state, tables, cell, fixed, toward, up):
+    """A write pulse: toward the state ``toward`` where the device lands at states, else up or down."""
+    state.counters[layer.index, ATTEMPTS] += 1
+    word = _draw(state.lfsrs, layer.index, PROGRAMMING, tables)
+    displacement, stuck = fixed
+    if stuck:
+        return
+    g = np.int64(state.g[cell])
+    if layer.kernel == SWITCHING:
+        old = _state_of(layer, g)
+        new = _clip(old + 1 if up else old - 1, 0, layer.states - 1)
+        if word < tables.probability[old if up else layer.states + old]:
+            state.g[cell] = layer.origin + (new << layer.sub_bits)
+        return
+    minus = np.int64(state.g_minus[cell]) if layer.pair else 0
+    if layer.kernel == LANDING:
+        entry = toward
+    elif layer.pair:
+        entry = (g + minus if up else minus) >> layer.segment_shift
+    else:
+        entry = ((g + (layer.span >> 1)) >> layer.segment_shift) + (0 if up else layer.segments)
+    moved = tables.mean[entry] + displacement + _noise(tables.sigma[entry], word, tables)
+    if layer.kernel == LANDING:
+        state.g[cell] = _clip(moved, -layer.g_limit, layer.g_limit - 1)
+    elif layer.pair:
+        plus = _clip(g + minus + moved, 0, layer.span) if up else g + minus
+        minus = minus if up else _clip(minus + moved, 0, layer.span)
+        state.g[cell], state.g_minus[cell] = plus - minus, minus
+    else:
+        half = layer.span >> 1
+        state.g[cell] = _clip(g + moved if up else g - moved, -half, half)
+
+
+@njit(cache=True)
+def _program(layer, state, tables, cell):
+    """Program a cell that has reached the threshold, bounded."""
+    residual, before = np.int64(state.chi[cell]), np.int64(state.g[cell])
+    magnitude = abs(residual) // layer.threshold
+    k = magnitude if residual > 0 else -magnitude
+    old = _state_of(layer, before)
+    target = _clip(old + k, 0, layer.states - 1)
+    fixed = _fixed(layer, tables, cell)
+    for _ in range(1 if layer.kernel == LANDING else abs(target - old)):
+        _pulse(layer, state, tables, cell, fixed, target, k > 0)
+    if layer.pair:
+        minus = np.int64(state.g_minus[cell])
+        plus = minus + state.g[cell]
+        if max(plus, minus) > layer.refresh_high and min(plus, minus) > layer.refresh_low:
+            _refresh(layer, state, tables, cell, fixed)
+    if layer.residual == VERIFIED:
+        left = residual - ((state.g[cell] - before) << layer.residual_shift)
+        state.chi[cell] = _clip(left, -layer.chi_limit, layer.chi_limit - 1)
+    else:
+        state.chi[cell] = residual - k * layer.threshold if layer.residual == NOMINAL else 0
+
+
+@njit(cache=True)
+def _refresh(layer, state, tables, cell, fixed):
+    """Reset a pair, and rewrite it to the level that it had."""
+    counters, goal = state.counters[layer.index], np.int64(state.g[cell])
+    counters[REFRESHES] += 1
+    if not fixed[1]:
+        state.g[cell] = state.g_minus[cell] = 0
+    tries = 0
+    while abs(state.g[cell] - goal) > layer.margin and tries < layer.max_attempts:
+        _pulse(layer, state, tables, cell, fixed, 0, state.g[cell] < goal)
+        tries += 1
+    counters[VERIFY_ATTEMPTS] += tries
+    counters[FAILURES] += abs(state.g[cell] - goal) > layer.margin
 
 
 @njit(cache=True)
@@ -324,10 +493,11 @@ def _activate(layer, x, y, rows, drive16, drive32):
 
 
 @njit(cache=True)
-def _train(layers, g, chi, lfsrs, counters, row_reads, tables, scratch, xs, labels, chosen, learning_rate_shift,
-           batch, start, total, predictions):
+def _train(layers, state, row_reads, tables, scratch, xs, labels, chosen, learning_rate_shift, batch, start, total,
+           predictions):
     """Train on the samples ``xs[chosen]``, the first of them number ``start`` of an epoch of ``total``."""
-    x, y, rows, active, read, drive16, drive32, sum32, sum64, z, d, d_before = scratch
+    x, y, rows, active, some, drive16, drive32, sum32, sum64, noise, z, d, d_before = scratch
+    g, chi, counters = state.g, state.chi, state.counters
     depth = len(layers)
     needed = np.zeros(depth, np.int64)
     for i in range(len(chosen)):
@@ -347,10 +517,12 @@ def _train(layers, g, chi, lfsrs, counters, row_reads, tables, scratch, xs, labe
             counters[index, FORWARDS] += 1
             counters[index, FORWARD_ROWS] += active[index]
             row_reads[index] += needed[index]
+            if layer.read_noise:
+                _read_noise(layer, state.lfsrs, tables, noise)
             if layer.narrow_sum:
-                _forward(layer, g, rows[index], drive16, active[index], sum32, z)
+                _forward(layer, g, rows[index], drive16, active[index], sum32, noise, z)
             else:
-                _forward(layer, g, rows[index], drive32, active[index], sum64, z)
+                _forward(layer, g, rows[index], drive32, active[index], sum64, noise, z)
 
         last = layers[depth - 1]
         best = 0
@@ -361,29 +533,34 @@ def _train(layers, g, chi, lfsrs, counters, row_reads, tables, scratch, xs, labe
         predictions[i] = best
 
         for index in range(depth - 1, -1, -1):
-            layer, lfsr, attempts = layers[index], lfsrs[index:index + 1], 0
+            layer = layers[index]
             shift = layer.update_shift + learning_rate_shift
             if not d[:layer.cols].any():
                 break
             row_reads[index] += needed[index]
             if index > 0:
-                counters[index, BACKWARD_ROWS] += _backward(layer, g, y[index], d, d_before, read)
+                counters[index, BACKWARD_ROWS] += _backward(layer, g, y[index], d, d_before, some)
             counters[index, UPDATE_ROWS] += active[index]
+            reached = 0
             for j in range(active[index]):
                 row = rows[index, j]
                 first = _first(layer, row)
-                reached = _accumulate(chi, first, layer.cols, x[index, row], d, shift)
-                if batch > 1:
-                    if reached >= layer.chi_limit:
-                        _saturate(layer, chi, first)
-                elif reached >= layer.threshold:
-                    attempts += _visit(layer, g, chi, first, lfsr, tables)
-            counters[index, ATTEMPTS] += attempts
+                most = _accumulate(chi, first, layer.cols, x[index, row], d, shift)
+                if batch > 1 and most >= layer.chi_limit:
+                    _saturate(layer, chi, first)
+                some[reached] = row
+                reached += layer.stochastic or most >= layer.threshold
+            if batch == 1:
+                counters[index, VISITED_ROWS] += active[index]
+                if reached:
+                    _visit(layer, state, tables, some, reached)
             d, d_before = d_before, d
 
         trained = start + i + 1
         if batch > 1 and (trained % batch == 0 or trained == total):
             for index in range(depth):
-                layer, lfsr = layers[index], lfsrs[index:index + 1]
+                layer = layers[index]
+                counters[index, VISITED_ROWS] += layer.rows
                 for row in range(layer.rows):
-                    counters[index, ATTEMPTS] += _visit(layer, g, chi, _first(layer, row), lfsr, tables)
+                    some[row] = row
+                _visit(layer, state, tables, some, layer.rows)

@@ -1,6 +1,5 @@
-"""The LFSR of a crossbar's programmer, drawn from in blocks."""
+"""The LFSRs of a crossbar, drawn from in blocks."""
 
-from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
@@ -55,19 +54,18 @@ class Lfsr:
 
     def draw(self, count: int) -> torch.Tensor:
         """The next ``count`` words: int64 (count,), 0 .. 65535. Advances by exactly ``count`` draws."""
+        self._advance(count)
+        return self._states[self._position - count + 1:self._position + 1] & WORD_MASK
+
+    def word(self) -> int:
+        """The next word alone."""
+        self._advance(1)
+        return self._states[self._position].item() & WORD_MASK
+
+    def _advance(self, count: int):
         if self._position + count >= len(self._states):
             self._look_ahead(max(count, _AHEAD))
-        first = self._position + 1
         self._position += count
-        return self._states[first:first + count] & WORD_MASK
-
-    def words(self) -> Iterator[int]:
-        """An endless iterator over the next words; each one taken is one draw."""
-        while True:
-            self._look_ahead(_AHEAD)
-            for state in self._states[1:].tolist():
-                self._position += 1
-                yield state & WORD_MASK
 
     def _look_ahead(self, draws: int):
         """Start a block of at least ``draws`` words at the current state, doubling its length at each jump."""

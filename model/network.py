@@ -20,6 +20,8 @@ class Network:
         self.device = torch.device(device)
         geometries = experiment.crossbars
         self.crossbars = [Crossbar(geometry, experiment.seed, device) for geometry in geometries]
+        self.arrays = _joined(self.crossbars)
+        """The arrays of all crossbars by name, each in one vector, layer by layer, row-major."""
         self.neurons = [Neuron(before, after, device) for before, after in pairwise(geometries)]
         self.loss = Loss(experiment.loss, geometries[-1], device)
         self.row_reads = [0] * len(geometries)
@@ -61,6 +63,10 @@ class Network:
         for crossbar in self.crossbars:
             crossbar.program()
 
+    def apply(self, layer: int, dw: torch.Tensor):
+        """``Crossbar.apply`` of one layer."""
+        self.crossbars[layer].apply(dw)
+
     def train_span(self, xs: torch.Tensor, labels: np.ndarray, order: np.ndarray, span: range,
                    learning_rate_shift: int) -> np.ndarray:
         """Train on the samples ``order[i]``, ``i`` in ``span``, of an epoch that takes ``order``, int64 (n,), from
@@ -83,7 +89,8 @@ class Network:
         return int(predict(z))
 
     def predict(self, xs: torch.Tensor) -> torch.Tensor:
-        """Predictions int64 (n,) for samples (n, inputs); the state, counters included, stays as it is."""
+        """Predictions int64 (n,) for samples (n, inputs); the state, counters and LFSRs included, stays as it
+        is."""
         z = self.crossbars[0].evaluate(xs)
         for crossbar, neuron in zip(self.crossbars[1:], self.neurons, strict=True):
             z = crossbar.evaluate(neuron(z)[0])
@@ -99,3 +106,13 @@ class Network:
         for layer, crossbar in enumerate(self.crossbars):
             prefix = f"layer{layer}_"
             crossbar.load({name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)})
+
+
+def _joined(crossbars: list[Crossbar]) -> dict[str, torch.Tensor]:
+    """Give the crossbars' arrays of a name one memory: vectors, of which the crossbars then hold views."""
+    vectors = {name: torch.cat([crossbar.arrays[name].flatten() for crossbar in crossbars])
+               for name in crossbars[0].arrays}
+    parts = [vector.split([crossbar.g.numel() for crossbar in crossbars]) for vector in vectors.values()]
+    for crossbar, *views in zip(crossbars, *parts, strict=True):
+        crossbar.move({name: view.view(crossbar.g.shape) for name, view in zip(vectors, views, strict=True)})
+    return vectors

@@ -1,7 +1,8 @@
-"""The picture of a run: accuracy and programming events over the epochs."""
+"""The pictures of runs: accuracy and programming events over the epochs, attempts a cell of a transfer."""
 
 from typing import BinaryIO
 
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -33,4 +34,21 @@ def plot(file: BinaryIO, name: str, rows: list[dict], baseline_accuracy: float |
     for axes in (accuracy, events):
         axes.grid(alpha=0.3)
         axes.set_axisbelow(True)
+    figure.savefig(file, format="png", dpi=120)
+
+
+def plot_attempts(file: BinaryIO, name: str, attempts: np.ndarray):
+    """Write a PNG of how many cells took how many write pulses: ``attempts`` is int64 (cells,)."""
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    counts = np.bincount(attempts)
+    axes.bar(range(len(counts)), counts, color="tab:green")
+    axes.set_yscale("log")
+    axes.set_xlabel("write pulses")
+    axes.set_ylabel("cells")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_title(f"{name}: program-and-verify, {attempts.mean():.2f} pulses a cell")
+    axes.grid(alpha=0.3)
+    axes.set_axisbelow(True)
     figure.savefig(file, format="png", dpi=120)

@@ -22,8 +22,8 @@ def run(experiment: Experiment, *, samples: int = 100, simulator: str = "verilat
     complete state.
 
     Streams stall with probability ``stall`` a cycle. The answer has the keys ``bit_exact``, ``samples``, ``simulator``,
-    ``cycles_per_sample``, ``bound_cycles_per_sample`` (both None unless bit-exact), ``first_difference`` (None if there
-    is none) and ``notes``: where waveform and log of a difference are.
+    ``cycles_per_sample``, ``bound_cycles_per_sample`` and ``counters``, of all layers (all None unless bit-exact),
+    ``first_difference`` (None if there is none) and ``notes``: where waveform and log of a difference are.
 
     Raises ``SimulatorError``, ``SimulationError``, or ``ConfigError`` in one line if it cannot be run.
     """
@@ -32,7 +32,7 @@ def run(experiment: Experiment, *, samples: int = 100, simulator: str = "verilat
         raise ConfigError(f"samples={samples}: must be at least 1")
     data.load(experiment, data_dir)  # so that missing data is told before the design is built
     answer = {"bit_exact": True, "samples": samples, "simulator": simulator, "cycles_per_sample": None,
-              "bound_cycles_per_sample": None, "first_difference": None, "notes": []}
+              "bound_cycles_per_sample": None, "counters": None, "first_difference": None, "notes": []}
     with _bar(samples, simulator, progress) as file:
         parameters = TrainingParameters(
             experiment=experiment, seed=experiment.seed, samples=samples, stall=stall,
@@ -43,7 +43,7 @@ def run(experiment: Experiment, *, samples: int = 100, simulator: str = "verilat
             return answer | {"bit_exact": False, "first_difference": str(error.difference),
                              "notes": error.__notes__}
     return answer | {"cycles_per_sample": counted["cycles"] / samples,
-                     "bound_cycles_per_sample": counted["bound_cycles"] / samples}
+                     "bound_cycles_per_sample": counted["bound_cycles"] / samples, "counters": counted["counters"]}
 
 
 @contextmanager

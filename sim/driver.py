@@ -5,8 +5,10 @@ results are those of `model.crossbar.Crossbar` and `model.network.Network`; vect
 """
 
 import numpy as np
+from amaranth.hdl import Shape
 
 from ..contract.geometry import COUNTERS, CrossbarGeometry, Loss
+from ..contract.parameters import replacements
 from ..hw.signatures import (
     NetworkOperation,
     Operation,
@@ -22,37 +24,44 @@ from ..hw.signatures import (
 )
 from .streams import Bench
 
+_STORED = {"g": np.int16, "g_minus": np.int16, "chi": np.int32}
+"""Types of the arrays of a state that hold a value a cell."""
+
 
 def state_words(geometry: CrossbarGeometry, state: dict[str, np.ndarray]) -> list[int]:
     """The words that ``LOAD`` takes, for a crossbar's state as `model.crossbar.Crossbar.state` returns it."""
-    layout = cell_layout(geometry)
-    chi, g = layout["chi"], layout["g"]
-    words = ((state["chi"].astype(np.int64) & (1 << chi.width) - 1) << chi.offset
-             | (state["g"].astype(np.int64) & (1 << g.width) - 1) << g.offset)
-    return [*words.ravel().tolist(), int(state["lfsr"]), *state["counters"].tolist()]
+    words = sum((state[name].astype(np.int64) & (1 << field.width) - 1) << field.offset
+                for name, field in cell_layout(geometry))
+    return [*words.ravel().tolist(), *(int(state[name]) for name in geometry.lfsrs),
+            *state["counters"].tolist()]
 
 
 def words_state(geometry: CrossbarGeometry, words: list[int]) -> dict[str, np.ndarray]:
     """The inverse of ``state_words``, for the words that ``DUMP`` answers with."""
-    layout = cell_layout(geometry)
     cells = np.array(words[:geometry.rows * geometry.cols], dtype=np.int64).reshape(geometry.rows, geometry.cols)
-
-    def field(name: str) -> np.ndarray:
-        place = layout[name]
-        raw = cells >> place.offset & (1 << place.width) - 1
-        return raw - (raw >> place.width - 1 << place.width)
-
-    return {
-        "g": field("g").astype(np.int16),
-        "chi": field("chi").astype(np.int32),
-        "lfsr": np.array(words[cells.size], dtype=np.uint32),
-        "counters": np.array(words[cells.size + 1:], dtype=np.int64),
-    }
+    rest = iter(words[cells.size:])
+    state = {}
+    for name, field in cell_layout(geometry):
+        raw = cells >> field.offset & (1 << field.width) - 1
+        sign = Shape.cast(field.shape).signed << field.width - 1
+        state[name] = (raw - ((raw & sign) << 1)).astype(_STORED[name])
+    state |= {name: np.array(next(rest), dtype=np.uint32) for name in geometry.lfsrs}
+    return state | {"counters": np.array(list(rest), dtype=np.int64)}
 
 
 def state_size(geometry: CrossbarGeometry) -> int:
     """Words of a crossbar's state."""
-    return geometry.rows * geometry.cols + 1 + len(COUNTERS)
+    return geometry.rows * geometry.cols + len(geometry.lfsrs) + len(COUNTERS)
+
+
+def increment_words(geometry: CrossbarGeometry, dw: np.ndarray) -> list[int]:
+    """The words that ``APPLY`` takes for the increments ``dw`` (rows, cols)."""
+    return (dw.astype(np.int64).ravel() & (1 << geometry.chi_bits) - 1).tolist()
+
+
+def parameter_words(generated: CrossbarGeometry, wanted: CrossbarGeometry) -> list[int]:
+    """The words that ``CONFIGURE`` takes; ``ConfigError`` as ``contract.parameters.replacements``."""
+    return [parameter.value for parameter in replacements(generated, wanted)]
 
 
 def drive_beats(geometry: CrossbarGeometry, x: np.ndarray, y: np.ndarray | None = None) -> list[dict[str, int]]:
@@ -153,6 +162,19 @@ class CrossbarDriver:
         self._order(Operation.PROGRAM)
         await self._finish()
 
+    async def apply(self, dw: np.ndarray):
+        """Add ``dw`` (rows, cols) to the residuals, and program every cell that reaches the threshold."""
+        self._order(Operation.APPLY)
+        self._state_in.put_all(increment_words(self.geometry, dw))
+        await self._finish()
+
+    async def configure(self, geometry: CrossbarGeometry):
+        """Replace the run-time parameters by those of ``geometry``."""
+        words = parameter_words(self.geometry, geometry)
+        self._order(Operation.CONFIGURE)
+        self._state_in.put_all(words)
+        await self._finish()
+
     async def write(self, states: np.ndarray):
         """Program-and-verify every cell to the nominal state in ``states`` (rows, cols)."""
         self._order(Operation.WRITE)
@@ -214,6 +236,20 @@ class NetworkDriver:
         await self.bench.until(lambda: len(self._result) > 0)
         return self._result.take()["prediction"]
 
+    async def apply(self, layer: int, dw: np.ndarray):
+        """Add ``dw`` (rows, cols) to the residuals of ``layer``, and program every cell that reaches the threshold."""
+        self._order(NetworkOperation.APPLY, layer=layer)
+        self._state_in.put_all(increment_words(self.geometries[layer], dw))
+        await self.finish()
+
+    async def configure(self, geometries: tuple[CrossbarGeometry, ...]):
+        """Replace the run-time parameters by those of ``geometries``, one a layer."""
+        words = [parameter_words(*pair) for pair in zip(self.geometries, geometries, strict=True)]
+        for layer, parameters in enumerate(words):
+            self._order(NetworkOperation.CONFIGURE, layer=layer)
+            self._state_in.put_all(parameters)
+        await self.finish()
+
     async def write(self, layer: int, states: np.ndarray):
         """Program-and-verify every cell of ``layer`` to the nominal state in ``states`` (rows, cols)."""
         self._order(NetworkOperation.WRITE, layer=layer)
@@ -224,8 +260,9 @@ class NetworkDriver:
         """Replace the complete state by arrays named as `model.network.Network.state` names them."""
         for layer, geometry in enumerate(self.geometries):
             self._order(NetworkOperation.LOAD, layer=layer)
-            names = ("g", "chi", "lfsr", "counters")
-            self._state_in.put_all(state_words(geometry, {name: state[f"layer{layer}_{name}"] for name in names}))
+            prefix = f"layer{layer}_"
+            self._state_in.put_all(state_words(geometry, {
+                name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}))
         await self.finish()
 
     async def state(self) -> dict[str, np.ndarray]:

@@ -11,6 +11,7 @@ from ..hw.crossbar import Crossbar
 from ..model.crossbar import Crossbar as GoldenCrossbar
 from .difference import expect
 from .driver import CrossbarDriver
+from .reconfigure import reconfigured
 from .streams import Bench
 from .testbench import Testbench, run_in_cocotb
 
@@ -33,24 +34,56 @@ def random_errors(random: Random, geometry: CrossbarGeometry) -> np.ndarray:
 
 def random_state(random: Random, geometry: CrossbarGeometry) -> dict[str, np.ndarray]:
     """A state such as ``model.crossbar.Crossbar.state`` returns, with any value in any place."""
-    def array(bits: int, dtype) -> np.ndarray:
-        values = [random.randrange(-(1 << bits - 1), 1 << bits - 1) for _ in range(geometry.rows * geometry.cols)]
-        return np.array(values, dtype=dtype).reshape(geometry.rows, geometry.cols)
+    shape, chi_limit = (geometry.rows, geometry.cols), 1 << geometry.chi_bits - 1
 
-    return {"g": array(geometry.device.g_bits, np.int16), "chi": array(geometry.chi_bits, np.int32),
-            "lfsr": np.array(random.randrange(1, 1 << 32), dtype=np.uint32),
-            "counters": np.array([random.getrandbits(40) for _ in COUNTERS], dtype=np.int64)}
+    def array(lowest: int, highest: int, dtype) -> np.ndarray:
+        values = [random.randint(lowest, highest) for _ in range(geometry.rows * geometry.cols)]
+        return np.array(values, dtype=dtype).reshape(shape)
+
+    state = {"g": array(*geometry.device.g_range, np.int16), "chi": array(-chi_limit, chi_limit - 1, np.int32),
+             "counters": np.array([random.getrandbits(40) for _ in COUNTERS], dtype=np.int64)}
+    if geometry.device.pair:
+        plus, minus = (array(0, geometry.device.span, np.int16) for _ in range(2))
+        state |= {"g": plus - minus, "g_minus": minus}
+    return state | {name: np.array(random.randrange(1, 1 << 32), dtype=np.uint32)
+                    for name in geometry.lfsrs}
+
+
+def random_increments(random: Random, geometry: CrossbarGeometry) -> np.ndarray:
+    """Increments int64 (rows, cols) for ``apply``, most of them small, with the extremes among them."""
+    limit = 1 << geometry.chi_bits - 1
+    scale = limit * 2.0 ** -random.uniform(0, 6)
+    values = [random.choice((0, -limit, limit - 1)) if random.random() < 0.1
+              else round(random.uniform(-scale, scale - 1)) for _ in range(geometry.rows * geometry.cols)]
+    return np.array(values, dtype=np.int64).reshape(geometry.rows, geometry.cols)
+
+
+def random_states(random: Random, geometry: CrossbarGeometry) -> np.ndarray:
+    """States int64 (rows, cols) for ``write``."""
+    values = [random.randrange(geometry.device.states) for _ in range(geometry.rows * geometry.cols)]
+    return np.array(values, dtype=np.int64).reshape(geometry.rows, geometry.cols)
+
+
+def reconfigured_twin(golden: GoldenCrossbar, geometry: CrossbarGeometry, seed: int) -> GoldenCrossbar:
+    """``golden`` in its state, with the run-time parameters of ``geometry``."""
+    twin = GoldenCrossbar(geometry, seed)
+    twin.load(golden.state())
+    return twin
 
 
 def expect_state(expected: dict[str, np.ndarray], actual: dict[str, np.ndarray], layer: int, prefix: str = "",
                  sample: int | None = None):
     """Compare two states of a crossbar, whose arrays' names start with ``prefix``."""
-    for name in ("g", "chi"):
+    for name in ("g", "g_minus", "chi"):
+        if prefix + name not in expected:
+            continue
         differ = np.argwhere(expected[prefix + name] != actual[prefix + name])
         for row, col in differ[:1].tolist():
             expect(name, int(expected[prefix + name][row, col]), int(actual[prefix + name][row, col]),
                    sample=sample, layer=layer, row=row, col=col)
-    expect("lfsr", int(expected[f"{prefix}lfsr"]), int(actual[f"{prefix}lfsr"]), sample=sample, layer=layer)
+    for name in ("lfsr", "rounding_lfsr", "read_lfsr"):
+        if prefix + name in expected:
+            expect(name, int(expected[prefix + name]), int(actual[prefix + name]), sample=sample, layer=layer)
     for name, before, after in zip(COUNTERS, expected[f"{prefix}counters"].tolist(),
                                    actual[f"{prefix}counters"].tolist(), strict=True):
         expect(f"counter {name}", before, after, sample=sample, layer=layer)
@@ -77,7 +110,8 @@ class CrossbarBench(Testbench):
         await driver.load(golden.state())
         expect_state(golden.state(), await driver.state(), geometry.index)
 
-        operations = ["step"] * 6 + ["forward", "program", "write", "load"] + ["backward"] * self.component.backward
+        operations = ["step"] * 7 + ["forward", "program", "apply", "write", "load", "configure"]
+        operations += ["backward"] * self.component.backward
         for number in range(self.parameters.samples):
             operation = random.choice(operations)
             place = {"layer": geometry.index, "sample": number}
@@ -108,9 +142,16 @@ class CrossbarBench(Testbench):
                 case "program":
                     golden.program()
                     await driver.program()
+                case "apply":
+                    dw = random_increments(random, geometry)
+                    golden.apply(torch.from_numpy(dw))
+                    await driver.apply(dw)
+                case "configure":
+                    wanted = reconfigured(random, geometry)
+                    golden = reconfigured_twin(golden, wanted, self.parameters.experiment.seed)
+                    await driver.configure(wanted)
                 case "write":
-                    states = np.array([random.randrange(geometry.device.states) for _ in range(golden.g.numel())])
-                    states = states.reshape(geometry.rows, geometry.cols)
+                    states = random_states(random, geometry)
                     golden.write(torch.from_numpy(states))
                     await driver.write(states)
                 case "load":

@@ -7,12 +7,21 @@ import numpy as np
 import torch
 
 from ..config import Experiment
+from ..contract.geometry import CrossbarGeometry
 from ..hw.network import Network
 from ..model.network import Network as GoldenNetwork
 from .difference import expect
 from .driver import NetworkDriver
+from .reconfigure import reconfigured
 from .streams import Bench
-from .tb_crossbar import expect_state, random_drive, random_state
+from .tb_crossbar import (
+    expect_state,
+    random_drive,
+    random_increments,
+    random_state,
+    random_states,
+    reconfigured_twin,
+)
 from .testbench import Testbench, run_in_cocotb
 
 
@@ -32,8 +41,12 @@ class Twins:
 
     def infer(self, x: np.ndarray):
         """Let both classify a sample; the design may do so later."""
+        self.expect_inference(x, self.golden.infer(torch.from_numpy(x)))
+
+    def expect_inference(self, x: np.ndarray, prediction: int):
+        """Let the design classify a sample that the golden model has classified; the design may do so later."""
         self.driver.submit_inference(x)
-        self._expect(self.golden.infer(torch.from_numpy(x)))
+        self._expect(prediction)
 
     def program(self):
         """End a mini-batch on both."""
@@ -53,6 +66,22 @@ class Twins:
         if not leave:
             await self.driver.finish()
 
+    async def apply(self, layer: int, dw: np.ndarray):
+        """Add ``dw`` (rows, cols) to the residuals of ``layer`` of both."""
+        self.golden.apply(layer, torch.from_numpy(dw))
+        await self.driver.apply(layer, dw)
+
+    async def write(self, layer: int, states: np.ndarray):
+        """Program-and-verify ``layer`` of both to ``states`` (rows, cols)."""
+        self.golden.crossbars[layer].write(torch.from_numpy(states))
+        await self.driver.write(layer, states)
+
+    async def configure(self, geometries: tuple[CrossbarGeometry, ...]):
+        """Give both the run-time parameters of ``geometries``."""
+        crossbars, seed = self.golden.crossbars, self.golden.experiment.seed
+        crossbars[:] = [reconfigured_twin(*twin, seed) for twin in zip(crossbars, geometries, strict=True)]
+        await self.driver.configure(geometries)
+
     async def load(self):
         """Bring the design into the golden model's state."""
         await self.driver.load(self.golden.state())
@@ -66,7 +95,8 @@ class Twins:
 
 class NetworkBench(Testbench):
     """Trains a network on random samples, some of them classified only, compares every prediction and then the
-    complete state; and once more after program-and-verify of one layer, and from a random state."""
+    complete state; and once more after program-and-verify of one layer and increments applied to another, and from a
+    random state with other run-time parameters."""
 
     def build(self) -> Network:
         experiment = self.parameters.experiment
@@ -79,16 +109,15 @@ class NetworkBench(Testbench):
         await self._train(twins)
 
         layer = random.randrange(len(experiment.crossbars))
-        geometry = experiment.crossbars[layer]
-        states = np.array([[random.randrange(geometry.device.states) for _ in range(geometry.cols)]
-                           for _ in range(geometry.rows)])
-        twins.golden.crossbars[layer].write(torch.from_numpy(states))
-        await twins.driver.write(layer, states)
+        await twins.write(layer, random_states(random, experiment.crossbars[layer]))
+        layer = random.randrange(len(experiment.crossbars))
+        await twins.apply(layer, random_increments(random, experiment.crossbars[layer]))
         await self._train(twins)
 
         for crossbar in twins.golden.crossbars:
             crossbar.load(random_state(random, crossbar.geometry))
         await twins.load()
+        await twins.configure(tuple(reconfigured(random, geometry) for geometry in experiment.crossbars))
         await self._train(twins)
 
     async def _train(self, twins: Twins):

@@ -1,87 +1,152 @@
 """Testbench of ``hw.programmer.StochasticProgrammer`` against ``model.programmer.StochasticProgrammer``."""
 
-import cocotb
-import torch
+from collections import deque
+from random import Random
 
+import cocotb
+
+from ..contract.geometry import CrossbarGeometry
+from ..contract.parameters import replacements
+from ..hw.parameters import parameter_layout
 from ..hw.programmer import StochasticProgrammer
 from ..hw.signatures import cell_layout, event_layout, position_layout, replacement_layout
+from ..model.device import Cell, Device, fixed_in_cells
 from ..model.lfsr import Lfsr
 from ..model.programmer import StochasticProgrammer as GoldenProgrammer
 from .difference import expect
 from .packing import Packing
+from .reconfigure import reconfigured
 from .streams import Bench
 from .testbench import Testbench, run_in_cocotb
 
+PULSES = {"attempt": "attempts", "verify_attempt": "verify_attempts", "failure": "failures", "refresh": "refreshes"}
+"""Ports that count, and the counters of the golden model."""
+BURST = 5
+"""Most events that are served at once."""
+
 
 class ProgrammerBench(Testbench):
-    """Events for random cells: residuals beyond the threshold, and program-and-verify."""
+    """Bursts of events for random cells, residuals beyond the threshold and program-and-verify; half of them after all
+    parameters have been replaced."""
 
     def build(self) -> StochasticProgrammer:
         self.geometry = self.parameters.experiment.crossbars[-1]
         return StochasticProgrammer(geometry=self.geometry)
 
-    def random_cell(self, golden: GoldenProgrammer) -> dict[str, int]:
-        """A cell whose residual has reached the threshold and is not bounded."""
-        geometry, random = self.geometry, self.random
-        g_limit, limit, threshold = 1 << geometry.device.g_bits - 1, 1 << geometry.chi_bits - 1, geometry.threshold
-        while True:
-            g = random.randrange(-g_limit, g_limit)
-            chi = random.choice((-1, 1)) * random.choice((threshold, limit - 1, random.randrange(threshold, limit)))
-            if random.random() < 0.1:
-                chi = -limit
-            if int(golden.bound(torch.tensor(chi), torch.tensor(g))) == chi:
-                return {"g": g, "chi": chi}
-
     async def exercise(self, bench: Bench):
-        geometry, random, pins = self.geometry, self.random, bench.pins
+        random, pins = self.random, bench.pins
         lfsr = Lfsr(random.randrange(1, 1 << 32))
-        golden = GoldenProgrammer(geometry, lfsr)
-        event = bench.source("event", event_layout(geometry))
-        fetch, replace = (bench.sink(name, layout(geometry))
-                          for name, layout in (("fetch", position_layout), ("replace", replacement_layout)))
-        cells = Packing(cell_layout(geometry))
         pins.set("lfsr_state", lfsr.state)
         pins.set("lfsr_load", 1)
         await bench.run(1)
         pins.set("lfsr_load", 0)
         await bench.run(1)
-        counts = dict.fromkeys(("attempt", "failure"), 0)
+        memory = _Memory(bench, self.geometry)
+        half = self.parameters.samples // 2
+        await self.serve(bench, memory, GoldenProgrammer(self.geometry, lfsr), half)
+        geometry = reconfigured(random, self.geometry)
+        await configure(bench, self.geometry, geometry)
+        await self.serve(bench, memory, GoldenProgrammer(geometry, lfsr), self.parameters.samples - half)
 
-        def count(cycle: int):
-            for name in counts:
-                counts[name] += pins.get(name)
-
-        bench.agent(count)
-        attempts = failures = 0
-        for number in range(self.parameters.samples):
-            cell, write = self.random_cell(golden), random.random() < 0.4
-            state = random.randrange(geometry.device.states)
-            position = {"address": random.randrange(geometry.rows * geometry.folds),
-                        "lane": random.randrange(geometry.lanes)}
-            event.put({"position": position, "write": write, "state": state})
-            await bench.until(lambda: len(fetch) > 0)
-            expect("fetch", position, fetch.take(), sample=number)
-            await bench.run(random.randrange(4))
-            pins.set("cell", cells.pack(cell))
-            pins.set("fetched", 1)
-            await bench.run(1)
-            pins.set("fetched", 0)
-            pins.set("cell", 0)
-            g, chi = torch.tensor([cell["g"]]), torch.tensor([cell["chi"]])
-            if write:
-                g, tries = golden.write(g, torch.tensor([state]))
-                attempts += int(tries)
-                goal = geometry.device.origin + (state << geometry.device.sub_bits)
-                failures += abs(int(g) - goal) > geometry.margin
-            else:
-                g, chi = golden.program(g, chi)
-                attempts += 1
-            await bench.until(lambda: len(replace) > 0)
-            expect("write" if write else "program",
-                   {"position": position, "cell": {"chi": int(chi), "g": int(g)}}, replace.take(), sample=number)
+    async def serve(self, bench: Bench, memory: "_Memory", golden: GoldenProgrammer, events: int):
+        """Have ``events`` served as ``golden`` does."""
+        random, pins, geometry = self.random, bench.pins, golden.geometry
+        displacements, stuck = fixed_in_cells(geometry)
+        before = dict(memory.pulses)
+        served = 0
+        while served < events:
+            expected = []
+            for _ in range(min(random.randint(1, BURST), events - served)):
+                row, fold, lane = (random.randrange(n) for n in (geometry.rows, geometry.folds, geometry.lanes))
+                col = fold * geometry.lanes + lane
+                cell, chi = random_cell(random, golden.device, geometry)
+                cell.displacement, cell.stuck = int(displacements[row, col]), bool(stuck[row, col])
+                write, state = random.random() < 0.4, random.randrange(geometry.device.states)
+                position = {"address": fold * geometry.rows + row, "lane": lane}
+                if geometry.device.differs:
+                    position |= {"row": row, "fold": fold}
+                memory.event.put({"position": position, "write": write, "state": state})
+                memory.cells.append((position, _cell(geometry, cell, chi)))
+                if write:
+                    golden.write(cell, state)
+                else:
+                    chi = golden.program(cell, chi)
+                expected.append(("write" if write else "program",
+                                 {"position": position, "cell": _cell(geometry, cell, chi)}))
+            for operation, replacement in expected:
+                await bench.until(lambda: len(memory.replace) > 0)
+                expect(operation, replacement, memory.replace.take(), sample=served)
+                served += 1
             await bench.until(lambda: pins.get("idle"))
-            expect("lfsr", lfsr.state, pins.get("lfsr"), sample=number)
-        expect("events", {"attempt": attempts, "failure": failures}, counts)
+            expect("lfsr", golden.lfsr.state, pins.get("lfsr"), sample=served - 1)
+        expect("events", {port: golden.counters[name] for port, name in PULSES.items()},
+               {port: count - before[port] for port, count in memory.pulses.items()})
+
+
+class _Memory:
+    """The array around the programmer: answers each fetch, some clocks later, with the next of ``cells``."""
+
+    def __init__(self, bench: Bench, geometry: CrossbarGeometry):
+        self.event = bench.source("event", event_layout(geometry))
+        self.replace = bench.sink("replace", replacement_layout(geometry))
+        self.cells: deque[tuple[dict, dict]] = deque()
+        """Positions to be fetched, in order, and their cells."""
+        self.pulses = dict.fromkeys(PULSES, 0)
+        self._fetch = bench.sink("fetch", position_layout(geometry))
+        self._packing = Packing(cell_layout(geometry))
+        self._pins, self._random = bench.pins, bench.random
+        bench.agent(self._step)
+
+    def _step(self, cycle: int):
+        for name in self.pulses:
+            self.pulses[name] += self._pins.get(name)
+        answers = len(self._fetch) > 0 and self._random.random() < 0.7
+        if answers:
+            position, cell = self.cells.popleft()
+            expect("fetch", position, self._fetch.take())
+            self._pins.set("cell", self._packing.pack(cell))
+        self._pins.set("fetched", int(answers))
+
+
+async def configure(bench: Bench, generated: CrossbarGeometry, wanted: CrossbarGeometry):
+    """Replace the parameters of a design generated for ``generated``, at its port ``parameters``, by those of
+    ``wanted``."""
+    packing = Packing(parameter_layout(generated))
+    for index, parameter in enumerate(replacements(generated, wanted)):
+        bench.pins.set("parameters", packing.pack({"index": index, "word": parameter.value, "enable": 1}))
+        await bench.run(1)
+    bench.pins.set("parameters", 0)
+    await bench.run(2)
+
+
+def random_cell(random: Random, device: Device, geometry: CrossbarGeometry) -> tuple[Cell, int]:
+    """A cell, and a residual that has reached the threshold and does not push it beyond its last state."""
+    limit, threshold = 1 << geometry.chi_bits - 1, geometry.threshold
+    tables = geometry.device
+    span = tables.span
+    while True:
+        match tables.kernel:
+            case "step" if tables.pair:
+                plus, minus = (random.choice((0, span, random.randint(0, span))) for _ in range(2))
+                cell = Cell(plus - minus, minus)
+            case "step":
+                cell = Cell(random.randint(-span // 2, span // 2))
+            case _:
+                cell = Cell(random.randrange(-1 << tables.g_bits - 1, 1 << tables.g_bits - 1))
+        if geometry.residual == "none":
+            chi = threshold * random.randint(1, limit // threshold - 1)
+        else:
+            chi = random.choice((threshold, limit - 1, random.randrange(threshold, limit), limit))
+        up = chi < limit and random.random() < 0.5
+        last = tables.states - 1 if up else 0
+        if device.state_of(cell.g) != last:
+            return cell, chi if up else -chi
+
+
+def _cell(geometry: CrossbarGeometry, cell: Cell, chi: int) -> dict[str, int]:
+    """``cell`` and its residual in the fields of the design."""
+    fields = {"chi": chi, "g": cell.g}
+    return fields | {"g_minus": cell.g_minus} if geometry.device.pair else fields
 
 
 @cocotb.test(timeout_time=1, timeout_unit="sec")

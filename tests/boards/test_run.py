@@ -72,6 +72,11 @@ def test_nothing_is_sent_again_over_a_sound_line(board, tmp_path):
     assert answer["retransmissions"] == 0
 
 
+def test_mini_batches(board, tmp_path):
+    answer = run.run(small(batch=4), port=board.port, samples=30, test_samples=TEST, out=tmp_path)
+    assert (answer["bit_exact"], answer["samples"]) == (True, 30)
+
+
 def test_run_over_a_bad_line_with_resets(whole, board, tmp_path, monkeypatch):
     """Bytes lost, doubled, flipped and delayed, and the board reset while it is loaded and while it trains."""
     noise, count = Noise(Random(1), 0.001), itertools.count()

@@ -1,10 +1,7 @@
 import pytest
-from pydantic import ValidationError
-from spinloom.contract.device import DomainWallDevice, IdealDevice, nominal
-
-
-def wall(**fields):
-    return DomainWallDevice(kind="domain_wall", **fields)
+from hypothesis import given
+from hypothesis import strategies as st
+from spinloom.contract.device import DeviceTables, nominal, segment_shift
 
 
 def test_states_are_balanced_around_zero():
@@ -12,27 +9,32 @@ def test_states_are_balanced_around_zero():
     assert [nominal(state, 5, 3) for state in range(5)] == [-16, -8, 0, 8, 16]
 
 
-def test_tables_in_sub_levels():
-    tables = wall(states=3, sub_bits=2, sigma=(0.1, 0.2, 0.3), offset=0.25).compile()
-    assert tables.mean == (-3, 1, 5)
-    assert tables.sigma == (6, 13, 19)  # 0.1, 0.2, 0.3 times 4 sub-levels times 16, rounded
-    assert (tables.states, tables.origin) == (3, -4)
+@given(states=st.integers(2, 64), sub_bits=st.integers(1, 6))
+def test_the_outermost_states_begin_half_a_level_from_their_nominal_level(states, sub_bits):
+    device = DeviceTables(kernel="switching", sub_bits=sub_bits, states=states, g_bits=13)
+    last = nominal(states - 1, states, sub_bits)
 
 
-def test_an_ideal_device_is_as_narrow_as_its_states():
-    assert IdealDevice(kind="ideal", states=2, sub_bits=1).compile().g_bits == 2
-    assert IdealDevice(kind="ideal", states=5, sub_bits=3).compile().g_bits == 6
+    def nearest(g):
+        return g - device.origin + (1 << sub_bits - 1) >> sub_bits
+
+    assert device.origin == -last
+    assert [nearest(device.lowest_top - 1), nearest(device.lowest_top)] == [states - 2, states - 1]
+    assert [nearest(device.highest_bottom), nearest(device.highest_bottom + 1)] == [0, 1]
 
 
-@pytest.mark.parametrize(("fields", "message"), [
-    ({"sigma": (0.1, 0.2)}, "give one value, or one for each of the 5 states"),
-    ({"sigma": -0.1}, "sigma=-0.1: must lie in 0 to"),
-    ({"sigma": 9.0}, "sigma=9.0: must lie in 0 to 1.99219 levels"),
-    ({"offset": 1.5}, "offset=1.5: must lie in -1 to 1 levels"),
-    ({"offset": (1.0, 0.0, 0.0, 0.0, 0.0)}, "must ascend with the state"),
-    ({"states": 1}, "greater than or equal to 2"),
-    ({"sub_bits": 0}, "greater than or equal to 1"),
+@given(span=st.integers(1, 2**12 - 1))
+def test_a_range_has_at_most_16_segments_and_as_many_as_it_can(span):
+    shift = segment_shift(span)
+    assert span >> shift < 16
+    assert shift == 0 or span >> shift >= 8
+
+
+@pytest.mark.parametrize(("pair", "variation", "stuck", "minus_bits", "differs"), [
+    (False, 0, 0, 0, False), (True, 0, 0, 8, False), (True, 5, 0, 8, True), (False, 0, 1, 0, True),
 ])
-def test_contradictory_specifications_are_refused(fields, message):
-    with pytest.raises(ValidationError, match=message):
-        wall(**fields)
+def test_what_a_device_needs(pair, variation, stuck, minus_bits, differs):
+    device = DeviceTables(kernel="step", sub_bits=3, states=33, g_bits=9, pair=pair, span=128, variation=variation,
+                          stuck=stuck)
+    assert (device.minus_bits, device.differs) == (minus_bits, differs)
+    assert device.segments == 9

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from spinloom import config
-from spinloom.contract.geometry import ConfigError, divisors, signed_bits
+from spinloom.contract.geometry import MAX_SIDE, ConfigError, divisors, signed_bits
 
 
 def geometry():
@@ -12,9 +12,9 @@ def geometry():
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    ({"cols": 0}, r"layers\[1\].cols=0: must be 1 to 1024"),
-    ({"cols": 1025, "lanes": 1, "adcs": 1}, r"cols=1025: must be 1 to 1024"),
-    ({"inputs": 1024, "bias": True}, r"rows=1025: must be 1 to 1024"),
+    ({"cols": 0}, r"layers\[1\].cols=0: must be 1 to 2048"),
+    ({"cols": 2049, "lanes": 1, "adcs": 1}, r"cols=2049: must be 1 to 2048"),
+    ({"inputs": 2048, "bias": True}, r"rows=2049: must be 1 to 2048"),
     ({"inputs": 0, "bias": True}, r"inputs=0: must be at least 1"),
     ({"lanes": 3}, r"lanes=3: must be one of the divisors 1, 2, 5, 10"),
     ({"lanes": 5, "adcs": 2}, r"adcs=2: must be one of the divisors 1, 5"),
@@ -37,8 +37,38 @@ def test_bounds_are_refused_by_name(change, message):
         replace(geometry(), **change)
 
 
-@pytest.mark.parametrize("side", [1, 1024])
-def test_every_side_from_1_to_1024_is_possible(side):
+def junction(**change):
+    """A crossbar with stochastic rounding."""
+    experiment = config.parse({
+        "input": {"count": 4}, "device": {"kind": "mtj"}, "update": {"rounding": "stochastic", "residual": "none"},
+        "layers": [{"cols": 2}],
+    }, "test")
+    return replace(experiment.crossbars[0], **change)
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"threshold": 3000}, r"layers\[0\].threshold=3000: stochastic rounding needs a power of two"),
+    ({"residual": "verified"}, "update.residual='verified': rounding='stochastic' needs 'none'"),
+    ({"rounding": "threshold"}, "update.residual='none': rounding='threshold' needs 'verified' or 'nominal'"),
+    ({"device": replace(config.load("digits-dw5").device_tables, sub_bits=1)}, "the device has no switching curve"),
+])
+def test_contradictions_of_rounding_are_refused(change, message):
+    with pytest.raises(ConfigError, match=message):
+        junction(**change)
+
+
+@pytest.mark.parametrize(("threshold", "shift"), [(1, 0), (2, 1), (4096, 12), (16384, 14)])
+def test_what_stochastic_rounding_derives(threshold, shift):
+    crossbar = junction(threshold=threshold)
+    assert (crossbar.threshold_shift, crossbar.held) == (shift, 0)
+
+
+def test_what_rounding_by_threshold_holds():
+    assert geometry().held == geometry().threshold - 1
+
+
+@pytest.mark.parametrize("side", [1, MAX_SIDE])
+def test_every_side_from_1_to_the_largest_is_possible(side):
     crossbar = replace(geometry(), inputs=side, cols=side, lanes=side, adcs=1)
     assert (crossbar.rows, crossbar.folds) == (side, 1)
 

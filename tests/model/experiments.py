@@ -1,7 +1,20 @@
 """Random small experiments for property tests."""
 
+import numpy as np
+import torch
 from hypothesis import strategies as st
 from spinloom.config import Experiment
+
+from ..contract.devices import device_documents
+
+
+def random_samples(experiment: Experiment, count: int, seed: int) -> tuple[torch.Tensor, np.ndarray]:
+    """Inputs of which two in five are zero, int64 (count, inputs), and labels, int64 (count,)."""
+    random = np.random.default_rng(seed)
+    form = experiment.input.format
+    xs = random.integers(form.minimum, form.maximum, (count, experiment.input.count), endpoint=True)
+    xs[random.random(xs.shape) < 0.4] = 0
+    return torch.from_numpy(xs), random.integers(0, experiment.layers[-1].cols, count)
 
 
 @st.composite
@@ -9,18 +22,19 @@ def experiments(draw, max_layers: int = 3) -> Experiment:
     """Experiments of 1 to ``max_layers`` small layers over every choice of the configuration."""
     count = draw(st.integers(1, max_layers))
     kind = draw(st.sampled_from(["unsigned", "signed", "ternary"]))
-    states = draw(st.sampled_from([2, 3, 5]))
-    device = draw(st.sampled_from([
-        {"kind": "ideal"}, {"kind": "domain_wall", "sigma": 0.2},
-        {"kind": "domain_wall", "sigma": [0.1 + 0.1 * s for s in range(states)], "offset": 0.1},
-    ])) | {"states": states, "sub_bits": draw(st.integers(1, 4))}
+    device = draw(device_documents())
+    if device["kind"] == "mtj" and draw(st.booleans()):
+        update = {"rounding": "stochastic", "residual": "none", "threshold": draw(st.sampled_from([0.25, 0.5, 1.0]))}
+    else:
+        update = {"residual": draw(st.sampled_from(["verified", "nominal"])),
+                  "threshold": draw(st.sampled_from([0.3, 0.5, 1.0]))}
     layers = []
     for index in range(count):
         layer = {
             "cols": draw(st.integers(1, 6)), "bias": draw(st.booleans()), "weight_step": draw(st.integers(-5, 0)),
             "z_bits": draw(st.integers(4, 12)), "z_frac": draw(st.integers(1, 3)),
             "delta_bits": draw(st.integers(5, 16)), "delta_frac": draw(st.integers(1, 4)),
-            "chi_bits": draw(st.integers(12, 24)), "chi_frac": draw(st.integers(4, 10)),
+            "chi_bits": draw(st.integers(12, 24)), "chi_frac": draw(st.integers(device["sub_bits"], 10)),
         }
         if index < count - 1:
             layer["neuron"] = draw(st.sampled_from(["relu", "sigmoid", "hard_tanh", "ternary"]))
@@ -36,9 +50,9 @@ def experiments(draw, max_layers: int = 3) -> Experiment:
         "input": {"count": draw(st.integers(1, 6)), "kind": kind,
                   "bits": 2 if kind == "ternary" else draw(st.integers(2, 12))},
         "device": device,
-        "update": {"residual": draw(st.sampled_from(["verified", "nominal"])),
-                   "threshold": draw(st.sampled_from([0.3, 0.5, 1.0]))},
+        "update": update,
         "write": {"margin": draw(st.sampled_from([0.0, 0.25])), "max_attempts": draw(st.integers(1, 5))},
+        "converters": {"read_noise": draw(st.sampled_from([0.0, 0.3, 63.9]))},
         "layers": layers,
     }
     # A shift that would come out negative is mended by a smaller step or rate, or a finer error.

@@ -4,7 +4,9 @@ It shares nothing with ``model/`` or ``contract/``; it reads the fields of an ``
 the rest itself. Slow, and meant to be: for small networks.
 """
 
-from math import exp, floor
+from copy import deepcopy
+from fractions import Fraction
+from math import erf, exp, floor, pi, sqrt, tanh
 from statistics import NormalDist
 
 M32 = 2**32 - 1
@@ -23,7 +25,7 @@ def saturate(v, b):
 
 
 def nearest(r):
-    return floor(r + 0.5)
+    return floor(Fraction(r) + Fraction(1, 2))
 
 
 def mix32(v):
@@ -61,70 +63,222 @@ def lfsr_leap(s, log_steps):
 NORMAL = [nearest(NormalDist().inv_cdf((u + 0.5) / 1024) * 128) for u in range(1024)]
 
 
+def noise(sigma, w):
+    return round_shift(sigma * NORMAL[w % 1024], 11)
+
+
+def bits_of(v):
+    return len(bin(v)) - 2 if v else 0
+
+
+def spread_over(value, count):
+    return list(value) if isinstance(value, tuple) else [value] * count
+
+
+def interpolated(figures, x):
+    """Figure ``k`` of ``m`` holds at ``(k + 1/2) / m``; linear between, constant beyond. Exact."""
+    figures, m = [Fraction(v) for v in figures], len(figures)
+    place = limit(x * m - Fraction(1, 2), 0, m - 1)
+    k = min(floor(place), m - 2) if m > 1 else 0
+    return figures[k] if m == 1 else figures[k] + (figures[k + 1] - figures[k]) * (place - k)
+
+
 class Device:
-    def __init__(self, device):
-        self.n, self.sub_bits = device.states, device.sub_bits
-        per_state = {}
-        for field in ("sigma", "offset"):
-            value = getattr(device, field, 0.0)
-            per_state[field] = list(value) if isinstance(value, tuple) else [value] * self.n
-        self.mean = [self.nominal(s) + nearest(per_state["offset"][s] * 2**self.sub_bits) for s in range(self.n)]
-        self.sigma = [nearest(v * 2 ** (self.sub_bits + 4)) for v in per_state["sigma"]]
-        widest = max(abs(self.mean[s]) + round_shift(self.sigma[s] * NORMAL[1023], 11) for s in range(self.n))
-        self.g_bits = len(bin(widest)) - 2 + 1
+    """Section 3.2: the tables of each kind."""
+
+    def __init__(self, device, certain):
+        self.sub_bits, self.pair = device.sub_bits, device.kind == "pcm_pair"
+        self.variation = self.noise_entry(getattr(device, "variation", 0.0))
+        self.stuck = nearest(device.stuck * 2**16)
+        if self.pair:
+            ratio = Fraction(device.g_max) / Fraction(device.level)
+            self.span = nearest(ratio * 2**self.sub_bits)
+            self.n = 2 * (self.span >> self.sub_bits) + 1
+            self.refresh_high = nearest(Fraction(device.refresh_high) * self.span)
+            self.refresh_low = nearest(Fraction(device.refresh_low) * self.span)
+        else:
+            self.n = device.states
+            self.span = (self.n - 1) * 2**self.sub_bits
+        self.origin = self.nominal(0)
+        if device.kind in ("ideal", "domain_wall"):
+            self.kernel = "landing"
+            offset = spread_over(getattr(device, "offset", 0.0), self.n)
+            self.mean = [self.nominal(s) + nearest(offset[s] * 2**self.sub_bits) for s in range(self.n)]
+            self.sigma = [self.noise_entry(v) for v in spread_over(getattr(device, "sigma", 0.0), self.n)]
+            widest = max(abs(m) + noise(v, 1023) for m, v in zip(self.mean, self.sigma, strict=True))
+            self.g_bits = bits_of(widest + noise(self.variation, 1023)) + 1
+        elif device.kind == "mtj":
+            self.kernel = "switching"
+            self.g_bits = bits_of(abs(self.origin)) + 1
+            self.probability = []
+            for given in (device.up, device.down):
+                p = self.curve_at(device, 1.0) if given is None else given
+                p = 1.0 if certain else p
+                self.probability += [nearest(v * 2**16) for v in spread_over(p, self.n)]
+            c = 4 if device.pulse_bits is None else device.pulse_bits
+            if device.curve is not None:
+                points = [nearest(self.curve_at(device, i / 2**c) * 2**16) for i in range(2**c + 1)]
+                self.c, self.base = c, points[:-1]
+                self.slope = [0 if device.pulse_bits is not None else points[i + 1] - points[i] for i in range(2**c)]
+        else:
+            self.kernel = "step"
+            self.segment_shift = max(0, bits_of(self.span) - 4)
+            self.segments = (self.span >> self.segment_shift) + 1
+            self.g_bits = bits_of(self.span if self.pair else self.span // 2) + 1
+            self.mean, self.sigma = [], []
+            for means, sigmas in self.step_figures(device):
+                for j in range(self.segments):
+                    middle = min(Fraction(2 * j + 1, 2) * 2**self.segment_shift, self.span)
+                    self.mean.append(nearest(means(middle) * 2**self.sub_bits))
+                    self.sigma.append(self.noise_entry(sigmas(middle)))
+
+    def step_figures(self, device):
+        """For pulses up, then (of a single device) down: mean and sigma, in levels, at a level in sub-levels."""
+        if self.pair:
+            def line(a, b):
+                return lambda u: Fraction(a) / Fraction(device.level) + Fraction(b) * u / 2**self.sub_bits
+            return [(line(*device.step_mean), line(*device.step_sigma))]
+
+        def figures(value):
+            return lambda u: interpolated(spread_over(value, 1), Fraction(u, self.span))
+        return [(figures(device.up_mean), figures(device.up_sigma)),
+                (figures(device.down_mean), figures(device.down_sigma))]
+
+    @staticmethod
+    def curve_at(device, f):
+        if device.curve == "tanh":
+            return tanh(device.steepness * f)
+        theta = sqrt(1 / (2 * device.thermal_stability))
+        return 1 - erf(pi / (2 * sqrt(2) * theta) * exp(-device.pulse_length * f))
+
+    def noise_entry(self, levels):
+        return nearest(levels * 2 ** (self.sub_bits + 4))
 
     def nominal(self, s):
         return (2 * s - (self.n - 1)) * 2 ** (self.sub_bits - 1)
 
     def state_of(self, g):
-        return limit((g - self.nominal(0) + 2 ** (self.sub_bits - 1)) // 2**self.sub_bits, 0, self.n - 1)
+        return limit((g - self.origin + 2 ** (self.sub_bits - 1)) // 2**self.sub_bits, 0, self.n - 1)
+
+
+class Lfsr:
+    def __init__(self, state):
+        self.state = state or 1
+
+    def draw(self):
+        for _ in range(16):
+            self.state = lfsr_step(self.state)
+        return self.state % 2**16
+
+
+class Cell:
+    """One cell: its level ``g`` (``plus - minus`` in a pair), its residual ``chi`` and what is fixed in it."""
+
+    def __init__(self, device, fixed, start, h):
+        self.device, self.chi = device, 0
+        self.displacement = noise(device.variation, fixed)
+        self.stuck = fixed >> 16 < device.stuck
+        self.single = self.land(start, h) if device.kernel == "landing" else device.nominal(start)
+        self.plus, self.minus = (max(0, self.single), max(0, -self.single)) if device.pair else (None, None)
+
+    @property
+    def g(self):
+        return self.plus - self.minus if self.device.pair else self.single
+
+    @property
+    def state(self):
+        return self.device.state_of(self.g)
 
     def land(self, t, w):
-        return saturate(self.mean[t] + round_shift(self.sigma[t] * NORMAL[w % 1024], 11), self.g_bits)
+        device = self.device
+        return saturate(device.mean[t] + self.displacement + noise(device.sigma[t], w), device.g_bits)
+
+    def moved(self, u, j, w, sign):
+        """The level ``u`` of a step device after a pulse with entry ``j`` of its tables."""
+        m = self.device.mean[j] + self.displacement + noise(self.device.sigma[j], w)
+        return limit(u + sign * m, 0, self.device.span)
+
+    def pulse(self, w, up, t):
+        device = self.device
+        if self.stuck:
+            return
+        if device.kernel == "landing":
+            self.single = self.land(t, w)
+        elif device.kernel == "switching":
+            s = self.state
+            if w < device.probability[s if up else device.n + s]:
+                self.single = device.nominal(limit(s + (1 if up else -1), 0, device.n - 1))
+        elif device.pair:
+            if up:
+                self.plus = self.moved(self.plus, self.plus >> device.segment_shift, w, 1)
+            else:
+                self.minus = self.moved(self.minus, self.minus >> device.segment_shift, w, 1)
+        else:
+            u = self.single + device.span // 2
+            j = u >> device.segment_shift
+            u = self.moved(u, j, w, 1) if up else self.moved(u, device.segments + j, w, -1)
+            self.single = u - device.span // 2
+
+    def reset(self):
+        if not self.stuck:
+            self.plus = self.minus = 0
+
+
+COUNTERS = ("forwards", "forward_rows", "backward_rows", "update_rows", "visited_rows", "attempts", "verify_attempts",
+            "failures", "refreshes")
 
 
 class Crossbar:
     def __init__(self, experiment, index, inputs, x_frac, x_max):
-        layer = experiment.layers[index]
-        self.layer, self.device = layer, Device(experiment.device)
+        layer, seed = experiment.layers[index], experiment.seed
+        self.layer = layer
+        self.stochastic = experiment.update.rounding == "stochastic"
+        self.device = Device(experiment.device, certain=self.stochastic)
         self.rows, self.cols, self.inputs = inputs + layer.bias, layer.cols, inputs
         self.bias = [x_max] if layer.bias else []
+        self.adc_shift = x_frac + self.device.sub_bits - layer.weight_step - layer.z_frac
         self.x_frac = x_frac
         self.residual = experiment.update.residual
         self.threshold = nearest(experiment.update.threshold * 2**layer.chi_frac)
         self.margin = nearest(experiment.write.margin * 2**self.device.sub_bits)
         self.max_attempts = experiment.write.max_attempts
-        seed = experiment.seed
-        self.lfsr = hash32(seed, 0xFFFF, 0) or 1
+        self.read_noise = nearest(experiment.converters.read_noise * 2**4)
+        self.lfsr = Lfsr(hash32(seed, 0xFFFF, 0))
         for _ in range(index):
-            self.lfsr = lfsr_leap(self.lfsr, 28)
+            self.lfsr.state = lfsr_leap(self.lfsr.state, 28)
+        self.rounding_lfsr = Lfsr(hash32(seed, 0xFFFE, index))
+        self.read_lfsr = Lfsr(hash32(seed, 0xFFFD, index))
         allowed = [s for s in range(self.device.n) if abs(s - (self.device.n - 1) / 2) <= experiment.init_spread]
         lo, hi = allowed[0], allowed[-1]
-        self.g = []
+        self.cells = []
         for row in range(self.rows):
-            hashes = [hash32(seed, index, row * self.cols + col) for col in range(self.cols)]
-            self.g.append([self.device.land(lo + ((h >> 16) * (hi - lo + 1) >> 16), h) for h in hashes])
-        self.chi = [[0] * self.cols for _ in range(self.rows)]
-        self.forwards = self.forward_rows = self.backward_rows = self.update_rows = 0
-        self.attempts = self.failures = 0
+            self.cells.append([])
+            for col in range(self.cols):
+                h = hash32(seed, index, row * self.cols + col)
+                fixed = hash32(seed, 0x10000 + index, row * 2**16 + col)
+                self.cells[row].append(Cell(self.device, fixed, lo + ((h >> 16) * (hi - lo + 1) >> 16), h))
+        self.counters = dict.fromkeys(COUNTERS, 0)
 
-    def draw(self):
-        for _ in range(16):
-            self.lfsr = lfsr_step(self.lfsr)
-        return self.lfsr % 2**16
+    def count(self, name, number=1):
+        self.counters[name] = (self.counters[name] + number) % 2**40
 
     def forward(self, x):
         x = list(x) + self.bias
-        self.forwards += 1
-        self.forward_rows += sum(v != 0 for v in x)
-        shift = self.x_frac + self.device.sub_bits - self.layer.weight_step - self.layer.z_frac
-        sums = [sum(x[r] * self.g[r][c] for r in range(self.rows)) for c in range(self.cols)]
-        return [saturate(round_shift(s, shift), self.layer.z_bits) for s in sums]
+        self.count("forwards")
+        self.count("forward_rows", sum(v != 0 for v in x))
+        z = []
+        for c in range(self.cols):
+            total = sum(x[r] * self.cells[r][c].g for r in range(self.rows))
+            if self.read_noise:
+                q, shift = self.read_noise * NORMAL[self.read_lfsr.draw() % 1024], self.adc_shift - 11
+                total += q * 2**shift if shift >= 0 else round_shift(q, -shift)
+            z.append(saturate(round_shift(total, self.adc_shift), self.layer.z_bits))
+        return z
 
     def backward(self, d, rows):
         rows = rows if any(d) else [False] * self.inputs
-        self.backward_rows += sum(rows)
-        return [sum(self.g[r][c] * d[c] for c in range(self.cols)) if rows[r] else 0 for r in range(self.inputs)]
+        self.count("backward_rows", sum(rows))
+        return [sum(self.cells[r][c].g * d[c] for c in range(self.cols)) if rows[r] else 0 for r in range(self.inputs)]
 
     def update(self, x, d, n, program):
         if not any(d):
@@ -132,56 +286,110 @@ class Crossbar:
         x = list(x) + self.bias
         layer = self.layer
         shift = n + self.x_frac + layer.delta_frac + layer.weight_step - layer.chi_frac
+        rows = [r for r in range(self.rows) if x[r] != 0]
+        for r in rows:
+            self.accumulate(r, [round_shift(-(x[r] * d[c]), shift) for c in range(self.cols)])
+        self.count("update_rows", len(rows))
+        if program:
+            self.visit(rows)
+
+    def apply(self, dw):
         for r in range(self.rows):
-            if x[r] == 0:
-                continue
-            self.update_rows += 1
-            for c in range(self.cols):
-                dw = round_shift(-(x[r] * d[c]), shift)
-                self.chi[r][c] = saturate(self.chi[r][c] + dw, layer.chi_bits)
-                if program:
-                    self.visit(r, c)
+            self.accumulate(r, dw[r])
+        self.count("update_rows", self.rows)
+        self.visit(range(self.rows))
 
     def program(self):
-        for r in range(self.rows):
-            for c in range(self.cols):
-                self.visit(r, c)
+        self.visit(range(self.rows))
 
-    def visit(self, r, c):
-        self.bound(r, c)
-        self.program_cell(r, c)
+    def accumulate(self, r, dw):
+        for cell, change in zip(self.cells[r], dw, strict=True):
+            cell.chi = saturate(cell.chi + change, self.layer.chi_bits)
 
-    def bound(self, r, c):
-        state = self.device.state_of(self.g[r][c])
-        if self.chi[r][c] >= self.threshold and state == self.device.n - 1:
-            self.chi[r][c] = self.threshold - 1
-        if self.chi[r][c] <= -self.threshold and state == 0:
-            self.chi[r][c] = 1 - self.threshold
+    def visit(self, rows):
+        self.count("visited_rows", len(rows))
+        for r in rows:
+            for cell in self.cells[r]:
+                if self.stochastic:
+                    cell.chi = self.rounded(cell.chi, self.rounding_lfsr.draw())
+                cell.chi = self.bound(cell)
+                if abs(cell.chi) >= self.threshold:
+                    self.program_cell(cell)
+                elif self.residual == "none":
+                    cell.chi = 0
 
-    def program_cell(self, r, c):
-        v = self.chi[r][c]
-        if abs(v) < self.threshold:
-            return
+    def chance(self, f):
+        """``P`` of 4.2 for the remainder ``f``."""
+        device, s = self.device, bits_of(self.threshold) - 1
+        i, r = f * 2**device.c >> s, f * 2**device.c % 2**s
+        return device.base[i] + (device.slope[i] * (r * 2**12 >> s) >> 12)
+
+    def rounded(self, v, w):
+        s = bits_of(self.threshold) - 1
+        whole, f = abs(v) >> s, abs(v) % 2**s
+        k = min(whole + (1 if w < self.chance(f) else 0), 2 ** (self.layer.chi_bits - 1 - s) - 1)
+        return k * 2**s if v >= 0 else -k * 2**s
+
+    def bound(self, cell):
+        h = 0 if self.residual == "none" else self.threshold - 1
+        if cell.chi >= self.threshold and cell.state == self.device.n - 1:
+            return h
+        if cell.chi <= -self.threshold and cell.state == 0:
+            return -h
+        return cell.chi
+
+    def pulse(self, cell, up, t=None):
+        cell.pulse(self.lfsr.draw(), up, t)
+        self.count("attempts")
+
+    def program_cell(self, cell):
+        device = self.device
+        v, g, s = cell.chi, cell.g, cell.state
         k = abs(v) // self.threshold * (1 if v > 0 else -1)
-        g = self.g[r][c]
-        t = limit(self.device.state_of(g) + k, 0, self.device.n - 1)
-        self.g[r][c] = self.device.land(t, self.draw())
-        self.attempts += 1
+        t = limit(s + k, 0, device.n - 1)
+        for _ in range(1 if device.kernel == "landing" else abs(t - s)):
+            self.pulse(cell, k > 0, t)
+        if device.pair and max(cell.plus, cell.minus) > device.refresh_high \
+                and min(cell.plus, cell.minus) > device.refresh_low:
+            self.rewrite(cell, cell.g)
         if self.residual == "nominal":
-            self.chi[r][c] = v - k * self.threshold
+            cell.chi = v - k * self.threshold
+        elif self.residual == "none":
+            cell.chi = 0
         else:
-            step = 2 ** (self.layer.chi_frac - self.device.sub_bits)
-            self.chi[r][c] = saturate(v - (self.g[r][c] - g) * step, self.layer.chi_bits)
+            step = 2 ** (self.layer.chi_frac - device.sub_bits)
+            cell.chi = saturate(v - (cell.g - g) * step, self.layer.chi_bits)
+
+    def rewrite(self, cell, goal, t=None):
+        if self.device.pair:
+            cell.reset()
+            self.count("refreshes")
+        tries = 0
+        while abs(cell.g - goal) > self.margin and tries < self.max_attempts:
+            self.pulse(cell, cell.g < goal, t)
+            self.count("verify_attempts")
+            tries += 1
+        self.count("failures", abs(cell.g - goal) > self.margin)
 
     def write(self, states):
         for r in range(self.rows):
             for c in range(self.cols):
-                goal, tries = self.device.nominal(states[r][c]), 0
-                while abs(self.g[r][c] - goal) > self.margin and tries < self.max_attempts:
-                    self.g[r][c] = self.device.land(states[r][c], self.draw())
-                    self.attempts += 1
-                    tries += 1
-                self.failures += abs(self.g[r][c] - goal) > self.margin
+                t = states[r][c]
+                goal = self.device.nominal(t)
+                if abs(self.cells[r][c].g - goal) > self.margin:
+                    self.rewrite(self.cells[r][c], goal, t)
+
+    def state(self):
+        """Section 8, without the layer's prefix."""
+        arrays = {"g": [[cell.g for cell in row] for row in self.cells]}
+        if self.device.pair:
+            arrays["g_minus"] = [[cell.minus for cell in row] for row in self.cells]
+        arrays |= {"chi": [[cell.chi for cell in row] for row in self.cells], "lfsr": self.lfsr.state}
+        if self.stochastic:
+            arrays["rounding_lfsr"] = self.rounding_lfsr.state
+        if self.read_noise:
+            arrays["read_lfsr"] = self.read_lfsr.state
+        return arrays | {"counters": [self.counters[name] for name in COUNTERS]}
 
 
 def sigmoid(z, frac):
@@ -279,12 +487,12 @@ class Network:
                     crossbar.program()
         return predictions
 
+    def predict(self, xs):
+        """Section 7.2, evaluation: the predictions; nothing of the network changes."""
+        machine = deepcopy(self)
+        outputs = [machine.forward(x)[2] for x in xs]
+        return [z.index(max(z)) for z in outputs]
+
     def state(self):
-        arrays = {}
-        for index, c in enumerate(self.crossbars):
-            arrays |= {
-                f"layer{index}_g": c.g, f"layer{index}_chi": c.chi, f"layer{index}_lfsr": c.lfsr,
-                f"layer{index}_counters": [c.forwards, c.forward_rows, c.backward_rows, c.update_rows,
-                                           c.attempts, c.failures],
-            }
-        return arrays
+        return {f"layer{index}_{name}": value for index, crossbar in enumerate(self.crossbars)
+                for name, value in crossbar.state().items()}

@@ -1,46 +1,136 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from spinloom import config
 from spinloom.model.crossbar import Crossbar, StateError
+from spinloom.model.lfsr import Lfsr
 
-from . import reference
-from .experiments import experiments
+PAIR = {"kind": "pcm_pair", "sub_bits": 3}
+SWITCH = {"kind": "mtj", "states": 3, "sub_bits": 3, "curve": "tanh"}
+STOCHASTIC = {"rounding": "stochastic", "residual": "none"}
 
 
-def small(**layer):
+def small(device=None, update=None, converters=None, **layer):
     return config.parse({
-        "input": {"count": 5}, "device": {"kind": "domain_wall", "states": 5, "sigma": 0.3},
+        "input": {"count": 5}, "device": device or {"kind": "domain_wall", "states": 5, "sigma": 0.3},
+        "update": update or {}, "converters": converters or {},
         "layers": [{"cols": 3, "bias": True, "weight_step": -3} | layer],
     }, "small")
 
 
-@settings(max_examples=30, deadline=None)
-@given(experiment=experiments(max_layers=1), data=st.data())
-def test_write_equals_the_reference(experiment, data):
-    geometry = experiment.crossbars[0]
-    states = [[data.draw(st.integers(0, geometry.device.states - 1)) for _ in range(geometry.cols)]
-              for _ in range(geometry.rows)]
-    crossbar = Crossbar(geometry, experiment.seed)
-    other = reference.Network(experiment).crossbars[0]
-    report = crossbar.write(torch.tensor(states))
-    other.write(states)
-    assert crossbar.state()["g"].tolist() == other.g
-    assert crossbar.lfsr.state == other.lfsr
-    assert report.attempts.sum() == crossbar.counters["attempts"] == other.attempts
-    assert report.attempts.max() <= geometry.max_attempts
-    assert report.failures == crossbar.counters["failures"] == other.failures
-
-
-@pytest.mark.parametrize(("states", "message"), [
-    (torch.zeros(5, 3), "the crossbar has \\(6, 3\\) cells"),
-    (torch.full((6, 3), 5), "states 5 to 5: the device has 0 to 4"),
+@pytest.mark.parametrize(("operation", "values", "message"), [
+    ("write", torch.zeros(5, 3), r"states of shape \(5, 3\): the crossbar has \(6, 3\) cells"),
+    ("write", torch.full((6, 3), 5), "states from 5 to 5: they must lie in 0 to 4"),
+    ("apply", torch.zeros(6, 4), r"changes of shape \(6, 4\): the crossbar has \(6, 3\) cells"),
+    ("apply", torch.full((6, 3), 1 << 15), "changes from 32768 to 32768: they must lie in -32768 to 32767"),
 ])
-def test_impossible_states_are_not_written(states, message):
+def test_impossible_states_and_changes_are_refused(operation, values, message):
+    crossbar = Crossbar(small().crossbars[0], 1)
+    before = crossbar.state()
     with pytest.raises(StateError, match=message):
-        Crossbar(small().crossbars[0], 1).write(states)
+        getattr(crossbar, operation)(values)
+    after = crossbar.state()
+    assert all((before[name] == after[name]).all() for name in before)
+
+
+@pytest.mark.parametrize(("device", "change", "message"), [
+    (PAIR, {"g": np.full((6, 3), 126)}, "g holds values from 126 to 126; they must lie in -125 to 125"),
+    (PAIR, {"g_minus": np.full((6, 3), -1)}, "g_minus holds values from -1 to -1; they must lie in 0 to 125"),
+    (PAIR, {"g": np.full((6, 3), 1), "g_minus": np.full((6, 3), 125)}, r"g \+ g_minus holds values from 126 to 126"),
+    (PAIR, {"g_minus": None}, "the state has no array 'g_minus'"),
+    ({"kind": "incremental", "states": 5}, {"g": np.full((6, 3), -17)}, "g holds values from -17 to -17; .* -16 to 16"),
+])
+def test_levels_that_a_device_cannot_have_are_refused(device, change, message):
+    crossbar = Crossbar(small(device).crossbars[0], 1)
+    state = {name: array for name, array in (crossbar.state() | change).items() if array is not None}
+    with pytest.raises(StateError, match=message):
+        crossbar.load(state)
+
+
+def test_the_arrays_of_the_state_are_those_that_exist():
+    assert list(Crossbar(small().crossbars[0], 1).state()) == ["g", "chi", "lfsr", "counters"]
+    assert list(Crossbar(small(PAIR).crossbars[0], 1).state()) == ["g", "g_minus", "chi", "lfsr", "counters"]
+    everything = Crossbar(small(SWITCH, STOCHASTIC, {"read_noise": 1.0}).crossbars[0], 1).state()
+    assert list(everything) == ["g", "chi", "lfsr", "rounding_lfsr", "read_lfsr", "counters"]
+    assert len({int(everything[name]) for name in ("lfsr", "rounding_lfsr", "read_lfsr")}) == 3
+
+
+@pytest.mark.parametrize(("device", "update"), [(PAIR, None), (SWITCH, STOCHASTIC)])
+def test_a_loaded_crossbar_continues_as_the_saved_one(device, update):
+    random, experiment = np.random.default_rng(0), small(device, update, {"read_noise": 1.0})
+    one, two = (Crossbar(experiment.crossbars[0], seed) for seed in (1, 2))
+    for crossbars in ((one,), (one, two)):
+        if two in crossbars:
+            two.load(one.state())
+        for _ in range(10):
+            x = torch.from_numpy(random.integers(0, 256, 5))
+            d = torch.from_numpy(random.integers(-256, 256, 3))
+            assert len({tuple(crossbar.forward(x).tolist()) for crossbar in crossbars}) == 1
+            for crossbar in crossbars:
+                crossbar.update(x, d, 2)
+    first, second = one.state(), two.state()
+    assert one.counters["attempts"] > 100
+    assert all((first[name] == second[name]).all() for name in first)
+
+
+def test_applied_changes_saturate_and_are_visited():
+    crossbar = Crossbar(small({"kind": "ideal", "states": 5}, chi_bits=14, chi_frac=8).crossbars[0], 1)
+    g, chi, dw = (np.zeros((6, 3), dtype=np.int64) for _ in range(3))
+    chi[0], dw[0] = (100, -100, 0), (155, -155, 8191)
+    g[1], chi[1], dw[1] = (16, -16, 16), (100, -100, 8000), (8191, -8192, 8191)
+    g[2], chi[2], dw[2] = (0, 8, -8), (8000, -8000, 200), (8000, -8000, 56)
+    crossbar.load(crossbar.state() | {"g": g, "chi": chi})
+    crossbar.apply(torch.from_numpy(dw))
+    state = crossbar.state()
+    g[0, 2], g[2] = 16, (16, -16, 0)
+    assert state["g"].tolist() == g.tolist()
+    assert state["chi"][:2].tolist() == [[255, -255, 8191 - 512], [255, -255, 255]]
+    assert state["chi"][2].tolist() == [8191 - 512, -8192 + 768, 0]
+    assert not state["chi"][3:].any()
+    counted = {"update_rows": 6, "visited_rows": 6, "attempts": 4}
+    assert crossbar.counters == dict.fromkeys(crossbar.counters, 0) | counted
+
+
+def test_stochastic_rounding_leaves_no_residual_and_draws_for_every_cell():
+    crossbar = Crossbar(small(SWITCH, STOCHASTIC).crossbars[0], 1)
+    state = crossbar.state()
+    state["g"][:] = 8
+    state["chi"][:] = 30000
+    crossbar.load(state)
+    crossbar.program()
+    after = crossbar.state()
+    assert (after["g"] == 8).all()
+    assert not after["chi"].any(), "cells at their last state drop what they cannot do"
+    rounding = Lfsr(int(state["rounding_lfsr"]))
+    rounding.draw(18)
+    assert after["rounding_lfsr"] == rounding.state
+    assert crossbar.counters["attempts"] == 0
+
+    crossbar.update(torch.tensor([0, 9, 0, 0, 0]), torch.tensor([256, 0, 0]) - 1, 0)
+    rounding.draw(6)
+    assert crossbar.state()["rounding_lfsr"] == rounding.state, "one row and the bias"
+    crossbar.update(torch.tensor([0, 9, 0, 0, 0]), torch.tensor([0, 0, 0]), 0)
+    assert crossbar.state()["rounding_lfsr"] == rounding.state
+    assert crossbar.counters["visited_rows"] == 6 + 2
+
+
+def test_read_noise_is_drawn_column_by_column_and_not_by_evaluation():
+    geometry = small(converters={"read_noise": 4.0}).crossbars[0]
+    crossbar, quiet = Crossbar(geometry, 1), Crossbar(small().crossbars[0], 1)
+    quiet.load(crossbar.state())
+    xs = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (4, 5)))
+    lfsr = Lfsr(int(crossbar.state()["read_lfsr"]))
+    evaluated = [crossbar.evaluate(xs), crossbar.evaluate(xs)]
+    assert evaluated[0].tolist() == evaluated[1].tolist()
+    assert crossbar.state()["read_lfsr"] == lfsr.state
+    assert evaluated[0].tolist() != quiet.evaluate(xs).tolist()
+    assert [crossbar.forward(x).tolist() for x in xs] == evaluated[0].tolist()
+    lfsr.draw(4 * 3)
+    assert crossbar.state()["read_lfsr"] == lfsr.state
+    again = Crossbar(geometry, 1)
+    assert again.forward(xs).tolist() == evaluated[0].tolist()
+    assert again.counters == crossbar.counters
+    assert crossbar.forward(xs).tolist() != evaluated[0].tolist()
 
 
 def test_a_batch_is_its_samples_one_by_one():
@@ -92,8 +182,10 @@ def test_accumulating_then_programming_leaves_what_updating_does():
     assert crossbars[1].counters["attempts"] == 0
     crossbars[1].program()
     first, second = (crossbar.state() for crossbar in crossbars)
-    assert first["counters"][4] > 0
-    assert all((first[name] == second[name]).all() for name in first)
+    assert crossbars[0].counters["attempts"] > 0
+    assert [crossbar.counters.pop("visited_rows") for crossbar in crossbars] == [5, 6]
+    assert crossbars[0].counters == crossbars[1].counters
+    assert all((first[name] == second[name]).all() for name in ("g", "chi", "lfsr"))
 
 
 def test_counters_wrap_at_40_bits():
@@ -102,4 +194,4 @@ def test_counters_wrap_at_40_bits():
     state["counters"][0] = (1 << 40) - 1
     crossbar.load(state)
     crossbar.forward(torch.zeros(5, dtype=torch.int64))
-    assert crossbar.state()["counters"].tolist() == [0, 1, 0, 0, 0, 0]
+    assert crossbar.state()["counters"].tolist() == [0, 1, *[0] * 7]

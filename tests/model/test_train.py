@@ -6,12 +6,14 @@ import signal
 import numpy as np
 import pytest
 from spinloom import config
-from spinloom.contract.geometry import ConfigError
+from spinloom.contract.geometry import COUNTERS, ConfigError
 from spinloom.contract.hashing import sample_order
-from spinloom.model import baseline, data, train
+from spinloom.model import baseline, data, run_folder, train
 from spinloom.model.kernel import Kernel
 from spinloom.model.network import Network
 from spinloom.runs import InterruptedRunError
+
+ATTEMPTS = COUNTERS.index("attempts")
 
 
 def experiment(batch=1):
@@ -55,9 +57,9 @@ def test_a_run_folder_tells_everything(tmp_path):
     result = run(experiment(), out=folder, samples=100)
     state, rows = outcome(folder)
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
-    assert tuple(rows[0]) == tuple(name for name in train.METRICS if name != "samples_per_second")
+    assert tuple(rows[0]) == tuple(name for name in run_folder.METRICS if name != "samples_per_second")
     assert (state["epoch"], state["sample"], state["correct"]) == (3, 0, 0)
-    attempts = state["layer0_counters"][4] + state["layer1_counters"][4]
+    attempts = state["layer0_counters"][ATTEMPTS] + state["layer1_counters"][ATTEMPTS]
     assert attempts == result["programming_events"] == sum(int(row["programming_events"]) for row in rows) > 0
     assert result["test_accuracy"] == float(rows[-1]["test_accuracy"])
     assert (result["epochs"], result["samples"], result["out"]) == (3, 100, str(folder))
@@ -146,12 +148,12 @@ def test_a_new_run_replaces_an_old_one(tmp_path):
 
 
 @pytest.mark.parametrize(("file", "content", "message"), [
-    ("experiment.json", None, "is not a run to resume: cannot read .*experiment.json: No such file"),
+    ("experiment.json", None, "is not the folder of a run: cannot read .*experiment.json: No such file"),
     ("experiment.json", b"{", "experiment.json: not the description of a run"),
     ("experiment.json", b"[]", "experiment.json: not the description of a run"),
-    ("state.npz", None, "is not a run to resume: there is no .*state.npz"),
-    ("state.npz", b"", "state.npz: cannot be resumed from"),
-    ("state.npz", b"PK\x03\x04 no archive", "state.npz: cannot be resumed from"),
+    ("state.npz", None, "has no state: there is no .*state.npz"),
+    ("state.npz", b"", "state.npz: cannot be loaded"),
+    ("state.npz", b"PK\x03\x04 no archive", "state.npz: cannot be loaded"),
     ("metrics.csv", b"epoch\n", "state.npz: does not match .*metrics.csv"),
 ])
 def test_what_cannot_be_resumed_is_named(tmp_path, file, content, message):

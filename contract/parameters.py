@@ -1,0 +1,89 @@
+"""The parameters of a crossbar that can be replaced while it runs: everything that a device of the same kind, another
+threshold or another seed changes, and that no width depends on.
+
+A machine is generated with the values of its configuration. ``CONFIGURE`` replaces them all, a word each, in the order
+of ``parameters``. Learning rates come with each command; initial states and LFSRs are loaded.
+"""
+
+from dataclasses import fields, replace
+from typing import NamedTuple
+
+from .device import PROBABILITY_BITS, SIGMA_BITS
+from .geometry import ConfigError, CrossbarGeometry
+
+
+class Parameter(NamedTuple):
+    """One word of ``CONFIGURE``."""
+
+    name: str
+    """Names that differ only in a number in brackets are the entries of one table."""
+    bits: int
+    value: int
+    """Unsigned: negative numbers in two's complement."""
+
+
+def parameters(geometry: CrossbarGeometry) -> tuple[Parameter, ...]:
+    """The parameters of a crossbar of ``geometry``, with their values. Which there are depends on the kind of device
+    and of rounding only, not on the values.
+
+    ``threshold`` (where rounding is by threshold), ``margin``, ``max_attempts``; ``cell_seed``, ``variation``,
+    ``stuck`` (where cells differ); ``refresh_high``, ``refresh_low`` (of a pair); ``movement[i]``, the entries of the
+    tables of a ``landing`` or ``step`` device: ``mean`` in the low ``g_bits`` bits, ``sigma`` above; ``probability[i]``
+    of a ``switching`` device; ``curve[i]``: ``base`` in the low bits, ``slope`` above; ``read_noise`` (where there is
+    any).
+    """
+    device = geometry.device
+    words: list[Parameter] = []
+    if geometry.rounding == "threshold":
+        words.append(Parameter("threshold", geometry.chi_bits - 1, geometry.threshold))
+    words += [Parameter("margin", device.g_bits, geometry.margin), Parameter("max_attempts", 8, geometry.max_attempts)]
+    if device.differs:
+        words += [Parameter("cell_seed", 32, geometry.cell_seed), Parameter("variation", SIGMA_BITS, device.variation),
+                  Parameter("stuck", 17, device.stuck)]
+    if device.pair:
+        words += [Parameter("refresh_high", device.minus_bits, device.refresh_high),
+                  Parameter("refresh_low", device.minus_bits, device.refresh_low)]
+    mask = (1 << device.g_bits) - 1
+    words += [Parameter(f"movement[{i}]", device.g_bits + SIGMA_BITS, mean & mask | sigma << device.g_bits)
+              for i, (mean, sigma) in enumerate(zip(device.mean, device.sigma, strict=True))]
+    words += [Parameter(f"probability[{i}]", PROBABILITY_BITS + 1, value)
+              for i, value in enumerate(device.probability)]
+    if geometry.rounding == "stochastic":
+        words += [Parameter(f"curve[{i}]", 2 * PROBABILITY_BITS + 2, base | slope << PROBABILITY_BITS + 1)
+                  for i, (base, slope) in enumerate(zip(device.curve.base, device.curve.slope, strict=True))]
+    if geometry.read_noise:
+        words.append(Parameter("read_noise", SIGMA_BITS, geometry.read_noise))
+    return tuple(words)
+
+
+def replacements(generated: CrossbarGeometry, wanted: CrossbarGeometry) -> tuple[Parameter, ...]:
+    """The parameters by which a machine generated for ``generated`` becomes one of ``wanted``. ``ConfigError`` if they
+    differ in more than that, or if the threshold is so low that the largest residual would ask for a number of levels
+    with more bits than the machine was generated for."""
+    kept = replace(
+        generated, threshold=wanted.threshold if generated.rounding == "threshold" else generated.threshold,
+        margin=wanted.margin, max_attempts=wanted.max_attempts, cell_seed=wanted.cell_seed,
+        read_noise=wanted.read_noise, index=wanted.index, init_states=wanted.init_states,
+        device=replace(generated.device, **{name: getattr(wanted.device, name) for name in (
+            "mean", "sigma", "probability", "variation", "stuck", "refresh_high", "refresh_low", "curve")}))
+    for before, after in ((kept, wanted), (kept.device, wanted.device)):
+        for field in fields(after):
+            given, asked = getattr(before, field.name), getattr(after, field.name)
+            if given != asked and field.name != "device":
+                raise ConfigError(f"layers[{wanted.index}]: the machine was generated with {field.name}={given}, which "
+                                  f"cannot be replaced by {asked} while it runs")
+    words, places = parameters(wanted), [(word.name, word.bits) for word in parameters(generated)]
+    if [(word.name, word.bits) for word in words] != places:
+        names = {name for name, _ in places} ^ {word.name for word in words}
+        raise ConfigError(f"layers[{wanted.index}]: the machine was generated for other parameters, which differ in "
+                          + ", ".join(sorted(names)))
+    if quotient_bits(wanted) > quotient_bits(generated):
+        lowest = ((1 << wanted.chi_bits - 1) >> quotient_bits(generated)) + 1
+        raise ConfigError(f"layers[{wanted.index}].threshold={wanted.threshold}: the machine can divide by "
+                          f"{lowest} or more")
+    return words
+
+
+def quotient_bits(geometry: CrossbarGeometry) -> int:
+    """Bits of the most levels that a residual asks for."""
+    return ((1 << geometry.chi_bits - 1) // geometry.threshold).bit_length()

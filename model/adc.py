@@ -1,0 +1,31 @@
+"""The converters behind the columns."""
+
+import torch
+
+from ..contract import tables
+from ..contract.device import SIGMA_FRAC
+from ..contract.geometry import CrossbarGeometry
+from .fixed import round_shift, saturate
+from .lfsr import Lfsr
+
+
+class Adc:
+    """Converts column sums to ``z`` (arithmetic 4.2)."""
+
+    def __init__(self, geometry: CrossbarGeometry, device: torch.device | str = "cpu"):
+        self.geometry = geometry
+        self._normal = torch.from_numpy(tables.normal_quantiles()).to(device)
+
+    def convert(self, sums: torch.Tensor, read_lfsr: Lfsr | None = None) -> torch.Tensor:
+        """The outputs, int64, for exact ``sums``, int64, both (cols,) or (n, cols). Read noise draws from
+        ``read_lfsr``, a word a conversion, in row-major order."""
+        geometry, shift = self.geometry, self.geometry.adc_shift
+        if geometry.read_noise:
+            fraction = SIGMA_FRAC + tables.NORMAL_FRAC
+            words = read_lfsr.draw(sums.numel()).reshape(sums.shape)
+            noise = geometry.read_noise * self._normal[words & (1 << tables.NORMAL_INDEX_BITS) - 1]
+            if shift >= fraction:  # bits of the sum finer than those of the noise change no rounding
+                sums, shift = (sums >> shift - fraction) + noise, fraction
+            else:
+                sums = sums + round_shift(noise, fraction - shift)
+        return saturate(round_shift(sums, shift), geometry.z_bits)

@@ -1,0 +1,121 @@
+"""The device: what a write pulse does to a cell, and what is fixed in each cell."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..contract import tables
+from ..contract.device import SIGMA_FRAC, DeviceTables, nominal
+from ..contract.geometry import CrossbarGeometry
+from ..contract.hashing import cell_hash, hash32
+
+_NORMAL = tables.normal_quantiles()
+
+
+def noise(sigma, word):
+    """Noise in sub-levels of standard deviation ``sigma`` for the random ``word`` (arithmetic 3): integers, or int64
+    arrays that broadcast."""
+    shift = SIGMA_FRAC + tables.NORMAL_FRAC
+    return sigma * _NORMAL[word & (1 << tables.NORMAL_INDEX_BITS) - 1] + (1 << shift - 1) >> shift
+
+
+@dataclass
+class Cell:
+    """One cell, in plain integers."""
+
+    g: int
+    g_minus: int = 0
+    """Of a pair: the level of the device that counts negative."""
+    displacement: int = 0
+    stuck: bool = False
+
+
+class Device:
+    """The kernel of a device on its tables (arithmetic 3.1)."""
+
+    def __init__(self, tables: DeviceTables):
+        self.tables = tables
+        self._mean, self._sigma = np.array(tables.mean, dtype=np.int64), np.array(tables.sigma, dtype=np.int64)
+
+    def movement(self, entry, displacement, word):
+        """``entry`` of the tables of a landing point or a step, as it comes out with the random ``word`` in a cell of
+        ``displacement``: integers, or int64 arrays that broadcast."""
+        return self._mean[entry] + displacement + noise(self._sigma[entry], word)
+
+    def land(self, state, displacement, word):
+        """Where a pulse toward ``state`` lands, of the types of ``movement``."""
+        limit = 1 << self.tables.g_bits - 1
+        return np.minimum(np.maximum(self.movement(state, displacement, word), -limit), limit - 1)
+
+    def state_of(self, g: int) -> int:
+        """The state whose nominal level is nearest to ``g``."""
+        device = self.tables
+        return min(max(g - device.origin + (1 << device.sub_bits - 1) >> device.sub_bits, 0), device.states - 1)
+
+    def nominal(self, state):
+        """The nominal level of ``state``."""
+        return nominal(state, self.tables.states, self.tables.sub_bits)
+
+    def pulse(self, cell: Cell, word: int, *, toward: int, up: bool):
+        """One write pulse: toward the state ``toward`` if the device lands at states, else up or down."""
+        if cell.stuck:
+            return
+        match self.tables.kernel:
+            case "landing":
+                cell.g = int(self.land(toward, cell.displacement, word))
+            case "step":
+                self._step_pair(cell, word, up) if self.tables.pair else self._step(cell, word, up)
+            case "switching":
+                self._switch(cell, word, up)
+
+    def worn(self, cell: Cell) -> bool:
+        """Whether a pair has grown so far that it has to be refreshed."""
+        low, high = sorted((cell.g + cell.g_minus, cell.g_minus))
+        return self.tables.pair and high > self.tables.refresh_high and low > self.tables.refresh_low
+
+    def reset(self, cell: Cell):
+        """Set both devices of a pair to zero."""
+        if not cell.stuck:
+            cell.g = cell.g_minus = 0
+
+    def _step(self, cell: Cell, word: int, up: bool):
+        device = self.tables
+        level = cell.g + device.span // 2
+        step = self.movement((level >> device.segment_shift) + (0 if up else device.segments), cell.displacement, word)
+        cell.g = self._within(level + step if up else level - step) - device.span // 2
+
+    def _step_pair(self, cell: Cell, word: int, up: bool):
+        plus, minus = cell.g + cell.g_minus, cell.g_minus
+        pulsed = plus if up else minus
+        pulsed = self._within(pulsed + self.movement(pulsed >> self.tables.segment_shift, cell.displacement, word))
+        plus, minus = (pulsed, minus) if up else (plus, pulsed)
+        cell.g, cell.g_minus = plus - minus, minus
+
+    def _within(self, level: int) -> int:
+        return int(min(max(level, 0), self.tables.span))
+
+    def _switch(self, cell: Cell, word: int, up: bool):
+        device, state = self.tables, self.state_of(cell.g)
+        if word < device.probability[state if up else device.states + state]:
+            cell.g = self.nominal(min(max(state + (1 if up else -1), 0), device.states - 1))
+
+
+def fixed_in_cells(geometry: CrossbarGeometry) -> tuple[np.ndarray, np.ndarray]:
+    """The displacement, int16, and whether a cell is stuck, both (rows, cols) (arithmetic 3.3); without memory of their
+    own where cells do not differ."""
+    device, shape = geometry.device, (geometry.rows, geometry.cols)
+    if not device.differs:
+        return np.broadcast_to(np.int16(0), shape), np.broadcast_to(np.False_, shape)
+    hashes = cell_hash(geometry.cell_seed, *shape).astype(np.int64)
+    return noise(device.variation, hashes).astype(np.int16), hashes >> 16 < device.stuck
+
+
+def initial_levels(geometry: CrossbarGeometry, seed: int, displacement: np.ndarray) -> np.ndarray:
+    """Where the cells of a new crossbar start, int16 (rows, cols) (arithmetic 4.1)."""
+    device, (low, high) = Device(geometry.device), geometry.init_states
+    cells = np.arange(geometry.rows * geometry.cols, dtype=np.uint64).reshape(geometry.rows, geometry.cols)
+    hashes = hash32(seed, geometry.index, cells).astype(np.int64)
+    states = low + ((hashes >> 16) * (high - low + 1) >> 16)
+    if geometry.device.kernel == "landing":
+        return device.land(states, displacement, hashes).astype(np.int16)
+    return device.nominal(states).astype(np.int16)

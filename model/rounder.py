@@ -1,0 +1,30 @@
+"""Stochastic rounding: a residual becomes whole levels by the switching curve of the device."""
+
+import torch
+
+from ..contract.device import CURVE_REST_BITS
+from ..contract.geometry import CrossbarGeometry
+from .lfsr import Lfsr
+
+
+class StochasticRounder:
+    """Rounds residuals to multiples of the threshold ``2**threshold_shift`` (arithmetic 4.2)."""
+
+    def __init__(self, geometry: CrossbarGeometry, lfsr: Lfsr, device: torch.device | str = "cpu"):
+        """Draws from ``lfsr``. The device has a switching curve and the threshold is a power of two."""
+        self.geometry = geometry
+        self.lfsr = lfsr
+        self._base = torch.tensor(geometry.device.curve.base, device=device)
+        self._slope = torch.tensor(geometry.device.curve.slope, device=device)
+
+    def round(self, chi: torch.Tensor) -> torch.Tensor:
+        """``chi`` rounded, of its shape and dtype; one draw each, in row-major order."""
+        shift, curve_bits = self.geometry.threshold_shift, self.geometry.device.curve.bits
+        words = self.lfsr.draw(chi.numel()).reshape(chi.shape)
+        magnitude = chi.to(torch.int64).abs()
+        whole, fraction = magnitude >> shift, (magnitude & (1 << shift) - 1) << curve_bits
+        segment, rest = fraction >> shift, (fraction & (1 << shift) - 1) << CURVE_REST_BITS >> shift
+        probability = self._base[segment] + (self._slope[segment] * rest >> CURVE_REST_BITS)
+        most = (1 << self.geometry.chi_bits - 1 - shift) - 1
+        k = (whole + (words < probability)).clamp(max=most)
+        return ((k << shift) * chi.sign()).to(chi.dtype)

@@ -1,0 +1,46 @@
+"""Random values for the parameters of a crossbar that can be replaced while it runs."""
+
+from dataclasses import replace
+from random import Random
+
+from ..contract.device import PROBABILITY_BITS, SIGMA_BITS, SwitchingCurve
+from ..contract.geometry import CrossbarGeometry
+from ..contract.parameters import quotient_bits
+
+
+def reconfigured(random: Random, geometry: CrossbarGeometry) -> CrossbarGeometry:
+    """A geometry of the same kind and widths, with other `contract.parameters`: a machine built for ``geometry`` can
+    become it."""
+    device, certain, noisiest = geometry.device, 1 << PROBABILITY_BITS, (1 << SIGMA_BITS) - 1
+
+    def fraction() -> int:
+        return random.choice((0, certain, random.randrange(certain)))
+
+    changes = {
+        "mean": tuple(min(max(mean + random.randint(-4, 4), -1 << device.g_bits - 1), (1 << device.g_bits - 1) - 1)
+                      for mean in device.mean),
+        "sigma": tuple(random.choice((sigma, random.randint(0, noisiest))) for sigma in device.sigma),
+        "probability": tuple(fraction() for _ in device.probability),
+    }
+    if device.differs:
+        changes |= random.choice(({"variation": random.randint(1, noisiest), "stuck": fraction() // 2},
+                                  {"variation": 0, "stuck": random.randint(1, certain // 2)}))
+    if device.pair:
+        changes |= {name: random.randint(0, device.span) for name in ("refresh_high", "refresh_low")}
+    if device.curve is not None:
+        count = len(device.curve.base)
+        points = sorted(fraction() for _ in range(count + 1))
+        changes["curve"] = SwitchingCurve(
+            base=tuple(points[:-1]), slope=tuple(b - a for a, b in zip(points, points[1:], strict=False)))
+
+    threshold = geometry.threshold
+    if geometry.rounding == "threshold":
+        largest = 1 << geometry.chi_bits - 1
+        # The most levels that a residual can ask for must not need more bits.
+        lowest = (largest >> quotient_bits(geometry)) + 1
+        threshold = random.choice((lowest, largest - 1, random.randrange(lowest, largest)))
+    return replace(
+        geometry, threshold=threshold, margin=random.choice((0, geometry.margin, 1 << device.sub_bits)),
+        max_attempts=random.choice((1, 2, random.randint(1, 40))),
+        cell_seed=random.getrandbits(32) if device.differs else 0,
+        read_noise=random.randint(1, noisiest) if geometry.read_noise else 0, device=replace(device, **changes))

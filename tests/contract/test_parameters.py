@@ -1,0 +1,90 @@
+"""The run-time parameters of a crossbar: which there are, their order, and that their widths hold their values."""
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from spinloom.config import parse
+from spinloom.contract.hashing import hash32
+from spinloom.contract.parameters import parameters
+
+from .devices import device_documents
+
+
+def geometry(device, index=0, **sections):
+    document = {"seed": 3, "input": {"count": 4}, "device": device,
+                "layers": [{"cols": 2, "weight_step": -4, "chi_bits": 20}] * 2}
+    return parse(document | sections, "test").crossbars[index]
+
+
+def names(crossbar):
+    """Names in their order, a table once, as ``name[entries]``."""
+    found = []
+    for parameter in parameters(crossbar):
+        table, number = re.fullmatch(r"(\w+)(?:\[(\d+)\])?", parameter.name).groups()
+        if number is None:
+            found.append(table)
+        elif number == "0":
+            found.append(f"{table}[1]")
+        else:
+            assert found[-1] == f"{table}[{number}]", "entries are neighbours and ascend"
+            found[-1] = f"{table}[{int(number) + 1}]"
+    return found
+
+
+STOCHASTIC = {"update": {"rounding": "stochastic", "residual": "none"}}
+
+
+@pytest.mark.parametrize(("device", "sections", "expected"), [
+    ({"kind": "ideal"}, {}, "threshold margin max_attempts movement[5]"),
+    ({"kind": "domain_wall", "variation": 0.1}, {"converters": {"read_noise": 0.5}},
+     "threshold margin max_attempts cell_seed variation stuck movement[5] read_noise"),
+    ({"kind": "incremental", "stuck": 0.1}, {},
+     "threshold margin max_attempts cell_seed variation stuck movement[18]"),
+    ({"kind": "pcm_pair"}, {}, "threshold margin max_attempts refresh_high refresh_low movement[16]"),
+    ({"kind": "mtj"}, {}, "threshold margin max_attempts probability[6]"),
+    ({"kind": "mtj"}, STOCHASTIC, "margin max_attempts probability[6] curve[16]"),
+    ({"kind": "mtj", "pulse_bits": 6, "states": 2}, STOCHASTIC, "margin max_attempts probability[4] curve[64]"),
+])
+def test_there_are_those_that_the_configuration_needs(device, sections, expected):
+    assert names(geometry(device, **sections)) == expected.split()
+
+
+@settings(max_examples=100, deadline=None)
+@given(device=device_documents(), stochastic=st.booleans(), margin=st.sampled_from([0.0, 0.25]),
+       attempts=st.integers(1, 255), read_noise=st.sampled_from([0.0, 0.4, 63.9375]), index=st.integers(0, 1))
+def test_widths_hold_values_from_which_tables_come_back(device, stochastic, margin, attempts, read_noise, index):
+    sections = STOCHASTIC if stochastic and device["kind"] == "mtj" else {}
+    crossbar = geometry(device, index=index, write={"margin": margin, "max_attempts": attempts},
+                        converters={"read_noise": read_noise}, **sections)
+    words, tables = parameters(crossbar), crossbar.device
+    assert len({word.name for word in words}) == len(words)
+    assert all(0 <= word.value < 1 << word.bits for word in words)
+    values = {word.name: word.value for word in words}
+    fields = {"threshold": crossbar.threshold, "margin": crossbar.margin, "max_attempts": attempts,
+              "cell_seed": hash32(3, 0x10000 + index, 0), "variation": tables.variation, "stuck": tables.stuck,
+              "refresh_high": tables.refresh_high, "refresh_low": tables.refresh_low, "read_noise": crossbar.read_noise}
+    entries = [word for word in words if word.name not in fields]
+    for name in values.keys() & fields.keys() - {"cell_seed"}:
+        assert values[name] == fields[name], name
+    if tables.kernel == "switching":
+        assert tuple(word.value for word in entries if word.name.startswith("probability")) == tables.probability
+    else:
+        movement = [word.value for word in entries]
+        sign = 1 << tables.g_bits - 1
+        assert tuple(((value & 2 * sign - 1) ^ sign) - sign for value in movement) == tables.mean
+        assert tuple(value >> tables.g_bits for value in movement) == tables.sigma
+    curve = [word.value for word in entries if word.name.startswith("curve")]
+    assert bool(curve) == bool(sections)
+    if curve:
+        assert tuple(value & (1 << 17) - 1 for value in curve) == tables.curve.base
+        assert tuple(value >> 17 for value in curve) == tables.curve.slope
+
+
+def test_cells_are_hashed_from_the_layer_and_the_seed():
+    device = {"kind": "domain_wall", "variation": 0.1}
+    seeds = [dict((word.name, word.value) for word in parameters(geometry(device, index=index)))["cell_seed"]
+             for index in (0, 1)]
+    assert seeds[0] != seeds[1]
+    assert geometry({"kind": "domain_wall"}).cell_seed == 0
