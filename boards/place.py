@@ -38,9 +38,11 @@ TOP = "top"
 BITSTREAMS = (".bit", ".bin", ".fs")
 
 
-def place(component: wiring.Component, board: Board, folder: str | Path,
+def place(component: wiring.Component, board: Board, folder: str | Path, *, pack_only: bool = False,
           progress: Callable[[str], None] = lambda step: None) -> dict:
     """Build ``component``, with pins ``rx`` and ``tx``, for ``board`` in ``folder``, to a bitstream.
+
+    With ``pack_only`` it ends where the resources are known, which placing does not change, and answers with these alone.
 
     The answer holds each resource that ``CELLS`` names, as placed; ``fmax_mhz``, the clock that the timing analysis
     reached for the board's slowest case; ``critical_path``, the path that limits it; ``bitstream``, a path; and
@@ -56,11 +58,15 @@ def place(component: wiring.Component, board: Board, folder: str | Path,
             folder.joinpath(name).write_bytes(content.encode() if isinstance(content, str) else content)
     (router, route), (packer, pack) = _commands(plan, board)
     _synthesise(board, folder, route[route.index("--json") + 1], progress)
-    router.run([*route, "--report", "report.json", "--timing-allow-fail"], folder, log="top.tim", progress=progress)
-    packer.run(pack, folder, progress=progress)
+    options = ["--report", "report.json", "--pack-only" if pack_only else "--timing-allow-fail"]
+    router.run([*route, *options], folder, log=f"{TOP}.tim", progress=progress)
     report = json.loads(folder.joinpath("report.json").read_text(encoding="utf-8"))
+    needed = _resources(report["utilization"], board)
+    if pack_only:
+        return needed
+    packer.run(pack, folder, progress=progress)
     return {
-        **_resources(report["utilization"], board),
+        **needed,
         "fmax_mhz": round(min(clock["achieved"] for clock in report["fmax"].values()), 2),
         "critical_path": _critical_path(report["critical_paths"]),
         "bitstream": str(next(folder / argument for argument in pack if argument.endswith(BITSTREAMS))),

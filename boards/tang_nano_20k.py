@@ -16,6 +16,7 @@ class TangNano20KPlatform(GowinPlatform):
         UARTResource(0, rx="70", tx="69", attrs=Attrs(PULL_MODE="UP", IO_TYPE="LVCMOS33")),
     ]
     connectors = []
+    _chipdb_device = "GW2A-18C"  # the same dice; nextpnr has no data of its own for it
 
 
 BOARD = Board(
