@@ -227,6 +227,43 @@ def bench(quick, data_dir, out):
     return answer, benchmark.summary(answer), True
 
 
+@cli.command("run")
+@_config
+@click.option("--port", metavar="DEVICE", help="Serial device that the board hangs on, such as /dev/ttyUSB0.")
+@click.option("--simulate", is_flag=True, help="Simulate the board, behind a pseudo-terminal.")
+@click.option("--baud", type=int, default=3_000_000, show_default=True, metavar="N", help="Bits a second.")
+@click.option("--faults", type=float, default=0.0, metavar="F", help="Damage this fraction of the simulated bytes.")
+@click.option("--epochs", type=int, metavar="N", help="Epochs to train, instead of the configuration's.")
+@click.option("--samples", type=int, metavar="N", help="Train on the first N samples of all epochs only.")
+@click.option("--test", "test_samples", type=int, metavar="N", help="Evaluate on the first N test samples only.")
+@_data
+@click.option("--out", metavar="DIR", help="Folder for checkpoint and result; default runs/NAME-board.")
+@click.option("--resume", is_flag=True, help="Continue the interrupted run in that folder.")
+@_answers
+def run_on_board(config, epochs, **options):
+    """Train and evaluate on a board, and compare every bit with the golden model."""
+    experiment = _override(load(config), epochs=epochs)
+    from .boards import run as backend
+    from .runs import InterruptedRunError
+
+    try:
+        answer = backend.run(experiment, progress=True, **options)
+    except InterruptedRunError as error:
+        raise _InterruptedError(str(error)) from None
+    rows = {"bit-exact": "yes" if answer["bit_exact"] else "NO", "samples": f"{answer['samples']:,}"}
+    if answer["bit_exact"]:
+        rows["test accuracy"] = f"{answer['test_accuracy']:.2f} % of {answer['test_samples']:,}"
+        if answer["samples_per_second"]:
+            rows["samples a second"] = f"{answer['samples_per_second']:,}"
+            rows["link"] = (f"{answer['link_bytes_per_sample']} bytes a sample; {answer['baud']:,} baud allow "
+                            f"{answer['samples_per_second_link']:,} samples/s")
+        rows |= {"frames sent again": answer["retransmissions"], "resets": answer["resets"],
+                 "digest of the state": answer["digest"]}
+    else:
+        rows["first difference"] = answer["first_difference"]
+    return answer, _table(rows), answer["bit_exact"]
+
+
 def _override(experiment: Experiment, **fields) -> Experiment:
     """``experiment`` with the fields that are not None, validated again."""
     given = {name: value for name, value in fields.items() if value is not None}
