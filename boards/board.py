@@ -4,19 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from amaranth.build import Platform
-from amaranth.hdl import Module
+from amaranth.hdl import Elaboratable, Module
 from amaranth.lib import io, wiring
 from amaranth.lib.cdc import FFSynchronizer
 
+from ..config import Experiment
+from ..hw.linked_network import LinkedNetwork
 from ..hw.synth import PARTS, TARGETS, Target
 
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
-    """A board that a design with the pins ``rx`` and ``tx`` can be built for.
-
-    A new board is a file with one of these, named in ``catalogue.py``.
-    """
+    """A board that a network can be built for. A new board is a file with one of these, named in ``catalogue.py``."""
 
     name: str
     """As ``--board`` takes it."""
@@ -30,7 +29,7 @@ class Board:
     clock_mhz: float
     """The clock of the design."""
     baud: int
-    """The fastest serial line that the board's bridge and this clock allow."""
+    """The speed of its serial line, of which a bit lasts a whole number of clocks, or nearly so."""
     clock: Callable[[Module, Platform], None] | None = None
     """Adds the domain ``sync`` where it is not simply the platform's default clock."""
 
@@ -43,9 +42,14 @@ class Board:
         """What its part has of each resource."""
         return PARTS[self.part]
 
+    def design(self, experiment: Experiment) -> "BoardTop":
+        """The network of ``experiment`` behind the board's serial line: all that its bitstream holds."""
+        return BoardTop(self, LinkedNetwork(geometries=experiment.crossbars, loss=experiment.loss,
+                                            divisor=round(self.clock_mhz * 1e6 / self.baud)))
 
-class BoardTop(wiring.Elaboratable):
-    """``component`` on ``board``: its ``rx`` and ``tx`` at the serial port of the platform, one clock for everything."""
+
+class BoardTop(Elaboratable):
+    """``component`` on ``board``: its pins ``rx`` and ``tx`` at the platform's serial port, all from one clock."""
 
     def __init__(self, board: Board, component: wiring.Component):
         self.board = board

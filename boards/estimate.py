@@ -1,8 +1,8 @@
 """What a network needs and reaches on a board: in a moment, without synthesis.
 
 Memories and multipliers follow from the configuration by rule. LUTs are a sum of a few figures of the structure
-(``structure``), weighed by what each costs in the family; ``calibration.json`` holds these weights and the placed designs
-that they were fitted to (``calibrate.py``).
+(``structure``), weighed by what each costs in the family; ``calibration.json`` holds these weights and the designs that
+they were fitted to (``calibrate.py``).
 """
 
 import json

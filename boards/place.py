@@ -3,12 +3,12 @@
 import json
 import re
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
 
-from amaranth.lib import wiring
-
+from ..config import Experiment
 from ..hw.tool import YOSYS, Tool, yosys
-from .board import Board, BoardTop
+from .board import Board
 
 _SETUP = "make boards"
 TOOLS = {
@@ -38,11 +38,11 @@ TOP = "top"
 BITSTREAMS = (".bit", ".bin", ".fs")
 
 
-def place(component: wiring.Component, board: Board, folder: str | Path, *, pack_only: bool = False,
+def place(experiment: Experiment, board: Board, folder: str | Path, *, pack_only: bool = False,
           progress: Callable[[str], None] = lambda step: None) -> dict:
-    """Build ``component``, with pins ``rx`` and ``tx``, for ``board`` in ``folder``, to a bitstream.
+    """Build the network of ``experiment`` for ``board`` in ``folder``, to a bitstream.
 
-    With ``pack_only`` it ends where the resources are known, which placing does not change, and answers with these alone.
+    With ``pack_only`` it ends where the resources are known, which placing does not change, and answers with these.
 
     The answer holds each resource that ``CELLS`` names, as placed; ``fmax_mhz``, the clock that the timing analysis
     reached for the board's slowest case; ``critical_path``, the path that limits it; ``bitstream``, a path; and
@@ -52,7 +52,7 @@ def place(component: wiring.Component, board: Board, folder: str | Path, *, pack
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     require(board)
-    plan = board.platform().prepare(BoardTop(board, component), TOP)
+    plan = board.platform().prepare(board.design(experiment), TOP)
     for name, content in plan.files.items():
         if not name.startswith("build_"):
             folder.joinpath(name).write_bytes(content.encode() if isinstance(content, str) else content)
@@ -102,7 +102,7 @@ def _synthesise(board: Board, folder: Path, netlist: str, progress: Callable[[st
           f"wreduce t:$mul; dump -o multipliers.il t:$mul; write_rtlil flat.il", folder, progress)
     cells = re.split(r"^  cell \$mul ", folder.joinpath("multipliers.il").read_text(encoding="utf-8"),
                      flags=re.MULTILINE)[1:]
-    areas = {cell.split("\n", 1)[0]: int(re.search(r"A_WIDTH (\d+)", cell)[1]) * int(re.search(r"B_WIDTH (\d+)", cell)[1])
+    areas = {cell.split("\n", 1)[0]: prod(int(width) for width in re.findall(r"[AB]_WIDTH (\d+)", cell))
              for cell in cells}
     soft = sorted(areas, key=areas.get)[:max(0, len(areas) - board.capacity["dsps"])]
     folder.joinpath("soft.txt").write_text("".join(f"{TOP}/{name}\n" for name in soft), encoding="utf-8")

@@ -5,7 +5,7 @@ from .board import Board
 from .link import link_bytes_per_sample
 
 ACTIVE_INPUTS = {"mnist": 0.191, "digits": 0.511}
-"""Share of a data set's pixels that are not zero, measured on the training sets; 1 for others, which is on the safe side."""
+"""Share of a data set's pixels that are not zero, measured on the training sets; 1 for others, on the safe side."""
 ACTIVE_NEURONS = {"relu": 0.3, "ternary": 0.7}
 """Share of hidden neurons whose row is active in a sample: measured 0.24 to 0.32 on trained networks of 64 to 250 ReLUs
 on MNIST, higher before they are trained. 1 for the others."""
