@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from .config import Experiment, load, parse
+from .config import Experiment, load, load_device, parse
 
 INTERRUPTED = 130
 
@@ -41,6 +41,7 @@ def _answers(command):
 
 
 _config = click.argument("config")
+_device = click.option("--device", metavar="DEVICE", help="Another device: of a TOML file, a kind or a preset.")
 _data = click.option("--data", "data_dir", metavar="DIR",
                      help="Folder of the data set in IDX format; else SPINLOOM_DATA, else it is downloaded.")
 
@@ -50,16 +51,17 @@ _data = click.option("--data", "data_dir", metavar="DIR",
 @click.option("--epochs", type=int, metavar="N", help="Epochs to train, instead of the configuration's.")
 @click.option("--seed", type=int, metavar="N", help="Seed, instead of the configuration's.")
 @click.option("--samples", type=int, metavar="N", help="Train on the first N samples only.")
+@_device
 @_data
 @click.option("--out", metavar="DIR", help="Run folder; default runs/NAME.")
 @click.option("--resume", metavar="DIR", help="Continue the interrupted run in this folder.")
 @click.option("--reference", is_flag=True, help="Train by PyTorch, not the compiled kernel: slow, the same bits.")
 @_answers
-def train(config, epochs, seed, samples, data_dir, out, resume, reference):
+def train(config, epochs, seed, samples, device, data_dir, out, resume, reference):
     """Train in situ on the golden model, beside a floating-point baseline, and evaluate."""
-    experiment = _override(load(config), epochs=epochs, seed=seed)
+    experiment = _override(load(config, device), epochs=epochs, seed=seed)
     if resume is not None:
-        fixed = {"--epochs": epochs, "--seed": seed, "--samples": samples, "--out": out}
+        fixed = {"--epochs": epochs, "--seed": seed, "--samples": samples, "--device": device, "--out": out}
         for option, value in fixed.items():
             if value is not None:
                 raise click.UsageError(f"{option} is fixed by the run that --resume continues; leave it out")
@@ -111,8 +113,8 @@ def evaluate(run_folder, seconds, data_dir):
 @_answers
 def reproduce(names, epochs, data_dir, out):
     """Train every preset on MNIST, and put them into one table beside their baselines and the papers' figures."""
-    from .model import reproduce as reproduction
     from .runs import InterruptedRunError
+    from .study import reproduce as reproduction
 
     try:
         answer = reproduction.run(names, data_dir=data_dir, out=out, epochs=epochs)
@@ -123,12 +125,17 @@ def reproduce(names, epochs, data_dir, out):
 
 @cli.command()
 @_config
+@_device
 @click.option("--out", required=True, metavar="DIR", help="Folder to write to.")
+@click.option("--axi", is_flag=True, help="Behind AXI4-Lite and AXI4-Stream, with the registers for C and Python.")
 @_answers
-def generate(config, out):
+def generate(config, device, out, axi):
     """Write the Verilog of a network, and its description in Markdown and JSON."""
-    experiment = load(config)
-    from .hw.generate import generate as write
+    experiment = load(config, device)
+    if axi:
+        from .hw.generate_axi import generate as write
+    else:
+        from .hw.generate import generate as write
 
     files = [str(path) for path in write(experiment, out)]
     return {"files": files}, "\n".join(files), True
@@ -139,11 +146,12 @@ def generate(config, out):
 @click.option("--samples", type=int, default=500, show_default=True, metavar="N", help="Samples to train on.")
 @click.option("--simulator", default="verilator", show_default=True, metavar="NAME", help="icarus or verilator.")
 @click.option("--digits", is_flag=True, help="On the digits, with hidden layers of 16 columns: for slow simulators.")
+@_device
 @_data
 @_answers
-def cosim(config, samples, simulator, digits, data_dir):
+def cosim(config, samples, simulator, digits, device, data_dir):
     """Train golden model and RTL on the same samples, and compare every bit."""
-    experiment = load(config)
+    experiment = load(config, device)
     from .sim import cosim as cosimulation
     from .sim.shrink import shrink
 
@@ -201,6 +209,112 @@ def synth(config, target):
 
     answer = _synthesise(synthesis, experiment, target)
     return answer, _synth_table(answer, synthesis.RESOURCES), True
+
+
+@cli.group("device")
+def devices():
+    """Devices: from measurements, and what they are.
+
+    DEVICE is the path of a TOML file, a device's or an experiment's, or the name of a kind (domain_wall, ...) or
+    preset.
+    """
+
+
+@devices.command()
+@click.argument("data")
+@click.option("--out", required=True, metavar="FILE", help="File of the device, which must end in .toml.")
+@click.option("--kind", metavar="KIND", help="domain_wall, incremental, pcm_pair or mtj; else as the data look.")
+@click.option("--states", type=int, metavar="N", help="Number of states, instead of what the data show.")
+@click.option("--segments", type=int, default=8, show_default=True, metavar="N",
+              help="Parts of the range in which the steps of an incremental device are learned.")
+@click.option("--sub-bits", type=int, metavar="N", help="log2 of the sub-levels of a level; else as fine as needed.")
+@click.option("--unit", default="", metavar="UNIT", help="Unit of the conductances, for texts: uS, ...")
+@_answers
+def fit(data, out, kind, states, segments, sub_bits, unit):
+    """Make a device of the measurements in DATA, a CSV file with the columns before, pulse and after: conductance
+    before a write pulse, the state aimed at or a number whose sign is the direction, conductance after. A column length
+    gives pulse lengths, a column device names devices."""
+    from .study import fit as fitting
+    from .study import measurements
+
+    measured = measurements.read(data)
+    why = "as asked for"
+    if kind is None:
+        kind, why = fitting.guess(measured)
+    found = fitting.fit(measured, kind, fitting.Options(states, segments, sub_bits, unit))
+    fitting.save(out, found.device)
+    answer = {"kind": kind, "why": why, "pulses": len(measured), "level": found.level, "unit": unit,
+              "table": found.table, "notes": found.notes, "device": found.device.model_dump(mode="json"), "out": out}
+    head = {"kind": f"{kind}; {why}", "pulses": f"{len(measured):,}", "one level": f"{found.level:.5g} {unit}".strip(),
+            "sub-levels a level": 2**found.device.sub_bits, "device": out}
+    return answer, "\n".join([_table(head), "", _columns(found.table), *found.notes]), True
+
+
+@devices.command()
+@click.argument("device")
+@click.option("--out", metavar="FILE", help="Picture; default runs/device-NAME.png.")
+@_answers
+def show(device, out):
+    """Draw a device, and print its integer tables beside the figures that they stand for."""
+    specification = load_device(device)
+    from .runs import replace
+    from .study import show as showing
+
+    name = Path(device).stem
+    picture = Path(out) if out is not None else Path("runs") / f"device-{name}.png"
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    replace(picture, lambda file: showing.draw(file, specification, name))
+    entries = showing.entries(specification)
+    tables = specification.compile()
+    answer = {"kind": specification.kind, "kernel": tables.kernel, "states": tables.states, "g_bits": tables.g_bits,
+              "tables": entries, "device": specification.model_dump(mode="json"), "picture": str(picture)}
+    head = {"device": f"{device}, {specification.kind}", "kernel": tables.kernel, "states": tables.states,
+            "sub-levels a level": 2**tables.sub_bits, "bits of g": tables.g_bits,
+            **({"measured": specification.measured} if specification.measured else {}), "picture": picture}
+    return answer, "\n".join([_table(head), "", _columns(entries)]), True
+
+
+@devices.command()
+@click.argument("device")
+@click.option("--out", required=True, metavar="FILE", help="CSV file to write.")
+@click.option("--pulses", type=int, default=5000, show_default=True, metavar="N", help="Write pulses.")
+@click.option("--devices", "count", type=int, default=1, show_default=True, metavar="N", help="Devices that get them.")
+@click.option("--read-noise", type=click.FloatRange(min=0), default=0.0, show_default=True, metavar="LEVELS",
+              help="Standard deviation of a reading.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, metavar="N",
+              help="Of the random numbers.")
+@_answers
+def measure(device, out, pulses, count, read_noise, seed):
+    """Write the measurements that a DEVICE would give: data to try fit on, in the form that it reads."""
+    specification = load_device(device)
+    from .study import measurements
+
+    measurements.write(out, measurements.measure(specification, pulses, seed, count, read_noise))
+    return {"pulses": pulses, "out": out}, _table({"pulses": f"{pulses:,}", "measurements": out}), True
+
+
+@cli.command()
+@click.argument("run_folder", metavar="RUN")
+@click.option("--costs", metavar="FILE", help="TOML file of costs, instead of study/energy.toml.")
+@_answers
+def energy(run_folder, costs):
+    """What the training run in the folder RUN would cost in joules, event by event, beside a digital implementation."""
+    from .study import energy as account
+
+    answer = account.run(run_folder, account.load_costs(costs) if costs is not None else None)
+    samples = max(answer["samples"], 1)
+    head = {"device": answer["kind"], "samples trained": f"{answer['samples']:,}",
+            "energy": f"{_joules(answer['joules'])}, {_joules(answer['joules'] / samples)} a sample",
+            "of this, by placeholders": f"{100 * answer['placeholder_share']:.1f} %",
+            "digital, 32-bit float": f"{_joules(answer['digital_joules'])}, "
+                                     f"{_joules(answer['digital_joules'] / samples)} a sample",
+            "ratio": f"{answer['ratio']:.1f}" if answer["ratio"] else "none"}
+    parts = [_columns([{"event": row["event"], "number": row["number"], "pJ each": row["picojoules"],
+                        "energy": _joules(row["joules"]), "share": f"{100 * row['share']:.1f} %",
+                        "standing": row["standing"]} for row in answer[part]]) for part in ("events", "digital")]
+    sources = [f"{row['event']}: {row['standing']}: {row['source']}" for part in ("events", "digital")
+               for row in answer[part] if row["source"]]
+    return answer, "\n".join([_table(head), "", parts[0], "", parts[1], "", *sources]), True
 
 
 @cli.command()
@@ -282,6 +396,26 @@ def _synthesise(synthesis, experiment: Experiment, target: str) -> dict:
 def _table(rows: dict) -> str:
     width = max(map(len, rows))
     return "\n".join(f"{name:<{width}}  {value}" for name, value in rows.items())
+
+
+def _columns(rows: list[dict]) -> str:
+    """A table with a line a row, under the names of the columns; numbers to the right."""
+    def text(value) -> str:
+        return f"{value:.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+
+    cells = [[text(value) for value in row.values()] for row in rows]
+    names = list(rows[0]) if rows else []
+    widths = [max(len(line[index]) for line in [names, *cells]) for index in range(len(names))]
+    right = [isinstance(value, int | float) for value in (rows[0].values() if rows else ())]
+    return "\n".join("  ".join(cell.rjust(width) if to_right else cell.ljust(width) for cell, width, to_right in
+                               zip(line, widths, right, strict=True)).rstrip() for line in [names, *cells])
+
+
+def _joules(value: float) -> str:
+    for unit, size in (("J", 1.0), ("mJ", 1e-3), ("uJ", 1e-6), ("nJ", 1e-9)):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value / 1e-12:.3g} pJ"
 
 
 def _synth_table(answer: dict, resources: tuple[str, ...]) -> str:

@@ -1,7 +1,8 @@
 """The description of an experiment: typed, validated, loaded from TOML or built in Python.
 
-``load("mnist-dw5")`` reads a preset, ``load("path/to/mine.toml")`` a file. ``Experiment.crossbars``
-derives, once, the integers from which golden model and RTL are built.
+``load("mnist-dw5")`` reads a preset, ``load("path/to/mine.toml")`` a file. A device may have a file of its own, which
+``device = "mine.toml"`` refers to, relative to the experiment's. ``Experiment.crossbars`` derives, once, the integers
+from which golden model and RTL are built.
 """
 
 import tomllib
@@ -256,38 +257,91 @@ def _allowed(place: tuple) -> list[str]:
     return list(sections[place[0]].model_fields)
 
 
+def _explain(error: ValidationError, name: str) -> str:
+    """The first of the errors in ``name``, in one line that names field and value."""
+    first, *others = error.errors()
+    if first["loc"][-1:] == (_ONE,) and isinstance(first["input"], list | tuple):
+        first = others[0]  # of the two that one figure, or many, may be: what was given
+    loc = [part for part in first["loc"] if part not in (_ONE, _MANY)]
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "union_tag_not_found":
+        message = f"kind is missing; it must be one of {', '.join(KINDS)}"
+    if first["type"] == "extra_forbidden":
+        message = f"unknown field; allowed are {', '.join(_allowed(first['loc']))}"
+    told = first["type"] == "value_error" or isinstance(first["input"], dict | list | tuple)
+    given = "" if told else f"={first['input']!r}"
+    return f"{name}: {place + given + ': ' if place else ''}{message}"
+
+
 def parse(document: dict, name: str) -> Experiment:
     """An experiment from a parsed TOML document; ``ConfigError`` in one line if it is not valid."""
     try:
         return Experiment.model_validate({"name": name} | document)
     except ValidationError as error:
-        first, *others = error.errors()
-        if first["loc"][-1:] == (_ONE,) and isinstance(first["input"], list | tuple):
-            first = others[0]  # of the two that one figure, or many, may be: what was given
-        loc = [part for part in first["loc"] if part not in (_ONE, _MANY)]
-        place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
-        message = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "union_tag_not_found":
-            message = f"kind is missing; it must be one of {', '.join(KINDS)}"
-        if first["type"] == "extra_forbidden":
-            message = f"unknown field; allowed are {', '.join(_allowed(first['loc']))}"
-        told = first["type"] == "value_error" or isinstance(first["input"], dict | list | tuple)
-        given = "" if told else f"={first['input']!r}"
-        raise ConfigError(f"{name}: {place + given + ': ' if place else ''}{message}") from None
+        raise ConfigError(_explain(error, name)) from None
 
 
-def load(source: str) -> Experiment:
-    """The experiment of a preset's name or a TOML file's path; ``ConfigError`` if there is none."""
-    path = Path(source)
-    if path.suffix != ".toml":
-        path = PRESETS / f"{source}.toml"
-        if not path.is_file():
-            known = ", ".join(sorted(preset.stem for preset in PRESETS.glob("*.toml")))
-            raise ConfigError(f"no preset {source!r}; presets are {known}; a file's name must end in .toml")
+class _DeviceFile(_Section):
+    device: Device
+
+
+def parse_device(document: dict, name: str) -> Device:
+    """A device from the fields of the section ``device``; ``ConfigError`` in one line if it is not valid."""
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        return _DeviceFile(device=document).device
+    except ValidationError as error:
+        raise ConfigError(_explain(error, name)) from None
+
+
+def load(source: str, device: str | None = None) -> Experiment:
+    """The experiment of a preset's name or a TOML file's path; if given, ``device`` names, for ``load_device``, the
+    device to take the place of its own. ``ConfigError`` if there is none."""
+    path = _experiment_path(source)
+    document = _read(path)
+    if device is not None:
+        document["device"] = load_device(device).model_dump()
+    elif isinstance(document.get("device"), str):
+        document["device"] = load_device(document["device"], path.parent).model_dump()
+    return parse(document, path.stem)
+
+
+def load_device(source: str, folder: Path = Path()) -> Device:
+    """The device that ``source`` names: a kind, with the defaults of its fields; a preset, which has one; or the path,
+    relative to ``folder``, of a TOML file, that of a device, which holds the fields of the section ``device``, or that
+    of an experiment, which has such a section. ``ConfigError`` if there is none."""
+    if source in KINDS:
+        return parse_device({"kind": source}, source)
+    path = folder / source if Path(source).suffix == ".toml" else PRESETS / f"{source}.toml"
+    if path.parent == PRESETS and not path.is_file():
+        raise ConfigError(f"no device {source!r}; a device is a file, whose name must end in .toml, or that of a kind "
+                          f"({', '.join(KINDS)}) or of a preset ({_presets()})")
+    document = _read(path)
+    if "layers" in document:
+        document = document.get("device", {})
+        if isinstance(document, str):
+            raise ConfigError(f"{path} takes its device from {document}; name that instead")
+    return parse_device(document, str(path))
+
+
+def _presets() -> str:
+    return ", ".join(sorted(preset.stem for preset in PRESETS.glob("*.toml")))
+
+
+def _experiment_path(source: str) -> Path:
+    path = Path(source)
+    if path.suffix == ".toml":
+        return path
+    path = PRESETS / f"{source}.toml"
+    if not path.is_file():
+        raise ConfigError(f"no preset {source!r}; presets are {_presets()}; a file's name must end in .toml")
+    return path
+
+
+def _read(path: Path) -> dict:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
-    return parse(document, path.stem)

@@ -6,7 +6,9 @@ A ``CrossbarGeometry`` holds integers only and is all that `model.crossbar.Cross
 weight of ``2**weight_step``.
 """
 
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from .device import DeviceTables
@@ -237,6 +239,13 @@ class CrossbarGeometry:
         return learning_rate_shift + self.x.frac + self.delta_frac + self.weight_step - self.chi_frac
 
     @property
+    def lfsrs(self) -> tuple[str, ...]:
+        """The LFSRs that the crossbar has, named as in its state, in the order of its words: of programming, and of
+        stochastic rounding and read noise where there is any."""
+        return ("lfsr", *(["rounding_lfsr"] if self.rounding == "stochastic" else []),
+                *(["read_lfsr"] if self.read_noise else []))
+
+    @property
     def threshold_shift(self) -> int:
         """log2 of the threshold of stochastic rounding."""
         return self.threshold.bit_length() - 1
@@ -250,3 +259,9 @@ class CrossbarGeometry:
     def residual_shift(self) -> int:
         """Left shift from sub-levels to units of the residual."""
         return self.chi_frac - self.device.sub_bits
+
+
+def design_digest(geometries: tuple[CrossbarGeometry, ...], loss: Loss) -> int:
+    """32 bits that tell designs apart: equal for equal geometries, device tables and loss."""
+    text = json.dumps([[asdict(geometry) for geometry in geometries], loss], sort_keys=True)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")

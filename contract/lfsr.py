@@ -11,6 +11,7 @@ Everything here is plain Python integers: a linear map over GF(2) is the list of
 
 from functools import cache
 
+from .geometry import CrossbarGeometry
 from .hashing import MASK32, hash32
 
 WIDTH = 32
@@ -78,3 +79,10 @@ def initial_state(seed: int, segment: int) -> int:
     if not 0 <= segment < MAX_SEGMENTS:
         raise ValueError(f"segment={segment}: an LFSR period has segments 0 to {MAX_SEGMENTS - 1}")
     return apply(jump(segment << SEGMENT_BITS), hashed_state(seed, SEED_STREAM, 0))
+
+
+def initial_states(seed: int, geometry: CrossbarGeometry) -> dict[str, int]:
+    """Where the LFSRs of a crossbar start for a master ``seed``, by their names, in the order of its state."""
+    return {name: initial_state(seed, geometry.index) if name == "lfsr"
+            else hashed_state(seed, {"rounding_lfsr": ROUNDING_STREAM, "read_lfsr": READ_STREAM}[name], geometry.index)
+            for name in geometry.lfsrs}

@@ -85,5 +85,5 @@ def replacements(generated: CrossbarGeometry, wanted: CrossbarGeometry) -> tuple
 
 
 def quotient_bits(geometry: CrossbarGeometry) -> int:
-    """Bits of the most levels that a residual asks for: those of the divider, for which a machine is generated."""
+    """Bits of the most levels that a residual asks for."""
     return ((1 << geometry.chi_bits - 1) // geometry.threshold).bit_length()

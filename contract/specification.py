@@ -10,7 +10,7 @@ from math import erf, exp, floor, pi, sqrt, tanh
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from . import tables
 from .device import (
@@ -38,9 +38,17 @@ class _Device(BaseModel):
     """log2 of the sub-levels by which the level of one state spacing is resolved."""
     stuck: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Fraction of the cells that stay at their initial level for ever."""
+    measured: str = ""
+    """Where the figures come from, in words; nothing follows from it."""
 
     def compile(self, certain: bool = False) -> DeviceTables:
         """The integer tables of this device; ``certain`` makes every switching pulse succeed. Raises ``ValueError``."""
+        raise NotImplementedError
+
+    def physical(self) -> dict[str, tuple[float, ...]]:
+        """What the integer tables of ``compile()`` stand for, before it is rounded: by the name of each field of
+        ``DeviceTables`` that this kind of device fills, its entries, one figure as one; ``curve`` are the
+        probabilities at the starts of the segments. Levels, but for probabilities and for ``stuck``, a fraction."""
         raise NotImplementedError
 
     @model_validator(mode="after")
@@ -79,6 +87,10 @@ class _StateDevice(_Device):
             raise ValueError(f"{name}={value}: give one value, or one for each of the {self.states} states")
         return list(value)
 
+    def _landing_figures(self, offset: list[float], sigma: list[float]) -> dict[str, tuple[float, ...]]:
+        middle = (self.states - 1) / 2
+        return {"mean": tuple(s - middle + o for s, o in enumerate(offset)), "sigma": tuple(sigma)}
+
     def _landing(self, offset: list[float], sigma: list[float], variation: float = 0.0) -> DeviceTables:
         mean = [nominal(s, self.states, self.sub_bits) + self._sub_levels(offset[s]) for s in range(self.states)]
         noise = [self._noise("sigma", value) for value in sigma]
@@ -95,6 +107,9 @@ class IdealDevice(_StateDevice):
 
     def compile(self, certain: bool = False) -> DeviceTables:
         return self._landing([0.0] * self.states, [0.0] * self.states)
+
+    def physical(self) -> dict[str, tuple[float, ...]]:
+        return self._landing_figures([0.0] * self.states, [0.0] * self.states) | {"stuck": (self.stuck,)}
 
 
 class DomainWallDevice(_StateDevice):
@@ -123,6 +138,10 @@ class DomainWallDevice(_StateDevice):
             raise ValueError(f"offset={self.offset}: the mean landing points must ascend with the state")
         return self._landing(offset, self._per_state("sigma"), self.variation)
 
+    def physical(self) -> dict[str, tuple[float, ...]]:
+        return self._landing_figures(self._per_state("offset"), self._per_state("sigma")) | {
+            "variation": (self.variation,), "stuck": (self.stuck,)}
+
 
 class IncrementalDevice(_StateDevice):
     """A device whose conductance each pulse moves up or down by a random step that depends on where it is: filamentary
@@ -147,14 +166,7 @@ class IncrementalDevice(_StateDevice):
 
     def compile(self, certain: bool = False) -> DeviceTables:
         span = (self.states - 1) << self.sub_bits
-        middles = [middle / span for middle in _middles(span)]
-        values = {}
-        for name in ("up_mean", "down_mean", "up_sigma", "down_sigma"):
-            value = getattr(self, name)
-            points = value if isinstance(value, tuple) else (value,)
-            if not points:
-                raise ValueError(f"{name}=(): give at least one value")
-            values[name] = [_interpolate(points, middle) for middle in middles]
+        values = self._steps()
         for name in ("up_mean", "down_mean"):
             for number in values[name]:
                 if abs(number) > (self.states - 1) / 2:
@@ -165,6 +177,24 @@ class IncrementalDevice(_StateDevice):
             mean=tuple(self._sub_levels(v) for v in values["up_mean"] + values["down_mean"]),
             sigma=tuple(self._noise(name, v) for name in ("up_sigma", "down_sigma") for v in values[name]),
             variation=self._noise("variation", self.variation), stuck=self._stuck)
+
+    def physical(self) -> dict[str, tuple[float, ...]]:
+        steps = self._steps()
+        return {"mean": tuple(map(float, steps["up_mean"] + steps["down_mean"])),
+                "sigma": tuple(map(float, steps["up_sigma"] + steps["down_sigma"])),
+                "variation": (self.variation,), "stuck": (self.stuck,)}
+
+    def _steps(self) -> dict[str, list[Fraction]]:
+        """The four figures of a step at the middle of each segment."""
+        span = (self.states - 1) << self.sub_bits
+        values = {}
+        for name in ("up_mean", "down_mean", "up_sigma", "down_sigma"):
+            value = getattr(self, name)
+            points = [Fraction(point) for point in (value if isinstance(value, tuple) else (value,))]
+            if not points:
+                raise ValueError(f"{name}=(): give at least one value")
+            values[name] = [_interpolate(points, middle / span) for middle in _middles(span)]
+        return values
 
 
 class PcmPairDevice(_Device):
@@ -198,14 +228,11 @@ class PcmPairDevice(_Device):
     """Conductance falls as ``(t / drift_time) ** -drift_exponent``, ``t`` in seconds after programming."""
 
     def compile(self, certain: bool = False) -> DeviceTables:
-        level = Fraction(self.level)
-        span = self._sub_levels(Fraction(self.g_max) / level)
+        span = self._sub_levels(Fraction(self.g_max) / Fraction(self.level))
         if not 1 << self.sub_bits <= span < 1 << _MAX_G_BITS - 1:
             raise ValueError(f"g_max={self.g_max:g}: must be 1 to {(1 << _MAX_G_BITS - 1) - 1 >> self.sub_bits} levels "
                              f"of {self.level:g} uS")
-        conductances = [level * u / (1 << self.sub_bits) for u in _middles(span)]  # uS
-        mean, sigma = ([(Fraction(a) + Fraction(b) * g) / level for g in conductances]
-                       for a, b in (self.step_mean, self.step_sigma))
+        mean, sigma = self._steps(span)
         for number in mean:
             if abs(self._sub_levels(number)) > span:
                 raise ValueError(f"step_mean={self.step_mean}: a step of {float(number):g} levels is longer than the "
@@ -217,6 +244,21 @@ class PcmPairDevice(_Device):
             variation=self._noise("variation", self.variation), stuck=self._stuck,
             refresh_high=_round(Fraction(self.refresh_high) * span),
             refresh_low=_round(Fraction(self.refresh_low) * span))
+
+    def physical(self) -> dict[str, tuple[float, ...]]:
+        mean, sigma = self._steps(self._sub_levels(Fraction(self.g_max) / Fraction(self.level)))
+        full = self.g_max / self.level
+        return {"mean": tuple(map(float, mean)), "sigma": tuple(map(float, sigma)), "span": (full,),
+                "refresh_high": (self.refresh_high * full,), "refresh_low": (self.refresh_low * full,),
+                "variation": (self.variation,), "stuck": (self.stuck,)}
+
+    def _steps(self, span: int) -> tuple[list[Fraction], list[Fraction]]:
+        """Mean and standard deviation of a step at the middle of each segment, in levels."""
+        level = Fraction(self.level)
+        conductances = [level * u / (1 << self.sub_bits) for u in _middles(span)]  # uS
+        mean, sigma = ([(Fraction(a) + Fraction(b) * g) / level for g in conductances]
+                       for a, b in (self.step_mean, self.step_sigma))
+        return mean, sigma
 
 
 class MtjDevice(_StateDevice):
@@ -234,7 +276,7 @@ class MtjDevice(_StateDevice):
     curve: Literal["tanh", "switching_time"] | None = "tanh"
     """Probability of switching when a fraction ``f`` of a level is asked for: ``tanh(steepness * f)``; or that of a
     pulse of ``t = f * pulse_length``, ``1 - erf(pi / (2 * sqrt(2) * theta) * exp(-t))`` with
-    ``theta = sqrt(1 / (2 * thermal_stability))``; None where there is no such control."""
+    ``theta = sqrt(1 / (2 * thermal_stability))``; None, in TOML "none", where there is no such control."""
     steepness: Annotated[float, Field(gt=0)] = 3.0
     thermal_stability: Annotated[float, Field(gt=0)] = 60.0
     """Energy barrier over thermal energy."""
@@ -246,6 +288,11 @@ class MtjDevice(_StateDevice):
     down: PerState | None = None
     """Probability that a write pulse up, or down, switches: one figure or one a state; that of a whole level on the
     curve unless given."""
+
+    @field_validator("curve", mode="before")
+    @classmethod
+    def _no_curve(cls, value):
+        return None if value == "none" else value
 
     def probability(self, fraction: float) -> float:
         """The curve at ``fraction`` of a level, 0 to 1, with the pulse length resolved as it is."""
@@ -259,21 +306,35 @@ class MtjDevice(_StateDevice):
     def compile(self, certain: bool = False) -> DeviceTables:
         if self.curve is None and (self.up is None or self.down is None):
             raise ValueError("curve=None: give up and down, the probabilities of switching, instead")
-        chances = []
-        for name in ("up", "down"):
-            values = [self.probability(1)] * self.states if getattr(self, name) is None else self._per_state(name)
-            for number in values:
-                if not 0 <= number <= 1:
-                    raise ValueError(f"{name}={number:g}: a probability must lie in 0 to 1")
-            chances += [1.0] * self.states if certain else values
+        chances = self._chances("up") + self._chances("down")
+        if certain:
+            chances = [1.0] * len(chances)
         return DeviceTables(
             kernel="switching", sub_bits=self.sub_bits, states=self.states,
             g_bits=_signed_bits(-nominal(0, self.states, self.sub_bits)),
             probability=tuple(_round(p * (1 << PROBABILITY_BITS)) for p in chances), stuck=self._stuck,
             curve=self._curve() if self.curve else None)
 
+    def physical(self) -> dict[str, tuple[float, ...]]:
+        figures = {"probability": tuple(self._chances("up") + self._chances("down")), "stuck": (self.stuck,)}
+        if self.curve:
+            figures["curve"] = tuple(self.probability(i / 2**self._curve_bits) for i in range(2**self._curve_bits))
+        return figures
+
+    def _chances(self, name: str) -> list[float]:
+        """The probabilities that ``up`` or ``down`` gives, one a state."""
+        values = [self.probability(1)] * self.states if getattr(self, name) is None else self._per_state(name)
+        for number in values:
+            if not 0 <= number <= 1:
+                raise ValueError(f"{name}={number:g}: a probability must lie in 0 to 1")
+        return values
+
+    @property
+    def _curve_bits(self) -> int:
+        return CURVE_BITS if self.pulse_bits is None else self.pulse_bits
+
     def _curve(self) -> SwitchingCurve:
-        bits = CURVE_BITS if self.pulse_bits is None else self.pulse_bits
+        bits = self._curve_bits
         points = [_round(self.probability(i / 2**bits) * (1 << PROBABILITY_BITS)) for i in range(2**bits + 1)]
         if points[0]:
             raise ValueError(f"thermal_stability={self.thermal_stability:g}: a pulse of no length would switch with "
@@ -312,9 +373,10 @@ def _middles(span: int) -> list[Fraction]:
     return [min(Fraction(2 * j + 1 << shift, 2), Fraction(span)) for j in range((span >> shift) + 1)]
 
 
-def _interpolate(points: tuple[float, ...], place: Fraction) -> Fraction:
+def _interpolate(points: list[Fraction], place: Fraction) -> Fraction:
     """Point ``k`` of ``n`` holds at ``(k + 1/2) / n``; linear between points, constant beyond them."""
-    position = min(max(place * len(points) - Fraction(1, 2), Fraction(0)), Fraction(len(points) - 1))
+    position = min(max(place * len(points) - Fraction(1, 2), 0), len(points) - 1)
     below = floor(position)
-    above = min(below + 1, len(points) - 1)
-    return Fraction(points[below]) + (position - below) * (Fraction(points[above]) - Fraction(points[below]))
+    if position == below:
+        return points[below]
+    return points[below] + (position - below) * (points[below + 1] - points[below])

@@ -34,14 +34,19 @@ class CellHash(wiring.Component):
         lanes = self.geometry.lanes
         seed = register(m, self.parameters, self.geometry, "cell_seed")
 
-        row, col = Signal.like(position.row), Signal(16)
-        low, high, upper = Signal(16), Signal(16), Signal(16)
-        value, product = Cat(low, high), Signal(32)
+        row = Signal.like(position.row)
+        col = Signal(16)
+        low = Signal(16)
+        high = Signal(16)
+        upper = Signal(16)
+        value = Cat(low, high)
+        product = Signal(32)
         step = Signal(range(8))  # four for each multiplication
         second, phase = step[2], step[:2]
 
         constant = Mux(second, Const(MULTIPLIERS[1], 32), Const(MULTIPLIERS[0], 32))
-        sum_high, multiplied = Signal(16), Signal(32)
+        sum_high = Signal(16)
+        multiplied = Signal(32)
         m.d.comb += [
             sum_high.eq(upper + product[:16]),
             multiplied.eq(Cat(low, sum_high)),

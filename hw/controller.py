@@ -24,7 +24,6 @@ from .signatures import (
     replacement_layout,
     slot_layout,
     state_bits,
-    state_generators,
     write_back,
     x_shape,
 )
@@ -47,7 +46,7 @@ class CrossbarController(wiring.Component):
     def __init__(self, *, geometry: CrossbarGeometry, backward: bool):
         self.geometry = geometry
         self.backward = backward
-        generators = len(state_generators(geometry))
+        generators = len(geometry.lfsrs)
         super().__init__({
             "command": In(stream.Signature(command_layout(geometry))),
             "x": In(stream.Signature(drive_layout(geometry))),
@@ -81,7 +80,7 @@ class CrossbarController(wiring.Component):
             "dump_room": In(1),
             "dump_idle": In(1),
             "dumping": Out(1),
-            #: States of the LFSRs, in the order of `state_generators`, and their replacement by the word at `state_in`.
+            #: States of the LFSRs in their order in the state, and their replacement by the word at `state_in`.
             "lfsr": In(data.ArrayLayout(lfsr.WIDTH, generators)),
             "lfsr_load": Out(generators),
             #: Replacements of run-time parameters.

@@ -25,7 +25,6 @@ from .signatures import (
     drive_layout,
     row_error_layout,
     state_bits,
-    state_generators,
 )
 
 
@@ -35,8 +34,8 @@ class Crossbar(wiring.Component):
     ``command`` takes operations (see ``Operation``), which are carried out in order; the primitives of
     `model.crossbar.Crossbar` are their golden twins and agree in every bit. Each consumes and answers on the streams
     that it names: ``x`` and ``z`` (forward pass), ``d`` and ``e`` (error), ``state_in`` and ``state_out``: the
-    complete state as the cells row-major, the LFSRs in the order of ``state_generators``, and the counters in that of
-    ``COUNTERS``, a word each.
+    complete state as the cells row-major, the LFSRs in the order of ``CrossbarGeometry.lfsrs``, and the counters in
+    that of ``COUNTERS``, a word each.
 
     Cycles: see ``CrossbarController``. Without ``backward`` there is no adder tree and no ``e``, as for a first layer.
 
@@ -103,7 +102,7 @@ class Crossbar(wiring.Component):
         if geometry.read_noise:
             configured.append(adc)
         m.d.comb += [part.parameters.eq(controller.parameters) for part in configured]
-        for index, name in enumerate(state_generators(geometry)):
+        for index, name in enumerate(geometry.lfsrs):
             m.d.comb += [
                 generators[name].lfsr_load.eq(controller.lfsr_load[index]),
                 generators[name].lfsr_state.eq(self.state_in.payload),

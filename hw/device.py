@@ -22,8 +22,8 @@ class Device(wiring.Component):
     drawn word; at the clock after ``done`` the level shows what it did. Only then another pulse, or a ``reset``, may
     follow.
 
-    Latency of a pulse, from ``pulse`` to its level: 3 clocks; 2 if it switches. Where cells differ by a displacement,
-    a cell is ``ready`` 3 clocks after its ``load``, else the next clock.
+    Latency of a pulse, from ``pulse`` to its level, ``pulse_clocks``. Where cells differ by a displacement, a cell is
+    ``ready`` 3 clocks after its ``load``, else the next clock.
 
     Cost: the tables of the device in distributed memory; unless it switches, the normal quantile table (1024 entries)
     and a multiplier, which noise and displacement share.
@@ -59,6 +59,12 @@ class Device(wiring.Component):
             ports["worn"] = Out(1)
         super().__init__(ports)
 
+    @property
+    def pulse_clocks(self) -> int:
+        """Clocks from ``pulse`` to the level that it leaves."""
+        device = self.geometry.device
+        return {"landing": 3, "step": 5 if device.pair else 4, "switching": 2}[device.kernel]
+
     def elaborate(self, platform) -> Module:
         m = Module()
         moves = Signal()  # a pulse, or a reset, has an effect on this cell
@@ -79,7 +85,8 @@ class Device(wiring.Component):
         return m
 
     def _land(self, m: Module, moves):
-        movement = self._movement(m, self.state)
+        movement, moving = self._movement(m, self.state)
+        m.d.comb += self.done.eq(moving)
         with m.If(self.load):
             m.d.sync += self.level.g.eq(self.cell.g)
         with m.If(self.done & moves):
@@ -88,26 +95,31 @@ class Device(wiring.Component):
     def _step(self, m: Module, moves):
         """A single device has one level from 0 to ``span``, a pair two; a pulse moves one of them."""
         device = self.geometry.device
-        shape = range(device.span + 1)
-        pulsed, moved = Signal(shape), Signal(shape)
+        pulsed = Signal(range(device.span + 1))
+        moved = Signal(range(device.span + 1))
         entry = Signal(range(len(device.mean)))
-        movement = self._movement(m, entry)
+        movement, moving = self._movement(m, entry)
+        step = Signal.like(movement)
+        steps = Signal()
+        m.d.sync += [step.eq(movement), steps.eq(moving)]
         if device.pair:
-            plus, minus = Signal(shape), Signal(shape)
+            plus = Signal.like(pulsed)
+            minus = Signal.like(pulsed)
             high, low = (register(m, self.parameters, self.geometry, name) for name in ("refresh_high", "refresh_low"))
             m.d.comb += [
                 pulsed.eq(Mux(self.up, plus, minus)),
                 entry.eq(pulsed >> device.segment_shift),
-                moved.eq(_limited(pulsed + movement, device.span)),
-                self.level.g.eq(plus - minus),
+                moved.eq(_limited(pulsed + step, device.span)),
                 self.level.g_minus.eq(minus),
                 self.worn.eq((plus > low) & (minus > low) & ((plus > high) | (minus > high))),
             ]
+            m.d.sync += [self.level.g.eq(plus - minus), self.done.eq(steps)]
             with m.If(self.load):
-                m.d.sync += [plus.eq(self.cell.g + self.cell.g_minus), minus.eq(self.cell.g_minus)]
+                m.d.sync += [plus.eq(self.cell.g + self.cell.g_minus), minus.eq(self.cell.g_minus),
+                             self.level.g.eq(self.cell.g)]
             with m.If(self.reset & moves):
-                m.d.sync += [plus.eq(0), minus.eq(0)]
-            with m.If(self.done & moves):
+                m.d.sync += [plus.eq(0), minus.eq(0), self.level.g.eq(0)]
+            with m.If(steps & moves):
                 with m.If(self.up):
                     m.d.sync += plus.eq(moved)
                 with m.Else():
@@ -116,57 +128,64 @@ class Device(wiring.Component):
             middle = device.span // 2
             m.d.comb += [
                 entry.eq((pulsed >> device.segment_shift) + Mux(self.up, 0, device.segments)),
-                moved.eq(_limited(Mux(self.up, pulsed + movement, pulsed - movement), device.span)),
+                moved.eq(_limited(Mux(self.up, pulsed + step, pulsed - step), device.span)),
                 self.level.g.eq(pulsed - middle),
+                self.done.eq(steps),
             ]
             with m.If(self.load):
                 m.d.sync += pulsed.eq(self.cell.g + middle)
-            with m.If(self.done & moves):
+            with m.If(steps & moves):
                 m.d.sync += pulsed.eq(moved)
 
     def _movement(self, m: Module, entry):
         """The ``entry`` of the tables with noise and displacement: the place where a pulse lands or the step that it
-        makes, for a pulse that is ``done``. ``entry`` is taken with ``pulse``."""
+        makes. ``entry`` is taken with ``pulse``; returns the movement, and whether it is that of a pulse, 2 clocks
+        later."""
         device = self.geometry.device
         m.submodules.movements = movements = table(
             m, self.parameters, self.geometry, "movement",
             data.StructLayout({"mean": signed(device.g_bits), "sigma": unsigned(SIGMA_BITS)}))
         m.submodules.normal = normal = normal_table()
         found, drawn = movements.read_port(), normal.read_port()
-        quantile, noise = Signal(signed(NORMAL_BITS)), Signal(signed(SIGMA_BITS + NORMAL_BITS))
-        mean, sigma, scaled = Signal.like(found.data.mean), Signal(SIGMA_BITS), Signal(
-            signed(SIGMA_BITS + NORMAL_BITS - NOISE_SHIFT + 1))
-        m.d.comb += [found.addr.eq(entry), drawn.addr.eq(self.word), sigma.eq(found.data.sigma),
-                     scaled.eq(round_shift(noise, NOISE_SHIFT))]
-        # The quantile of a word is there when its pulse has found its entry.
-        m.d.sync += [quantile.eq(drawn.data), noise.eq(quantile * sigma), mean.eq(found.data.mean)]
+        quantile = Signal(signed(NORMAL_BITS))
+        sigma = Signal(SIGMA_BITS)
+        noise = Signal(signed(SIGMA_BITS + NORMAL_BITS))
+        scaled = Signal(signed(SIGMA_BITS + NORMAL_BITS - NOISE_SHIFT + 1))
+        mean = Signal(signed(max(device.g_bits, len(scaled)) + 1))
+        movement = Signal(signed(len(mean) + 1))
         pulsed = Signal(2)
-        m.d.sync += pulsed.eq(Cat(self.pulse, pulsed))
-        m.d.comb += self.done.eq(pulsed[-1])
-        if not device.differs:
-            return mean + scaled
-
-        # A displacement is scaled as noise is, in the clocks before the first pulse.
-        variation = register(m, self.parameters, self.geometry, "variation")
-        loaded, displacement = Signal(3), Signal.like(scaled)
-        m.d.sync += loaded.eq(Cat(self.load, loaded))
-        m.d.comb += self.ready.eq(~loaded[:2].any())
-        with m.If(self.load):
-            m.d.comb += drawn.addr.eq(self.hash[:NORMAL_INDEX_BITS])
-        with m.If(loaded[1]):
-            m.d.comb += sigma.eq(variation)
-        with m.If(loaded[2]):
-            m.d.sync += displacement.eq(scaled)
-        displaced = Signal(signed(max(device.g_bits, len(displacement)) + 1))
-        m.d.sync += displaced.eq(found.data.mean + displacement)
-        return displaced + scaled
+        m.d.comb += [
+            found.addr.eq(entry),
+            drawn.addr.eq(self.word),
+            sigma.eq(found.data.sigma),
+            scaled.eq(round_shift(noise, NOISE_SHIFT)),
+            movement.eq(mean + scaled),
+        ]
+        # The quantile of a word is there when its pulse has found its entry.
+        m.d.sync += [quantile.eq(drawn.data), noise.eq(quantile * sigma), mean.eq(found.data.mean),
+                     pulsed.eq(Cat(self.pulse, pulsed))]
+        if device.differs:
+            # A displacement is scaled as noise is, in the clocks before the first pulse.
+            variation = register(m, self.parameters, self.geometry, "variation")
+            loaded = Signal(3)
+            displacement = Signal.like(scaled)
+            m.d.sync += [loaded.eq(Cat(self.load, loaded)), mean.eq(found.data.mean + displacement)]
+            m.d.comb += self.ready.eq(~loaded[:2].any())
+            with m.If(self.load):
+                m.d.comb += drawn.addr.eq(self.hash[:NORMAL_INDEX_BITS])
+            with m.If(loaded[1]):
+                m.d.comb += sigma.eq(variation)
+            with m.If(loaded[2]):
+                m.d.sync += displacement.eq(scaled)
+        return movement, pulsed[-1]
 
     def _switch(self, m: Module, moves):
         device = self.geometry.device
         m.submodules.probabilities = probabilities = table(m, self.parameters, self.geometry, "probability",
                                                            unsigned(PROBABILITY_BITS + 1))
         found = probabilities.read_port()
-        state, beyond = Signal(range(device.states)), Signal(range(device.states))
+        state = Signal(range(device.states))
+        beyond = Signal(range(device.states))
         word = Signal.like(self.word)
         m.d.comb += [
             state.eq(state_of(self.level.g, device)),

@@ -5,6 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..contract.geometry import CrossbarGeometry
+from ..contract.parameters import quotient_bits
 from .device import state_of
 from .parameters import parameter_layout, register
 from .signatures import cell_layout, event_layout, index_bits
@@ -24,14 +25,10 @@ def demand_layout(geometry: CrossbarGeometry) -> data.StructLayout:
     return data.StructLayout(layout)
 
 
-def quotient_bits(geometry: CrossbarGeometry) -> int:
-    """Bits of the most levels that a residual can ask for. A threshold that replaces the one of ``geometry`` must not
-    need more."""
-    return ((1 << geometry.chi_bits - 1) // geometry.threshold).bit_length()
-
-
 class ResidualDivider(wiring.Component):
     """``levels = |chi| / threshold``, rounded toward zero, for every job, in order (docs/arithmetic.md 4.3).
+
+    A threshold that replaces the configured one must not make the quotient longer (`contract.parameters.replacements`).
 
     Latency: a clock more than the quotient has bits, which is also the time that a job takes. With
     stochastic rounding, whose threshold is a constant power of two, none.
@@ -53,7 +50,8 @@ class ResidualDivider(wiring.Component):
         m = Module()
         geometry = self.geometry
         job, demand = self.job.payload, self.demand.payload
-        magnitude, state = Signal(geometry.chi_bits), Signal.like(demand.state)
+        magnitude = Signal(geometry.chi_bits)
+        state = Signal.like(demand.state)
         m.d.comb += [magnitude.eq(Mux(job.cell.chi < 0, -job.cell.chi, job.cell.chi)),
                      state.eq(state_of(job.cell.g, geometry.device))]
         if geometry.rounding == "stochastic":
@@ -71,9 +69,11 @@ class ResidualDivider(wiring.Component):
         bits = quotient_bits(geometry)
         threshold = register(m, self.parameters, geometry, "threshold")
         # Digits of the magnitude leave at the top as those of the quotient come in at the bottom.
-        digits, rest = Signal(bits), Signal(geometry.chi_bits)
+        digits = Signal(bits)
+        rest = Signal(geometry.chi_bits)
         left = Signal(range(bits))
-        partial, difference = Signal(geometry.chi_bits + 1), Signal(geometry.chi_bits + 2)
+        partial = Signal(geometry.chi_bits + 1)
+        difference = Signal(geometry.chi_bits + 2)
         fits = ~difference[-1]
         m.d.comb += [
             partial.eq(Cat(digits[-1], rest)),
@@ -83,7 +83,9 @@ class ResidualDivider(wiring.Component):
         if geometry.residual == "nominal":
             m.d.comb += demand.rest.eq(rest)
         # One signal a field of the payload, as no signal may be driven from two domains.
-        event, cell, kept = Signal.like(demand.event), Signal.like(demand.cell), Signal.like(state)
+        event = Signal.like(demand.event)
+        cell = Signal.like(demand.cell)
+        kept = Signal.like(state)
         m.d.comb += [demand.event.eq(event), demand.cell.eq(cell), demand.state.eq(kept)]
 
         def take():

@@ -13,7 +13,8 @@ from amaranth.lib import data, enum, stream, wiring
 
 from ..config import Experiment
 from ..contract.geometry import COUNTER_BITS, COUNTERS, ConfigError, CrossbarGeometry
-from ..contract.lfsr import WIDTH, initial_state
+from ..contract.lfsr import WIDTH, initial_states
+from ..contract.parameters import parameters
 from ..runs import replace
 from .network import Network
 from .signatures import cell_layout, state_bits
@@ -23,7 +24,7 @@ MEMBERS = {
     "command": "operations, carried out in order",
     "x": "the drive of the first crossbar",
     "result": "the answer to each sample, in order",
-    "state_in": "words that LOAD and WRITE take",
+    "state_in": "words that APPLY, WRITE, LOAD and CONFIGURE take",
     "state_out": "words that DUMP answers with",
     "idle": "every command taken has been carried out and its effects have reached the memories",
 }
@@ -35,9 +36,10 @@ FIELDS = {
     "correct": "whether the prediction is the label",
     "derivative": "derivative of the neuron that drives the row",
     "g": "conductance level",
+    "g_minus": "level of the device of a pair that counts negative",
     "label": "class of the sample; ignored by INFER but for `correct`",
     "last": "this beat is the last of its sample",
-    "layer": "crossbar that WRITE, LOAD and DUMP are meant for",
+    "layer": "crossbar that APPLY, WRITE, LOAD, DUMP and CONFIGURE are meant for",
     "operation": "what to do",
     "prediction": "class predicted before the update",
     "row": "row of the first crossbar, without the bias row; ascending within a sample",
@@ -53,9 +55,11 @@ PROTOCOL = (
     "A sample is one command (INFER, TRAIN or ACCUMULATE) and its beats on `x`: the rows whose drive is not zero, "
     "ascending, `last` on the final one; a sample without any is one beat of zero. Commands and beats may come in any "
     "order relative to each other. `result` answers once a sample, in the order of the commands.",
-    "LOAD and DUMP move the complete state of a layer: the cells row by row, the LFSR, then the counters, a word each, "
-    "in the low bits. WRITE takes a state (0 to states-1) a cell, row by row. A command that moves state waits until "
-    "everything before it is done, and `state_in` and `state_out` belong to it alone.",
+    "LOAD and DUMP move the complete state of a layer: the cells row by row, the LFSRs, then the counters, a word "
+    "each, in the low bits. WRITE takes a state (0 to states-1) a cell, APPLY an increment of the residual (signed, in "
+    "its units), row by row. CONFIGURE takes the run-time parameters, a word each, in the order of their table; the "
+    "machine starts with those of its configuration. A command that moves words waits until everything before it is "
+    "done, and `state_in` and `state_out` belong to it alone.",
 )
 """How the machine is driven."""
 
@@ -73,8 +77,14 @@ def generate(experiment: Experiment, out: str | Path) -> list[Path]:
     texts = {
         f"{name}.v": to_verilog(network, name),
         f"{name}.json": json.dumps(document, indent=2) + "\n",
-        f"{name}.md": _markdown(document),
+        f"{name}.md": markdown(document),
     }
+    return write_files(out, texts)
+
+
+def write_files(out: str | Path, texts: dict[str, str]) -> list[Path]:
+    """Write ``texts``, by name, to the folder ``out``, each as a whole, and return their paths; ``ConfigError`` if that
+    is impossible."""
     folder = Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -93,7 +103,8 @@ def module_name(name: str) -> str:
 
 def describe(experiment: Experiment, network: Network) -> dict:
     """The description of ``network``, of JSON types: ``module``, ``ports``, ``streams``, ``operations``,
-    ``protocol``, ``state_words``, ``layers``, ``device``, ``experiment`` and ``tool_versions``."""
+    ``protocol``, ``state_words``, ``parameter_words``, ``layers``, ``device``, ``experiment`` and
+    ``tool_versions``."""
     members = network.signature.members
     streams = {name: member for name, member in members.items() if _is_stream(member)}
     shapes = [_plain_shape(member) for member in streams.values()]
@@ -106,6 +117,7 @@ def describe(experiment: Experiment, network: Network) -> dict:
                        for shape in shapes for kind in _enumerations(shape)},
         "protocol": list(PROTOCOL),
         "state_words": [_state_words(geometry) for geometry in experiment.crossbars],
+        "parameter_words": [_parameter_words(geometry) for geometry in experiment.crossbars],
         "slowest_learning_rate_shift": experiment.crossbars[0].learning_rate_shifts[1],
         "layers": [_describe_layer(geometry, experiment.seed) for geometry in experiment.crossbars],
         "device": asdict(experiment.device_tables) | {"states": experiment.device_tables.states},
@@ -177,10 +189,15 @@ def _state_words(geometry: CrossbarGeometry) -> dict:
         "width": state_bits(geometry),
         "words": [
             {"count": geometry.rows * geometry.cols, "content": "cell", "fields": list(_fields(cell_layout(geometry)))},
-            {"count": 1, "content": "lfsr", "width": WIDTH},
+            *({"count": 1, "content": name, "width": WIDTH} for name in geometry.lfsrs),
             *({"count": 1, "content": name, "width": COUNTER_BITS} for name in COUNTERS),
         ],
     }
+
+
+def _parameter_words(geometry: CrossbarGeometry) -> dict:
+    """What CONFIGURE takes, in order, and what the machine starts with."""
+    return {"layer": geometry.index, "words": [word._asdict() for word in parameters(geometry)]}
 
 
 def _describe_layer(geometry: CrossbarGeometry, seed: int) -> dict:
@@ -202,12 +219,13 @@ def _describe_layer(geometry: CrossbarGeometry, seed: int) -> dict:
             "update_shifts": [geometry.update_shift(shift) for shift in (lowest, highest)],
             "residual_shift": geometry.residual_shift,
             "memory_bits": geometry.rows * geometry.cols * cell_layout(geometry).size,
-            "initial_lfsr": initial_state(seed, geometry.index),
+            **{f"initial_{name}": state for name, state in initial_states(seed, geometry).items()},
         },
     }
 
 
-def _markdown(document: dict) -> str:
+def markdown(document: dict) -> str:
+    """What ``describe`` returned, for people."""
     lines = [
         f"# {document['module']}", "",
         f"Module `{document['module']}` in `{document['module']}.v`: " + ", ".join(
@@ -215,31 +233,36 @@ def _markdown(document: dict) -> str:
             + f" to {layer['parameters']['cols']} columns" for layer in document["layers"]) + ".", "",
         "## Protocol", "", *(f"- {line}" for line in document["protocol"]), "",
         "## Ports", "",
-        *_table(("port", "direction", "width", "meaning"),
+        *table(("port", "direction", "width", "meaning"),
                 [(f"`{port['name']}`", port["direction"], port["width"], port["meaning"])
                  for port in document["ports"]]),
         "## Streams", "",
     ]
     for entry in document["streams"]:
         lines += [f"### {entry['name']} ({entry['direction']})", "", entry["meaning"], "",
-                  *_table(("bits", "field", "type", "meaning"), _field_rows(entry["fields"]))]
+                  *table(("bits", "field", "type", "meaning"), _field_rows(entry["fields"]))]
     for kind, items in document["operations"].items():
-        lines += [f"## {kind}", "", *_table(("value", "name", "meaning"),
+        lines += [f"## {kind}", "", *table(("value", "name", "meaning"),
                                             [(item["value"], f"`{item['name']}`", item["meaning"]) for item in items])]
     lines += ["## State words", ""]
     for state in document["state_words"]:
         lines += [f"Layer {state['layer']}, in the low {state['width']} bits of a word:", "",
-                  *_table(("words", "content", "bits"), [
+                  *table(("words", "content", "bits"), [
                       (word["count"], word["content"], ", ".join(
                           f"{_bits(field)} `{field['name']}` ({_type(field)})" for field in word["fields"])
                           if "fields" in word else f"{word['width'] - 1}:0") for word in state["words"]])]
+    lines += ["## Run-time parameters", ""]
+    for layer in document["parameter_words"]:
+        lines += [f"Layer {layer['layer']}:", "",
+                  *_table(("parameter", "bits", "value"), [
+                      (f"`{word['name']}`", f"{word['bits'] - 1}:0", word["value"]) for word in layer["words"]])]
     lines += ["## Layers", ""]
     columns = [f"layer {layer['layer']}" for layer in document["layers"]]
     for title in ("parameters", "derived"):
         names = document["layers"][0][title]
-        lines += _table((title, *columns), [(f"`{name}`", *(_plain(layer[title][name]) for layer in document["layers"]))
+        lines += table((title, *columns), [(f"`{name}`", *(_plain(layer[title][name]) for layer in document["layers"]))
                                             for name in names])
-    lines += ["## Device", "", *_table(("table", "value"), [(f"`{name}`", _plain(value))
+    lines += ["## Device", "", *table(("table", "value"), [(f"`{name}`", _plain(value))
                                                            for name, value in document["device"].items()])]
     lines += ["## Configuration", "", "```json", json.dumps(document["experiment"], indent=2), "```", "",
               "Made with " + ", ".join(f"{tool} {number}" for tool, number in document["tool_versions"].items()) + "."]
@@ -268,5 +291,6 @@ def _plain(value) -> str:
     return "-" if value is None else str(value)
 
 
-def _table(header: tuple, rows: list[tuple]) -> list[str]:
+def table(header: tuple, rows: list[tuple]) -> list[str]:
+    """The lines of a table in Markdown."""
     return ["| " + " | ".join(map(str, row)) + " |" for row in (header, ("---",) * len(header), *rows)] + [""]

@@ -1,6 +1,6 @@
 """The stochastic programmer: serves programming events one by one with the crossbar's LFSR."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
@@ -8,11 +8,10 @@ from amaranth.lib.wiring import In, Out
 from ..contract import lfsr as sequence
 from ..contract.geometry import CrossbarGeometry
 from .cell_hash import CellHash
-from .device import Device, nominal
-from .divider import ResidualDivider, demand_layout
-from .fixed import saturate
+from .cell_programmer import CellProgrammer
+from .divider import ResidualDivider
 from .lfsr import Lfsr
-from .parameters import parameter_layout, register
+from .parameters import parameter_layout
 from .signatures import cell_layout, event_layout, position_layout, replacement_layout
 
 AHEAD = 4
@@ -27,10 +26,8 @@ class StochasticProgrammer(wiring.Component):
     must be bounded: at its last state, its residual does not ask for more.
 
     Three stages work on different cells: fetch, some ahead; divide the residual by the threshold (`ResidualDivider`);
-    and program. The last takes 2 clocks a cell and 3 a pulse (2 if the device switches); 1 more for each pulse that is
-    verified, and for a cell that is written; 1 for a pair that is not written, which may have to be refreshed, and 1
-    for a reset. Where cells differ, their hash is made meanwhile, one in 11 clocks, and 2 more clocks pass before the
-    first pulse.
+    and program (`CellProgrammer`). An event so takes as many clocks as the slowest of them. Where cells differ, their
+    hash is made during the first two (`CellHash`).
 
     Cost: the parts; the division, the hash and all that a kind of device needs exist only where they are configured.
     """
@@ -62,15 +59,30 @@ class StochasticProgrammer(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        m.submodules.divider = divider = ResidualDivider(geometry=self.geometry)
-        m.d.comb += divider.parameters.eq(self.parameters)
+        geometry = self.geometry
+        m.submodules.divider = divider = ResidualDivider(geometry=geometry)
+        m.submodules.cell = cell = CellProgrammer(geometry=geometry)
+        m.submodules.lfsr = lfsr = Lfsr()
+        wiring.connect(m, divider.demand, cell.demand)
+        wiring.connect(m, cell.replace, wiring.flipped(self.replace))
         hashes = None
-        if self.geometry.device.differs:
-            m.submodules.cell_hash = hashes = CellHash(geometry=self.geometry)
+        if geometry.device.differs:
+            m.submodules.cell_hash = hashes = CellHash(geometry=geometry)
+            wiring.connect(m, hashes.hash, cell.hash)
             m.d.comb += hashes.parameters.eq(self.parameters)
         fetching = self._fetch(m, divider.job, hashes)
-        programming = self._program(m, divider.demand, hashes)
-        m.d.comb += self.idle.eq(~fetching & divider.idle & ~programming)
+        m.d.comb += [
+            self.idle.eq(~fetching & divider.idle & cell.idle),
+            divider.parameters.eq(self.parameters),
+            cell.parameters.eq(self.parameters),
+            cell.word.eq(lfsr.word),
+            lfsr.step.eq(cell.attempt),
+            lfsr.load.eq(self.lfsr_load),
+            lfsr.load_state.eq(self.lfsr_state),
+            self.lfsr.eq(lfsr.state),
+            *(getattr(self, name).eq(getattr(cell, name))
+              for name in ("attempt", "verify_attempt", "failure", "refresh")),
+        ]
         return m
 
     def _fetch(self, m: Module, job, hashes: CellHash | None):
@@ -97,129 +109,3 @@ class StochasticProgrammer(wiring.Component):
             cells.r_en.eq(job.ready),
         ]
         return events.r_rdy | self.event.valid
-
-    def _program(self, m: Module, demand, hashes: CellHash | None):
-        """Pulses the cells, and replaces them. Returns whether there is any."""
-        geometry, tables = self.geometry, self.geometry.device
-        m.submodules.lfsr = lfsr = Lfsr()
-        m.submodules.device = device = Device(geometry=geometry)
-        margin, max_attempts = (register(m, self.parameters, geometry, name) for name in ("margin", "max_attempts"))
-        m.d.comb += [
-            self.lfsr.eq(lfsr.state),
-            lfsr.load.eq(self.lfsr_load),
-            lfsr.load_state.eq(self.lfsr_state),
-            lfsr.step.eq(self.attempt),
-            device.parameters.eq(self.parameters),
-            device.word.eq(lfsr.word),
-            device.pulse.eq(self.attempt),
-        ]
-
-        # What is offered: the states to go, as many as there are on that side of the cell's.
-        offered = Signal(demand_layout(geometry))
-        upward, room, distance = Signal(), Signal.like(offered.state), Signal.like(offered.state)
-        m.d.comb += [
-            offered.eq(demand.payload),
-            upward.eq(offered.cell.chi >= 0),
-            room.eq(Mux(upward, tables.states - 1 - offered.state, offered.state)),
-            distance.eq(Mux(offered.levels < room, offered.levels, room)),
-        ]
-
-        served = Signal.like(offered)
-        g, goal = Signal(signed(tables.g_bits)), Signal(signed(tables.g_bits))
-        offset, within = Signal(signed(tables.g_bits + 1)), Signal()
-        verifying, tries = Signal(), Signal.like(max_attempts)
-        take, last = Signal(), Signal(init=1)
-        accept = [served.eq(offered), goal.eq(nominal(offered.event.state, tables)),
-                  verifying.eq(offered.event.write), tries.eq(0)]
-        aim = []
-        if tables.kernel == "landing":
-            target = Signal.like(offered.state)
-            accept.append(target.eq(Mux(offered.event.write, offered.event.state,
-                                        Mux(upward, offered.state + distance, offered.state - distance))))
-            m.d.comb += device.state.eq(target)
-        else:
-            up, left = Signal(), Signal.like(distance)
-            accept += [up.eq(upward), left.eq(distance)]
-            aim = [up.eq(g < goal)]
-            m.d.comb += [device.up.eq(up), last.eq(left == 1)]
-        if tables.pair:
-            reset = Signal()
-            accept.append(reset.eq(0))
-            m.d.comb += device.reset.eq(self.refresh)
-        ready = demand.valid
-        if hashes is not None:
-            ready &= hashes.hash.valid
-            m.d.comb += [hashes.hash.ready.eq(take), device.hash.eq(hashes.hash.payload)]
-
-        m.d.comb += [
-            demand.ready.eq(take),
-            device.load.eq(take),
-            g.eq(device.level.g),
-            offset.eq(g - goal),
-            within.eq((offset <= margin) & (offset >= -margin)),
-            self.replace.payload.position.eq(served.event.position),
-            self.replace.payload.cell.eq(served.cell),
-            self.replace.payload.cell.chi.eq(Mux(served.event.write, served.cell.chi, self._residual(served, g))),
-            self.verify_attempt.eq(self.attempt & verifying),
-        ]
-        m.d.comb += [device.cell[name].eq(offered.cell[name]) for name in device.cell.shape().members]
-        m.d.comb += [self.replace.payload.cell[name].eq(device.level[name]) for name in device.level.shape().members]
-
-        with m.FSM() as fsm:
-            with m.State("idle"):
-                m.d.comb += take.eq(ready)
-                m.d.sync += accept
-                with m.If(take):
-                    m.next = "pulse"
-                    with m.If(offered.event.write):
-                        m.next = "verify"
-            with m.State("verify"):
-                with m.If(within):
-                    m.next = "replace"
-                if tables.pair:
-                    with m.Elif(~reset):
-                        m.d.comb += self.refresh.eq(1)
-                        m.d.sync += reset.eq(1)
-                with m.Elif(tries == max_attempts):
-                    m.d.comb += self.failure.eq(1)
-                    m.next = "replace"
-                with m.Else():
-                    m.d.sync += [*aim, tries.eq(tries + 1)]
-                    m.next = "pulse"
-            with m.State("pulse"):
-                m.d.comb += self.attempt.eq(device.ready)
-                with m.If(device.ready):
-                    m.next = "wait"
-            with m.State("wait"):
-                with m.If(device.done):
-                    if tables.kernel != "landing":
-                        m.d.sync += left.eq(left - 1)
-                    with m.If(verifying):
-                        m.next = "verify"
-                    with m.Elif(~last):
-                        m.next = "pulse"
-                    with m.Else():
-                        m.next = "inspect" if tables.pair else "replace"
-            if tables.pair:
-                with m.State("inspect"):
-                    m.d.sync += [goal.eq(g), verifying.eq(1), reset.eq(1)]
-                    m.next = "replace"
-                    with m.If(device.worn):
-                        m.d.comb += self.refresh.eq(1)
-                        m.next = "verify"
-            with m.State("replace"):
-                m.d.comb += self.replace.valid.eq(1)
-                with m.If(self.replace.ready):
-                    m.next = "idle"
-        return ~fsm.ongoing("idle")
-
-    def _residual(self, served, g):
-        """What is left of a residual when the cell has reached the level ``g``."""
-        geometry, chi = self.geometry, served.cell.chi
-        match geometry.residual:
-            case "verified":
-                return saturate(chi - ((g - served.cell.g) << geometry.residual_shift), geometry.chi_bits)
-            case "nominal":
-                return Mux(chi < 0, -served.rest, served.rest)
-            case "none":
-                return 0

@@ -38,7 +38,7 @@ class Operation(enum.Enum, shape=4):
     WRITE = 7
     """Take a state a cell, row-major, and program-and-verify each."""
     LOAD = 8
-    """Take the complete state, see ``state_generators`` and ``COUNTERS``."""
+    """Take the complete state: the cells row-major, the LFSRs, the counters in the order of ``COUNTERS``."""
     DUMP = 9
     """Answer with the complete state."""
     CONFIGURE = 10
@@ -85,12 +85,6 @@ def level_layout(geometry: CrossbarGeometry) -> data.StructLayout:
 def cell_layout(geometry: CrossbarGeometry) -> data.StructLayout:
     """One cell in a state word."""
     return data.StructLayout({"chi": signed(geometry.chi_bits)} | level_layout(geometry).members)
-
-
-def state_generators(geometry: CrossbarGeometry) -> tuple[str, ...]:
-    """The LFSRs of a crossbar, in the order in which they follow the cells in its state."""
-    return ("lfsr", *(["rounding_lfsr"] if geometry.rounding == "stochastic" else []),
-            *(["read_lfsr"] if geometry.read_noise else []))
 
 
 def state_bits(geometry: CrossbarGeometry) -> int:

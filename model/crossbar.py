@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ..contract import lfsr as lfsr_contract
 from ..contract.geometry import COUNTER_BITS, COUNTERS, CrossbarGeometry
+from ..contract.lfsr import WIDTH, initial_states
 from .accumulator import GradientAccumulator
 from .adc import Adc
 from .counters import Counters
@@ -40,21 +40,14 @@ class Crossbar:
         """A crossbar in the initial state of 4.1 for the master ``seed`` (0 .. 2**32-1)."""
         self.geometry = geometry
         self.device = torch.device(device)
-        self.lfsrs = {"lfsr": Lfsr(lfsr_contract.initial_state(seed, geometry.index), device)}
-        """By their names in the state: of programming, and of stochastic rounding and read noise where they exist."""
-        if geometry.rounding == "stochastic":
-            state = lfsr_contract.hashed_state(seed, lfsr_contract.ROUNDING_STREAM, geometry.index)
-            self.lfsrs["rounding_lfsr"] = Lfsr(state, device)
-        if geometry.read_noise:
-            state = lfsr_contract.hashed_state(seed, lfsr_contract.READ_STREAM, geometry.index)
-            self.lfsrs["read_lfsr"] = Lfsr(state, device)
+        self.lfsrs = {name: Lfsr(state, device) for name, state in initial_states(seed, geometry).items()}
+        """By their names in the state."""
         self.counters = Counters()
         self.adc = Adc(geometry, device)
         self.accumulator = GradientAccumulator(geometry, self.lfsrs.get("rounding_lfsr"), device)
         self.programmer = StochasticProgrammer(geometry, self.lfsrs["lfsr"], self.counters)
-        displacement, stuck = fixed_in_cells(geometry)
-        self._fixed = torch.tensor(displacement, device=device), torch.tensor(stuck, device=device)
-        self.g = torch.from_numpy(initial_levels(geometry, seed, displacement)).to(device)
+        self._fixed = fixed_in_cells(geometry)
+        self.g = torch.from_numpy(initial_levels(geometry, seed, self._fixed[0])).to(device)
         """Conductance levels, int16 (rows, cols)."""
         self.g_minus = (-self.g).clamp(min=0) if geometry.device.pair else None
         """Of pairs: the levels of the devices that count negative, likewise."""
@@ -157,7 +150,7 @@ class Crossbar:
         levels = {"g": device.g_range, "g_minus": (0, device.span), "chi": (-chi_limit, chi_limit - 1)}
         state = {name: self._integers(name, state, *bounds) for name, bounds in (
             *((name, (shape, *levels[name])) for name in self.arrays),
-            *((name, ((), 1, (1 << lfsr_contract.WIDTH) - 1)) for name in self.lfsrs),
+            *((name, ((), 1, (1 << WIDTH) - 1)) for name in self.lfsrs),
             ("counters", ((len(COUNTERS),), 0, (1 << COUNTER_BITS) - 1)),
         )}
         if device.pair:
@@ -212,8 +205,11 @@ class Crossbar:
 
     def _cells(self, where: tuple[torch.Tensor, torch.Tensor]) -> list[Cell]:
         """The cells at the rows and columns ``where``."""
-        arrays = self.g, torch.zeros_like(self.g) if self.g_minus is None else self.g_minus, *self._fixed
-        return [Cell(*values) for values in zip(*(array[where].tolist() for array in arrays), strict=True)]
+        g = self.g[where]
+        g_minus = torch.zeros_like(g) if self.g_minus is None else self.g_minus[where]
+        place = tuple(index.cpu().numpy() for index in where)
+        vectors = g, g_minus, *(array[place] for array in self._fixed)
+        return [Cell(*values) for values in zip(*(vector.tolist() for vector in vectors), strict=True)]
 
     def _replace(self, where: tuple[torch.Tensor, torch.Tensor], cells: list[Cell]):
         self.g[where] = torch.tensor([cell.g for cell in cells], dtype=self.g.dtype, device=self.device)

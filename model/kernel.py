@@ -309,14 +309,13 @@ def _accumulate(chi, first, cols, x, d, shift):
 
 
 @njit(cache=True)
-def _leap(state, tables):
-    leap = tables.leap
+def _leap(state, leap):
     return leap[0, state & 255] ^ leap[1, state >> 8 & 255] ^ leap[2, state >> 16 & 255] ^ leap[3, state >> 24]
 
 
 @njit(cache=True)
 def _draw(lfsrs, index, kind, tables):
-    state = _leap(lfsrs[index, kind], tables)
+    state = _leap(lfsrs[index, kind], tables.leap)
     lfsrs[index, kind] = state
     return np.int64(state) & WORD_MASK
 
@@ -361,24 +360,21 @@ def _visit(layer, state, tables, rows, count):
             for cell in range(first, first + cols):
                 if abs(chi[cell]) >= layer.threshold:
                     _program(layer, state, tables, cell)
-        if layer.residual == NONE:
-            for cell in range(first, first + cols):
-                chi[cell] = 0
 
 
 @njit(cache=True)
 def _round(layer, lfsrs, tables, chi, first):
-    """Saturate and round the residuals of a row stochastically."""
+    """Saturate and round the residuals of a row stochastically. What is left is programmed or dropped by ``_visit``."""
     shift, curve_bits = layer.threshold_shift, layer.curve_bits
     below, most = (1 << shift) - 1, (layer.chi_limit >> shift) - 1
-    lfsr = lfsrs[layer.index, ROUNDING]
+    lfsr, leap, base, slope = lfsrs[layer.index, ROUNDING], tables.leap, tables.base, tables.slope
     for cell in range(first, first + layer.cols):
-        lfsr = _leap(lfsr, tables)
+        lfsr = _leap(lfsr, leap)
         value = _clip(np.int64(chi[cell]), -layer.chi_limit, layer.chi_limit - 1)
         magnitude = abs(value)
         place = (magnitude & below) << curve_bits
         segment, rest = place >> shift, (place & below) << CURVE_REST_BITS >> shift
-        probability = tables.base[segment] + (tables.slope[segment] * rest >> CURVE_REST_BITS)
+        probability = base[segment] + (slope[segment] * rest >> CURVE_REST_BITS)
         k = min((magnitude >> shift) + ((np.int64(lfsr) & WORD_MASK) < probability), most)
         chi[cell] = k << shift if value > 0 else -(k << shift)
     lfsrs[layer.index, ROUNDING] = lfsr
@@ -410,9 +406,9 @@ def _pulse(layer, state, tables, cell, fixed, toward, up):
     state.counters[layer.index, ATTEMPTS] += 1
     word = _draw(state.lfsrs, layer.index, PROGRAMMING, tables)
     displacement, stuck = fixed
-    g = np.int64(state.g[cell])
     if stuck:
         return
+    g = np.int64(state.g[cell])
     if layer.kernel == SWITCHING:
         old = _state_of(layer, g)
         new = _clip(old + 1 if up else old - 1, 0, layer.states - 1)

@@ -54,15 +54,18 @@ class Lfsr:
 
     def draw(self, count: int) -> torch.Tensor:
         """The next ``count`` words: int64 (count,), 0 .. 65535. Advances by exactly ``count`` draws."""
-        if self._position + count >= len(self._states):
-            self._look_ahead(max(count, _AHEAD))
-        first = self._position + 1
-        self._position += count
-        return self._states[first:first + count] & WORD_MASK
+        self._advance(count)
+        return self._states[self._position - count + 1:self._position + 1] & WORD_MASK
 
     def word(self) -> int:
         """The next word alone."""
-        return int(self.draw(1))
+        self._advance(1)
+        return self._states[self._position].item() & WORD_MASK
+
+    def _advance(self, count: int):
+        if self._position + count >= len(self._states):
+            self._look_ahead(max(count, _AHEAD))
+        self._position += count
 
     def _look_ahead(self, draws: int):
         """Start a block of at least ``draws`` words at the current state, doubling its length at each jump."""

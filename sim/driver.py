@@ -21,7 +21,6 @@ from ..hw.signatures import (
     result_layout,
     row_error_layout,
     state_bits,
-    state_generators,
 )
 from .streams import Bench
 
@@ -33,7 +32,7 @@ def state_words(geometry: CrossbarGeometry, state: dict[str, np.ndarray]) -> lis
     """The words that ``LOAD`` takes, for a crossbar's state as `model.crossbar.Crossbar.state` returns it."""
     words = sum((state[name].astype(np.int64) & (1 << field.width) - 1) << field.offset
                 for name, field in cell_layout(geometry))
-    return [*words.ravel().tolist(), *(int(state[name]) for name in state_generators(geometry)),
+    return [*words.ravel().tolist(), *(int(state[name]) for name in geometry.lfsrs),
             *state["counters"].tolist()]
 
 
@@ -46,13 +45,13 @@ def words_state(geometry: CrossbarGeometry, words: list[int]) -> dict[str, np.nd
         raw = cells >> field.offset & (1 << field.width) - 1
         sign = Shape.cast(field.shape).signed << field.width - 1
         state[name] = (raw - ((raw & sign) << 1)).astype(_STORED[name])
-    state |= {name: np.array(next(rest), dtype=np.uint32) for name in state_generators(geometry)}
+    state |= {name: np.array(next(rest), dtype=np.uint32) for name in geometry.lfsrs}
     return state | {"counters": np.array(list(rest), dtype=np.int64)}
 
 
 def state_size(geometry: CrossbarGeometry) -> int:
     """Words of a crossbar's state."""
-    return geometry.rows * geometry.cols + len(state_generators(geometry)) + len(COUNTERS)
+    return geometry.rows * geometry.cols + len(geometry.lfsrs) + len(COUNTERS)
 
 
 def increment_words(geometry: CrossbarGeometry, dw: np.ndarray) -> list[int]:

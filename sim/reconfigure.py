@@ -5,6 +5,7 @@ from random import Random
 
 from ..contract.device import PROBABILITY_BITS, SIGMA_BITS, SwitchingCurve
 from ..contract.geometry import CrossbarGeometry
+from ..contract.parameters import quotient_bits
 
 
 def reconfigured(random: Random, geometry: CrossbarGeometry) -> CrossbarGeometry:
@@ -36,7 +37,7 @@ def reconfigured(random: Random, geometry: CrossbarGeometry) -> CrossbarGeometry
     if geometry.rounding == "threshold":
         largest = 1 << geometry.chi_bits - 1
         # The most levels that a residual can ask for must not need more bits.
-        lowest = (largest >> (largest // threshold).bit_length()) + 1
+        lowest = (largest >> quotient_bits(geometry)) + 1
         threshold = random.choice((lowest, largest - 1, random.randrange(lowest, largest)))
     return replace(
         geometry, threshold=threshold, margin=random.choice((0, geometry.margin, 1 << device.sub_bits)),

@@ -28,7 +28,7 @@ def _extreme(random: Random, low: int, high: int) -> int:
 
 def _document(random: Random, count: int, kind: str) -> dict:
     device = _device(random, kind)
-    stochastic = device.get("curve") is not None and random.random() < 0.7
+    stochastic = device.get("curve") is not None and random.random() < 0.5
     lowest_rate = random.randint(0, 8)
     return {
         "seed": random.getrandbits(32),

@@ -1,94 +1,136 @@
 """Testbench of ``hw.accumulator.GradientAccumulator`` against ``model.accumulator.GradientAccumulator``."""
 
+from collections import deque
+
 import cocotb
 import torch
+from amaranth.lib import data
 
 from ..hw.accumulator import GradientAccumulator
-from ..hw.signatures import slot_layout
+from ..hw.signatures import READ, slot_layout, word_layout, write_back
 from ..model.accumulator import GradientAccumulator as GoldenAccumulator
 from ..model.lfsr import Lfsr
-from ..model.programmer import StochasticProgrammer
 from .difference import expect
 from .packing import Packing
 from .streams import Bench
 from .testbench import Testbench, run_in_cocotb
 
-READ, FIRED, VISIBLE = 1, 4, 4
-"""Clocks from a slot to its word, to what fired, and to the slot that may next address the same word."""
-
 
 class AccumulatorBench(Testbench):
-    """Random slots, one a clock where ``stall`` allows: updates, scans for what has reached the threshold, single
-    cells replaced, and words read."""
+    """Random slots, one a clock where ``stall`` allows: updates, words of increments assembled and applied, scans for
+    what has reached the threshold, single cells replaced, and words read."""
 
     def build(self) -> GradientAccumulator:
         self.geometry = self.parameters.experiment.crossbars[-1]
         self.lowest = -(1 << self.geometry.chi_bits - 1)
+        self.blank = _zeros(slot_layout(self.geometry))
         return GradientAccumulator(geometry=self.geometry)
 
-    def random_slot(self, address: int) -> dict:
-        """A slot with every field."""
+    def random_slots(self, address: int) -> list[dict]:
+        """A slot for a word with every field, and those that must come right before it."""
         random, geometry = self.random, self.geometry
-        slot = {name: 0 for name, _ in slot_layout(geometry)}
-        kind = random.choice(("update", "fire", "override", "read"))
-        chi = random.choice((self.lowest, -self.lowest - 1, random.randrange(self.lowest, -self.lowest)))
-        return slot | {
-            "address": address, "x": random.randint(geometry.x.minimum, geometry.x.maximum),
-            "update": kind == "update", "fire": kind == "fire" or kind == "update" and random.random() < 0.5,
-            "write": kind != "read", "override": kind == "override", "cell": {"g": 0, "chi": chi},
-            "lane": random.randrange(geometry.lanes),
+        fold, row = divmod(address, geometry.rows)
+        kind = random.choice(("update", "fire", "override", "apply", "read"))
+        slot = self.blank | {
+            "address": address, "row": row, "fold": fold, "x": random.randint(geometry.x.minimum, geometry.x.maximum),
+            "update": kind == "update", "fire": kind in ("fire", "apply") or kind == "update" and random.random() < 0.5,
+            "apply": kind == "apply", "write": kind != "read", "override": kind == "override",
+            "cell": self.random_cell(), "lane": random.randrange(geometry.lanes),
         }
+        if kind != "apply":
+            return [slot]
+        return [self.blank | {"override": 1, "assemble": 1, "lane": lane, "cell": self.random_cell()}
+                for lane in range(geometry.lanes)] + [slot]
+
+    def random_cell(self) -> dict:
+        chi = self.random.choice((self.lowest, -self.lowest - 1, self.random.randrange(self.lowest, -self.lowest)))
+        return self.blank["cell"] | {"chi": chi}
+
+    def visit(self, golden: GoldenAccumulator, word: torch.Tensor, g: torch.Tensor) -> int:
+        """Visit the cells of ``word`` (lanes,); returns a mask of those to program."""
+        if golden.rounder is not None:
+            word.copy_(golden.rounder.round(word[None])[0])
+        word.copy_(golden.bound(word, g))
+        fired = word.abs() >= self.geometry.threshold
+        if self.geometry.residual == "none":
+            word[~fired] = 0
+        return sum(int(lane) << place for place, lane in enumerate(fired))
 
     async def exercise(self, bench: Bench):
         geometry, random, pins = self.geometry, self.random, bench.pins
         lanes, rate = geometry.lanes, random.randint(*geometry.learning_rate_shifts)
-        golden = GoldenAccumulator(geometry)
-        bound = StochasticProgrammer(geometry, Lfsr(1)).bound
-        slots, idle = Packing(slot_layout(geometry)), {name: 0 for name, _ in slot_layout(geometry)} | {
-            "cell": {"g": 0, "chi": 0}}
-        words = {name: Packing(shape) for name, shape in (
-            ("delta", self.component.delta.shape()), ("g", self.component.g.shape()),
-            ("chi", self.component.chi.shape()))}
+        visible = write_back(geometry) + 1
+        lfsr = Lfsr(1)
+        golden = GoldenAccumulator(geometry, lfsr)
+        slots, address_of = Packing(slot_layout(geometry)), Packing(word_layout(geometry))
+        words = {name: Packing(getattr(self.component, name).shape()) for name in ("delta", "g", "chi")}
         delta_range = 1 << geometry.delta_bits - 1
         pins.set("boost", geometry.learning_rate_shifts[1] - rate)
+        if golden.rounder is not None:
+            lfsr.state = random.randrange(1, 1 << 32)
+            pins.set("lfsr_state", lfsr.state)
+            pins.set("lfsr_load", 1)
+            await bench.run(1)
+            pins.set("lfsr_load", 0)
+            await bench.run(lanes + 2)
         due: dict[int, list] = {}  # what the design must answer with, and by when
         operands: dict[int, dict] = {}
         touched: dict[int, int] = {}
+        queued: deque[dict] = deque()
+        increments: list[int] = []
+        left = 20 * self.parameters.samples
 
-        for number in range(20 * self.parameters.samples + VISIBLE + 1):
+        while left or queued or due:
             for name, expected in due.pop(bench.cycle, []):
                 actual = words["chi"].unpack(pins.get(name)) if name == "chi" else pins.get(name)
-                expect(name, expected, actual, sample=number)
+                expect(name, expected, actual, sample=left)
             for name, value in operands.pop(bench.cycle, {}).items():
                 pins.set(name, words[name].pack(value))
-            slot, clock = idle, bench.cycle + 1  # what is set now is seen in the next cycle
+            slot, clock = self.blank, bench.cycle + 1  # what is set now is seen in the next cycle
             address = random.randrange(geometry.rows * geometry.folds)
-            free = clock - touched.get(address, -VISIBLE) >= VISIBLE
-            if number < 20 * self.parameters.samples and free and random.random() >= self.parameters.stall:
-                slot = self.random_slot(address)
+            if left and not queued and clock - touched.get(address, -visible) >= visible:
+                queued.extend(self.random_slots(address))
+                left -= 1
+            if queued and random.random() >= self.parameters.stall:
+                slot = queued.popleft()
+            if slot is not self.blank and not slot["assemble"]:
+                address = slot["address"]
                 touched[address] = clock
                 delta = [random.choice((-delta_range, delta_range - 1, random.randrange(-delta_range, delta_range)))
                          for _ in range(lanes)]
                 g = [random.randrange(-(1 << geometry.device.g_bits - 1), 1 << geometry.device.g_bits - 1)
                      for _ in range(lanes)]
-                operands[clock] = {"delta": delta, "g": g}
-                row, first = address % geometry.rows, address // geometry.rows * lanes
+                operands[clock + READ - 1] = {"delta": delta, "g": g}
+                fold, row = divmod(address, geometry.rows)
+                first = fold * lanes
                 word = golden.chi[row, first:first + lanes]
                 due.setdefault(clock + READ, []).append(("chi", word.tolist()))
                 if slot["update"]:
                     d = torch.zeros(geometry.cols, dtype=torch.int64)
                     d[first:first + lanes] = torch.tensor(delta)
                     golden.accumulate(torch.tensor([row]), torch.tensor([slot["x"]]), d, rate)
+                if slot["apply"]:
+                    dw = torch.zeros(1, geometry.cols, dtype=torch.int32)
+                    dw[0, first:first + lanes] = torch.tensor(increments)
+                    golden.add(torch.tensor([row]), dw)
+                    increments.clear()
+                answer = [("done", int(slot["fire"]))]
                 if slot["fire"]:
-                    word.copy_(bound(word, torch.tensor(g)))
+                    place = {name: slot[name] for name, _ in word_layout(geometry)}
+                    answer += [("word", address_of.pack(place)), ("fired", self.visit(golden, word, torch.tensor(g)))]
                 if slot["override"]:
                     word[slot["lane"]] = slot["cell"]["chi"]
-                due.setdefault(clock + FIRED, []).append(("done", int(slot["fire"])))
-                if slot["fire"]:
-                    fired = sum(int(chi) << lane for lane, chi in enumerate(word.abs() >= geometry.threshold))
-                    due[clock + FIRED] += [("address", address), ("fired", fired)]
+                due.setdefault(clock + visible, []).extend(answer)
+            elif slot["assemble"]:
+                increments.append(slot["cell"]["chi"])
             pins.set("slot", slots.pack(slot))
             await bench.run(1)
+        if golden.rounder is not None:
+            expect("lfsr", lfsr.state, pins.get("lfsr"))
+
+
+def _zeros(layout: data.StructLayout) -> dict:
+    return {name: _zeros(field.shape) if isinstance(field.shape, data.StructLayout) else 0 for name, field in layout}
 
 
 @cocotb.test(timeout_time=1, timeout_unit="sec")

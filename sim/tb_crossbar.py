@@ -8,7 +8,6 @@ import torch
 
 from ..contract.geometry import COUNTERS, CrossbarGeometry
 from ..hw.crossbar import Crossbar
-from ..hw.signatures import state_generators
 from ..model.crossbar import Crossbar as GoldenCrossbar
 from .difference import expect
 from .driver import CrossbarDriver
@@ -47,7 +46,7 @@ def random_state(random: Random, geometry: CrossbarGeometry) -> dict[str, np.nda
         plus, minus = (array(0, geometry.device.span, np.int16) for _ in range(2))
         state |= {"g": plus - minus, "g_minus": minus}
     return state | {name: np.array(random.randrange(1, 1 << 32), dtype=np.uint32)
-                    for name in state_generators(geometry)}
+                    for name in geometry.lfsrs}
 
 
 def random_increments(random: Random, geometry: CrossbarGeometry) -> np.ndarray:

@@ -6,7 +6,7 @@ from random import Random
 import cocotb
 
 from ..contract.geometry import CrossbarGeometry
-from ..contract.parameters import parameters
+from ..contract.parameters import replacements
 from ..hw.parameters import parameter_layout
 from ..hw.programmer import StochasticProgrammer
 from ..hw.signatures import cell_layout, event_layout, position_layout, replacement_layout
@@ -45,7 +45,7 @@ class ProgrammerBench(Testbench):
         half = self.parameters.samples // 2
         await self.serve(bench, memory, GoldenProgrammer(self.geometry, lfsr), half)
         geometry = reconfigured(random, self.geometry)
-        await configure(bench, geometry)
+        await configure(bench, self.geometry, geometry)
         await self.serve(bench, memory, GoldenProgrammer(geometry, lfsr), self.parameters.samples - half)
 
     async def serve(self, bench: Bench, memory: "_Memory", golden: GoldenProgrammer, events: int):
@@ -108,10 +108,11 @@ class _Memory:
         self._pins.set("fetched", int(answers))
 
 
-async def configure(bench: Bench, geometry: CrossbarGeometry):
-    """Replace the parameters at the port ``parameters`` by those of ``geometry``, of the same kind and widths."""
-    packing = Packing(parameter_layout(geometry))
-    for index, parameter in enumerate(parameters(geometry)):
+async def configure(bench: Bench, generated: CrossbarGeometry, wanted: CrossbarGeometry):
+    """Replace the parameters of a design generated for ``generated``, at its port ``parameters``, by those of
+    ``wanted``."""
+    packing = Packing(parameter_layout(generated))
+    for index, parameter in enumerate(replacements(generated, wanted)):
         bench.pins.set("parameters", packing.pack({"index": index, "word": parameter.value, "enable": 1}))
         await bench.run(1)
     bench.pins.set("parameters", 0)

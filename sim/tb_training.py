@@ -57,7 +57,7 @@ class TrainingBench(Testbench):
             for epoch, order, span in self._spans(len(xs)):
                 source.train_span(xs, train.labels, order, span, experiment.learning_rate_shift(epoch))
             for layer, crossbar in enumerate(source.crossbars):
-                await twins.write(layer, crossbar.states())
+                await twins.write(layer, crossbar.states().numpy())
         start = bench.cycle
         host = HostTrainer(twins.golden) if experiment.host else None
         done = 0
@@ -97,7 +97,7 @@ class TrainingBench(Testbench):
             await twins.catch_up(leave=AHEAD)
         await twins.catch_up()
         for layer, dw in enumerate(increments):
-            await twins.apply(layer, dw)
+            await twins.apply(layer, dw.numpy())
 
     def _report(self, done: int):
         if self.parameters.progress:

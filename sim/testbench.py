@@ -69,6 +69,14 @@ class Testbench(ABC):
         May return anything that JSON can carry.
         """
 
+    async def connect(self, dut) -> Bench:
+        """Start clock and reset of the design in the cocotb top level ``dut``, and take hold of its ports."""
+        inputs = ["__".join(map(str, path)) for path, member, _ in self.component.signature.flatten(self.component)
+                  if member.flow is In]
+        pins = CocotbPins(dut, inputs)
+        await pins.start()
+        return Bench(pins, self.random, self.parameters.stall)
+
     def simulate(self):
         """Run in Amaranth's simulator, which builds nothing: for designs and runs that are small.
 
@@ -90,13 +98,9 @@ class Testbench(ABC):
 async def run_in_cocotb(dut, testbench: type[Testbench], parameters: type[Parameters] = Parameters):
     """Run ``testbench`` on the cocotb top level ``dut``, as the environment tells."""
     bench = testbench(parameters.from_json(os.environ[PARAMETERS]))
-    inputs = ["__".join(map(str, path)) for path, member, _ in bench.component.signature.flatten(bench.component)
-              if member.flow is In]
-    pins = CocotbPins(dut, inputs)
-    await pins.start()
     outcome = {}
     try:
-        outcome["returned"] = await bench.exercise(Bench(pins, bench.random, bench.parameters.stall))
+        outcome["returned"] = await bench.exercise(await bench.connect(dut))
     except DifferenceError as error:
         outcome["difference"] = vars(error.difference)
         raise

@@ -71,7 +71,7 @@ def test_event_queue_keeps_the_order_and_loses_nothing(lanes):
             offer = offered < len(words) and ctx.get(queue.room) and random.random() < 0.8
             ctx.set(queue.valid, offer)
             if offer:
-                ctx.set(queue.address, words[offered][0])
+                ctx.set(queue.word.address, words[offered][0])
                 ctx.set(queue.fired, words[offered][1])
                 offered += 1
             ctx.set(queue.event.ready, random.random() < 0.6)

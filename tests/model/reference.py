@@ -311,20 +311,23 @@ class Crossbar:
         for r in rows:
             for cell in self.cells[r]:
                 if self.stochastic:
-                    cell.chi = self.rounded(cell.chi)
+                    cell.chi = self.rounded(cell.chi, self.rounding_lfsr.draw())
                 cell.chi = self.bound(cell)
                 if abs(cell.chi) >= self.threshold:
                     self.program_cell(cell)
                 elif self.residual == "none":
                     cell.chi = 0
 
-    def rounded(self, v):
+    def chance(self, f):
+        """``P`` of 4.2 for the remainder ``f``."""
         device, s = self.device, bits_of(self.threshold) - 1
-        a = abs(v)
-        whole, f = a >> s, a % 2**s
         i, r = f * 2**device.c >> s, f * 2**device.c % 2**s
-        p = device.base[i] + (device.slope[i] * (r * 2**12 >> s) >> 12)
-        k = min(whole + (1 if self.rounding_lfsr.draw() < p else 0), 2 ** (self.layer.chi_bits - 1 - s) - 1)
+        return device.base[i] + (device.slope[i] * (r * 2**12 >> s) >> 12)
+
+    def rounded(self, v, w):
+        s = bits_of(self.threshold) - 1
+        whole, f = abs(v) >> s, abs(v) % 2**s
+        k = min(whole + (1 if w < self.chance(f) else 0), 2 ** (self.layer.chi_bits - 1 - s) - 1)
         return k * 2**s if v >= 0 else -k * 2**s
 
     def bound(self, cell):

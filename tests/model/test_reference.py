@@ -6,9 +6,11 @@ from random import Random
 import numpy as np
 import pytest
 import torch
+from spinloom.config import parse
 from spinloom.contract.hashing import sample_order
 from spinloom.contract.specification import KINDS
 from spinloom.model.network import Network
+from spinloom.model.rounder import StochasticRounder
 from spinloom.sim.sweep import random_experiment
 
 from . import reference
@@ -114,6 +116,39 @@ def test_every_operation_equals_the_reference(kind, also):
         except AssertionError as error:
             raise AssertionError(f"{kind}, seed {seed}: {error}") from error
     assert reached == ALWAYS | also, "the random experiments leave something out"
+
+
+class Words:
+    """An LFSR that draws the words given."""
+
+    def __init__(self, words):
+        self.words = torch.tensor(words)
+
+    def draw(self, count):
+        assert count == len(self.words)
+        return self.words
+
+
+@pytest.mark.parametrize(("chi_bits", "chi_frac"), [(4, 1), (12, 9), (16, 12), (24, 12), (24, 20), (24, 22)])
+@pytest.mark.parametrize("device", [{"curve": "tanh"}, {"curve": "switching_time"}, {"pulse_bits": 3}])
+def test_rounding_by_the_words_that_just_do_and_do_not_round_up(chi_bits, chi_frac, device):
+    """Every bit of the probability, which random words would not show; on thresholds below and above the resolution
+    within a segment."""
+    experiment = parse({
+        "input": {"count": 1}, "device": {"kind": "mtj"} | device,
+        "update": {"rounding": "stochastic", "residual": "none"}, "learning_rate_shifts": [12],
+        "layers": [{"cols": 1, "weight_step": 0, "z_frac": 4, "chi_bits": chi_bits, "chi_frac": chi_frac}],
+    }, "test")
+    other, [geometry], random = reference.Network(experiment).crossbars[0], experiment.crossbars, Random(chi_frac)
+    top = 1 << geometry.chi_bits - 1
+    asked = [-top, top - 1, 0, *(random.randint(-top, top - 1) for _ in range(500)),
+             *(random.randint(-geometry.threshold, geometry.threshold) for _ in range(500))]
+    asked = [max(-top, min(top - 1, v)) for v in asked]
+    for past in (-1, 0):
+        words = [max(0, min(0xFFFF, other.chance(abs(v) % geometry.threshold) + past)) for v in asked]
+        rounder = StochasticRounder(geometry, Words(words))
+        assert rounder.round(torch.tensor(asked)).tolist() == [other.rounded(v, w)
+                                                               for v, w in zip(asked, words, strict=True)]
 
 
 def test_every_kind_is_compared():

@@ -12,8 +12,9 @@ from tqdm import tqdm
 
 from ..config import Experiment, load, parse
 from ..contract.geometry import ConfigError
+from ..model import data, float_probability, run_folder, train, transfer
 from ..runs import replace
-from . import data, energy, float_probability, run_folder, train, transfer
+from . import energy
 
 REPORTED = {
     "mnist-dw2": "",
@@ -114,8 +115,8 @@ def _row(experiment: Experiment, result: dict, folder: Path) -> dict:
         "programming_events": result["programming_events"],
         "events_per_cell": round(result["programming_events"] / cells, 3),
         "cells_outside_margin": result.get("cells_outside_margin"),
-        "energy_joules": spent["total_joules"],
-        "digital_joules": spent["digital_joules"],
+        "energy_joules": spent["joules"],
+        "digital_joules": spent["digital_joules"] or None,
     }
 
 
@@ -142,7 +143,8 @@ def table(rows: list[dict], comparisons: dict) -> str:
             f"{row['test_accuracy']:.2f}",
             f"{row['baseline_accuracy']:.2f}" if row["baseline_accuracy"] is not None else "",
             row["reported"], f"{row['programming_events']:,}", f"{row['events_per_cell']:.2f}",
-            f"{row['energy_joules']:.3g}", f"{row['digital_joules']:.3g}"]) + " |")
+            f"{row['energy_joules']:.3g}",
+            f"{row['digital_joules']:.3g}" if row["digital_joules"] is not None else ""]) + " |")
     lines += ["", *(f"{source}  " for source in SOURCES)]
     for name, pair in comparisons.items():
         machine, floating = np.array(pair["machine"]), np.array(pair["floating_point"])

@@ -1,0 +1,1 @@
+"""What a device researcher asks: a device from its measurements, its picture, and the energy of a training run."""

@@ -1,0 +1,71 @@
+import csv
+import json
+
+import pytest
+from spinloom import config
+from spinloom.contract.geometry import ConfigError
+from spinloom.model import train
+from spinloom.study import reproduce
+
+LAYERS = [{"cols": 8, "weight_step": -3, "z_frac": 6}, {"cols": 10, "weight_step": -1}]
+SMALL = {
+    "small-dw": {"device": {"kind": "domain_wall"}, "layers": LAYERS},
+    "small-exsitu": {"device": {"kind": "domain_wall"}, "transfer": {"precursor": {"kind": "ideal"}}, "layers": LAYERS},
+    "small-gxnor": {
+        "device": {"kind": "mtj"}, "update": {"rounding": "stochastic", "residual": "none"}, "host": {},
+        "loss": "squared_hinge", "batch": 100,
+        "layers": [{"cols": 12, "neuron": "ternary", "weight_step": -2, "z_bits": 12, "z_frac": 6, "chi_frac": 9},
+                   {"cols": 10, "weight_step": -2, "z_frac": 3, "delta_frac": 7, "chi_frac": 7}]},
+}
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch):
+    """Presets that take a second each."""
+    def load(name):
+        return config.parse({"epochs": 2, "learning_rate_shifts": [4], "input": {"count": 64}} | SMALL[name], name)
+
+    monkeypatch.setattr(reproduce, "load", load)
+    monkeypatch.setattr(reproduce, "REPORTED", dict.fromkeys(SMALL, "99 [1]"))
+
+
+def test_one_table_of_all(tmp_path):
+    answer = reproduce.run(out=tmp_path, epochs=1, progress=False)
+    rows = {row["preset"]: row for row in answer["rows"]}
+    assert list(rows) == list(SMALL)
+    for name, row in rows.items():
+        result = json.loads((tmp_path / name / "result.json").read_text())
+        assert row["epochs"] == result["epochs"] == 1
+        assert row["test_accuracy"] == result["test_accuracy"]
+        assert row["baseline_accuracy"] == result["baseline_accuracy"] > 0
+        assert row["programming_events"] == result["programming_events"] > 0
+        assert row["energy_joules"] > 0
+    assert rows["small-dw"]["digital_joules"] > 0
+    assert rows["small-exsitu"]["cells_outside_margin"] == 0
+    compared = answer["float_probability"]["small-gxnor"]
+    assert [len(values) for values in compared.values()] == [3, 3]
+    assert compared["machine"][0] == rows["small-gxnor"]["test_accuracy"]
+
+    with (tmp_path / "reproduce.csv").open(newline="") as file:
+        written = list(csv.DictReader(file))
+    assert [row["preset"] for row in written] == list(SMALL)
+    text = (tmp_path / "reproduce.md").read_text()
+    assert text == reproduce.table(answer["rows"], answer["float_probability"])
+    for row in answer["rows"]:
+        assert f"| {row['preset']} | {row['topology']} | " in text
+        assert f" | {row['test_accuracy']:.2f} | {row['baseline_accuracy']:.2f} | 99 [1] | " in text
+    assert (tmp_path / "reproduce.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_has_run_is_not_run_again(tmp_path, monkeypatch):
+    first = reproduce.run(("small-dw",), out=tmp_path, epochs=1, progress=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "run", None)
+        assert reproduce.run(("small-dw",), out=tmp_path, epochs=1, progress=False) == first
+    changed = reproduce.run(("small-dw",), out=tmp_path, epochs=2, progress=False)
+    assert changed["rows"][0]["epochs"] == 2
+
+
+def test_unknown_presets_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="mnist-x is not among the presets to reproduce: small-dw, small-exsitu, "):
+        reproduce.run(("mnist-x",), out=tmp_path)
