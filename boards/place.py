@@ -35,6 +35,8 @@ FAMILY_TOOLS = {"ecp5": ("nextpnr-ecp5", "ecppack"), "ice40": ("nextpnr-ice40", 
                 "gowin": ("nextpnr-gowin", "gowin_pack")}
 
 TOP = "top"
+RESULTS = ("--textcfg", "--asc", "--write")
+"""nextpnr's options for what the packer takes."""
 BITSTREAMS = (".bit", ".bin", ".fs")
 
 
@@ -58,8 +60,10 @@ def place(experiment: Experiment, board: Board, folder: str | Path, *, pack_only
             folder.joinpath(name).write_bytes(content.encode() if isinstance(content, str) else content)
     (router, route), (packer, pack) = _commands(plan, board)
     _synthesise(board, folder, route[route.index("--json") + 1], progress)
-    options = ["--report", "report.json", "--pack-only" if pack_only else "--timing-allow-fail"]
-    router.run([*route, *options], folder, log=f"{TOP}.tim", progress=progress)
+    if pack_only:
+        at = next(index for index, argument in enumerate(route) if argument in RESULTS)
+        route[at:at + 2] = ["--pack-only"]
+    router.run([*route, "--report", "report.json", "--timing-allow-fail"], folder, log=f"{TOP}.tim", progress=progress)
     report = json.loads(folder.joinpath("report.json").read_text(encoding="utf-8"))
     needed = _resources(report["utilization"], board)
     if pack_only:
