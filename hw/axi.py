@@ -76,7 +76,7 @@ def register_table(geometries: tuple[CrossbarGeometry, ...], loss: Loss) -> tupl
                  layout=struct(idle=1, command_free=1, result_valid=1),
                  meaning="every command has been carried out; `command` may be written; `result` holds one"),
         Register(offset=0x14, name="reset", access=Access.PUSH, layout=struct(reset=1),
-                 meaning="1 resets the network, its inputs and the counters; the cells stay"),
+                 meaning="1 resets the network, its inputs and the counters; cells and run-time tables stay"),
         Register(offset=0x18, name="command", access=Access.PUSH, layout=network_command_layout(geometries),
                  meaning="an operation, as on the stream of that name"),
         Register(offset=0x1C, name="result", access=Access.POP, layout=result_layout(geometries[-1].cols),

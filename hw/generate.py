@@ -254,7 +254,7 @@ def markdown(document: dict) -> str:
     lines += ["## Run-time parameters", ""]
     for layer in document["parameter_words"]:
         lines += [f"Layer {layer['layer']}:", "",
-                  *_table(("parameter", "bits", "value"), [
+                  *table(("parameter", "bits", "value"), [
                       (f"`{word['name']}`", f"{word['bits'] - 1}:0", word["value"]) for word in layer["words"]])]
     lines += ["## Layers", ""]
     columns = [f"layer {layer['layer']}" for layer in document["layers"]]

@@ -14,7 +14,7 @@ from numba import njit
 
 from ..contract.device import CURVE_REST_BITS, SIGMA_FRAC
 from ..contract.geometry import COUNTER_BITS, COUNTERS, MAX_SIDE, CrossbarGeometry
-from ..contract.hashing import mix32
+from ..contract.hashing import MASK32, MULTIPLIERS, SHIFTS
 from ..contract.lfsr import WIDTH
 from ..contract.tables import NORMAL_FRAC, NORMAL_INDEX_BITS, normal_quantiles
 from .lfsr import WORD_MASK, jump
@@ -216,7 +216,12 @@ def _clip(value, lowest, highest):
     return max(lowest, min(highest, value))
 
 
-_mix32 = njit(cache=True)(mix32)
+@njit(cache=True)
+def _mix32(value):
+    value &= MASK32
+    for i in range(len(MULTIPLIERS)):
+        value = (value ^ value >> SHIFTS[i]) * MULTIPLIERS[i] & MASK32
+    return value ^ value >> SHIFTS[-1]
 
 
 @njit(cache=True)

@@ -8,7 +8,7 @@ from ..hw.registers import ADDRESS_BITS, WORD_BITS, Access
 from ..hw.signatures import NetworkOperation
 from .axi import AxiBench
 from .difference import expect
-from .driver import drive_words, state_size
+from .driver import NetworkDriver, drive_words, state_size
 from .packing import Packing
 from .tb_crossbar import random_drive
 from .tb_network import NetworkBench, Twins
@@ -37,6 +37,7 @@ class AxiNetworkBench(NetworkBench):
         self._stop(bench)
         await bench.control.write("reset", reset=1)
         await self._forget(bench)
+        await self._reconfigure(bench)
         await super().exercise(bench)
 
         await self._interrupt(bench)
@@ -45,8 +46,14 @@ class AxiNetworkBench(NetworkBench):
         await self._forget(bench)
         bench.by_register = {"command", "result"}
         await bench.control.write("results_to", route=ResultRoute.REGISTER)
+        await self._reconfigure(bench)
         await super().exercise(bench)
         await self._discard(bench)
+
+    async def _reconfigure(self, bench: AxiBench):
+        """Bring back the parameters that the design was generated with: tables outlast a reset, as cells do."""
+        experiment = self.parameters.experiment
+        await NetworkDriver(bench, experiment.crossbars, experiment.loss).configure(experiment.crossbars)
 
     async def _constants(self, bench: AxiBench):
         for register in self.component.inner.registers:

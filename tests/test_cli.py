@@ -119,7 +119,7 @@ def test_synth(monkeypatch, spinloom, small):
     (["train", "digits-dw5", "--epochs", "0"], ["epochs=0", "greater than or equal to 1"]),
     (["train", "digits-dw5", "--epochs", "many"], ["--epochs", "many"]),
     (["train", "digits-dw5", "--samples", "0"], ["samples=0"]),
-    (["train", "digits-dw5", "--resume", "nowhere"], ["nowhere", "not a run to resume"]),
+    (["train", "digits-dw5", "--resume", "nowhere"], ["nowhere", "not the folder of a run"]),
     (["generate", "digits-dw5"], ["--out"]),
     (["cosim", "digits-dw5", "--simulator", "modelsim"], ["modelsim", "icarus", "verilator"]),
     (["cosim", "digits-dw5", "--samples", "0"], ["samples=0"]),
