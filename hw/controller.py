@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 from ..contract import lfsr
 from ..contract.geometry import COUNTER_BITS, COUNTERS, CrossbarGeometry
 from ..contract.parameters import parameters
+from .delay import delay
 from .parameters import parameter_layout
 from .signatures import (
     SUM,
@@ -184,16 +185,21 @@ class CrossbarController(wiring.Component):
         def count_visit():
             return counts["visited_rows"].eq(counts["visited_rows"] + fires)
 
+        # The one port of an array is taken where a slot writes back.
+        port_free = 1
+        if geometry.ports == 1:
+            port_free = ~delay(m, slot.write, last_clock)
+
         # The programmer goes first. A word is not read to be replaced before the last replacement is in the array.
         replaces, fetches, serves = Signal(), Signal(), Signal()
         go = Signal()  # a slot of an update may be issued
         m.d.comb += [
-            self.replace.ready.eq(~patched.any()),
+            self.replace.ready.eq(~patched.any() & port_free),
             replaces.eq(self.replace.valid & self.replace.ready),
-            self.fetch.ready.eq(~replaces & ~patched[-1]),  # never while a replacement is written
+            self.fetch.ready.eq(~replaces & ~patched[-1] & port_free),  # never while a replacement is written
             fetches.eq(self.fetch.valid & self.fetch.ready),
             serves.eq(replaces | fetches),
-            go.eq(~serves & self.event_room & self.error_room),
+            go.eq(~serves & port_free & self.event_room & self.error_room),
         ]
 
         m.d.sync += [
