@@ -7,18 +7,20 @@ they were fitted to (``calibrate.py``).
 
 import json
 from functools import cache
-from math import ceil
+from math import ceil, prod
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from ..config import Experiment, parse
+from ..contract.device import SIGMA_BITS
 from ..contract.geometry import ConfigError, divisors
+from ..contract.link import SLOT, SLOTS
 from ..contract.tables import DERIVATIVE_BITS, NORMAL_BITS, NORMAL_INDEX_BITS
+from ..hw.array_memory import SPRAM_DEPTH, SPRAM_WIDTH
 from ..hw.event_queue import DEPTH
 from ..hw.signatures import address_bits, cell_layout, drive_layout, level_layout, row_error_layout
-from ..hw.synth import RESOURCES
 from .board import Board
 from .speed import speed
 
@@ -30,6 +32,8 @@ BLOCK_RAMS = {
     "gowin": {512: 36, 1024: 18, 2048: 9, 4096: 4, 8192: 2, 16384: 1},
 }
 """Widths of a block RAM by its depth, with one port to read and one to write."""
+DSP_BITS = {"ecp5": 18, "ice40": 16, "gowin": 18}
+"""Width of a DSP's factors."""
 LEAST_BITS = {"ecp5": 2048, "ice40": 160, "gowin": 2048}
 """A memory of no more bits than this is put into LUTs and flip-flops instead."""
 
@@ -39,18 +43,22 @@ class EstimateError(RuntimeError):
 
 
 class Memory(NamedTuple):
+    """A memory: ``array`` where it is one of a crossbar's, which are in block RAM however small they are."""
+
     depth: int
     width: int
+    ports: int = 2
+    array: bool = False
 
 
 def memories(experiment: Experiment) -> list[Memory]:
-    """The memories of a network that are large enough to matter."""
-    found = []
+    """The memories of a network and its link that are large enough to matter."""
+    found = [Memory(SLOTS * SLOT, 8)] * 2
     for geometry in experiment.crossbars:
         words = geometry.rows * geometry.folds
         found += [
-            Memory(words, geometry.lanes * level_layout(geometry).size),
-            Memory(words, geometry.lanes * geometry.chi_bits),
+            Memory(words, geometry.lanes * level_layout(geometry).size, geometry.ports, array=True),
+            Memory(words, geometry.lanes * geometry.chi_bits, geometry.ports, array=True),
             Memory(geometry.inputs, drive_layout(geometry).size - 1),
             Memory(geometry.folds, geometry.lanes * geometry.delta_bits if geometry.folds > 1 else 0),
             Memory(DEPTH, address_bits(geometry) + geometry.lanes + ceil(geometry.lanes / 16)),
@@ -71,25 +79,38 @@ def memories(experiment: Experiment) -> list[Memory]:
     return found
 
 
-def multipliers(experiment: Experiment) -> list[int]:
-    """The product of the two widths of every multiplier."""
-    areas = []
+def multipliers(experiment: Experiment) -> list[tuple[int, int]]:
+    """The two widths of every multiplier."""
+    widths = []
     for geometry in experiment.crossbars:
         lowest, highest = geometry.learning_rate_shifts
         factor = max(geometry.x.bits + 1, geometry.delta_bits if geometry.source else 0)
-        areas += [geometry.device.g_bits * factor] * geometry.lanes
-        areas += [(geometry.x.bits + 1 + highest - lowest) * geometry.delta_bits] * geometry.lanes
+        widths += [(geometry.device.g_bits, factor)] * geometry.lanes
+        widths += [(geometry.x.bits + 1 + highest - lowest, geometry.delta_bits)] * geometry.lanes
         if geometry.device.kernel != "switching":
-            areas.append(NORMAL_BITS * 9)
-    return areas
+            widths.append((NORMAL_BITS, SIGMA_BITS))
+        if geometry.source is not None:
+            widths.append((geometry.error_bits, geometry.derivative_bits + 1))
+    return widths
+
+
+def split_multipliers(experiment: Experiment, board: Board) -> tuple[int, int]:
+    """How many DSPs the multipliers take, and the area, product of the widths, of those left for the LUTs: the
+    narrowest, where there are more than ``board`` has DSPs for."""
+    width, free, soft = DSP_BITS[board.family], board.capacity["dsps"], 0
+    for a, b in sorted(multipliers(experiment), key=prod, reverse=True):
+        number = ceil(a / width) * ceil(b / width)
+        if number <= free:
+            free -= number
+        else:
+            soft += a * b
+    return board.capacity["dsps"] - free, soft
 
 
 def structure(experiment: Experiment, board: Board) -> dict[str, float]:
     """The figures of a network that its LUTs are a weighed sum of, on ``board``."""
     crossbars = experiment.crossbars
-    areas = sorted(multipliers(experiment))
-    small = sum(depth * width for depth, width in memories(experiment)
-                if depth * width <= LEAST_BITS[board.family])
+    small = sum(memory.depth * memory.width for memory in memories(experiment) if _is_small(board, memory))
     return {
         "network": 1,
         "crossbars": len(crossbars),
@@ -97,18 +118,29 @@ def structure(experiment: Experiment, board: Board) -> dict[str, float]:
         "cells": sum(g.lanes * cell_layout(g).size for g in crossbars),
         "row_sums": sum(g.lanes * (g.device.g_bits + g.delta_bits) for g in crossbars if g.source),
         "converted": sum(g.adcs * g.z_bits for g in crossbars),
-        "soft_multipliers": sum(areas[:max(0, len(areas) - board.capacity["dsps"])]),
+        "soft_multipliers": split_multipliers(experiment, board)[1],
         "small_memories": small,
         "stochastic": sum(g.lanes for g in crossbars if g.rounding == "stochastic"),
     }
 
 
-def block_rams(family: str, memory: Memory) -> int:
+def block_rams(board: Board, memory: Memory) -> int:
     """Block RAMs of a memory: the fewest in any of their shapes."""
-    if memory.depth * memory.width <= LEAST_BITS[family]:
+    if _is_small(board, memory) or single_port_rams(board, memory):
         return 0
     return min(ceil(memory.depth / depth) * ceil(memory.width / width)
-               for depth, width in BLOCK_RAMS[family].items())
+               for depth, width in BLOCK_RAMS[board.family].items())
+
+
+def _is_small(board: Board, memory: Memory) -> bool:
+    return memory.depth * memory.width <= LEAST_BITS[board.family] and not memory.array
+
+
+def single_port_rams(board: Board, memory: Memory) -> int:
+    """Large single-port memories that a memory of one port takes where ``board`` has any (`hw.array_memory`)."""
+    if memory.ports == 2 or "single_port_rams" not in board.capacity:
+        return 0
+    return ceil(memory.depth / SPRAM_DEPTH) * ceil(memory.width / SPRAM_WIDTH)
 
 
 @cache
@@ -118,15 +150,17 @@ def calibration() -> dict:
 
 
 def resources(experiment: Experiment, board: Board, weights: dict[str, float] | None = None) -> dict[str, int]:
-    """LUTs, block RAMs and DSPs of a network on ``board``, as estimated; ``weights`` of ``structure`` other than the
+    """LUTs, memories and DSPs of a network on ``board``, as estimated; ``weights`` of ``structure`` other than the
     calibration's."""
     weights = weights or calibration()["weights"][board.family]
     figures = structure(experiment, board)
-    return {
+    needed = {
         "luts": round(sum(weights[name] * figure for name, figure in figures.items())),
-        "block_rams": sum(block_rams(board.family, memory) for memory in memories(experiment)),
-        "dsps": min(len(multipliers(experiment)), board.capacity["dsps"]),
+        "block_rams": sum(block_rams(board, memory) for memory in memories(experiment)),
+        "dsps": split_multipliers(experiment, board)[0],
+        "single_port_rams": sum(single_port_rams(board, memory) for memory in memories(experiment)),
     }
+    return {name: number for name, number in needed.items() if name in board.capacity}
 
 
 def estimate(experiment: Experiment, board: Board) -> dict:
@@ -139,7 +173,7 @@ def estimate(experiment: Experiment, board: Board) -> dict:
     needed = resources(experiment, board)
     over = [name for name, number in needed.items() if number > board.capacity[name]]
     answer = {"board": board.name, "part": board.part, "fits": not over, **needed,
-              "capacity": {name: board.capacity[name] for name in RESOURCES}, "clock_mhz": board.clock_mhz,
+              "capacity": board.capacity, "clock_mhz": board.clock_mhz,
               **speed(experiment, board)}
     if over:
         smaller = largest(experiment, board)

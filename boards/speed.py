@@ -26,7 +26,8 @@ def active_rows(experiment: Experiment) -> list[float]:
 def cycles_per_sample(experiment: Experiment) -> float:
     """Clocks of a training sample: the bound of docs/rtl.md 5, and the latencies that come on top of it."""
     crossbars = experiment.crossbars
-    bound = sum(2 * rows * geometry.folds for rows, geometry in zip(active_rows(experiment), crossbars, strict=True))
+    bound = sum(rows * geometry.folds * (2 if geometry.ports == 2 else 3)  # with one port, an update takes two clocks
+                for rows, geometry in zip(active_rows(experiment), crossbars, strict=True))
     latencies = 8 * len(crossbars) + crossbars[-1].cols + 12 * (len(crossbars) - 1) + 6
     return bound + latencies
 

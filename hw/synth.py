@@ -38,7 +38,7 @@ class Target:
 
 
 PARTS = {
-    "iCE40UP5K": {"luts": 5280, "flip_flops": 5280, "block_rams": 30, "dsps": 8},
+    "iCE40UP5K": {"luts": 5280, "flip_flops": 5280, "block_rams": 30, "dsps": 8, "single_port_rams": 4},
     "LFE5U-85F": {"luts": 83640, "flip_flops": 83640, "block_rams": 208, "dsps": 156},
     "GW2AR-18": {"luts": 20736, "flip_flops": 15552, "block_rams": 46, "dsps": 48},
 }
