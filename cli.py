@@ -357,7 +357,7 @@ def energy(run_folder, costs):
                         "standing": row["standing"]} for row in answer[part]]) for part in ("events", "digital")]
     sources = [f"{row['event']}: {row['standing']}: {row['source']}" for part in ("events", "digital")
                for row in answer[part] if row["source"]]
-    return answer, "\n".join([_table(head), "", parts[0], "", parts[1], "", *sources]), True
+    return answer, "\n".join([_table(head), "", parts[0], "", parts[1], "", *sources, *answer["notes"]]), True
 
 
 @cli.command()

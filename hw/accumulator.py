@@ -11,7 +11,7 @@ from .delay import delay, delays
 from .fixed import saturate
 from .parameters import parameter_layout, register
 from .rounder import StochasticRounder
-from .signatures import PRODUCT, READ, SUM, boost_bits, slot_layout, word_layout, write_back
+from .signatures import PRODUCT, READ, SUM, boost_bits, index_bits, slot_layout, word_layout, write_back
 
 
 class GradientAccumulator(wiring.Component):
@@ -48,6 +48,7 @@ class GradientAccumulator(wiring.Component):
             "done": Out(1),
             #: ... its word ...
             "word": Out(word_layout(geometry)),
+            "row": Out(index_bits(geometry.rows)),
             #: ... and its lanes that are to be programmed.
             "fired": Out(geometry.lanes),
             #: Replacements of run-time parameters.
@@ -74,7 +75,7 @@ class GradientAccumulator(wiring.Component):
             memory.write_address.eq(slots[last].address),
             memory.write.eq(slots[last].write),
         ]
-        m.d.sync += [self.chi.eq(memory.data), self.done.eq(slots[last].fire)]
+        m.d.sync += [self.chi.eq(memory.data), self.done.eq(slots[last].fire), self.row.eq(slots[last].row)]
         m.d.sync += [self.word[name].eq(slots[last][name]) for name, _ in self.word.shape()]
 
         x = Signal(signed(geometry.x.bits + 1 + highest - lowest))

@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..contract.geometry import CrossbarGeometry
+from ..contract.geometry import CrossbarGeometry, signed_bits
 from ..contract.lfsr import LEAP
 from .device import Device, nominal
 from .divider import demand_layout
@@ -68,8 +68,9 @@ class CellProgrammer(wiring.Component):
 
         served = Signal.like(offered)
         g = Signal(signed(tables.g_bits))
-        goal = Signal(signed(tables.g_bits))
-        offset = Signal(signed(tables.g_bits + 1))
+        # A landing device may come short of its outermost nominal levels, also in bits.
+        goal = Signal(signed(max(tables.g_bits, signed_bits(-tables.origin))))
+        offset = Signal(signed(len(goal) + 1))
         within = Signal()
         verifying = Signal()
         tries = Signal.like(max_attempts)

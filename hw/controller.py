@@ -37,7 +37,8 @@ class CrossbarController(wiring.Component):
     bias row; an update whose errors are all zero reads none. A forward pass goes fold by fold (the first while the
     drive arrives), an update row by row. Slots are withheld while the queue of events or the row sums have no room, and
     given up to the programmer. An operation starts when all effects of the one before have reached the arrays, so no
-    read overtakes a write.
+    read overtakes a write; but while the last rows of an update are still on their way, a forward pass already reads
+    the rows before them, if no cell waits to be programmed.
 
     Clocks, with ``n`` active rows (bias included): ``n * folds`` a forward pass or update, plus 1 for the first fold
     that is replayed from the list, plus 2 for each programmed cell; ``rows * folds`` for ``PROGRAM``; a clock for each
@@ -71,6 +72,9 @@ class CrossbarController(wiring.Component):
             "event_room": In(1),
             #: No programming event is waiting or being served, and all random numbers are at hand.
             "programmed": In(1),
+            #: A slot with `fire` has been through the arrays, and its row. Its events are known a clock later.
+            "visited": In(1),
+            "visited_row": In(index_bits(geometry.rows)),
             "fetch": In(stream.Signature(position_layout(geometry))),
             "replace": In(stream.Signature(replacement_layout(geometry))),
             #: Program-and-verify, cell by cell.
@@ -159,17 +163,23 @@ class CrossbarController(wiring.Component):
 
         # What the slots of the last clocks were.
         last_clock = write_back(geometry)
-        used, patched, closed = Signal(last_clock + 1), Signal(last_clock), Signal(SUM)
-        adc_free, drained = Signal(), Signal()
+        used, changed = Signal(last_clock + 1), Signal(last_clock + 1)
+        patched, closed = Signal(last_clock), Signal(SUM)
+        adc_free, drained, settled = Signal(), Signal(), Signal()
         m.d.sync += [
             used.eq(Cat(slot.forward | slot.write | slot.fetch, used)),
+            changed.eq(Cat(slot.fire | slot.override, changed)),  # conductances, now or by an event to come
             patched.eq(Cat(slot.override, patched)),
             closed.eq(Cat(slot.forward & slot.last, closed)),
         ]
         m.d.comb += [
             adc_free.eq(self.adc_ready & ~closed.any()),
             drained.eq(~used.any() & self.programmed),
+            settled.eq(~changed.any() & self.programmed),
         ]
+        reached = Signal(index_bits(rows))  # the scan is through with the rows before this one
+        with m.If(self.visited):
+            m.d.sync += reached.eq(self.visited_row)
 
         counts = {name: Signal(COUNTER_BITS, name=name) for name in COUNTERS}
         position = Signal(range(max(len(COUNTERS), len(parameters(geometry)))))  # in a list of words
@@ -216,6 +226,8 @@ class CrossbarController(wiring.Component):
                          | (self.command.payload.operation == Operation.SELECT))
                 m.d.comb += self.command.ready.eq(drained & self.adc_idle | early)
                 with m.If(self.command.valid & self.command.ready):
+                    with m.If(~early):
+                        m.d.sync += reached.eq(0)
                     m.d.sync += Cat(operation, self.boost).eq(self.command.payload)
                     with m.Switch(self.command.payload.operation):
                         # Errors may come before the last fold has gone forward, so they are taken from then on.
@@ -229,9 +241,9 @@ class CrossbarController(wiring.Component):
                             m.next = "listen"
                         with m.Case(Operation.BACKWARD):
                             m.d.comb += self.errors_start.eq(1)
-                            m.next = "await"
+                            m.next = "update"
                         with m.Case(Operation.UPDATE, Operation.ACCUMULATE):
-                            m.next = "await"
+                            m.next = "update"
                         with m.Case(Operation.PROGRAM):
                             m.next = "rows"
                         with m.Case(Operation.APPLY):
@@ -243,8 +255,9 @@ class CrossbarController(wiring.Component):
 
             with m.State("listen"):
                 closing = drive.last & (not geometry.bias)
+                passed = self.programmed & ~patched.any() & (drive.row < reached)
                 m.d.comb += [
-                    self.x.ready.eq((drained | ~fresh) & (~closing | adc_free)),
+                    self.x.ready.eq((settled | passed | ~forward) & (~closing | adc_free)),
                     slot.address.eq(drive.row),
                     slot.x.eq(drive.x),
                     slot.first.eq(fresh),
@@ -305,9 +318,9 @@ class CrossbarController(wiring.Component):
                         slot.x.eq(geometry.bias_value),
                         slot.first.eq(fresh),
                         slot.last.eq(1),
-                        slot.forward.eq(adc_free),
+                        slot.forward.eq(adc_free & settled),
                     ]
-                    with m.If(adc_free):
+                    with m.If(slot.forward):
                         with m.If(fold == 0):
                             m.d.sync += count_one("forward_rows")
                         m.d.sync += [next_fold(), fresh.eq(1)]
@@ -315,18 +328,6 @@ class CrossbarController(wiring.Component):
                         if folds > 1:
                             with m.If(~last_fold):
                                 m.next = "replay"
-
-            with m.State("await"):
-                m.d.comb += following.eq(0)
-                with m.If(self.errors_complete):
-                    with m.If(operation == Operation.BACKWARD):
-                        m.next = "rows"
-                    with m.Elif(self.errors_zero):
-                        m.next = "silent" if self.backward else "idle"
-                    with m.Elif(count != 0):
-                        m.next = "update"
-                    with m.Else():
-                        m.next = "silent" if self.backward else "update bias"
 
             with m.State("update"):
                 updates = entry.x != 0
@@ -338,7 +339,15 @@ class CrossbarController(wiring.Component):
                     slot.derivative.eq(entry_derivative),
                     slot.error_last.eq(cursor + 1 == errors),
                 ]
-                with m.If(go):
+                with m.If(~self.errors_complete):
+                    m.d.comb += following.eq(0)
+                with m.Elif(operation == Operation.BACKWARD):
+                    m.next = "rows"
+                with m.Elif(self.errors_zero):
+                    m.next = "silent" if self.backward else "idle"
+                with m.Elif(count == 0):
+                    m.next = "silent" if self.backward else "update bias"
+                with m.Elif(go):
                     m.d.comb += [
                         slot.update.eq(updates),
                         slot.write.eq(updates),

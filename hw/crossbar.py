@@ -38,18 +38,20 @@ class Crossbar(wiring.Component):
     that of ``COUNTERS``, a word each.
 
     Cycles: see ``CrossbarController``. Without ``backward`` there is no adder tree and no ``e``, as for a first layer.
+    A beat of ``d`` has the errors of ``errors`` columns, a divisor of the lanes.
 
     Cost: ``rows * cols`` cells of ``cell_layout`` in memory, and two multipliers a lane; see the parts.
     """
 
-    def __init__(self, *, geometry: CrossbarGeometry, backward: bool):
+    def __init__(self, *, geometry: CrossbarGeometry, backward: bool, errors: int = 1):
         self.geometry = geometry
         self.backward = backward
+        self.errors = errors
         ports = {
             "command": In(stream.Signature(command_layout(geometry))),
             "x": In(stream.Signature(drive_layout(geometry))),
             "z": Out(stream.Signature(conversion_layout(geometry))),
-            "d": In(stream.Signature(column_error_layout(geometry))),
+            "d": In(stream.Signature(column_error_layout(geometry, errors))),
             "state_in": In(stream.Signature(unsigned(state_bits(geometry)))),
             "state_out": Out(stream.Signature(unsigned(state_bits(geometry)))),
             #: Every operation taken has been carried out and its effects have reached the arrays.
@@ -65,7 +67,7 @@ class Crossbar(wiring.Component):
         m.submodules.controller = controller = CrossbarController(geometry=geometry, backward=self.backward)
         m.submodules.conductance = conductance = ConductanceArray(geometry=geometry, backward=self.backward)
         m.submodules.accumulator = accumulator = GradientAccumulator(geometry=geometry)
-        m.submodules.errors = errors = ErrorStore(geometry=geometry)
+        m.submodules.errors = errors = ErrorStore(geometry=geometry, errors=self.errors)
         m.submodules.adc = adc = Adc(geometry=geometry)
         m.submodules.queue = queue = EventQueue(geometry=geometry)
         m.submodules.programmer = programmer = StochasticProgrammer(geometry=geometry)
@@ -85,6 +87,8 @@ class Crossbar(wiring.Component):
             *(accumulator.g[lane].eq(conductance.word[lane].g) for lane in range(geometry.lanes)),
             controller.errors_complete.eq(errors.complete),
             controller.errors_zero.eq(errors.zero),
+            controller.visited.eq(accumulator.done),
+            controller.visited_row.eq(accumulator.row),
         ]
 
         close, final = delay(m, slot.forward & slot.last, SUM), delay(m, slot.forward & slot.last & slot.final, SUM)

@@ -15,8 +15,8 @@ class ErrorConverter(wiring.Component):
     being columns of ``source``.
 
     One beat in, one beat out, ``last`` passed on. Latency ``latency`` cycles, throughput one beat a cycle.
-    Cost: a multiplier of ``target.error_bits`` by ``target.derivative_bits`` bits (a gate for one bit), a
-    rounding adder, two registers of the width of a beat.
+    Cost: a multiplier of ``target.error_bits`` by ``target.derivative_bits`` bits, with a register behind it (a gate
+    for one bit), a rounding adder, a register of the width of a beat.
 
     Parameters
     ----------
@@ -31,14 +31,13 @@ class ErrorConverter(wiring.Component):
     d : Out stream of ``column_error_layout(source)``.
     """
 
-    #: Cycles from the transfer of a beat to the cycle in which its result is offered.
-    latency = 2
-
     def __init__(self, *, source: CrossbarGeometry, target: CrossbarGeometry):
         if target.source is None:
             raise ValueError(f"layers[{target.index}] is driven by data: it passes no error back")
         self._source = source
         self._target = target
+        #: Cycles from the transfer of a beat to the cycle in which its result is offered.
+        self.latency = 1 if target.derivative_bits == 1 else 2
         super().__init__({"e": In(stream.Signature(row_error_layout(target))),
                           "d": Out(stream.Signature(column_error_layout(source)))})
 
@@ -50,9 +49,11 @@ class ErrorConverter(wiring.Component):
         shifted = saturate(round_shift(product, self._target.error_shift), self._source.delta_bits)
         proceed = Signal()
         m.d.comb += [proceed.eq(self.d.ready | ~self.d.valid), self.e.ready.eq(proceed)]
+        gated = [product.eq(e.e * e.derivative), col.eq(e.row), last.eq(e.last), valid.eq(self.e.valid)]
+        if self.latency == 1:
+            m.d.comb += gated
         with m.If(proceed):
-            m.d.sync += [
-                product.eq(e.e * e.derivative), col.eq(e.row), last.eq(e.last), valid.eq(self.e.valid),
-                d.delta.eq(shifted), d.col.eq(col), d.last.eq(last), self.d.valid.eq(valid),
-            ]
+            if self.latency > 1:
+                m.d.sync += gated
+            m.d.sync += [d.delta[0].eq(shifted), d.col.eq(col), d.last.eq(last), self.d.valid.eq(valid)]
         return m

@@ -20,10 +20,13 @@ class ErrorStore(wiring.Component):
     Throughput: a beat a clock, plus one clock a fold where there are several.
 
     Cost: ``cols`` errors in registers (one fold), or ``lanes`` in registers and ``cols`` in memory.
+
+    Parameters: a beat has the errors of ``errors`` columns, a divisor of ``lanes``.
     """
 
-    def __init__(self, *, geometry: CrossbarGeometry):
+    def __init__(self, *, geometry: CrossbarGeometry, errors: int = 1):
         self.geometry = geometry
+        self.errors = errors
         super().__init__({
             #: Empties the store.
             "start": In(1),
@@ -31,7 +34,7 @@ class ErrorStore(wiring.Component):
             "complete": Out(1),
             #: They are all zero.
             "zero": Out(1),
-            "d": In(stream.Signature(column_error_layout(geometry))),
+            "d": In(stream.Signature(column_error_layout(geometry, errors))),
             #: Fold to be read.
             "fold": In(index_bits(geometry.folds)),
             #: Its errors, `READ` clocks later.
@@ -51,14 +54,15 @@ class ErrorStore(wiring.Component):
         m.d.comb += [
             self.d.ready.eq(taking & here & ~ended),
             self.complete.eq(~taking | finish),
-            self.zero.eq(clear & ~(self.d.valid & self.d.ready & (self.d.payload.delta != 0))),
+            self.zero.eq(clear & ~(self.d.valid & self.d.ready & (self.d.payload.delta.as_value() != 0))),
         ]
         if geometry.folds == 1:  # the errors are read where they are gathered, for a little longer
             with m.If(delay(m, self.start, READ - 1)):
                 m.d.sync += gathered.eq(0)
         for index in range(geometry.lanes):
-            with m.If(self.d.valid & self.d.ready & (lane == index)):
-                m.d.sync += gathered[index].eq(self.d.payload.delta)
+            place = index % self.errors
+            with m.If(self.d.valid & self.d.ready & (lane == index - place)):
+                m.d.sync += gathered[index].eq(self.d.payload.delta[place])
 
         if geometry.folds == 1:
             m.d.comb += [

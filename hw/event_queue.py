@@ -31,7 +31,7 @@ class EventQueue(wiring.Component):
             "word": In(word_layout(geometry)),
             "fired": In(geometry.lanes),
             "room": Out(1),
-            #: No word is anywhere between `valid` and `event`.
+            #: No word that was offered before this clock waits for `event`.
             "empty": Out(1),
             "event": Out(stream.Signature(position_layout(geometry))),
         })
@@ -85,7 +85,7 @@ class EventQueue(wiring.Component):
                         m.next = "take"
                         with m.If(current.occupied.any()):
                             m.next = "find"
-        m.d.comb += self.empty.eq(~self.valid & ~offered.occupied.any() & (fifo.level == 0) & fsm.ongoing("take"))
+        m.d.comb += self.empty.eq(~offered.occupied.any() & (fifo.level == 0) & fsm.ongoing("take"))
         return m
 
 

@@ -60,10 +60,12 @@ class Network(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        crossbars = [Crossbar(geometry=geometry, backward=geometry.source is not None) for geometry in self.geometries]
+        last = self.geometries[-1]
+        crossbars = [Crossbar(geometry=geometry, backward=geometry.source is not None,
+                              errors=last.adcs if geometry is last else 1) for geometry in self.geometries]
         neurons = [Neuron(source=source, target=target) for source, target in pairwise(self.geometries)]
         errors = [ErrorConverter(source=source, target=target) for source, target in pairwise(self.geometries)]
-        loss = LossUnit(geometry=self.geometries[-1], loss=self.loss)
+        loss = LossUnit(geometry=last, loss=self.loss)
 
         for layer, crossbar in enumerate(crossbars):
             m.submodules[f"crossbar_{layer}"] = crossbar
@@ -82,7 +84,7 @@ class Network(wiring.Component):
         # A command becomes one operation for every crossbar, or two; or one for a single crossbar.
         command = self.command.payload
         operations = [SyncFIFO(width=crossbar.command.payload.shape().size, depth=QUEUED) for crossbar in crossbars]
-        samples = SyncFIFO(width=sample_layout(self.geometries[-1].cols).size, depth=QUEUED)
+        samples = SyncFIFO(width=sample_layout(last.cols).size, depth=QUEUED)
         m.submodules.samples = samples
         ready, idle = Signal(), Signal()
         selected = Signal(len(crossbars))
@@ -101,7 +103,7 @@ class Network(wiring.Component):
                 crossbar.command.valid.eq(fifo.r_rdy),
                 fifo.r_en.eq(crossbar.command.ready),
             ]
-        sample = Signal(sample_layout(self.geometries[-1].cols))
+        sample = Signal(sample_layout(last.cols))
         m.d.comb += [
             sample.label.eq(command.label),
             sample.train.eq(command.operation != NetworkOperation.INFER),

@@ -59,10 +59,11 @@ def conversion_layout(geometry: CrossbarGeometry) -> data.StructLayout:
     return data.StructLayout({"z": data.ArrayLayout(signed(geometry.z_bits), geometry.adcs), "last": 1})
 
 
-def column_error_layout(geometry: CrossbarGeometry) -> data.StructLayout:
-    """The error of one column; columns that are not sent have none."""
+def column_error_layout(geometry: CrossbarGeometry, errors: int = 1) -> data.StructLayout:
+    """The errors of ``errors`` columns, from ``col`` on, which is a multiple of ``errors``; columns that are not sent
+    have none."""
     return data.StructLayout({"col": unsigned(index_bits(geometry.cols)),
-                              "delta": signed(geometry.delta_bits), "last": 1})
+                              "delta": data.ArrayLayout(signed(geometry.delta_bits), errors), "last": 1})
 
 
 def row_error_layout(geometry: CrossbarGeometry) -> data.StructLayout:

@@ -88,13 +88,14 @@ def drive_words(geometry: CrossbarGeometry, x: np.ndarray) -> list[int]:
 class CrossbarDriver:
     """Drives a `hw.crossbar.Crossbar`; every method returns when the operation has been carried out."""
 
-    def __init__(self, bench: Bench, geometry: CrossbarGeometry, backward: bool):
+    def __init__(self, bench: Bench, geometry: CrossbarGeometry, backward: bool, errors: int = 1):
         self.bench = bench
         self.geometry = geometry
+        self._errors = errors
         self._command = bench.source("command", command_layout(geometry))
         self._x = bench.source("x", drive_layout(geometry))
         self._z = bench.sink("z", conversion_layout(geometry))
-        self._d = bench.source("d", column_error_layout(geometry))
+        self._d = bench.source("d", column_error_layout(geometry, errors))
         self._e = bench.sink("e", row_error_layout(geometry)) if backward else None
         self._state_in = bench.source("state_in", state_bits(geometry))
         self._state_out = bench.sink("state_out", state_bits(geometry))
@@ -125,8 +126,10 @@ class CrossbarDriver:
         await self._finish()
 
     def _put_errors(self, d: np.ndarray):
-        cols = np.flatnonzero(d).tolist() or [0]
-        self._d.put_all({"col": col, "delta": int(d[col]), "last": int(col == cols[-1])} for col in cols)
+        groups = d.reshape(-1, self._errors).tolist()
+        sent = [group for group, errors in enumerate(groups) if any(errors)] or [0]
+        self._d.put_all({"col": group * self._errors, "delta": groups[group], "last": int(group == sent[-1])}
+                        for group in sent)
 
     async def _take_errors(self, gated: bool) -> np.ndarray:
         """``e`` (inputs,); if ``gated``, only of rows with a derivative: a beat without one may just carry ``last``."""

@@ -39,8 +39,9 @@ def reconfigured(random: Random, geometry: CrossbarGeometry) -> CrossbarGeometry
         # The most levels that a residual can ask for must not need more bits.
         lowest = (largest >> quotient_bits(geometry)) + 1
         threshold = random.choice((lowest, largest - 1, random.randrange(lowest, largest)))
+    widest = min(1 << device.sub_bits, (1 << device.g_bits) - 1)
     return replace(
-        geometry, threshold=threshold, margin=random.choice((0, geometry.margin, 1 << device.sub_bits)),
+        geometry, threshold=threshold, margin=random.choice((0, geometry.margin, widest)),
         max_attempts=random.choice((1, 2, random.randint(1, 40))),
         cell_seed=random.getrandbits(32) if device.differs else 0,
         read_noise=random.randint(1, noisiest) if geometry.read_noise else 0, device=replace(device, **changes))

@@ -101,11 +101,12 @@ class CrossbarBench(Testbench):
 
     def build(self) -> Crossbar:
         self.geometry = self.parameters.experiment.crossbars[-1]
-        return Crossbar(geometry=self.geometry, backward=self.geometry.source is not None)
+        return Crossbar(geometry=self.geometry, backward=self.geometry.source is not None,
+                        errors=self.random.choice((1, self.geometry.adcs)))
 
     async def exercise(self, bench: Bench):
         geometry, random = self.geometry, self.random
-        driver = CrossbarDriver(bench, geometry, self.component.backward)
+        driver = CrossbarDriver(bench, geometry, self.component.backward, self.component.errors)
         golden = GoldenCrossbar(geometry, self.parameters.experiment.seed)
         await driver.load(golden.state())
         expect_state(golden.state(), await driver.state(), geometry.index)

@@ -40,7 +40,7 @@ class ErrorBench(Testbench):
             deltas = saturate(round_shift(products, self.target.error_shift), self.source.delta_bits).tolist()
             for beat, delta in zip(beats, deltas, strict=True):
                 await bench.until(lambda: len(d) > 0)
-                expect("error", {"col": beat["row"], "delta": delta, "last": beat["last"]}, d.take(),
+                expect("error", {"col": beat["row"], "delta": [delta], "last": beat["last"]}, d.take(),
                        sample=number, layer=0, col=beat["row"])
         await bench.run(20)
         expect("error, beats too many", [], d.take_all())

@@ -23,7 +23,8 @@ class LossBench(Testbench):
         geometry, loss = self.geometry, Loss(self.parameters.experiment.loss, self.geometry)
         layer = geometry.index
         z, sample = bench.source("z", conversion_layout(geometry)), bench.source("sample", sample_layout(geometry.cols))
-        result, d = bench.sink("result", result_layout(geometry.cols)), bench.sink("d", column_error_layout(geometry))
+        result, d = bench.sink("result", result_layout(geometry.cols)), bench.sink(
+            "d", column_error_layout(geometry, geometry.adcs))
         samples = [(random_z(self.random, geometry), self.random.randrange(geometry.cols), self.random.random() < 0.7)
                    for _ in range(self.parameters.samples)]
         for outputs, label, train in samples:
@@ -35,10 +36,12 @@ class LossBench(Testbench):
             expect("result", {"prediction": prediction, "correct": prediction == label}, result.take(),
                    sample=number, layer=layer)
             if train:
-                await bench.until(lambda: len(d) >= geometry.cols)
-                for col, delta in enumerate(loss.error(torch.tensor(outputs), label).tolist()):
-                    expect(loss.kind, {"col": col, "delta": delta, "last": col == geometry.cols - 1}, d.take(),
-                           sample=number, layer=layer, col=col)
+                errors = loss.error(torch.tensor(outputs), label).tolist()
+                for col in range(0, geometry.cols, geometry.adcs):
+                    await bench.until(lambda: len(d) > 0)
+                    after = col + geometry.adcs
+                    expect(loss.kind, {"col": col, "delta": errors[col:after], "last": after == geometry.cols},
+                           d.take(), sample=number, layer=layer, col=col)
         await bench.run(20)
         expect("loss, beats too many", [], result.take_all() + d.take_all())
 

@@ -159,8 +159,9 @@ def run(folder: str | Path, costs: Costs | None = None) -> dict:
 
     Returns ``kind``, of the device; ``samples`` trained; ``events`` and ``digital``, lists of rows ``event``,
     ``number``, ``picojoules`` (of one), ``joules``, ``share`` (of the sum), ``standing`` and ``source``; ``joules`` and
-    ``digital_joules``, their sums; ``ratio`` of the two, None where nothing was trained; ``placeholder_share`` of
-    ``joules`` that placeholders make up. Raises ``ConfigError`` if there is no run, or no cost for what it did.
+    ``digital_joules``, their sums; ``ratio`` of the two, None where they do not stand for the same work: nothing was
+    trained, or a host had a part in it; ``placeholder_share`` of ``joules`` that placeholders make up; ``notes``, what
+    the figures leave out. Raises ``ConfigError`` if there is no run, or no cost for what it did.
     """
     costs = load_costs() if costs is None else costs
     experiment, counters = _read(Path(folder))
@@ -196,8 +197,20 @@ def run(folder: str | Path, costs: Costs | None = None) -> dict:
         "run": str(folder), "kind": kind, "samples": samples, "events": rows, "joules": joules,
         "placeholder_share": sum(row["share"] for row in rows if row["standing"] == "placeholder"),
         "digital": digital, "digital_joules": digital_joules,
-        "ratio": digital_joules / joules if samples and joules else None,
+        "ratio": digital_joules / joules if samples and joules and not experiment.host else None,
+        "notes": _notes(experiment, samples),
     }
+
+
+def _notes(experiment: Experiment, samples: int) -> list[str]:
+    notes = []
+    if experiment.host:
+        notes.append("what the host computes, gradients and optimiser, is not counted, but is part of the digital side")
+    if experiment.transfer:
+        notes.append("the cells were written from a precursor; the run in the folder precursor trained it")
+    elif not samples:
+        notes.append("nothing was trained")
+    return notes
 
 
 def _sum(parts: list[tuple[str, int, tuple[Cost, ...]]]) -> list[dict]:

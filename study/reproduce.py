@@ -116,7 +116,7 @@ def _row(experiment: Experiment, result: dict, folder: Path) -> dict:
         "events_per_cell": round(result["programming_events"] / cells, 3),
         "cells_outside_margin": result.get("cells_outside_margin"),
         "energy_joules": spent["joules"],
-        "digital_joules": spent["digital_joules"] or None,
+        "digital_joules": None if experiment.host or experiment.transfer else spent["digital_joules"],
     }
 
 

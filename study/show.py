@@ -106,7 +106,7 @@ def _landing(figure: Figure, device: Device, tables: DeviceTables):
     _beside(offsets, state + 0.2, np.array(tables.sigma) / scale / 2**SIGMA_FRAC, figures["sigma"], DOWN, "sigma")
     if tables.variation:
         offsets.axhline(tables.variation / scale / 2**SIGMA_FRAC, color="tab:green",
-                        label=f"variation from cell to cell, {device.variation:g}")
+                        label=f"variation from cell to cell, {device.variation:.3g}")
     offsets.set_xlabel("state")
     offsets.set_ylabel("levels")
     offsets.set_xticks(state if tables.states <= 16 else state[::4])

@@ -28,7 +28,7 @@ class Timing(ErrorBench):
 def test_latency_and_throughput():
     bench = Timing(Parameters(experiment=load("digits-dw5"), stall=0))
     bench.simulate()
-    assert bench.delays == [ErrorConverter.latency] * 8
+    assert bench.delays == [bench.component.latency] * 8
     assert bench.duration == 7
 
 

@@ -21,7 +21,8 @@ class Timing(LossBench):
     async def exercise(self, bench: Bench):
         cols = self.geometry.cols
         z, sample = bench.source("z", conversion_layout(self.geometry)), bench.source("sample", sample_layout(cols))
-        result, d = bench.sink("result", result_layout(cols)), bench.sink("d", column_error_layout(self.geometry))
+        result, d = bench.sink("result", result_layout(cols)), bench.sink(
+            "d", column_error_layout(self.geometry, self.geometry.adcs))
         sample.put({"label": 1, "train": 1})
         await bench.run(3)
         z.put_all(conversions(self.geometry, list(range(cols))) * 2)
@@ -37,10 +38,11 @@ class Timing(LossBench):
 def test_latency_and_throughput():
     bench = Timing(Parameters(experiment=load("digits-dw5"), stall=0))
     bench.simulate()
-    cols, adcs = bench.geometry.cols, bench.geometry.adcs
-    assert bench.d_times == list(range(LossUnit.latency, LossUnit.latency + cols))
-    assert bench.result_time == LossUnit.latency + cols - 1
-    assert bench.groups_before_second_sample == cols // adcs, "outputs wait for their sample"
+    groups = bench.geometry.cols // bench.geometry.adcs
+    assert groups == 2
+    assert bench.d_times == list(range(LossUnit.latency, LossUnit.latency + groups))
+    assert bench.result_time == LossUnit.latency + groups
+    assert bench.groups_before_second_sample == groups, "outputs wait for their sample"
 
 
 def test_an_unknown_loss_is_refused():

@@ -22,6 +22,15 @@ def test_agrees_with_golden_twin(kind, seed):
     ProgrammerBench(Parameters(experiment=experiment, seed=seed, stall=seed * 0.25)).simulate()
 
 
+def test_levels_narrower_than_the_nominal_ones():
+    """A device that lands short of its outermost states is still written toward their nominal levels."""
+    experiment = parse({"input": {"count": 9}, "layers": [{"cols": 4, "chi_frac": 8}], "device": {
+        "kind": "domain_wall", "states": 2, "sub_bits": 1, "sigma": 0.0, "offset": [0.4, -0.4]}}, "short")
+    device = experiment.crossbars[0].device
+    assert -device.origin >= 1 << device.g_bits - 1
+    ProgrammerBench(Parameters(experiment=experiment, samples=40)).simulate()
+
+
 def geometry(device: dict, lanes: int = 4, **update):
     return parse({"input": {"count": 9}, "device": device, "update": update,
                   "layers": [{"cols": 12, "lanes": lanes}]}, "programmer").crossbars[0]

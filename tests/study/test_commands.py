@@ -19,27 +19,16 @@ def spinloom(capsys):
     return run
 
 
-@pytest.mark.parametrize(("kind", "rule"), [
+KINDS = pytest.mark.parametrize(("kind", "rule"), [
     ("domain_wall", ""), ("incremental", ""), ("pcm_pair", 'update.residual = "nominal"'),
     ("mtj", 'update.rounding = "stochastic"\nupdate.residual = "none"\nlearning_rate_shifts = [1]'),
 ])
-def test_measured_devices_train_and_become_hardware(spinloom, tmp_path, kind, rule):
-    data, device, run = tmp_path / "data.csv", tmp_path / "device.toml", tmp_path / "run"
-    source = kind
-    if kind == "mtj":
-        source = tmp_path / "known.toml"
-        source.write_text('kind = "mtj"\ncurve = "switching_time"\n')
-    spinloom("device", "measure", source, "--out", data, "--pulses", 4000)
-    fitted = spinloom("device", "fit", data, "--out", device, "--unit", "uS")
-    assert fitted["kind"] == kind
-    assert "data.csv, 4000 pulses; one level is" in fitted["device"]["measured"]
 
-    shown = spinloom("device", "show", device, "--out", tmp_path / "device.png")
-    assert shown["device"] == fitted["device"]
-    assert (tmp_path / "device.png").stat().st_size > 1000
 
-    config = tmp_path / "small.toml"
-    config.write_text(f"""
+def small(folder, rule):
+    """The path of an experiment with the device of ``device.toml``."""
+    path = folder / "small.toml"
+    path.write_text(f"""
 device = "device.toml"
 input.count = 64
 epochs = 1
@@ -52,7 +41,29 @@ z_frac = 6
 cols = 10
 weight_step = -1
 """)
-    trained = spinloom("train", config, "--samples", 300, "--out", run)
+    return path
+
+
+def fit(spinloom, folder, kind):
+    """Measures a device of ``kind`` into ``data.csv``, and fits ``device.toml``; returns the answer."""
+    source = folder / "known.toml"
+    source.write_text(f'kind = "{kind}"\n' + ('curve = "switching_time"\n' if kind == "mtj" else ""))
+    spinloom("device", "measure", source, "--out", folder / "data.csv", "--pulses", 4000)
+    return spinloom("device", "fit", folder / "data.csv", "--out", folder / "device.toml", "--unit", "uS")
+
+
+@KINDS
+def test_measured_devices_train_and_are_accounted(spinloom, tmp_path, kind, rule):
+    device, run = tmp_path / "device.toml", tmp_path / "run"
+    fitted = fit(spinloom, tmp_path, kind)
+    assert fitted["kind"] == kind
+    assert "data.csv, 4000 pulses; one level is" in fitted["device"]["measured"]
+
+    shown = spinloom("device", "show", device, "--out", tmp_path / "device.png")
+    assert shown["device"] == fitted["device"]
+    assert (tmp_path / "device.png").stat().st_size > 1000
+
+    trained = spinloom("train", small(tmp_path, rule), "--samples", 300, "--out", run)
     device.unlink()
     described = json.loads((run / "experiment.json").read_text())["experiment"]["device"]
     assert described == fitted["device"]
@@ -64,6 +75,13 @@ weight_step = -1
     costs = tmp_path / "costs.toml"
     costs.write_text(energy.COSTS.read_text().replace("picojoules = 1.67", "picojoules = 1670"))
     assert spinloom("energy", run, "--costs", costs)["joules"] > 10 * spent["joules"]
+
+
+@pytest.mark.slow
+@KINDS
+def test_measured_devices_agree_in_every_bit(spinloom, tmp_path, kind, rule):
+    fit(spinloom, tmp_path, kind)
+    assert spinloom("cosim", small(tmp_path, rule), "--samples", 60)["bit_exact"]
 
 
 def test_a_measured_device_takes_a_presets_place(spinloom, tmp_path):

@@ -101,6 +101,13 @@ def test_the_counters_of_a_machine_are_understood(tmp_path):
     assert (answer["samples"], answer["joules"], answer["ratio"], answer["events"]) == (0, 0, None, [])
 
 
+def test_what_a_host_does_is_not_compared(tmp_path):
+    described = experiment({"kind": "domain_wall"}, host={"optimizer": "sgd"})
+    answer = energy.run(left_behind(tmp_path, described, [COUNTS | {"refreshes": 0}] * 2))
+    assert (answer["ratio"], answer["samples"]) == (None, 7)
+    assert "what the host computes" in answer["notes"][0]
+
+
 def test_no_run_and_no_costs_are_named(tmp_path):
     with pytest.raises(ConfigError, match="is not the folder of a run"):
         energy.run(tmp_path)
