@@ -30,8 +30,9 @@ def table(entries: list[dict]) -> str:
         built, estimated = entry["built"], entry["estimated"]
         error = 100 * (estimated["luts"] / built["luts"] - 1)
         clock = f"{entry['fmax_mhz']:.1f} MHz" if entry["fmax_mhz"] else ""
-        lines.append(f"| {entry['board']} | {entry['network']} | {built['luts']:,} "
-                     f"| {estimated['luts']:,} ({error:+.1f} %) | {built['block_rams']} | {estimated['block_rams']} | {built['dsps']} | {clock} |")
+        cells = (entry["board"], entry["network"], f"{built['luts']:,}", f"{estimated['luts']:,} ({error:+.1f} %)",
+                 built["block_rams"], estimated["block_rams"], built["dsps"], clock)
+        lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines)
 
 

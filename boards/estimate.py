@@ -15,9 +15,10 @@ import numpy as np
 
 from ..config import Experiment, parse
 from ..contract.device import SIGMA_BITS
-from ..contract.geometry import ConfigError, divisors
+from ..contract.geometry import COUNTER_BITS, COUNTERS, ConfigError, divisors
 from ..contract.link import SLOT, SLOTS
 from ..contract.tables import DERIVATIVE_BITS, NORMAL_BITS, NORMAL_INDEX_BITS
+from ..hw.adder_tree import tree_latency
 from ..hw.array_memory import SPRAM_DEPTH, SPRAM_WIDTH
 from ..hw.event_queue import DEPTH
 from ..hw.signatures import address_bits, cell_layout, drive_layout, level_layout, row_error_layout
@@ -62,10 +63,11 @@ def memories(experiment: Experiment) -> list[Memory]:
             Memory(geometry.inputs, drive_layout(geometry).size - 1),
             Memory(geometry.folds, geometry.lanes * geometry.delta_bits if geometry.folds > 1 else 0),
             Memory(DEPTH, address_bits(geometry) + geometry.lanes + ceil(geometry.lanes / 16)),
-            Memory(2 * (5 + _levels(geometry.lanes)), cell_layout(geometry).size),
+            Memory(2 * (5 + tree_latency(geometry.lanes)), cell_layout(geometry).size),
+            Memory(len(COUNTERS), COUNTER_BITS),
         ]
         if geometry.source is not None:
-            found.append(Memory(2 * (5 + _levels(geometry.lanes)), row_error_layout(geometry).size))
+            found.append(Memory(2 * (5 + tree_latency(geometry.lanes)), row_error_layout(geometry).size))
         if geometry.device.kernel != "switching":
             found.append(Memory(1 << NORMAL_INDEX_BITS, NORMAL_BITS))
         if geometry.read_noise:
@@ -228,14 +230,6 @@ def check(experiment: Experiment, board: Board):
         remedy = f"; the largest that fits is about {answer['largest']}" if answer["largest"] else \
             "; no network of this kind does"
         raise EstimateError(f"{describe(experiment)} does not fit on {board.title}: it needs about {wanted}{remedy}")
-
-
-def _levels(lanes: int) -> int:
-    """Registers of a tree over the lanes, four to one."""
-    levels = 0
-    while lanes > 1:
-        lanes, levels = -(-lanes // 4), levels + 1
-    return levels
 
 
 def weigh(rows: list[dict[str, float]], targets: list[float]) -> dict[str, float]:

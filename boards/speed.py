@@ -1,6 +1,7 @@
 """How many samples a second a network trains on: as far as its clocks go, and as far as the link to its host does."""
 
 from ..config import Experiment
+from ..hw.adder_tree import tree_latency
 from .board import Board
 from .link import link_bytes_per_sample
 
@@ -28,8 +29,10 @@ def cycles_per_sample(experiment: Experiment) -> float:
     crossbars = experiment.crossbars
     bound = sum(rows * geometry.folds * (2 if geometry.ports == 2 else 3)  # with one port, an update takes two clocks
                 for rows, geometry in zip(active_rows(experiment), crossbars, strict=True))
-    latencies = 8 * len(crossbars) + crossbars[-1].cols + 12 * (len(crossbars) - 1) + 6
-    return bound + latencies
+    last = crossbars[-1]
+    forward, loss = 9 * (len(crossbars) - 1), 8 + last.cols // last.adcs
+    backward = sum(8 + tree_latency(geometry.lanes) for geometry in crossbars[1:])
+    return bound + forward + loss + backward + 2
 
 
 def speed(experiment: Experiment, board: Board) -> dict:
