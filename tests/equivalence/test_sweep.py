@@ -3,17 +3,59 @@
 They run in Amaranth's simulator, the quickest for designs of this size, as it has nothing to build.
 """
 
+from itertools import count
+from random import Random
+
 import pytest
-from spinloom.config import parse
+from spinloom.config import Experiment, parse
+from spinloom.contract.specification import KINDS
+from spinloom.sim.sweep import random_experiment
 from spinloom.sim.tb_network import NetworkBench
 from spinloom.sim.testbench import Parameters
 
-CONFIGURATIONS = 36
+RULES = [(kind, residual) for kind in KINDS for residual in ("verified", "nominal")] + [("mtj", "none")]
+"""Every kind of device with every rule of update that it can have."""
+CONFIGURATIONS = 4
+"""Of each."""
 
 
-@pytest.mark.parametrize("seed", range(CONFIGURATIONS))
-def test_golden_model_and_rtl_agree(seed):
-    NetworkBench(Parameters.random(seed, layers=seed % 3 + 1, stall=(seed % 4) * 0.25, samples=15)).simulate()
+def configuration(kind: str, residual: str, number: int) -> Experiment:
+    """Random experiment ``number`` with devices of ``kind`` and the rule ``residual``, of 1 to 3 layers."""
+    random = Random(f"{kind} {residual} {number}")
+    return next(experiment for _ in count()
+                if (experiment := random_experiment(random, number % 3 + 1, kind)).update.residual == residual)
+
+
+@pytest.mark.parametrize("number", range(CONFIGURATIONS))
+@pytest.mark.parametrize(("kind", "residual"), RULES)
+def test_golden_model_and_rtl_agree(kind, residual, number):
+    NetworkBench(Parameters(experiment=configuration(kind, residual, number), seed=number, stall=number % 4 * 0.25,
+                            samples=15)).simulate()
+
+
+OPTIONS = {
+    "mini-batches": lambda experiment: experiment.batch > 1,
+    "read noise": lambda experiment: experiment.converters.read_noise > 0,
+    "folds": lambda experiment: any(geometry.folds > 1 for geometry in experiment.crossbars),
+    "several layers": lambda experiment: len(experiment.layers) > 1,
+    "variation": lambda experiment: experiment.device_tables.variation > 0,
+    "stuck cells": lambda experiment: experiment.device_tables.stuck > 0,
+    "a resolved pulse length": lambda experiment: getattr(experiment.device, "pulse_bits", None) is not None,
+}
+
+
+def test_every_option_occurs_with_every_kernel():
+    occur = {}
+    for kind, residual in RULES:
+        for number in range(CONFIGURATIONS):
+            experiment = configuration(kind, residual, number)
+            device = experiment.device_tables
+            for name, option in OPTIONS.items():
+                occur.setdefault((device.kernel, device.pair, name), set()).add(option(experiment))
+    missing = {place: values for place, values in occur.items() if len(values) < 2}
+    # A switching device has no landing points that could vary, and only it has a pulse length.
+    assert all((name == "variation") == (kernel == "switching") and name in ("variation", "a resolved pulse length")
+               for kernel, _, name in missing), missing
 
 
 def test_words_of_several_segments_of_lanes_agree():
