@@ -31,22 +31,22 @@ _LAST = {"weight_step": -1, "z_bits": 8, "z_frac": 4}
 
 DESIGNS = {
     "one layer, 2 lanes": _design(64, {"cols": 10, "lanes": 2} | _LAST),
+    "icebreaker-mnist": "icebreaker-mnist",
+    "one layer, squared hinge": _design(100, {"cols": 6, "lanes": 1} | _LAST | _NARROW, loss="squared_hinge"),
     "two layers, 2 lanes": _design(32, {"cols": 8, "lanes": 2} | _STEEP | _NARROW, {"cols": 4, "lanes": 2} | _LAST),
     "two layers, 8 lanes": _design(64, {"cols": 32, "lanes": 8} | _STEEP, {"cols": 10, "lanes": 5} | _LAST),
-    "16 and 10 lanes": _design(64, {"cols": 32, "lanes": 16} | _STEEP, {"cols": 10, "lanes": 10} | _LAST),
     "one layer, 10 lanes, wide residuals": _design(196, {"cols": 10, "chi_bits": 20, "chi_frac": 16} | _LAST),
     "three layers": _design(64, {"cols": 16, "lanes": 8} | _STEEP, {"cols": 16, "lanes": 4} | _STEEP,
                             {"cols": 10, "lanes": 2} | _LAST),
     "deep arrays, 4 lanes": _design(784, {"cols": 32, "lanes": 4, "chi_bits": 12, "chi_frac": 9} | _STEEP,
                                     {"cols": 10, "lanes": 2} | _LAST),
-    "squared hinge, narrow": _design(64, {"cols": 24, "lanes": 12} | _STEEP | _NARROW, {"cols": 10, "lanes": 5} | _LAST,
-                                     loss="squared_hinge"),
+    "many lanes, narrow": _design(64, {"cols": 24, "lanes": 12} | _STEEP | _NARROW, {"cols": 10, "lanes": 5} | _LAST),
     "digits-dw5": "digits-dw5",
     "ulx3s-mnist": "ulx3s-mnist",
 }
-"""Designs, by what is particular about them: documents or presets."""
-EXCLUDED = {"icebreaker": ("16 and 10 lanes", "digits-dw5", "ulx3s-mnist", "deep arrays, 4 lanes"),
-            "tang-nano-20k": ("ulx3s-mnist",)}
+"""Designs, by what is particular about them, small ones first: documents or presets."""
+TOO_LARGE = {"icebreaker": ("three layers", "deep arrays, 4 lanes", "many lanes, narrow", "digits-dw5", "ulx3s-mnist"),
+             "tang-nano-20k": ("ulx3s-mnist",)}
 """Designs far too large for a board."""
 
 
@@ -66,14 +66,22 @@ def build(name: str, board: Board, pack_only: bool) -> dict:
                if key in built}}
 
 
-def save(designs: list[dict]):
-    """Write ``calibration.json``: the designs built, and the weights that follow."""
+def known() -> list[dict]:
+    """The designs in ``calibration.json``."""
+    return json.loads(CALIBRATION.read_text(encoding="utf-8"))["designs"] if CALIBRATION.is_file() else []
+
+
+def save(built: dict):
+    """Put a design into ``calibration.json``, and the weights that follow from all of them."""
+    designs = [design for design in known() if (design["design"], design["board"]) != (built["design"], built["board"])]
+    order = {(board, name): (place, index) for place, board in enumerate(BOARDS) for index, name in enumerate(DESIGNS)}
+    designs = sorted([*designs, built], key=lambda design: order[design["board"], design["design"]])
     weights = {}
     for board in BOARDS.values():
-        known = [design for design in designs if design["board"] == board.name]
-        if known:
-            weights[board.family] = weigh([structure(experiment(design["design"]), board) for design in known],
-                                          [design["luts"] for design in known])
+        mine = [design for design in designs if design["board"] == board.name]
+        if mine:
+            weights[board.family] = weigh([structure(experiment(design["design"]), board) for design in mine],
+                                          [design["luts"] for design in mine])
     text = json.dumps({"weights": weights, "designs": designs}, indent=1)
     replace(CALIBRATION, lambda file: file.write(text.encode() + b"\n"))
 
@@ -83,21 +91,16 @@ def save(designs: list[dict]):
 @click.option("--place", "placed", type=int, default=0, metavar="N", help="Place and route the first N of each board.")
 @click.option("--again", is_flag=True, help="Build designs that are known, too.")
 def main(boards, placed, again):
-    designs = json.loads(CALIBRATION.read_text(encoding="utf-8"))["designs"] if CALIBRATION.is_file() else []
     for board in (BOARDS[name] for name in boards or BOARDS):
-        names = [name for name in DESIGNS if name not in EXCLUDED.get(board.name, ())]
+        names = [name for name in DESIGNS if name not in TOO_LARGE.get(board.name, ())]
         for index, name in enumerate(names):
-            known = next((d for d in designs if (d["design"], d["board"]) == (name, board.name)), None)
-            if known and not again and (known["placed"] or index >= placed):
+            built = next((d for d in known() if (d["design"], d["board"]) == (name, board.name)), None)
+            if built and not again and (built["placed"] or index >= placed):
                 continue
             try:
-                built = build(name, board, pack_only=index >= placed)
+                save(build(name, board, pack_only=index >= placed))
             except SynthesisError as error:
                 raise click.ClickException(f"{name} on {board.name}: {error}") from None
-            if known:
-                designs.remove(known)
-            designs.append(built)
-            save(designs)
 
 
 if __name__ == "__main__":
