@@ -200,15 +200,58 @@ def epoch(config, samples, data_dir, out, resume):
 
 @cli.command()
 @_config
-@click.option("--target", default="ecp5", show_default=True, metavar="NAME", help="ice40, ecp5 or generic.")
+@click.option("--target", metavar="NAME", help="Family: ice40, ecp5 (unless given), gowin or generic.")
+@click.option("--board", metavar="NAME", help="Go on to a bitstream for ulx3s, icebreaker or tang-nano-20k.")
+@click.option("--out", metavar="DIR", help="With --board: folder for the bitstream; default runs/NAME-BOARD.")
 @_answers
-def synth(config, target):
-    """Map the network to an FPGA family with Yosys and count its cells, block by block."""
+def synth(config, target, board, out):
+    """Map the network to an FPGA family with Yosys and count its cells; or build a board's bitstream."""
     experiment = load(config)
-    from .hw import synth as synthesis
+    if board is None:
+        if out is not None:
+            raise click.UsageError("--out is for the bitstream of a --board")
+        from .hw import synth as synthesis
 
-    answer = _synthesise(synthesis, experiment, target)
-    return answer, _synth_table(answer, synthesis.RESOURCES), True
+        answer = _synthesise(synthesis, experiment, target or "ecp5")
+        return answer, _synth_table(answer, synthesis.RESOURCES), True
+    if target is not None:
+        raise click.UsageError("--target and --board exclude one another: a board has its own family")
+    from tqdm import tqdm
+
+    from .boards import bitstream
+    from .boards.catalogue import find
+
+    with tqdm(bar_format="{elapsed}: {desc}", file=sys.stderr) as bar:
+        answer = bitstream.build(experiment, find(board), out,
+                                 lambda step: bar.set_description_str(" ".join(step.split())[:80]))
+    path = answer["critical_path"]
+    return answer, _table({
+        **_board_rows(answer),
+        "clock": f"{answer['clock_mhz']:g} MHz, {'reached' if answer['timing_met'] else 'NOT REACHED'}: "
+                 f"at most {answer['fmax_mhz']:.1f} MHz",
+        "critical path": f"{path['from']} to {path['to']}, {path['ns']:.1f} ns, {path['routing_ns']:.1f} of them wires",
+        **_speed_rows(answer),
+        "bitstream": answer["bitstream"],
+    }), answer["timing_met"]
+
+
+@cli.command()
+@_config
+@click.option("--board", metavar="NAME", help="For this board only.")
+@_answers
+def estimate(config, board):
+    """Estimate, without synthesis, what the network needs and reaches on every board."""
+    experiment = load(config)
+    from .boards.catalogue import BOARDS, find
+    from .boards.estimate import estimate as estimated
+
+    answers = [estimated(experiment, each) for each in ([find(board)] if board else BOARDS.values())]
+    tables = [_table({
+        **_board_rows(answer),
+        "fits": "yes" if answer["fits"] else "no; the largest that does: " + (answer["largest"] or "none"),
+        **_speed_rows(answer),
+    }) for answer in answers]
+    return {"experiment": experiment.name, "boards": answers}, "\n\n".join(tables), True
 
 
 @cli.group("device")
@@ -391,6 +434,23 @@ def _synthesise(synthesis, experiment: Experiment, target: str) -> dict:
     synthesis.check(target)
     with tqdm(bar_format="yosys, {elapsed}: {desc}", file=sys.stderr) as bar:
         return synthesis.synthesise(experiment, target, lambda step: bar.set_description_str(step[:80]))
+
+
+def _board_rows(answer: dict) -> dict:
+    """What a network needs of a board's part."""
+    capacity = answer["capacity"]
+    return {"board": f"{answer['board']} ({answer['part']})"} | {
+        name.replace("_", " "): f"{answer[name]:,} of {capacity[name]:,} ({100 * answer[name] / capacity[name]:.0f} %)"
+        for name in capacity if name in answer}
+
+
+def _speed_rows(answer: dict) -> dict:
+    return {
+        "clocks a sample": f"{answer['cycles_per_sample']:,.0f}",
+        "samples a second": f"{answer['samples_per_second_compute']:,} by its clock, "
+                            f"{answer['samples_per_second_link']:,} by its link of "
+                            f"{answer['bytes_per_sample']:.0f} bytes a sample",
+    }
 
 
 def _table(rows: dict) -> str:
