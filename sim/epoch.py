@@ -65,8 +65,8 @@ def run(experiment: Experiment, *, data_dir: str | Path | None = None, out: str 
     golden = Network(experiment)
     position = {"sample": 0, "correct": 0, "cycles": 0, "bound_cycles": 0}
     if resume:
-        position = _read_checkpoint(path, golden, experiment, len(order))
-    _create(folder)
+        position = read_checkpoint(path, golden, experiment, len(order), list(position))
+    create(folder)
 
     with tqdm(total=len(order), initial=position["sample"], unit=" samples", disable=not progress) as bar:
         bar.set_description("building the simulator")
@@ -131,7 +131,7 @@ def _train(experiment: Experiment, bench: CompiledBench, golden: Network, xs: to
                 expected, actual = golden.state(), complete(driver.state())
                 for layer in range(len(golden.crossbars)):
                     expect_state(expected, actual, layer, f"layer{layer}_", sample=span.stop)
-                _write_checkpoint(path, experiment, actual, position)
+                write_checkpoint(path, experiment, actual, position)
                 saved = now
             if stop.is_set() and span.stop < len(order):
                 raise InterruptedRunError(f"interrupted after {span.stop} of {len(order)} samples; "
@@ -139,25 +139,29 @@ def _train(experiment: Experiment, bench: CompiledBench, golden: Network, xs: to
     return {"cycles_per_second": cycles / seconds, "samples_per_second": (position["sample"] - first) / seconds}
 
 
-def _create(folder: Path):
+def create(folder: Path):
+    """Make the folder of a run, if it is not there; ``ConfigError`` if that cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"cannot write to {folder}: {error.strerror}") from None
 
 
-def _write_checkpoint(path: Path, experiment: Experiment, state: dict[str, np.ndarray], position: dict[str, int]):
+def write_checkpoint(path: Path, experiment: Experiment, state: dict[str, np.ndarray], position: dict[str, int]):
+    """Replace ``path`` by the state and position of a run of ``experiment``."""
     arrays = state | {"experiment": np.array(experiment.model_dump_json())}
     arrays |= {name: np.array(value, dtype=np.int64) for name, value in position.items()}
     replace(path, lambda file: np.savez(file, **arrays))
 
 
-def _read_checkpoint(path: Path, golden: Network, experiment: Experiment, count: int) -> dict[str, int]:
-    """Load the state into ``golden``; returns the position."""
+def read_checkpoint(path: Path, golden: Network, experiment: Experiment, count: int, names: list[str]) -> dict[str,
+int]:
+    """Load the state into ``golden``; returns the position, ``names``, in a run of ``count`` samples. ``ConfigError``
+    if the file is not a checkpoint of such a run."""
     try:
         with np.load(path) as file:
             arrays = dict(file)
-        position = {name: int(arrays[name]) for name in ("sample", "correct", "cycles", "bound_cycles")}
+        position = {name: int(arrays[name]) for name in names}
         golden.load(arrays)
     except FileNotFoundError:
         raise ConfigError(f"there is no run to resume: {path} does not exist") from None

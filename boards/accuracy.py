@@ -1,0 +1,66 @@
+"""``python -m spinloom.boards.accuracy``: the estimate beside what was built, as a table and as docs/boards.png."""
+
+from pathlib import Path
+
+import click
+from matplotlib.figure import Figure
+
+from ..runs import replace
+from .calibrate import experiment
+from .catalogue import BOARDS, find
+from .estimate import calibration, describe, resources
+
+PICTURE = Path(__file__).parent.parent / "docs" / "boards.png"
+COMPARED = {"luts": "LUTs", "block_rams": "block RAMs"}
+
+
+def rows() -> list[dict]:
+    """Every design built: what it is, what was built and what is estimated."""
+    return [{"design": built["design"], "board": built["board"], "network": describe(experiment(built["design"])),
+             "fmax_mhz": built.get("fmax_mhz"), "built": built,
+             "estimated": resources(experiment(built["design"]), find(built["board"]))}
+            for built in calibration()["designs"]]
+
+
+def table(entries: list[dict]) -> str:
+    """In Markdown; a clock rate says that the design was placed and routed, not only packed."""
+    lines = ["| board | network | LUTs | estimated | block RAMs | estimated | DSPs | clock reached |",
+             "|---|---|" + "---:|" * 6]
+    for entry in entries:
+        built, estimated = entry["built"], entry["estimated"]
+        error = 100 * (estimated["luts"] / built["luts"] - 1)
+        clock = f"{entry['fmax_mhz']:.1f} MHz" if entry["fmax_mhz"] else ""
+        cells = (entry["board"], entry["network"], f"{built['luts']:,}", f"{estimated['luts']:,} ({error:+.1f} %)",
+                 built["block_rams"], estimated["block_rams"], built["dsps"], clock)
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines)
+
+
+def draw(file, entries: list[dict]):
+    """Estimated over built, with the band of 15 %, as PNG."""
+    figure = Figure(figsize=(9, 4.2), layout="constrained")
+    for axes, (resource, title) in zip(figure.subplots(1, 2), COMPARED.items(), strict=True):
+        for board in BOARDS.values():
+            points = [(entry["built"][resource], entry["estimated"][resource]) for entry in entries
+                      if entry["board"] == board.name]
+            if points:
+                axes.scatter(*zip(*points, strict=True), label=board.title, s=28)
+        ends = [number for entry in entries for number in (entry["built"][resource], entry["estimated"][resource])]
+        line = [0.8 * min(ends), 1.25 * max(ends)]
+        axes.plot(line, line, color="grey", linewidth=1)
+        axes.fill_between(line, [0.85 * end for end in line], [1.15 * end for end in line], alpha=0.15, color="grey",
+                          label="15 %")
+        axes.set(xscale="log", yscale="log", xlabel=f"{title}, built", ylabel=f"{title}, estimated")
+        axes.legend()
+    figure.savefig(file, format="png", dpi=110)
+
+
+@click.command(help=__doc__)
+def main():
+    entries = rows()
+    replace(PICTURE, lambda file: draw(file, entries))
+    click.echo(table(entries))
+
+
+if __name__ == "__main__":
+    main()

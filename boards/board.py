@@ -1,0 +1,68 @@
+"""What a board is: a platform with a serial port, a part, and the clock that the design runs from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from amaranth.build import Platform
+from amaranth.hdl import Elaboratable, Module
+from amaranth.lib import io, wiring
+from amaranth.lib.cdc import FFSynchronizer
+
+from ..config import Experiment
+from ..hw.linked_network import LinkedNetwork
+from ..hw.synth import PARTS, TARGETS, Target
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """A board that a network can be built for. A new board is a file with one of these, named in ``catalogue.py``."""
+
+    name: str
+    """As ``--board`` takes it."""
+    title: str
+    platform: Callable[[], Platform]
+    """The platform, with a resource ``uart``."""
+    family: str
+    """A key of ``hw.synth.TARGETS``."""
+    part: str
+    """A key of ``hw.synth.PARTS``."""
+    clock_mhz: float
+    """The clock of the design."""
+    baud: int
+    """The speed of its serial line, of which a bit lasts a whole number of clocks, or nearly so."""
+    clock: Callable[[Module, Platform], None] | None = None
+    """Adds the domain ``sync`` where it is not simply the platform's default clock."""
+
+    @property
+    def target(self) -> Target:
+        return TARGETS[self.family]
+
+    @property
+    def capacity(self) -> dict[str, int]:
+        """What its part has of each resource."""
+        return PARTS[self.part]
+
+    def design(self, experiment: Experiment) -> "BoardTop":
+        """The network of ``experiment`` behind the board's serial line: all that its bitstream holds."""
+        return BoardTop(self, LinkedNetwork(geometries=experiment.crossbars, loss=experiment.loss,
+                                            divisor=round(self.clock_mhz * 1e6 / self.baud)))
+
+
+class BoardTop(Elaboratable):
+    """``component`` on ``board``: its pins ``rx`` and ``tx`` at the platform's serial port, all from one clock."""
+
+    def __init__(self, board: Board, component: wiring.Component):
+        self.board = board
+        self.component = component
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.submodules.component = self.component
+        if self.board.clock is not None:
+            self.board.clock(m, platform)
+        uart = platform.request("uart", dir={"rx": "-", "tx": "-"})
+        m.submodules.rx = rx = io.Buffer("i", uart.rx)
+        m.submodules.tx = tx = io.Buffer("o", uart.tx)
+        m.submodules.synchroniser = FFSynchronizer(rx.i, self.component.rx, init=1)
+        m.d.comb += tx.o.eq(self.component.tx)
+        return m

@@ -1,0 +1,248 @@
+"""What a network needs and reaches on a board: in a moment, without synthesis.
+
+Memories and multipliers follow from the configuration by rule. LUTs are a sum of a few figures of the structure
+(``structure``), weighed by what each costs in the family; ``calibration.json`` holds these weights and the designs that
+they were fitted to (``calibrate.py``).
+"""
+
+import json
+from functools import cache
+from math import ceil, prod
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ..config import Experiment, parse
+from ..contract.device import SIGMA_BITS
+from ..contract.geometry import COUNTER_BITS, COUNTERS, ConfigError, divisors
+from ..contract.link import SLOT, SLOTS
+from ..contract.tables import DERIVATIVE_BITS, NORMAL_BITS, NORMAL_INDEX_BITS
+from ..hw.adder_tree import tree_latency
+from ..hw.array_memory import SPRAM_DEPTH, SPRAM_WIDTH
+from ..hw.event_queue import DEPTH
+from ..hw.signatures import address_bits, cell_layout, drive_layout, level_layout, row_error_layout
+from .board import Board
+from .speed import speed
+
+CALIBRATION = Path(__file__).with_name("calibration.json")
+
+BLOCK_RAMS = {
+    "ecp5": {512: 36, 1024: 18, 2048: 9, 4096: 4, 8192: 2, 16384: 1},
+    "ice40": {256: 16, 512: 8, 1024: 4, 2048: 2},
+    "gowin": {512: 36, 1024: 18, 2048: 9, 4096: 4, 8192: 2, 16384: 1},
+}
+"""Widths of a block RAM by its depth, with one port to read and one to write."""
+DSP_BITS = {"ecp5": 18, "ice40": 16, "gowin": 18}
+"""Width of a DSP's factors."""
+LEAST_BITS = {"ecp5": 2048, "ice40": 160, "gowin": 2048}
+"""A memory of no more bits than this is put into LUTs and flip-flops instead."""
+
+
+class EstimateError(RuntimeError):
+    """A network does not fit on a board."""
+
+
+class Memory(NamedTuple):
+    """A memory: ``array`` where it is one of a crossbar's, which are in block RAM however small they are."""
+
+    depth: int
+    width: int
+    ports: int = 2
+    array: bool = False
+
+
+def memories(experiment: Experiment) -> list[Memory]:
+    """The memories of a network and its link that are large enough to matter."""
+    found = [Memory(SLOTS * SLOT, 8)] * 2
+    for geometry in experiment.crossbars:
+        words = geometry.rows * geometry.folds
+        found += [
+            Memory(words, geometry.lanes * level_layout(geometry).size, geometry.ports, array=True),
+            Memory(words, geometry.lanes * geometry.chi_bits, geometry.ports, array=True),
+            Memory(geometry.inputs, drive_layout(geometry).size - 1),
+            Memory(geometry.folds, geometry.lanes * geometry.delta_bits if geometry.folds > 1 else 0),
+            Memory(DEPTH, address_bits(geometry) + geometry.lanes + ceil(geometry.lanes / 16)),
+            Memory(2 * (5 + tree_latency(geometry.lanes)), cell_layout(geometry).size),
+            Memory(len(COUNTERS), COUNTER_BITS),
+        ]
+        if geometry.source is not None:
+            found.append(Memory(2 * (5 + tree_latency(geometry.lanes)), row_error_layout(geometry).size))
+        if geometry.device.kernel != "switching":
+            found.append(Memory(1 << NORMAL_INDEX_BITS, NORMAL_BITS))
+        if geometry.read_noise:
+            found += [Memory(1 << NORMAL_INDEX_BITS, NORMAL_BITS)] * geometry.adcs
+    for source, target in zip(experiment.crossbars, experiment.crossbars[1:], strict=False):
+        if target.source == "sigmoid":
+            found += [Memory(1 << source.z_bits, target.x.bits + DERIVATIVE_BITS + 1)] * source.adcs
+    if experiment.loss == "cross_entropy":
+        last = experiment.crossbars[-1]
+        found.append(Memory(1 << last.z_bits, last.delta_frac))
+    return found
+
+
+def multipliers(experiment: Experiment) -> list[tuple[int, int]]:
+    """The two widths of every multiplier."""
+    widths = []
+    for geometry in experiment.crossbars:
+        lowest, highest = geometry.learning_rate_shifts
+        factor = max(geometry.x.bits + 1, geometry.delta_bits if geometry.source else 0)
+        widths += [(geometry.device.g_bits, factor)] * geometry.lanes
+        widths += [(geometry.x.bits + 1 + highest - lowest, geometry.delta_bits)] * geometry.lanes
+        if geometry.device.kernel != "switching":
+            widths.append((NORMAL_BITS, SIGMA_BITS))
+        if geometry.source is not None:
+            widths.append((geometry.error_bits, geometry.derivative_bits + 1))
+    return widths
+
+
+def split_multipliers(experiment: Experiment, board: Board) -> tuple[int, int]:
+    """How many DSPs the multipliers take, and the area, product of the widths, of those left for the LUTs: the
+    narrowest, where there are more than ``board`` has DSPs for."""
+    width, free, soft = DSP_BITS[board.family], board.capacity["dsps"], 0
+    for a, b in sorted(multipliers(experiment), key=prod, reverse=True):
+        number = ceil(a / width) * ceil(b / width)
+        if number <= free:
+            free -= number
+        else:
+            soft += a * b
+    return board.capacity["dsps"] - free, soft
+
+
+def structure(experiment: Experiment, board: Board) -> dict[str, float]:
+    """The figures of a network that its LUTs are a weighed sum of, on ``board``."""
+    crossbars = experiment.crossbars
+    small = sum(memory.depth * memory.width for memory in memories(experiment) if _is_small(board, memory))
+    return {
+        "network": 1,
+        "crossbars": len(crossbars),
+        "column_sums": sum(g.lanes * g.sum_bits for g in crossbars),
+        "cells": sum(g.lanes * cell_layout(g).size for g in crossbars),
+        "row_sums": sum(g.lanes * (g.device.g_bits + g.delta_bits) for g in crossbars if g.source),
+        "converted": sum(g.adcs * g.z_bits for g in crossbars),
+        "soft_multipliers": split_multipliers(experiment, board)[1],
+        "small_memories": small,
+        "stochastic": sum(g.lanes for g in crossbars if g.rounding == "stochastic"),
+    }
+
+
+def block_rams(board: Board, memory: Memory) -> int:
+    """Block RAMs of a memory: the fewest in any of their shapes."""
+    if _is_small(board, memory) or single_port_rams(board, memory):
+        return 0
+    return min(ceil(memory.depth / depth) * ceil(memory.width / width)
+               for depth, width in BLOCK_RAMS[board.family].items())
+
+
+def _is_small(board: Board, memory: Memory) -> bool:
+    return memory.depth * memory.width <= LEAST_BITS[board.family] and not memory.array
+
+
+def single_port_rams(board: Board, memory: Memory) -> int:
+    """Large single-port memories that a memory of one port takes where ``board`` has any (`hw.array_memory`)."""
+    if memory.ports == 2 or "single_port_rams" not in board.capacity:
+        return 0
+    return ceil(memory.depth / SPRAM_DEPTH) * ceil(memory.width / SPRAM_WIDTH)
+
+
+@cache
+def calibration() -> dict:
+    """The contents of ``calibration.json``."""
+    return json.loads(CALIBRATION.read_text(encoding="utf-8"))
+
+
+def resources(experiment: Experiment, board: Board, weights: dict[str, float] | None = None) -> dict[str, int]:
+    """LUTs, memories and DSPs of a network on ``board``, as estimated; ``weights`` of ``structure`` other than the
+    calibration's."""
+    weights = weights or calibration()["weights"][board.family]
+    figures = structure(experiment, board)
+    needed = {
+        "luts": round(sum(weights[name] * figure for name, figure in figures.items())),
+        "block_rams": sum(block_rams(board, memory) for memory in memories(experiment)),
+        "dsps": split_multipliers(experiment, board)[0],
+        "single_port_rams": sum(single_port_rams(board, memory) for memory in memories(experiment)),
+    }
+    return {name: number for name, number in needed.items() if name in board.capacity}
+
+
+def estimate(experiment: Experiment, board: Board) -> dict:
+    """What a network needs and reaches on ``board``, as estimated.
+
+    The answer holds ``board``, ``part``; ``luts``, ``block_rams``, ``dsps`` and their ``capacity``; ``fits``, and where
+    it does not, ``exceeds``, the resources there is too little of, and ``largest``, the largest network of
+    its kind that does fit (see ``largest``); ``clock_mhz`` and what `speed.speed` tells.
+    """
+    needed = resources(experiment, board)
+    over = [name for name, number in needed.items() if number > board.capacity[name]]
+    answer = {"board": board.name, "part": board.part, "fits": not over, **needed,
+              "capacity": board.capacity, "clock_mhz": board.clock_mhz,
+              **speed(experiment, board)}
+    if over:
+        smaller = largest(experiment, board)
+        answer |= {"exceeds": over, "largest": smaller and describe(smaller)}
+    return answer
+
+
+def fits(experiment: Experiment, board: Board) -> bool:
+    return all(number <= board.capacity[name] for name, number in resources(experiment, board).items())
+
+
+def largest(experiment: Experiment, board: Board) -> Experiment | None:
+    """The network with the most hidden neurons, in the proportions of ``experiment``, and among these with the most
+    lanes, that is estimated to fit on ``board``; None if none does."""
+    hidden = max((layer.cols for layer in experiment.layers[:-1]), default=1)
+    for size in range(hidden, 0, -1):
+        for lanes in (1 << power for power in reversed(range(11))):
+            smaller = _scaled(experiment, size / hidden, lanes)
+            if smaller is not None and fits(smaller, board):
+                return smaller
+    return None
+
+
+def _scaled(experiment: Experiment, share: float, most_lanes: int) -> Experiment | None:
+    """``experiment`` with its hidden layers scaled and its lanes limited; None if it cannot be."""
+    document = experiment.model_dump()
+    for index, layer in enumerate(document["layers"]):
+        before = experiment.crossbars[index]
+        last = index == len(document["layers"]) - 1
+        layer["cols"] = layer["cols"] if last else max(1, round(share * layer["cols"]))
+        layer["lanes"] = max(d for d in divisors(layer["cols"]) if d <= min(most_lanes, before.lanes))
+        layer["adcs"] = None
+    try:
+        return parse(document, experiment.name)
+    except ConfigError:
+        return None
+
+
+def describe(experiment: Experiment) -> str:
+    """The sizes of a network, and its lanes."""
+    crossbars = experiment.crossbars
+    sizes = "-".join(map(str, (crossbars[0].inputs, *(g.cols for g in crossbars))))
+    return f"{sizes} with {' and '.join(str(g.lanes) for g in crossbars)} lanes"
+
+
+def check(experiment: Experiment, board: Board):
+    """``EstimateError`` in one line if a network is estimated not to fit on ``board``."""
+    answer = estimate(experiment, board)
+    if not answer["fits"]:
+        wanted = ", ".join(f"{answer[name]:,} of {board.capacity[name]:,} {name.replace('_', ' ')}"
+                           for name in answer["exceeds"])
+        remedy = f"; the largest that fits is about {answer['largest']}" if answer["largest"] else \
+            "; no network of this kind does"
+        raise EstimateError(f"{describe(experiment)} does not fit on {board.title}: it needs about {wanted}{remedy}")
+
+
+def weigh(rows: list[dict[str, float]], targets: list[float]) -> dict[str, float]:
+    """The weights, none negative, with which the sums of ``rows`` come closest to ``targets``, relatively."""
+    names = list(rows[0])
+    figures = np.array([[row[name] / target for name in names] for row, target in zip(rows, targets, strict=True)])
+    scales = np.maximum(figures.max(axis=0), 1e-12)
+    figures /= scales
+    weights, rest = np.zeros(len(names)), np.ones(len(targets))
+    squares = (figures**2).sum(axis=0) + 1e-12
+    for _ in range(20_000):  # one weight after the other, each at its best
+        for index in range(len(names)):
+            better = max(0.0, weights[index] + figures[:, index] @ rest / squares[index])
+            rest -= (better - weights[index]) * figures[:, index]
+            weights[index] = better
+    return {name: float(weight / scale) for name, weight, scale in zip(names, weights, scales, strict=True)}

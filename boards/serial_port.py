@@ -1,0 +1,39 @@
+"""A serial device as the port of a link."""
+
+import serial
+
+from ..contract.geometry import ConfigError
+from .link import SILENCE, LinkError
+
+
+class SerialPort:
+    """The serial device ``name``, for this program alone, at ``baud``.
+
+    Raises ``ConfigError`` if it cannot be opened; later ``LinkError`` if it goes away.
+    """
+
+    def __init__(self, name: str, baud: int):
+        self.name = name
+        try:
+            self._serial = serial.Serial(name, baud, timeout=SILENCE, exclusive=True)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+            raise ConfigError(f"cannot open the port {name}: {reason}") from None
+
+    def write(self, data: bytes):
+        try:
+            self._serial.write(data)
+        except OSError as error:
+            raise self._gone(error) from None
+
+    def read(self) -> bytes:
+        try:
+            return self._serial.read(max(1, self._serial.in_waiting))
+        except OSError as error:
+            raise self._gone(error) from None
+
+    def close(self):
+        self._serial.close()
+
+    def _gone(self, error: OSError) -> LinkError:
+        return LinkError(f"the port {self.name} is gone: {error}")

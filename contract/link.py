@@ -1,0 +1,97 @@
+"""The protocol between host and board: what `hw.link` and `boards.link` share, and what docs/link.md is made of."""
+
+import enum
+
+PROTOCOL_VERSION = 1
+
+FLAG = 0x7E
+"""Ends a frame."""
+ESCAPE = 0x7D
+"""Stands before a byte of content that is ``FLAG`` or ``ESCAPE``, which is then sent with ``TOGGLE`` exclusive-ored."""
+TOGGLE = 0x20
+CRC_POLYNOMIAL = 0xEDB88320
+"""CRC-32 of IEEE 802.3, least significant bit first; register starts as all ones and is sent inverted."""
+CRC_BYTES = 4
+CRC_RESIDUE = 0xDEBB20E3
+"""The register after a frame's content and its CRC."""
+
+SLOT = 256
+"""Bytes of a frame's content, CRC included, that a receiver has room for."""
+SLOTS = 4
+"""Frames in each direction that a board holds: the sender's window. A power of two, at most 128."""
+SEGMENT = 64
+"""Most beats of a segment."""
+MAX_STREAMS = 3
+"""Streams that a segment's header can name."""
+SOURCES, SINKS = ("command", "x", "state_in"), ("result", "state_out")
+"""The streams of a network, to it and from it, in the order of their numbers."""
+DIGEST_BYTES = 4
+"""Of `contract.geometry.design_digest`, little endian, in the answer to HELLO."""
+
+
+class ToBoard(enum.IntEnum):
+    """Kinds of frames that the host sends."""
+
+    HELLO = 1
+    """Opens the session with the bytes `a` (low) and `b`: unless it is open already, everything behind the link is
+    reset, and sequence numbers start at 0. Session 0 closes. Answered by HELLO."""
+    DATA = 2
+    """The frame number `a` of beats for the board's streams. Taken if it is the next one expected, else dropped;
+    answered by the status in either case. Acknowledges as ACK does."""
+    ACK = 3
+    """The host has every frame of beats before number `b`. Not answered."""
+    POLL = 4
+    """As ACK, and asks for the status, in which the token `a` comes back."""
+    RESEND = 5
+    """As POLL, and asks for the frames of beats from number `b` on, once more."""
+
+
+class ToHost(enum.IntEnum):
+    """Kinds of frames that the board sends; those from ``DATA`` on carry beats of the board's streams."""
+
+    HELLO = 1
+    """Answers HELLO: behind the header `version`, `slots`, and the digest of the design."""
+    STATUS = 2
+    """The header alone: sent when a frame was received or its beats delivered, and when the board falls idle."""
+    DATA = 4
+    """This plus the number of the stream: beats of it."""
+
+
+class Flag(enum.IntEnum):
+    """Bits of the last field of a header to the host."""
+
+    IDLE = 1
+    """Every beat received has been delivered, everything asked for done, every answer sent."""
+    TROUBLE = 2
+    """Since the header before, a frame was damaged, or not the one expected."""
+
+
+TO_BOARD_HEADER = ("kind", "a", "b")
+"""Fields, a byte each."""
+TO_HOST_HEADER = {
+    "kind": "see below",
+    "echo": "token of the last POLL or RESEND",
+    "expected": "number of the next DATA to be taken",
+    "delivered": "number of the oldest DATA whose beats have not all been delivered; room is made in that order",
+    "number": "of this frame of beats; otherwise, of the next one that will be sent",
+    "session_low": "low byte of the session, which is 0 after a reset of the board",
+    "session_high": "its other byte",
+    "flags": "see below",
+}
+"""Fields, a byte each, with their meanings. A board reads them out in this order while it sends, so a later one may be
+of a later moment; what a host concludes from them holds in spite of that."""
+FRAME_BYTES = len(TO_BOARD_HEADER) + 1 + CRC_BYTES + 1
+"""Bytes that a DATA frame to the board costs beside its segments: header, end of segments, CRC, flag."""
+PAYLOAD = SLOT - FRAME_BYTES + 1
+"""Most bytes of segments in a DATA frame to the board."""
+
+
+def beat_bytes(width: int) -> int:
+    """Bytes of a beat of ``width`` bits: little endian, the rest zero."""
+    return -(-width // 8)
+
+
+def segment_header(stream: int, beats: int) -> int:
+    """The byte in front of ``beats`` beats, 1 to ``SEGMENT``, of the stream number ``stream``. Never 0, which ends a
+    frame's segments."""
+    return stream + 1 << 6 | beats - 1

@@ -1,0 +1,137 @@
+"""A board in simulation: its complete design, compiled, behind a pseudo-terminal that is opened like a serial
+device."""
+
+import ctypes
+import errno
+import os
+import select
+import threading
+import tty
+from collections.abc import Callable
+from importlib import resources
+from random import Random
+
+from ..hw.linked_network import LinkedNetwork
+from ..hw.verilog import to_verilog
+from .compiled import build, declare
+from .runner import TOP
+
+_CHUNK = 4000
+"""Clocks between two looks at the terminal."""
+_SETTLE = 100
+"""Clocks for which nothing must happen before time stands still."""
+_BYTES = 1 << 16
+"""Most bytes that are moved at a time."""
+
+Fault = Callable[[bytes], bytes]
+"""What becomes of bytes on a line."""
+
+
+class SimulatedBoard:
+    """A board with ``component`` on it, running in a thread of its own from ``start`` to ``close``; ``port`` is the
+    name of the serial device that leads to it. Time stands still while nothing happens.
+
+    ``to_board`` and ``to_host`` are what becomes of the bytes on either line. Raises ``SimulatorError`` if Verilator
+    cannot be used, ``SimulationError`` if the design cannot be built.
+    """
+
+    def __init__(self, component: LinkedNetwork, to_board: Fault = bytes, to_host: Fault = bytes):
+        driver = resources.files(__package__).joinpath("board.cpp").read_text(encoding="utf-8")
+        handle, size = ctypes.c_void_p, ctypes.c_size_t
+        self._library = declare(build(to_verilog(component, TOP), driver), (
+            ("board_new", handle, [ctypes.c_uint]),
+            ("board_delete", None, [handle]),
+            ("board_reset", None, [handle]),
+            ("board_put", None, [handle, ctypes.c_char_p, size]),
+            ("board_take", size, [handle, ctypes.c_char_p, size]),
+            ("board_cycle", ctypes.c_uint64, [handle]),
+            ("board_run", ctypes.c_bool, [handle, ctypes.c_uint64, ctypes.c_uint64]),
+        ))
+        self.to_board, self.to_host = to_board, to_host
+        self._divisor = component.divisor
+        self._resets = 0
+        self._done = False
+        self.cycle = 0
+        """Clocks passed."""
+
+    def start(self) -> "SimulatedBoard":
+        """Power on."""
+        self._handle = self._library.board_new(self._divisor)
+        self._master, self._slave = os.openpty()
+        tty.setraw(self._slave)
+        os.set_blocking(self._master, False)
+        self.port = os.ttyname(self._slave)
+        self._wake, self._waker = os.pipe()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        return self
+
+    def close(self):
+        """Power off."""
+        self._done = True
+        os.write(self._waker, b"\0")
+        self._thread.join()
+        for descriptor in (self._master, self._slave, self._wake, self._waker):
+            os.close(descriptor)
+        self._library.board_delete(self._handle)
+
+    def __enter__(self) -> "SimulatedBoard":
+        return self.start()
+
+    def __exit__(self, *error):
+        self.close()
+
+    def reset(self):
+        """Press the reset button."""
+        self._resets += 1
+
+    def _run(self):
+        quiet, pending, resets = False, b"", 0
+        buffer = ctypes.create_string_buffer(_BYTES)
+        while not self._done:
+            readable, _, _ = select.select([self._master, self._wake], [self._master] if pending else [], [],
+                                           None if quiet and not pending else 0)
+            if self._master in readable:
+                data = self.to_board(os.read(self._master, _BYTES))
+                self._library.board_put(self._handle, data, len(data))
+                quiet = False
+            if self._resets != resets:
+                resets = self._resets
+                self._library.board_reset(self._handle)
+            if not quiet:
+                quiet = self._library.board_run(self._handle, _CHUNK, _SETTLE)
+                self.cycle = self._library.board_cycle(self._handle)
+                count = self._library.board_take(self._handle, buffer, _BYTES)
+                pending += self.to_host(ctypes.string_at(buffer, count))
+            if pending:
+                try:
+                    pending = pending[os.write(self._master, pending):]
+                except OSError as error:
+                    if error.errno != errno.EAGAIN:
+                        raise
+
+
+class Noise:
+    """A line that damages a fraction ``rate`` of its bytes: each is dropped, doubled, held back for a while or has a
+    bit flipped, drawn from ``random``."""
+
+    def __init__(self, random: Random, rate: float):
+        self._random, self._rate = random, rate
+        self._held = b""
+
+    def __call__(self, data: bytes) -> bytes:
+        random, result = self._random, bytearray(self._held)
+        self._held = b""
+        for place, byte in enumerate(data):
+            if random.random() >= self._rate:
+                result.append(byte)
+                continue
+            fault = random.randrange(4)
+            if fault == 0:
+                result += bytes([byte, byte])
+            elif fault == 1:
+                result.append(byte ^ 1 << random.randrange(8))
+            elif fault == 2:
+                self._held = data[place:]
+                break
+        return bytes(result)

@@ -1,0 +1,171 @@
+"""A board in Python, written from docs/link.md alone, that answers what it gets with the same beats; and faulty
+lines."""
+
+import zlib
+from collections import deque
+from random import Random
+
+from hypothesis import strategies as st
+
+SIZES_IN, SIZES_OUT = (2, 3, 5), (1, 5)
+"""Bytes of a beat of each stream."""
+DIGEST = 0x7E010203
+KINDS = ("drop", "flip", "double", "hold", "cut")
+
+
+def answers(stream: int, beat: bytes) -> list[tuple[int, bytes]]:
+    """What the machine behind the link answers a beat with: stream and beat."""
+    if stream == 0:
+        return [(0, beat[:1])]
+    return [(1, beat[:2].ljust(5, b"\x7d"))] if stream == 1 else [(1, beat)]
+
+
+class Line:
+    """Passes bytes on, with ``faults``: from a byte's number to kind and parameter."""
+
+    def __init__(self, faults: dict[int, tuple[str, int]]):
+        self._faults = dict(faults)
+        self._count = 0
+        self._held = b""
+
+    def __call__(self, data: bytes) -> bytes:
+        data, self._held = self._held + data, b""
+        result = bytearray()
+        for place, byte in enumerate(data):
+            kind, parameter = self._faults.pop(self._count, (None, 0))
+            if kind == "hold":
+                self._held = data[place:]
+                break
+            self._count += 1
+            if kind == "cut":  # a number of bytes is lost, as in a half frame
+                self._faults |= {self._count + more: ("drop", 0) for more in range(parameter)}
+            elif kind == "double":
+                result += bytes([byte, byte])
+            elif kind == "flip":
+                result.append(byte ^ 1 << parameter % 8)
+            elif kind is None:
+                result.append(byte)
+        return bytes(result)
+
+
+def faults(length: int = 4000) -> st.SearchStrategy[dict]:
+    """Faults among the first ``length`` bytes of a line."""
+    return st.dictionaries(st.integers(0, length), st.tuples(st.sampled_from(KINDS), st.integers(0, 255)), max_size=25)
+
+
+class ModelBoard:
+    """The port of a board that delivers and sends as much at a time as ``random`` has it."""
+
+    def __init__(self, random: Random, to_board: Line, to_host: Line, slots: int = 4):
+        self._random, self._lines, self._slots = random, (to_board, to_host), slots
+        self.delivered: list[tuple[int, bytes]] = []
+        self._input, self._output = b"", b""
+        self.reset()
+
+    def reset(self):
+        """Press the reset button."""
+        self._echo = self._trouble = 0
+        self._open(0)
+
+    def _open(self, session: int):
+        self._session = session
+        self._frames: deque[bytes] = deque()
+        self._expected = self._done = 0
+        self._beats: deque[tuple[int, bytes]] = deque()
+        self._sent: dict[int, tuple[int, bytes]] = {}
+        self._oldest = self._number = self._next = 0
+        self.delivered.clear()
+
+    def write(self, data: bytes):
+        *frames, self._input = (self._input + self._lines[0](data)).split(b"\x7e")
+        for content in filter(None, frames):
+            self._take(self._unescape(content))
+
+    def read(self) -> bytes:
+        for _ in range(self._random.randrange(3)):
+            self._deliver()
+        for _ in range(self._random.randrange(3)):
+            self._send()
+        count = self._random.choice((0, 1, 30, 5000))
+        chunk, self._output = self._output[:count], self._output[count:]
+        return self._lines[1](chunk)
+
+    @staticmethod
+    def _unescape(content: bytes) -> bytes:
+        result, escaped = bytearray(), False
+        for byte in content:
+            if byte != 0x7D:
+                result.append(byte ^ 0x20 if escaped else byte)
+            escaped = byte == 0x7D
+        return bytes(result)
+
+    def _take(self, content: bytes):
+        body, check = content[:-4], int.from_bytes(content[-4:], "little")
+        if len(content) > 256 or len(body) < 3 or zlib.crc32(body) != check:
+            self._trouble = 2
+            self._status(2)
+            return
+        kind, a, b = body[:3]
+        if kind == 1:
+            if self._session != a + 256 * b:
+                self._echo = self._trouble = 0
+                self._open(a + 256 * b)
+            self._status(1, bytes([1, self._slots]) + DIGEST.to_bytes(4, "little"))
+            return
+        if not self._session:
+            self._status(2)
+            return
+        while self._oldest != b and self._oldest != self._next:
+            del self._sent[self._oldest]
+            if self._number == self._oldest:
+                self._number = (self._number + 1) % 256
+            self._oldest = (self._oldest + 1) % 256
+        if kind == 2:
+            if a == self._expected and len(self._frames) < self._slots:
+                self._frames.append(body[3:])
+                self._expected = (self._expected + 1) % 256
+            else:
+                self._trouble = 2
+        if kind in (4, 5):
+            self._echo = a
+        if kind == 5:
+            self._number = self._oldest
+        if kind != 3:
+            self._status(2)
+
+    def _deliver(self):
+        if self._frames:
+            segments = self._frames.popleft()
+            self._done = (self._done + 1) % 256
+            while segments[0]:
+                stream, count = (segments[0] >> 6) - 1, (segments[0] & 63) + 1
+                size = SIZES_IN[stream]
+                beats, segments = segments[1:1 + count * size], segments[1 + count * size:]
+                for place in range(0, len(beats), size):
+                    beat = beats[place:place + size]
+                    self.delivered.append((stream, beat))
+                    self._beats += answers(stream, beat)
+            assert len(segments) == 1
+
+    def _send(self):
+        if self._beats and (self._next - self._oldest) % 256 < self._slots:
+            stream, beat = self._beats.popleft()
+            self._sent[self._next] = stream, beat
+            while self._beats and self._beats[0][0] == stream and len(self._sent[self._next][1]) < 240:
+                self._sent[self._next] = stream, self._sent[self._next][1] + self._beats.popleft()[1]
+            self._next = (self._next + 1) % 256
+        if self._number != self._next:
+            stream, beats = self._sent[self._number]
+            self._status(4 + stream, beats)
+            self._number = (self._number + 1) % 256
+        elif self._random.random() < 0.3:
+            self._status(2)
+
+    def _status(self, kind: int, payload: bytes = b""):
+        idle = not self._frames and not self._beats and self._number == self._next
+        content = bytes([kind, self._echo, self._expected, self._done, self._number, self._session % 256,
+                         self._session // 256, idle | self._trouble]) + payload
+        self._trouble = 0
+        content += zlib.crc32(content).to_bytes(4, "little")
+        escaped = b"".join(bytes([0x7D, byte ^ 0x20]) if byte in (0x7D, 0x7E) else bytes([byte]) for byte in content)
+        self._output += escaped + b"\x7e"

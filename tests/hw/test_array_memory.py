@@ -1,0 +1,61 @@
+"""The memory of an array: words, with one port and with two; crossbars with one port against their golden twins."""
+
+from random import Random
+
+import pytest
+from amaranth.hdl import Fragment, unsigned
+from amaranth.sim import Simulator
+from amaranth_boards.icebreaker import ICEBreakerPlatform
+from spinloom.config import parse
+from spinloom.hw.array_memory import ArrayMemory
+from spinloom.sim.tb_network import NetworkBench
+from spinloom.sim.testbench import Parameters
+
+
+@pytest.mark.parametrize("ports", [1, 2])
+@pytest.mark.parametrize("depth", [1, 5, 16])
+def test_reads_what_was_written(depth, ports):
+    random, memory = Random(depth), ArrayMemory(shape=unsigned(9), depth=depth, ports=ports)
+    words = [0] * depth
+
+    async def testbench(ctx):
+        for _ in range(200):
+            address, place, value, write = (random.randrange(depth), random.randrange(depth), random.randrange(512),
+                                            random.random() < 0.5)
+            ctx.set(memory.address, address)
+            ctx.set(memory.write_address, place)
+            ctx.set(memory.write_data, value)
+            ctx.set(memory.write, write)
+            expected = words[address]
+            if write:
+                words[place] = value
+            await ctx.tick()
+            if not (write and (ports == 1 or address == place)):
+                assert ctx.get(memory.data) == expected
+
+    simulator = Simulator(memory)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(testbench)
+    simulator.run()
+
+
+@pytest.mark.parametrize(("depth", "width", "number"), [(16384, 16, 1), (16384, 17, 2), (16385, 16, 2), (40000, 40, 9)])
+def test_large_memories_of_an_ice40_ultraplus(depth, width, number):
+    memory = ArrayMemory(shape=unsigned(width), depth=depth, ports=1)
+    parts = [part for part, *_ in Fragment.get(memory, ICEBreakerPlatform()).subfragments]
+    assert [part.type for part in parts] == ["SB_SPRAM256KA"] * number
+
+
+@pytest.mark.parametrize("rounding", ["threshold", "stochastic"])
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_one_port_changes_no_bit(lanes, rounding):
+    # A low threshold, so that scan and programmer contend for the port.
+    device = {"kind": "mtj", "curve": "tanh"} if rounding == "stochastic" else {"kind": "domain_wall"}
+    update = {"rounding": rounding} | ({"residual": "none"} if rounding == "stochastic" else {"threshold": 0.25})
+    layer = {"ports": 1, "chi_bits": 10, "chi_frac": 7, "bias": True}
+    experiment = parse({
+        "seed": lanes, "learning_rate_shifts": [3], "update": update, "input": {"count": 7}, "device": device,
+        "layers": [layer | {"cols": 6, "lanes": 2 * lanes, "weight_step": -2},
+                   layer | {"cols": 3, "lanes": lanes, "weight_step": -1, "z_bits": 8, "z_frac": 4}],
+    }, "single port")
+    NetworkBench(Parameters(experiment=experiment, seed=lanes, stall=0.25, samples=10)).simulate()
