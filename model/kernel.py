@@ -381,7 +381,7 @@ def _round(layer, lfsrs, tables, chi, first):
         segment, rest = place >> shift, (place & below) << CURVE_REST_BITS >> shift
         probability = base[segment] + (slope[segment] * rest >> CURVE_REST_BITS)
         k = min((magnitude >> shift) + ((np.int64(lfsr) & WORD_MASK) < probability), most)
-        chi[cell] = k << shift if value > 0 else -(k << shift)
+        chi[cell] = np.sign(value) * (k << shift)
     lfsrs[layer.index, ROUNDING] = lfsr
 
 

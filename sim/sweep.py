@@ -85,6 +85,7 @@ def _device(random: Random, kind: str) -> dict:
             given = curve is None or random.random() < 0.5
             return device | {
                 "states": states, "curve": curve, "pulse_bits": random.choice((None, 1, 4, 6)),
+                "thermal_stability": random.choice((60.0, 0.5)),  # the other may switch without a pulse
                 "up": figures(0, 1, states) if given else None, "down": figures(0, 1, states) if given else None}
 
 

@@ -328,7 +328,7 @@ class Crossbar:
         s = bits_of(self.threshold) - 1
         whole, f = abs(v) >> s, abs(v) % 2**s
         k = min(whole + (1 if w < self.chance(f) else 0), 2 ** (self.layer.chi_bits - 1 - s) - 1)
-        return k * 2**s if v >= 0 else -k * 2**s
+        return k * 2**s * ((v > 0) - (v < 0))
 
     def bound(self, cell):
         h = 0 if self.residual == "none" else self.threshold - 1
