@@ -208,10 +208,10 @@ class CrossbarController(wiring.Component):
         def count_visit():
             return counters.count.visited_rows.eq(fires)
 
-        # The one port of an array is taken where a slot writes back.
-        port_free = 1
+        # The one port of an array is taken where a slot writes back, of which a forward pass needs that of `g` only.
+        port_free, levels_free = 1, 1
         if geometry.ports == 1:
-            port_free = ~delay(m, slot.write, last_clock)
+            port_free, levels_free = ~delay(m, slot.write, last_clock), ~patched[-1]
 
         # The programmer goes first. A word is not read to be replaced before the last replacement is in the array.
         replaces, fetches, serves = Signal(), Signal(), Signal()
@@ -270,7 +270,7 @@ class CrossbarController(wiring.Component):
             with m.State("listen"):
                 closing = drive.last & (not geometry.bias)
                 m.d.comb += [
-                    self.x.ready.eq(~forward | (settled | passed & ~serves) & (~closing | adc_free)),
+                    self.x.ready.eq(~forward | (settled | passed & ~serves & levels_free) & (~closing | adc_free)),
                     slot.address.eq(drive.row),
                     slot.x.eq(drive.x),
                     slot.first.eq(fresh),
@@ -307,7 +307,7 @@ class CrossbarController(wiring.Component):
                         slot.x.eq(entry.x),
                         slot.first.eq(fresh),
                         slot.last.eq(closing),
-                        slot.forward.eq((~closing | adc_free) & ~serves),
+                        slot.forward.eq((~closing | adc_free) & ~serves & levels_free),
                     ]
                     with m.If(count == 0):
                         m.d.comb += slot.x.eq(0)

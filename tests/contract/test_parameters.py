@@ -1,13 +1,15 @@
 """The run-time parameters of a crossbar: which there are, their order, and that their widths hold their values."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from spinloom.config import parse
+from spinloom.contract.geometry import ConfigError
 from spinloom.contract.hashing import hash32
-from spinloom.contract.parameters import parameters
+from spinloom.contract.parameters import parameters, quotient_bits, replacements
 
 from .devices import device_documents
 
@@ -88,3 +90,37 @@ def test_cells_are_hashed_from_the_layer_and_the_seed():
              for index in (0, 1)]
     assert seeds[0] != seeds[1]
     assert geometry({"kind": "domain_wall"}).cell_seed == 0
+
+
+WALL = {"kind": "domain_wall", "sigma": 0.2, "variation": 0.1}
+
+
+@pytest.mark.parametrize(("device", "sections"), [
+    (WALL | {"sigma": 0.1, "offset": [-0.1, 0, 0, 0, 0.1], "stuck": 0.1}, {"seed": 9}),
+    (WALL, {"update": {"threshold": 0.9}, "write": {"margin": 0.5, "max_attempts": 2}}),
+])
+def test_what_differs_in_parameters_can_be_replaced(device, sections):
+    generated, wanted = geometry(WALL), geometry(device, **sections)
+    assert generated.device.g_bits == wanted.device.g_bits
+    assert replacements(generated, wanted) == parameters(wanted) != parameters(generated)
+
+
+@pytest.mark.parametrize(("device", "sections", "message"), [
+    (WALL | {"states": 4}, {}, "generated with states=5, which cannot be replaced by 4 while it runs"),
+    (WALL | {"variation": 0}, {}, "cell_seed, stuck, variation"),
+    (WALL, {"update": {"residual": "nominal"}}, "residual=verified, which cannot be replaced by nominal while it runs"),
+    (WALL, {"converters": {"read_noise": 1.0}}, "generated for other parameters, which differ in read_noise$"),
+    (WALL, {"update": {"threshold": 0.25}}, r"layers\[0\].threshold=1024: the machine can divide by \d+ or more$"),
+])
+def test_what_a_machine_cannot_become_is_refused(device, sections, message):
+    with pytest.raises(ConfigError, match=message):
+        replacements(geometry(WALL), geometry(device, **sections))
+
+
+def test_the_lowest_threshold_is_told():
+    generated, refused = geometry(WALL), geometry(WALL, update={"threshold": 2**-12})
+    with pytest.raises(ConfigError) as told:
+        replacements(generated, refused)
+    lowest = int(re.search(r"divide by (\d+) or more", str(told.value))[1])
+    assert quotient_bits(replace(generated, threshold=lowest)) == quotient_bits(generated)
+    assert quotient_bits(replace(generated, threshold=lowest - 1)) > quotient_bits(generated)
