@@ -76,6 +76,7 @@ class AccumulatorBench(Testbench):
         due: dict[int, list] = {}  # what the design must answer with, and by when
         operands: dict[int, dict] = {}
         touched: dict[int, int] = {}
+        taken: set[int] = set()  # clocks in which the one port of the memory writes
         queued: deque[dict] = deque()
         increments: list[int] = []
         left = 20 * self.parameters.samples
@@ -91,8 +92,10 @@ class AccumulatorBench(Testbench):
             if left and not queued and clock - touched.get(address, -visible) >= visible:
                 queued.extend(self.random_slots(address))
                 left -= 1
-            if queued and random.random() >= self.parameters.stall:
+            if queued and clock not in taken and random.random() >= self.parameters.stall:
                 slot = queued.popleft()
+                if slot["write"] and geometry.ports == 1:
+                    taken.add(clock + visible - 1)
             if slot is not self.blank and not slot["assemble"]:
                 address = slot["address"]
                 touched[address] = clock
