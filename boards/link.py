@@ -113,7 +113,7 @@ class Link:
     silent or is of another design, ``BoardResetError`` once the board has been reset.
     """
 
-    def __init__(self, port: Port, digest: bytes):
+    def __init__(self, port: Port, digest: int):
         self._port = port
         self._digest = digest
         self.received: Callable[[int, bytes], object] = lambda stream, beats: None
@@ -277,13 +277,13 @@ class Link:
             self._ask()
 
     def _greet(self, payload: bytes):
-        version, self._slots, digest = payload[0], payload[1], payload[2:]
+        version, self._slots, digest = payload[0], payload[1], int.from_bytes(payload[2:], "little")
         if version != PROTOCOL_VERSION:
             raise LinkError(f"the board speaks version {version} of the link's protocol, this program "
                             f"{PROTOCOL_VERSION}: build its bitstream again")
         if digest != self._digest:
-            raise LinkError(f"the board holds another design (digest {digest.hex()}, of this configuration "
-                            f"{self._digest.hex()}): build and load its bitstream")
+            raise LinkError(f"the board holds another design (digest {digest:08x}, of this configuration "
+                            f"{self._digest:08x}): build and load its bitstream")
         self._status = self._status._replace(session=self._session)
 
     def _ask(self):

@@ -15,9 +15,8 @@ from tqdm import tqdm
 
 from .. import runs
 from ..config import Experiment
-from ..contract.geometry import ConfigError
+from ..contract.geometry import ConfigError, design_digest
 from ..contract.hashing import sample_order
-from ..contract.link import design_digest
 from ..model import data
 from ..model.kernel import Kernel
 from ..model.network import Network
@@ -99,8 +98,10 @@ def run(experiment: Experiment, *, port: str | None = None, baud: int = BAUD, si
         except DifferenceError as error:
             accuracy, difference = None, str(error.difference)
         except LinkError as error:
-            raise type(error)(f"{error}; the state after {machine.proven.sample} of {total} samples is saved, "
-                              "continue with --resume") from None
+            if not machine.saved:
+                raise
+            raise LinkError(f"{error}; the state after {machine.proven.sample} of {total} samples is saved, "
+                            "continue with --resume") from None
         machine.link.close()
     proven, bytes_per_sample = machine.proven, machine.bytes_sent / max(1, machine.trained)
     answer = {
@@ -134,7 +135,7 @@ def _open(experiment: Experiment, port: str | None, baud: int, faults: float, pr
     with tqdm(bar_format="{desc}, {elapsed}", desc="building the simulated board", disable=not progress):
         board = SimulatedBoard(
             LinkedNetwork(geometries=experiment.crossbars, loss=experiment.loss, divisor=SIMULATED_DIVISOR),
-            to_board=Noise(Random(experiment.seed), faults), to_host=Noise(Random(experiment.seed + 1), faults))
+            Noise(Random(experiment.seed), faults), Noise(Random(experiment.seed + 1), faults))
     with board, closing(SerialPort(board.port, baud)) as line:
         yield line
 
@@ -150,10 +151,13 @@ class Machine:
         self.total = total
         self.path = path
         self.golden = Network(experiment)
+        self._kernel = Kernel(self.golden)
         self.proven = Proven(self.golden.state(), 0, 0)
         self.trained, self.seconds, self.bytes_sent = 0, 0.0, 0
         """Samples, and what they took."""
         self.resets = 0
+        self.saved = False
+        """Whether what is proven is in the checkpoint."""
         self._xs, self._test_xs = (data.drive(part.images, experiment.input.format) for part in dataset)
         self._labels, self._test_labels = dataset.train.labels.astype(np.int64), dataset.test.labels
 
@@ -171,7 +175,9 @@ class Machine:
                 self.link.open()
                 driver = NetworkDriver(LinkBench(self.link), self.experiment.crossbars, self.experiment.loss)
                 self.golden.load(self.proven.state)
+                complete(driver.configure(self.experiment.crossbars))  # another program may have replaced parameters
                 complete(driver.load(self.proven.state))
+                self._save()
                 self._train(driver, stop, progress)
                 return self._evaluate(driver, test_samples, stop, progress)
             except BoardResetError as error:
@@ -182,7 +188,7 @@ class Machine:
 
     def _train(self, driver: NetworkDriver, stop, progress: bool):
         """Train both from what is proven to the end."""
-        experiment, kernel, count = self.experiment, Kernel(self.golden), len(self._labels)
+        experiment, count = self.experiment, len(self._labels)
         now, saved = self.proven, time.monotonic()
         with tqdm(total=self.total, initial=now.sample, unit=" samples", desc="training on the board",
                   disable=not progress) as bar:
@@ -201,7 +207,7 @@ class Machine:
                 self.bytes_sent += self.link.bytes_sent - sent
                 self.trained += len(span)
 
-                expected = kernel.train_span(self._xs, self._labels, order, span, shift)
+                expected = self._kernel.train_span(self._xs, self._labels, order, span, shift)
                 for place, prediction in zip(span, expected.tolist(), strict=True):
                     expect("prediction", prediction, complete(driver.prediction()), sample=epoch * count + place)
                 correct = int((expected == self._labels[order[span.start:span.stop]]).sum())
@@ -220,7 +226,11 @@ class Machine:
         for layer in range(len(self.golden.crossbars)):
             expect_state(expected, actual, layer, f"layer{layer}_", sample=now.sample)
         self.proven = replace(now, state=actual)
-        write_checkpoint(self.path, self.experiment, actual, self.proven.position)
+        self._save()
+
+    def _save(self):
+        write_checkpoint(self.path, self.experiment, self.proven.state, self.proven.position)
+        self.saved = True
 
     def _evaluate(self, driver: NetworkDriver, test_samples: int | None, stop, progress: bool) -> float:
         """The accuracy on the test set, in percent."""

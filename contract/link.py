@@ -1,12 +1,6 @@
 """The protocol between host and board: what `hw.link` and `boards.link` share, and what docs/link.md is made of."""
 
 import enum
-import hashlib
-import json
-from dataclasses import asdict
-from importlib.metadata import version
-
-from .geometry import CrossbarGeometry, Loss
 
 PROTOCOL_VERSION = 1
 
@@ -31,15 +25,16 @@ MAX_STREAMS = 3
 """Streams that a segment's header can name."""
 SOURCES, SINKS = ("command", "x", "state_in"), ("result", "state_out")
 """The streams of a network, to it and from it, in the order of their numbers."""
-DIGEST_BYTES = 8
+DIGEST_BYTES = 4
+"""Of `contract.geometry.design_digest`, little endian, in the answer to HELLO."""
 
 
 class ToBoard(enum.IntEnum):
     """Kinds of frames that the host sends."""
 
     HELLO = 1
-    """Opens the session `b a`: unless it is open already, everything behind the link is reset, and sequence numbers
-    start at 0. Session 0 closes. Answered by HELLO."""
+    """Opens the session with the bytes `a` (low) and `b`: unless it is open already, everything behind the link is
+    reset, and sequence numbers start at 0. Session 0 closes. Answered by HELLO."""
     DATA = 2
     """The frame number `a` of beats for the board's streams. Taken if it is the next one expected, else dropped;
     answered by the status in either case. Acknowledges as ACK does."""
@@ -79,8 +74,8 @@ TO_HOST_HEADER = {
     "expected": "number of the next DATA to be taken",
     "delivered": "number of the oldest DATA whose beats have not all been delivered; room is made in that order",
     "number": "of this frame of beats; otherwise, of the next one that will be sent",
-    "session_low": "session, 0 after a reset of the board",
-    "session_high": "",
+    "session_low": "low byte of the session, which is 0 after a reset of the board",
+    "session_high": "its other byte",
     "flags": "see below",
 }
 """Fields, a byte each, with their meanings. A board reads them out in this order while it sends, so a later one may be
@@ -100,10 +95,3 @@ def segment_header(stream: int, beats: int) -> int:
     """The byte in front of ``beats`` beats, 1 to ``SEGMENT``, of the stream number ``stream``. Never 0, which ends a
     frame's segments."""
     return stream + 1 << 6 | beats - 1
-
-
-def design_digest(geometries: tuple[CrossbarGeometry, ...], loss: Loss) -> bytes:
-    """``DIGEST_BYTES`` bytes that tell the hardware of a network from that of any other."""
-    document = [version("spinloom"), [asdict(geometry) for geometry in geometries], loss]
-    text = json.dumps(document, sort_keys=True, default=lambda array: array.tolist())
-    return hashlib.sha256(text.encode()).digest()[:DIGEST_BYTES]

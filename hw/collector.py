@@ -16,7 +16,7 @@ class Collector(wiring.Component):
     Frames are numbered from 0, modulo 256. One is closed when it is full, when a beat of another stream comes, or with
     ``flush`` as soon as no beat is waiting. When all slots are taken, the streams wait.
 
-    A clock a byte and one a beat. Cost: ``slots * SLOT`` bytes of memory; a register for the widest beat.
+    A clock a byte and one a beat. Cost: ``slots * SLOT`` bytes of memory.
     """
 
     def __init__(self, *, streams: dict, slots: int):
@@ -77,9 +77,12 @@ class Collector(wiring.Component):
         ports = [getattr(self, name) for name in self.streams]
         sizes = [beat_bytes(Shape.cast(shape).width) for shape in self.streams.values()]
         beat = Signal(8 * max(sizes))
-        left = Signal(range(max(sizes) + 1))
+        place, taken = Signal(range(max(sizes))), Signal()
         valid = Cat(port.valid for port in ports)
-        m.d.comb += write.data.eq(beat[:8])
+        m.d.comb += write.data.eq(beat.word_select(place, 8))
+        for index, (port, size) in enumerate(zip(ports, sizes, strict=True)):
+            with m.If(current == index):
+                m.d.comb += [beat.eq(port.payload), port.ready.eq(taken & (place == size - 1))]
         with m.FSM() as fsm:
             with m.State("gather"):
                 close = Signal()
@@ -88,16 +91,17 @@ class Collector(wiring.Component):
                     first = ~valid[:index].any() & (length == 0) & ((filling - oldest)[:8] != self.slots)
                     more = (length != 0) & (current == index) & (length < SLOT - size)
                     with m.If(port.valid & (first | more)):
-                        m.d.comb += [port.ready.eq(1), close.eq(0)]
-                        m.d.sync += [current.eq(index), beat.eq(port.payload), left.eq(size)]
+                        m.d.comb += close.eq(0)
+                        m.d.sync += current.eq(index)
                         m.next = "store"
                 with m.If(close):
                     m.d.sync += [filling.eq(filling + 1), length.eq(0), streams[slot].eq(current),
                                  lengths[slot].eq(length)]
             with m.State("store"):
-                m.d.comb += write.en.eq(1)
-                m.d.sync += [beat.eq(beat[8:]), length.eq(length + 1), left.eq(left - 1)]
-                with m.If(left == 1):
+                m.d.comb += [taken.eq(1), write.en.eq(1)]
+                m.d.sync += [length.eq(length + 1), place.eq(place + 1)]
+                with m.If(Cat(port.ready for port in ports).any()):
+                    m.d.sync += place.eq(0)
                     m.next = "gather"
         m.d.comb += self.idle.eq(fsm.ongoing("gather") & (length == 0) & ~valid.any() & ~self.available)
         return m

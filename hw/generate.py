@@ -113,7 +113,7 @@ def describe(experiment: Experiment, network: Network) -> dict:
         "ports": list(_ports(network)),
         "streams": [_describe_stream(name, member) for name, member in streams.items()],
         "operations": {kind.__name__: [{"name": item.name, "value": item.value, "meaning": meaning}
-                                       for item, meaning in _documented(kind)]
+                                       for item, meaning in documented(kind)]
                        for shape in shapes for kind in _enumerations(shape)},
         "protocol": list(PROTOCOL),
         "state_words": [_state_words(geometry) for geometry in experiment.crossbars],
@@ -176,7 +176,7 @@ def _enumerations(shape) -> Iterator[enum.EnumMeta]:
             yield from _enumerations(field.shape)
 
 
-def _documented(kind: enum.EnumMeta) -> list[tuple]:
+def documented(kind: enum.EnumMeta) -> list[tuple]:
     """The items of an enumeration, each with the docstring that follows it in the source."""
     texts = dict(re.findall(r'^ +(\w+) = \d+\n +"""(.*?)"""', inspect.getsource(kind), re.MULTILINE | re.DOTALL))
     return [(item, re.sub(r"\s+", " ", texts[item.name]).replace("``", "`")) for item in kind]

@@ -36,15 +36,14 @@ class Link(wiring.Component):
     next one are dropped, which the host is told. Answers to a HELLO carry ``digest``. ``restart`` is high for a clock
     when another session is opened or closed: it resets what is behind the link.
 
-    Cost: ``2 * slots * SLOT`` bytes of memory; about 500 LUTs and 350 flip-flops with the streams of a network.
-    Raises ``ValueError`` if ``slots`` is not a power of two up to 128 or ``digest`` is not ``DIGEST_BYTES`` long.
+    Cost: ``2 * slots * SLOT`` bytes of memory; on an iCE40, with the streams of `digits-dw5`, 673 LUTs, 393 flip-flops
+    and 4 block RAMs.
+    Raises ``ValueError`` if ``slots`` is not a power of two up to 128.
     """
 
-    def __init__(self, *, sources: dict, sinks: dict, digest: bytes, slots: int = SLOTS):
+    def __init__(self, *, sources: dict, sinks: dict, digest: int, slots: int = SLOTS):
         if slots not in [1 << bits for bits in range(8)]:
             raise ValueError(f"slots={slots}: must be a power of two, at most 128")
-        if len(digest) != DIGEST_BYTES:
-            raise ValueError(f"digest={digest.hex()}: must have {DIGEST_BYTES} bytes")
         self.sources, self.sinks = sources, sinks
         self.digest = digest
         self.slots = slots
@@ -93,8 +92,10 @@ class Link(wiring.Component):
         # Sending: the frame's kind and number are those of its start.
         kind, number, length = Signal(8), Signal(8), Signal(8)
         place = Signal(range(SLOT))
+        field = Signal(8)  # read out, as what it is read from may change while it is sent
         fields |= {"kind": kind, "number": number}
-        greeting = Array(Const(byte, 8) for byte in bytes([PROTOCOL_VERSION, self.slots]) + self.digest)
+        greeting = bytes([PROTOCOL_VERSION, self.slots]) + self.digest.to_bytes(DIGEST_BYTES, "little")
+        greeting = Array(Const(byte, 8) for byte in greeting)
         m.d.comb += [collector.read_number.eq(number), collector.place.eq(place)]
         with m.FSM():
             with m.State("wait"):
@@ -111,15 +112,21 @@ class Link(wiring.Component):
                     m.d.sync += [status.eq(0), kind.eq(ToHost.STATUS)]
                     m.next = "header"
             with m.State("header"):
+                m.d.sync += field.eq(Array(fields.values())[place[:3]])
+                with m.If(place == len(fields) - 1):
+                    m.d.sync += trouble.eq(0)
+                m.next = "field"
+            with m.State("field"):
                 m.d.comb += [
-                    framer.i.payload.byte.eq(Array(fields.values())[place[:3]]),
+                    framer.i.payload.byte.eq(field),
                     framer.i.payload.last.eq((place == len(fields) - 1) & (length == 0)),
                     framer.i.valid.eq(1),
                 ]
                 with m.If(framer.i.ready):
                     m.d.sync += place.eq(place + 1)
+                    m.next = "header"
                     with m.If(place == len(fields) - 1):
-                        m.d.sync += [place.eq(0), trouble.eq(0)]
+                        m.d.sync += place.eq(0)
                         m.next = "fetch"
                         with m.If(length == 0):
                             m.next = "wait"
@@ -132,7 +139,7 @@ class Link(wiring.Component):
                     framer.i.valid.eq(1),
                 ]
                 with m.If(kind == ToHost.HELLO):
-                    m.d.comb += framer.i.payload.byte.eq(greeting[place[:4]])
+                    m.d.comb += framer.i.payload.byte.eq(greeting[place[:3]])
                 with m.If(framer.i.ready):
                     m.d.sync += place.eq(place + 1)
                     m.next = "fetch"

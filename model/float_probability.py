@@ -17,6 +17,7 @@ _POINTS = 1 << 16
 """Points of the device's curve between which it is interpolated."""
 
 
+@train.one_thread()
 def accuracy(experiment: Experiment, dataset: data.Dataset, seen: Callable[[int], None] = lambda count: None) -> float:
     """Test accuracy in percent of ``experiment``, which has a ``host`` and rounds stochastically, with the same
     network, gradients and optimiser, but increments and probabilities in floating point. ``seen`` is told the samples

@@ -28,7 +28,7 @@ CHUNK_SECONDS = 0.2
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Keep PyTorch to one thread: the operations of one sample are too small to be shared."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -38,7 +38,7 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-@_one_thread()
+@one_thread()
 def run(experiment: Experiment | None, *, data_dir: str | Path | None = None, out: str | Path | None = None,
         resume: str | Path | None = None, samples: int | None = None, baseline: bool = True,
         progress: bool = True, device: str = "cpu", kernel: bool = True) -> dict:

@@ -47,7 +47,7 @@ class SimulatedBoard:
             ("board_cycle", ctypes.c_uint64, [handle]),
             ("board_run", ctypes.c_bool, [handle, ctypes.c_uint64, ctypes.c_uint64]),
         ))
-        self._faults = to_board, to_host
+        self.to_board, self.to_host = to_board, to_host
         self._divisor = component.divisor
         self._resets = 0
         self._done = False
@@ -88,12 +88,11 @@ class SimulatedBoard:
     def _run(self):
         quiet, pending, resets = False, b"", 0
         buffer = ctypes.create_string_buffer(_BYTES)
-        to_board, to_host = self._faults
         while not self._done:
             readable, _, _ = select.select([self._master, self._wake], [self._master] if pending else [], [],
                                            None if quiet and not pending else 0)
             if self._master in readable:
-                data = to_board(os.read(self._master, _BYTES))
+                data = self.to_board(os.read(self._master, _BYTES))
                 self._library.board_put(self._handle, data, len(data))
                 quiet = False
             if self._resets != resets:
@@ -103,7 +102,7 @@ class SimulatedBoard:
                 quiet = self._library.board_run(self._handle, _CHUNK, _SETTLE)
                 self.cycle = self._library.board_cycle(self._handle)
                 count = self._library.board_take(self._handle, buffer, _BYTES)
-                pending += to_host(ctypes.string_at(buffer, count))
+                pending += self.to_host(ctypes.string_at(buffer, count))
             if pending:
                 try:
                     pending = pending[os.write(self._master, pending):]

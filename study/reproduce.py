@@ -84,18 +84,28 @@ def _run(experiment: Experiment, folder: Path, data_dir, progress: bool, **optio
 def _compare(experiment: Experiment, folder: Path, data_dir, progress: bool) -> dict[str, list[float]]:
     """The accuracies of machine and floating-point simulation, a seed each."""
     machine, floating = [], []
-    dataset = data.load(experiment, data_dir)
     for seed in range(experiment.seed, experiment.seed + SEEDS):
         seeded = _with(experiment, seed=seed)
-        place = folder / f"seed{seed}"
-        if seed == experiment.seed:
-            machine.append(_run(seeded, folder, data_dir, progress)["test_accuracy"])
-        else:
-            machine.append(_run(seeded, place, data_dir, progress, baseline=False)["test_accuracy"])
-        with tqdm(total=experiment.epochs * len(dataset.train.labels), unit=" samples", unit_scale=True,
-                  desc=f"floating-point probabilities, seed {seed}", disable=not progress) as bar:
-            floating.append(round(float_probability.accuracy(seeded, dataset, bar.update), 3))
+        place = folder if seed == experiment.seed else folder / f"seed{seed}"
+        machine.append(_run(seeded, place, data_dir, progress, baseline=place == folder)["test_accuracy"])
+        floating.append(_float_probability(seeded, place / "float_probability.json", data_dir, progress))
     return {"machine": machine, "floating_point": floating}
+
+
+def _float_probability(experiment: Experiment, file: Path, data_dir, progress: bool) -> float:
+    """The accuracy of the simulation in floating point: from ``file``, if it is that of the same experiment."""
+    described = experiment.model_dump(mode="json")
+    if file.exists():
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        if kept["experiment"] == described:
+            return kept["test_accuracy"]
+    dataset = data.load(experiment, data_dir)
+    with tqdm(total=experiment.epochs * len(dataset.train.labels), unit=" samples", unit_scale=True,
+              desc=f"floating-point probabilities, seed {experiment.seed}", disable=not progress) as bar:
+        accuracy = round(float_probability.accuracy(experiment, dataset, bar.update), 3)
+    document = json.dumps({"experiment": described, "test_accuracy": accuracy}, indent=2)
+    replace(file, lambda stream: stream.write(document.encode()))
+    return accuracy
 
 
 def _row(experiment: Experiment, result: dict, folder: Path) -> dict:

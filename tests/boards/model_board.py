@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 SIZES_IN, SIZES_OUT = (2, 3, 5), (1, 5)
 """Bytes of a beat of each stream."""
-DIGEST = b"\1\2\3\4\5\6\7\x7e"
+DIGEST = 0x7E010203
 KINDS = ("drop", "flip", "double", "hold", "cut")
 
 
@@ -110,7 +110,7 @@ class ModelBoard:
             if self._session != a + 256 * b:
                 self._echo = self._trouble = 0
                 self._open(a + 256 * b)
-            self._status(1, bytes([1, self._slots]) + DIGEST)
+            self._status(1, bytes([1, self._slots]) + DIGEST.to_bytes(4, "little"))
             return
         if not self._session:
             self._status(2)

@@ -62,6 +62,11 @@ def test_what_has_run_is_not_run_again(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(train, "run", None)
         assert reproduce.run(("small-dw",), out=tmp_path, epochs=1, progress=False) == first
+    hosted = reproduce.run(("small-gxnor",), out=tmp_path, epochs=1, progress=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "run", None)
+        patch.setattr(reproduce.float_probability, "accuracy", None)
+        assert reproduce.run(("small-gxnor",), out=tmp_path, epochs=1, progress=False) == hosted
     changed = reproduce.run(("small-dw",), out=tmp_path, epochs=2, progress=False)
     assert changed["rows"][0]["epochs"] == 2
 

@@ -1,0 +1,90 @@
+"""docs/link.md, made of the tables that both ends of the link use: ``python -m spinloom.boards.link_document``."""
+
+from pathlib import Path
+
+from ..contract import link
+from ..hw.generate import documented
+from ..runs import replace
+
+PATH = Path(__file__).parent.parent / "docs" / "link.md"
+
+
+def document() -> str:
+    """The text of docs/link.md."""
+    flag, escape = f"0x{link.FLAG:02X}", f"0x{link.ESCAPE:02X}"
+    return f"""\
+# The link between host and board
+
+Protocol version {link.PROTOCOL_VERSION}. This file is written by `python -m spinloom.boards.link_document` from
+`contract/link.py`, whose tables the hardware (`hw/link.py`) and the host (`boards/link.py`) are built from.
+
+The link carries the beats of a network's streams over a serial line: 8 data bits, no parity, one stop bit, in both
+directions at once, without handshake lines. The line keeps the order of bytes but may lose, damage or add some. Every
+beat is delivered once and in order nevertheless. The board has no timers: it answers, and the host notices and asks
+for whatever gets lost.
+
+## Frames
+
+A frame is its content, the CRC-32 of the content (that of zlib, {link.CRC_BYTES} bytes, little endian), and the byte
+{flag}. Where content or CRC contain {flag} or {escape}, the byte {escape} and the byte exclusive-ored with
+0x{link.TOGGLE:02X} are sent in its place. Content and CRC have at most {link.SLOT} bytes. A frame that is damaged,
+too long or shorter than a header is dropped; an empty one means nothing.
+
+Numbers of frames, in either direction, count frames of beats from 0, modulo 256.
+
+### To the board
+
+Header: {", ".join(f"`{name}`" for name in link.TO_BOARD_HEADER)}, a byte each.
+
+{_table(("kind", "code", "meaning"), [(item.name, item.value, text) for item, text in documented(link.ToBoard)])}
+
+Anything but HELLO is answered with STATUS while no session is open, and does nothing. DATA carries segments, one
+after the other, and a byte 0 behind the last one. A segment is a byte, `64 * (stream + 1) + beats - 1`, and up to
+{link.SEGMENT} beats of that stream:
+
+{_table(("stream", "number"), [(f"`{name}`", number) for number, name in enumerate(link.SOURCES)])}
+
+A beat is as many bytes as its bits need, little endian, the rest zero. Beats are delivered in the order in which they
+were sent, over all streams: one that its stream does not take holds up those behind it. So a sample's command comes
+before its drive, and LOAD before its words.
+
+### To the host
+
+Header, a byte each:
+
+{_table(("field", "content"), [(f"`{name}`", text) for name, text in link.TO_HOST_HEADER.items()])}
+
+{_table(("kind", "code", "meaning"), [(item.name, item.value, text) for item, text in documented(link.ToHost)])}
+
+{_table(("stream", "kind"), [(f"`{name}`", link.ToHost.DATA + number) for number, name in enumerate(link.SINKS)])}
+
+{_table(("flag", "bit", "meaning"),
+        [(item.name, item.value.bit_length() - 1, text) for item, text in documented(link.Flag)])}
+
+## What a host does
+
+1. It opens a session under a number drawn at random, and repeats HELLO until it is answered. It refuses a board of
+   another version or digest.
+2. It has at most `slots` (of HELLO's answer; {link.SLOTS} unless the bitstream was built otherwise) DATA frames in
+   front of the board, counted from `delivered`, and keeps those not yet `expected` by the board.
+3. Whenever the board reports TROUBLE, a frame is damaged, or nothing is heard for a while, it asks with POLL and a
+   new token. When the token comes back, whatever was sent before POLL has been taken or is lost: if `expected` is
+   behind what was next then, it sends all frames again from `expected` on.
+4. When `number` is ahead of the next frame of beats that it waits for, it asks with RESEND instead.
+5. When `session` is not its own, the board was reset, and what it had been given is gone: `spinloom run` opens
+   another session, loads the last state that it has compared, and repeats the samples since.
+
+## What it costs
+
+A training sample with `n` inputs that are not zero costs a segment with the command and one beat a row on `x`; a
+frame has {link.FRAME_BYTES} bytes beside up to {link.PAYLOAD} of segments. `boards.link.link_bytes_per_sample` adds
+it up. The line carries a tenth of its baud rate in bytes a second.
+"""
+
+
+def _table(header: tuple, rows: list[tuple]) -> str:
+    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in (header, ("---",) * len(header), *rows))
+
+
+if __name__ == "__main__":
+    replace(PATH, lambda file: file.write(document().encode()))
