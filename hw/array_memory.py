@@ -44,7 +44,7 @@ class ArrayMemory(wiring.Component):
         if self.ports == 1 and isinstance(platform, LatticeICE40Platform) and platform.device == "iCE40UP5K":
             self._single_port_rams(m)
             return m
-        m.submodules.memory = memory = Memory(shape=self.shape, depth=self.depth, init=[], attrs=BLOCK_RAM)
+        m.submodules.words = memory = Memory(shape=self.shape, depth=self.depth, init=[], attrs=BLOCK_RAM)
         write, read = memory.write_port(), memory.read_port()
         m.d.comb += [
             read.addr.eq(self.address),

@@ -74,7 +74,7 @@ def test_network():
     report = synth.synthesise(experiment, "generic", steps.append)
     blocks = {block["block"]: block for block in report["blocks"]}
     for array in ("conductance", "accumulator"):
-        assert blocks[f"crossbar_0.{array}"]["block_rams"] == 1
+        assert blocks[f"crossbar_0.{array}.memory"]["block_rams"] == 1
         assert blocks[f"crossbar_0.{array}"]["dsps"] == 2
     assert steps
     assert {"luts", "flip_flops", "block_rams", "dsps", "tool_versions"} <= set(report)
