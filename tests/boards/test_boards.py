@@ -96,7 +96,7 @@ def test_block_rams_of_a_memory(board, depth, width, number):
 
 
 def test_single_port_rams_where_the_part_has_them():
-    memory = Memory(784 * 5, 32, ports=1)
+    memory = Memory(784 * 5, 32, "array", ports=1)
     assert single_port_rams(find("icebreaker"), memory) == 2
     assert block_rams(find("icebreaker"), memory) == 0
     assert single_port_rams(find("ulx3s"), memory) == 0
