@@ -1,5 +1,6 @@
-"""``python -m spinloom.boards.accuracy``: the estimate beside what was built, as a table and as docs/boards.png."""
+"""``python -m spinloom.boards.accuracy``: the estimate beside what was built, as docs/boards.md shows it."""
 
+import re
 from pathlib import Path
 
 import click
@@ -10,7 +11,8 @@ from .calibrate import experiment
 from .catalogue import BOARDS, find
 from .estimate import calibration, describe, resources
 
-PICTURE = Path(__file__).parent.parent / "docs" / "boards.png"
+PAGE = Path(__file__).parent.parent / "docs" / "boards.md"
+PICTURE = PAGE.with_suffix(".png")
 COMPARED = {"luts": "LUTs", "block_rams": "block RAMs"}
 
 
@@ -58,6 +60,11 @@ def draw(file, entries: list[dict]):
 @click.command(help=__doc__)
 def main():
     entries = rows()
+    text, number = re.subn(r"^\| board \| network \|.*\n(\|.*\n)*", lambda _: table(entries) + "\n",
+                           PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    if number != 1:
+        raise click.ClickException(f"{PAGE}: has {number} tables of designs, not one")
+    replace(PAGE, lambda file: file.write(text.encode()))
     replace(PICTURE, lambda file: draw(file, entries))
     click.echo(table(entries))
 

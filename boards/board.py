@@ -60,7 +60,7 @@ class BoardTop(Elaboratable):
         m.submodules.component = self.component
         if self.board.clock is not None:
             self.board.clock(m, platform)
-        uart = platform.request("uart", dir={"rx": "-", "tx": "-"})
+        uart = platform.request("uart", dir="-")
         m.submodules.rx = rx = io.Buffer("i", uart.rx)
         m.submodules.tx = tx = io.Buffer("o", uart.tx)
         m.submodules.synchroniser = FFSynchronizer(rx.i, self.component.rx, init=1)

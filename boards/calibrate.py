@@ -71,11 +71,12 @@ def known() -> list[dict]:
     return json.loads(CALIBRATION.read_text(encoding="utf-8"))["designs"] if CALIBRATION.is_file() else []
 
 
-def save(built: dict):
-    """Put a design into ``calibration.json``, and the weights that follow from all of them."""
-    designs = [design for design in known() if (design["design"], design["board"]) != (built["design"], built["board"])]
+def save(*built: dict):
+    """Put designs into ``calibration.json``, and the weights that follow from all that are there."""
+    new = {(design["design"], design["board"]) for design in built}
+    designs = [design for design in known() if (design["design"], design["board"]) not in new]
     order = {(board, name): (place, index) for place, board in enumerate(BOARDS) for index, name in enumerate(DESIGNS)}
-    designs = sorted([*designs, built], key=lambda design: order[design["board"], design["design"]])
+    designs = sorted([*designs, *built], key=lambda design: order[design["board"], design["design"]])
     weights = {}
     for board in BOARDS.values():
         mine = [design for design in designs if design["board"] == board.name]
@@ -101,6 +102,7 @@ def main(boards, placed, again):
                 save(build(name, board, pack_only=index >= placed))
             except SynthesisError as error:
                 raise click.ClickException(f"{name} on {board.name}: {error}") from None
+    save()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from functools import cache
 from math import ceil, prod
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -36,8 +36,14 @@ BLOCK_RAMS = {
 """Widths of a block RAM by its depth, with one port to read and one to write."""
 DSP_BITS = {"ecp5": 18, "ice40": 16, "gowin": 18}
 """Width of a DSP's factors."""
-LEAST_BITS = {"ecp5": 2048, "ice40": 160, "gowin": 2048}
-"""A memory of no more bits than this is put into LUTs and flip-flops instead."""
+LEAST_FACTOR = {"ecp5": 2, "ice40": 2, "gowin": 4}
+"""Width of the narrowest factor for which a DSP is used."""
+LEAST_BITS = {
+    "ecp5": {"array": 0, "table": 2048, "tables": 2048, "buffer": 1024},
+    "ice40": {"array": 0, "table": 60, "tables": 2048, "buffer": 160},
+    "gowin": {"array": 0, "table": 2048, "tables": 2048, "buffer": 1024},
+}
+"""A memory of no more bits than this, by its kind, is put into LUTs and flip-flops instead."""
 
 
 class EstimateError(RuntimeError):
@@ -45,12 +51,13 @@ class EstimateError(RuntimeError):
 
 
 class Memory(NamedTuple):
-    """A memory: ``array`` where it is one of a crossbar's, which are in block RAM however small they are."""
-
     depth: int
     width: int
+    kind: Literal["array", "table", "tables", "buffer"] = "buffer"
+    """Of a crossbar's cells; of constants, with one port to read or with several; or another one."""
     ports: int = 2
-    array: bool = False
+    reads: int = 1
+    """Ports to read."""
 
 
 def memories(experiment: Experiment) -> list[Memory]:
@@ -59,8 +66,8 @@ def memories(experiment: Experiment) -> list[Memory]:
     for geometry in experiment.crossbars:
         words = geometry.rows * geometry.folds
         found += [
-            Memory(words, geometry.lanes * level_layout(geometry).size, geometry.ports, array=True),
-            Memory(words, geometry.lanes * geometry.chi_bits, geometry.ports, array=True),
+            Memory(words, geometry.lanes * level_layout(geometry).size, "array", geometry.ports),
+            Memory(words, geometry.lanes * geometry.chi_bits, "array", geometry.ports),
             Memory(geometry.inputs, drive_layout(geometry).size - 1),
             Memory(geometry.folds, geometry.lanes * geometry.delta_bits if geometry.folds > 1 else 0),
             Memory(DEPTH, address_bits(geometry) + geometry.lanes + ceil(geometry.lanes / 16)),
@@ -70,15 +77,16 @@ def memories(experiment: Experiment) -> list[Memory]:
         if geometry.source is not None:
             found.append(Memory(2 * (5 + tree_latency(geometry.lanes)), row_error_layout(geometry).size))
         if geometry.device.kernel != "switching":
-            found.append(Memory(1 << NORMAL_INDEX_BITS, NORMAL_BITS))
+            found.append(Memory(1 << NORMAL_INDEX_BITS, NORMAL_BITS, "table"))
+            found.append(Memory(len(geometry.device.mean), geometry.device.g_bits + SIGMA_BITS, "table"))
         if geometry.read_noise:
-            found += [Memory(1 << NORMAL_INDEX_BITS, NORMAL_BITS)] * geometry.adcs
+            found += [Memory(1 << NORMAL_INDEX_BITS, NORMAL_BITS, "table")] * geometry.adcs
     for source, target in zip(experiment.crossbars, experiment.crossbars[1:], strict=False):
         if target.source == "sigmoid":
-            found += [Memory(1 << source.z_bits, target.x.bits + DERIVATIVE_BITS + 1)] * source.adcs
+            found += [Memory(1 << source.z_bits, target.x.bits + DERIVATIVE_BITS + 1, "table")] * source.adcs
     if experiment.loss == "cross_entropy":
         last = experiment.crossbars[-1]
-        found.append(Memory(1 << last.z_bits, last.delta_frac))
+        found.append(Memory(1 << last.z_bits, last.delta_frac, "tables" if last.adcs > 1 else "table", reads=last.adcs))
     return found
 
 
@@ -103,7 +111,7 @@ def split_multipliers(experiment: Experiment, board: Board) -> tuple[int, int]:
     width, free, soft = DSP_BITS[board.family], board.capacity["dsps"], 0
     for a, b in sorted(multipliers(experiment), key=prod, reverse=True):
         number = ceil(a / width) * ceil(b / width)
-        if number <= free:
+        if min(a, b) >= LEAST_FACTOR[board.family] and number <= free:
             free -= number
         else:
             soft += a * b
@@ -131,12 +139,13 @@ def block_rams(board: Board, memory: Memory) -> int:
     """Block RAMs of a memory: the fewest in any of their shapes."""
     if _is_small(board, memory) or single_port_rams(board, memory):
         return 0
-    return min(ceil(memory.depth / depth) * ceil(memory.width / width)
-               for depth, width in BLOCK_RAMS[board.family].items())
+    copies = memory.reads if board.family == "ice40" else ceil(memory.reads / 2)  # two ports to read, or one
+    return copies * min(ceil(memory.depth / depth) * ceil(memory.width / width)
+                        for depth, width in BLOCK_RAMS[board.family].items())
 
 
 def _is_small(board: Board, memory: Memory) -> bool:
-    return memory.depth * memory.width <= LEAST_BITS[board.family] and not memory.array
+    return memory.depth * memory.width <= LEAST_BITS[board.family][memory.kind]
 
 
 def single_port_rams(board: Board, memory: Memory) -> int:
