@@ -123,7 +123,7 @@ def test_synth(monkeypatch, spinloom, small):
     (["generate", "digits-dw5"], ["--out"]),
     (["cosim", "digits-dw5", "--simulator", "modelsim"], ["modelsim", "icarus", "verilator"]),
     (["cosim", "digits-dw5", "--samples", "0"], ["samples=0"]),
-    (["synth", "digits-dw5", "--target", "spartan"], ["spartan", "ice40, ecp5, generic"]),
+    (["synth", "digits-dw5", "--target", "spartan"], ["spartan", "ice40, ecp5, gowin, generic"]),
 ])
 def test_bad_input_ends_in_one_line(spinloom, arguments, texts, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
