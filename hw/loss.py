@@ -17,9 +17,10 @@ class LossUnit(wiring.Component):
     with one ``result`` (the first of the largest columns), and, if ``sample.train``, with the errors ``d`` of every
     group, ascending, ``last`` on the final one.
 
-    Throughput: one group a cycle. Latency: ``latency`` cycles from a group to its ``d``, and one more from the last
-    group to ``result``. Cost: ``2 * adcs`` comparators, and a ROM of ``2**z_bits`` words of ``delta_frac`` bits, read
-    ``adcs`` times a cycle (``cross_entropy``), or ``2 * adcs`` adders and shifters by a constant (``squared_hinge``).
+    Throughput: one group a cycle. Latency: ``latency`` cycles from a group to its ``d``, and as many and one for each
+    factor of 2 in ``adcs`` from the last group to ``result``. Cost: ``2 * adcs`` comparators, and a ROM of
+    ``2**z_bits`` words of ``delta_frac`` bits, read ``adcs`` times a cycle (``cross_entropy``), or ``2 * adcs`` adders
+    and shifters by a constant (``squared_hinge``).
 
     Raises ``ValueError`` for a loss it does not know.
 
@@ -80,39 +81,42 @@ class LossUnit(wiring.Component):
             ]
         errors = list(getattr(self, f"_{self._loss}")(m, self.z.p.z, targets, group.targets, proceed))
 
-        # Another clock later: its errors, and its largest column.
+        # Another clock later: its errors.
         d, result = self.d.p, self.result.p
-        candidate = data.StructLayout({"z": z_shape, "col": col_shape})
-        largest, best = Signal(candidate), Signal(candidate)
-        compared, first, last, label = Signal(), Signal(), Signal(), Signal(col_shape)
-        columns = [Signal(candidate, name=f"column_{place}") for place in range(adcs)]
-        for place, column in enumerate(columns):
-            m.d.comb += [column.z.eq(group.z[place]), column.col.eq(group.col + place)]
-        while len(columns) > 1:
-            columns = [_larger(m, *columns[place:place + 2]) for place in range(0, len(columns), 2)]
         with m.If(self.d.ready):
             m.d.sync += self.d.valid.eq(0)
         with m.If(proceed):
-            m.d.sync += [
-                d.col.eq(group.col), d.last.eq(group.last), self.d.valid.eq(present & group.train),
-                *(d.delta[place].eq(error) for place, error in enumerate(errors)),
-                largest.eq(columns[0]),
-                compared.eq(present), first.eq(group.col == 0), last.eq(group.last), label.eq(group.label),
-            ]
+            m.d.sync += [d.col.eq(group.col), d.last.eq(group.last), self.d.valid.eq(present & group.train),
+                         *(d.delta[place].eq(error) for place, error in enumerate(errors))]
 
-        # And another: the largest so far, and the answer.
-        leader, larger = Signal(candidate), _larger(m, best, largest)
+        # Meanwhile: its largest column, with a register behind each comparison.
+        candidate = data.StructLayout({"z": z_shape, "col": col_shape})
+        tag = data.StructLayout({"present": 1, "first": 1, "last": 1, "label": col_shape})
+        columns, compared = [Signal(candidate, name=f"column_{place}") for place in range(adcs)], Signal(tag)
+        for place, column in enumerate(columns):
+            m.d.comb += [column.z.eq(group.z[place]), column.col.eq(group.col + place)]
+        m.d.comb += [compared.present.eq(present), compared.first.eq(group.col == 0), compared.last.eq(group.last),
+                     compared.label.eq(group.label)]
+        while len(columns) > 1:
+            larger = [_larger(m, *columns[place:place + 2]) for place in range(0, len(columns), 2)]
+            following = [Signal.like(value, name="following") for value in (*larger, compared)]
+            with m.If(proceed):
+                m.d.sync += [after.eq(before) for before, after in zip((*larger, compared), following, strict=True)]
+            *columns, compared = following
+
+        # Then: the largest so far, and the answer.
+        largest, best, leader = columns[0], Signal(candidate), Signal(candidate)
         m.d.comb += [
-            leader.eq(Mux(first, largest, larger)),
+            leader.eq(Mux(compared.first | (largest.z > best.z), largest, best)),
             proceed.eq((self.d.ready | ~self.d.valid) &
-                       (self.result.ready | ~self.result.valid | ~(compared & last))),
+                       (self.result.ready | ~self.result.valid | ~(compared.present & compared.last))),
         ]
         with m.If(self.result.ready):
             m.d.sync += self.result.valid.eq(0)
-        with m.If(proceed & compared):
+        with m.If(proceed & compared.present):
             m.d.sync += best.eq(leader)
-            with m.If(last):
-                m.d.sync += [result.prediction.eq(leader.col), result.correct.eq(leader.col == label),
+            with m.If(compared.last):
+                m.d.sync += [result.prediction.eq(leader.col), result.correct.eq(leader.col == compared.label),
                              self.result.valid.eq(1)]
         return m
 

@@ -15,8 +15,8 @@ from spinloom.sim.testbench import Parameters
 
 RULES = [(kind, residual) for kind in KINDS for residual in ("verified", "nominal")] + [("mtj", "none")]
 """Every kind of device with every rule of update that it can have."""
-CONFIGURATIONS = 4
-"""Of each."""
+CONFIGURATIONS = range(1, 4)
+"""Of each: the first three in a row among which every option occurs."""
 
 
 def configuration(kind: str, residual: str, number: int) -> Experiment:
@@ -26,11 +26,11 @@ def configuration(kind: str, residual: str, number: int) -> Experiment:
                 if (experiment := random_experiment(random, number % 3 + 1, kind)).update.residual == residual)
 
 
-@pytest.mark.parametrize("number", range(CONFIGURATIONS))
+@pytest.mark.parametrize("number", CONFIGURATIONS)
 @pytest.mark.parametrize(("kind", "residual"), RULES)
 def test_golden_model_and_rtl_agree(kind, residual, number):
-    NetworkBench(Parameters(experiment=configuration(kind, residual, number), seed=number, stall=number % 4 * 0.25,
-                            samples=15)).simulate()
+    NetworkBench(Parameters(experiment=configuration(kind, residual, number), seed=number, stall=number % 3 * 0.3,
+                            samples=12)).simulate()
 
 
 OPTIONS = {
@@ -47,7 +47,7 @@ OPTIONS = {
 def test_every_option_occurs_with_every_kernel():
     occur = {}
     for kind, residual in RULES:
-        for number in range(CONFIGURATIONS):
+        for number in CONFIGURATIONS:
             experiment = configuration(kind, residual, number)
             device = experiment.device_tables
             for name, option in OPTIONS.items():
