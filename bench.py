@@ -73,7 +73,7 @@ class Plan:
 
 FULL = Plan(preset="mnist-dw5", rounds=5, round_seconds=1.0, warm_up=10_000, lanes=(250, 50, 25), steady=10_000,
             samples=300, simulator_samples={"amaranth": 20, "icarus": 20, "verilator": 400, "compiled": 400},
-            sizes=(128, 256, 512, 1024), size_lanes=32)
+            sizes=(128, 256, 512, 1024, 2048), size_lanes=32)
 QUICK = Plan(preset="digits-dw5", rounds=3, round_seconds=0.15, warm_up=1000, lanes=(32, 8), steady=1000, samples=200,
              simulator_samples={"amaranth": 4, "verilator": 100, "compiled": 100}, sizes=(32,), size_lanes=8)
 
@@ -445,6 +445,7 @@ def report(answer: dict) -> str:
                              f"{_ratio(answer['training'], row['trainer'], row['batch']):.2f}"))
     cycles = [(row["lanes"], place, part["pretrained"], part["samples"], f"{part['cycles'] / part['samples']:.1f}",
                f"{part['bound_cycles'] / part['samples']:.1f}", f"{part['cycles'] / part['bound_cycles']:.3f}",
+               f"{part['cycles'] / part['read_cycles']:.3f}",
                *_rates(part)[:2])
               for row in answer["cycles"] for place, part in (("start", row["start"]), ("steady", row["steady"]))]
     simulators = [(SIMULATORS[row["simulator"]], row["preset"],
@@ -475,7 +476,8 @@ compile, once on a machine, and {start_up['kernel_seconds']:.2f} s from then on.
 
 Cycles of the RTL, and the bound of its memories; lanes are those of the first crossbar:
 
-{_table(("lanes", "state", "trained before", "samples", "cycles/sample", "bound", "ratio", "cycles/s", "samples/s"),
+{_table(("lanes", "state", "trained before", "samples", "cycles/sample", "bound", "of bound", "of reads", "cycles/s",
+         "samples/s"),
         cycles)}
 Simulators, in steady state:
 

@@ -188,7 +188,8 @@ def epoch(config, samples, data_dir, out, resume):
     if answer["bit_exact"]:
         rows |= {
             "training accuracy": f"{answer['training_accuracy']:.2f} %",
-            "cycles a sample": f"{answer['cycles_per_sample']:.1f}, {answer['cycles_vs_bound']:.3f} times the bound",
+            "cycles a sample": f"{answer['cycles_per_sample']:.1f}, {answer['cycles_vs_bound']:.3f} times the bound, "
+                               f"{answer['cycles_vs_reads']:.3f} times the reads",
             "simulated": f"{answer['simulated_cycles_per_second']:,.0f} cycles/s, "
                          f"{answer['rtl_samples_per_second']:,.0f} samples/s",
             "digest of the state": answer["digest"],
@@ -386,6 +387,7 @@ def bench(quick, data_dir, out):
 
 @cli.command("run")
 @_config
+@_device
 @click.option("--port", metavar="DEVICE", help="Serial device that the board hangs on, such as /dev/ttyUSB0.")
 @click.option("--simulate", is_flag=True, help="Simulate the board, behind a pseudo-terminal.")
 @click.option("--baud", type=int, default=3_000_000, show_default=True, metavar="N", help="Bits a second.")
@@ -397,14 +399,17 @@ def bench(quick, data_dir, out):
 @click.option("--out", metavar="DIR", help="Folder for checkpoint and result; default runs/NAME-board.")
 @click.option("--resume", is_flag=True, help="Continue the interrupted run in that folder.")
 @_answers
-def run_on_board(config, epochs, **options):
-    """Train and evaluate on a board, and compare every bit with the golden model."""
-    experiment = _override(load(config), epochs=epochs)
+def run_on_board(config, device, epochs, **options):
+    """Train and evaluate on a board, and compare every bit with the golden model.
+
+    The board holds the bitstream of CONFIG, which serves another DEVICE of the same kind.
+    """
+    built, experiment = load(config), _override(load(config, device), epochs=epochs)
     from .boards import run as backend
     from .runs import InterruptedRunError
 
     try:
-        answer = backend.run(experiment, progress=True, **options)
+        answer = backend.run(experiment, built=built, progress=True, **options)
     except InterruptedRunError as error:
         raise _InterruptedError(str(error)) from None
     rows = {"bit-exact": "yes" if answer["bit_exact"] else "NO", "samples": f"{answer['samples']:,}"}

@@ -15,8 +15,9 @@ from tqdm import tqdm
 
 from .. import runs
 from ..config import Experiment
-from ..contract.geometry import ConfigError, design_digest
+from ..contract.geometry import ConfigError
 from ..contract.hashing import sample_order
+from ..contract.parameters import design_digest, replacements
 from ..model import data
 from ..model.kernel import Kernel
 from ..model.network import Network
@@ -55,13 +56,16 @@ class Proven:
         return {"sample": self.sample, "correct": self.correct}
 
 
-def run(experiment: Experiment, *, port: str | None = None, baud: int = BAUD, simulate: bool = False,
-        faults: float = 0.0, samples: int | None = None, test_samples: int | None = None,
+def run(experiment: Experiment, *, built: Experiment | None = None, port: str | None = None, baud: int = BAUD,
+        simulate: bool = False, faults: float = 0.0, samples: int | None = None, test_samples: int | None = None,
         data_dir: str | Path | None = None, out: str | Path | None = None, resume: bool = False,
         progress: bool = False) -> dict:
     """Train ``experiment`` on the board at the serial device ``port``, or on a simulated one, for its epochs or the
     first ``samples`` samples of them; compare every prediction and, at checkpoints and at the end, the complete state
     with the golden model; then classify the test set, or the first ``test_samples`` of it, on the board.
+
+    The board was ``built`` for ``experiment``, unless told otherwise: for one that differs from it in the parameters
+    that are replaced at run time (`contract.parameters`), such as another device of the same kind.
 
     A board that is reset on the way gets the last state that was compared, and the samples since once more. On the
     lines of a simulated one, the fraction ``faults`` of all bytes is damaged.
@@ -83,6 +87,9 @@ def run(experiment: Experiment, *, port: str | None = None, baud: int = BAUD, si
             raise ConfigError(f"{name}={value}: must be at least 1")
     if not 0 <= faults < 1 or faults and not simulate:
         raise ConfigError(f"faults={faults}: a fraction, of a simulated board's bytes")
+    built = built or experiment
+    for generated, wanted in zip(built.crossbars, experiment.crossbars, strict=True):
+        replacements(generated, wanted)  # says what cannot be replaced
     dataset = data.load(experiment, data_dir)
     total = min(samples or experiment.epochs * len(dataset.train.labels), experiment.epochs * len(dataset.train.labels))
     folder = Path(out) if out is not None else Path("runs") / f"{experiment.name}-board"
@@ -90,8 +97,8 @@ def run(experiment: Experiment, *, port: str | None = None, baud: int = BAUD, si
     if resume:
         machine.resume()
     create(folder)
-    with _open(experiment, port, baud, faults, progress) as line, deferred_stop() as stop:
-        machine.link = Link(line, design_digest(experiment.crossbars, experiment.loss))
+    with _open(built, port, baud, faults, progress) as line, deferred_stop() as stop:
+        machine.link = Link(line, design_digest(built.crossbars, built.loss))
         try:
             accuracy = machine.run(test_samples, stop, progress)
             difference = None
@@ -121,7 +128,7 @@ def run(experiment: Experiment, *, port: str | None = None, baud: int = BAUD, si
 
 
 @contextmanager
-def _open(experiment: Experiment, port: str | None, baud: int, faults: float, progress: bool) -> Iterator[Port]:
+def _open(built: Experiment, port: str | None, baud: int, faults: float, progress: bool) -> Iterator[Port]:
     """The line to the board: simulated if ``port`` is None, and then with ``faults``."""
     if port is not None:
         with closing(SerialPort(port, baud)) as line:
@@ -134,8 +141,8 @@ def _open(experiment: Experiment, port: str | None, baud: int, faults: float, pr
     toolchain.require("verilator")
     with tqdm(bar_format="{desc}, {elapsed}", desc="building the simulated board", disable=not progress):
         board = SimulatedBoard(
-            LinkedNetwork(geometries=experiment.crossbars, loss=experiment.loss, divisor=SIMULATED_DIVISOR),
-            Noise(Random(experiment.seed), faults), Noise(Random(experiment.seed + 1), faults))
+            LinkedNetwork(geometries=built.crossbars, loss=built.loss, divisor=SIMULATED_DIVISOR),
+            Noise(Random(built.seed), faults), Noise(Random(built.seed + 1), faults))
     with board, closing(SerialPort(board.port, baud)) as line:
         yield line
 

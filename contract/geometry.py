@@ -6,9 +6,7 @@ A ``CrossbarGeometry`` holds integers only and is all that `model.crossbar.Cross
 weight of ``2**weight_step``.
 """
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 from .device import DeviceTables
@@ -261,9 +259,3 @@ class CrossbarGeometry:
     def residual_shift(self) -> int:
         """Left shift from sub-levels to units of the residual."""
         return self.chi_frac - self.device.sub_bits
-
-
-def design_digest(geometries: tuple[CrossbarGeometry, ...], loss: Loss) -> int:
-    """32 bits that tell designs apart: equal for equal geometries, device tables and loss."""
-    text = json.dumps([[asdict(geometry) for geometry in geometries], loss], sort_keys=True)
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")

@@ -26,7 +26,7 @@ MAX_STREAMS = 3
 SOURCES, SINKS = ("command", "x", "state_in"), ("result", "state_out")
 """The streams of a network, to it and from it, in the order of their numbers."""
 DIGEST_BYTES = 4
-"""Of `contract.geometry.design_digest`, little endian, in the answer to HELLO."""
+"""Of `contract.parameters.design_digest`, little endian, in the answer to HELLO."""
 
 
 class ToBoard(enum.IntEnum):

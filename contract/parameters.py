@@ -5,11 +5,18 @@ A machine is generated with the values of its configuration. ``CONFIGURE`` repla
 of ``parameters``. Learning rates come with each command; initial states and LFSRs are loaded.
 """
 
-from dataclasses import fields, replace
+import hashlib
+import json
+from dataclasses import asdict, fields, replace
 from typing import NamedTuple
 
 from .device import PROBABILITY_BITS, SIGMA_BITS
-from .geometry import ConfigError, CrossbarGeometry
+from .geometry import ConfigError, CrossbarGeometry, Loss
+
+REPLACED = ("margin", "max_attempts", "cell_seed", "read_noise", "index", "init_states")
+DEVICE_REPLACED = ("mean", "sigma", "probability", "variation", "stuck", "refresh_high", "refresh_low", "curve")
+"""Fields of a geometry and of its device that parameters and loaded states replace; and the threshold, where rounding
+is by threshold."""
 
 
 class Parameter(NamedTuple):
@@ -61,11 +68,8 @@ def replacements(generated: CrossbarGeometry, wanted: CrossbarGeometry) -> tuple
     differ in more than that, or if the threshold is so low that the largest residual would ask for a number of levels
     with more bits than the machine was generated for."""
     kept = replace(
-        generated, threshold=wanted.threshold if generated.rounding == "threshold" else generated.threshold,
-        margin=wanted.margin, max_attempts=wanted.max_attempts, cell_seed=wanted.cell_seed,
-        read_noise=wanted.read_noise, index=wanted.index, init_states=wanted.init_states,
-        device=replace(generated.device, **{name: getattr(wanted.device, name) for name in (
-            "mean", "sigma", "probability", "variation", "stuck", "refresh_high", "refresh_low", "curve")}))
+        generated, **{name: getattr(wanted, name) for name in _replaced(generated)},
+        device=replace(generated.device, **{name: getattr(wanted.device, name) for name in DEVICE_REPLACED}))
     for before, after in ((kept, wanted), (kept.device, wanted.device)):
         for field in fields(after):
             given, asked = getattr(before, field.name), getattr(after, field.name)
@@ -82,6 +86,24 @@ def replacements(generated: CrossbarGeometry, wanted: CrossbarGeometry) -> tuple
         raise ConfigError(f"layers[{wanted.index}].threshold={wanted.threshold}: the machine can divide by "
                           f"{lowest} or more")
     return words
+
+
+def _replaced(geometry: CrossbarGeometry) -> tuple[str, ...]:
+    return (*REPLACED, "threshold") if geometry.rounding == "threshold" else REPLACED
+
+
+def design_digest(geometries: tuple[CrossbarGeometry, ...], loss: Loss) -> int:
+    """32 bits that tell designs apart: equal where each machine can become the other by its parameters."""
+    designs = []
+    for geometry in geometries:
+        design = asdict(geometry)
+        for name in _replaced(geometry):
+            del design[name]
+        for name in DEVICE_REPLACED:
+            del design["device"][name]
+        designs.append([design, quotient_bits(geometry), [(word.name, word.bits) for word in parameters(geometry)]])
+    text = json.dumps([designs, loss], sort_keys=True)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
 
 
 def quotient_bits(geometry: CrossbarGeometry) -> int:

@@ -7,7 +7,8 @@ from amaranth.hdl import ClockDomain, ClockSignal, Module, ResetInserter, ResetS
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..contract.geometry import CrossbarGeometry, Loss, design_digest
+from ..contract.geometry import CrossbarGeometry, Loss
+from ..contract.parameters import design_digest
 from .axi_lite import AxiLiteRegisters, AxiLiteSignature
 from .axi_stream import AxiStreamSignature, StreamInput, StreamOutput, packet_layout
 from .network import Network
@@ -69,7 +70,7 @@ def register_table(geometries: tuple[CrossbarGeometry, ...], loss: Loss) -> tupl
                  value={"major": major, "minor": minor, "patch": patch}, meaning="version of Spinloom"),
         Register(offset=0x08, name="digest", access=Access.CONSTANT, layout=struct(digest=word),
                  value={"digest": design_digest(geometries, loss)},
-                 meaning="tells designs apart: geometry, device tables and loss"),
+                 meaning="tells designs apart, but for what CONFIGURE replaces"),
         Register(offset=0x0C, name="layers", access=Access.CONSTANT, layout=struct(layers=word),
                  value={"layers": len(geometries)}, meaning="layers"),
         Register(offset=0x10, name="status", access=Access.READ,

@@ -4,8 +4,9 @@ from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..contract.geometry import CrossbarGeometry, Loss, design_digest
+from ..contract.geometry import CrossbarGeometry, Loss
 from ..contract.link import SINKS, SLOTS, SOURCES
+from ..contract.parameters import design_digest
 from .link import Link
 from .network import Network
 from .uart import UartReceiver, UartTransmitter

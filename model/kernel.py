@@ -516,7 +516,7 @@ def _train(layers, state, row_reads, tables, scratch, xs, labels, chosen, learni
             active[index], needed[index] = _activate(layer, x[index], y[index], rows[index], drive16, drive32)
             counters[index, FORWARDS] += 1
             counters[index, FORWARD_ROWS] += active[index]
-            row_reads[index] += needed[index]
+            row_reads[0, index] += needed[index]
             if layer.read_noise:
                 _read_noise(layer, state.lfsrs, tables, noise)
             if layer.narrow_sum:
@@ -537,7 +537,7 @@ def _train(layers, state, row_reads, tables, scratch, xs, labels, chosen, learni
             shift = layer.update_shift + learning_rate_shift
             if not d[:layer.cols].any():
                 break
-            row_reads[index] += needed[index]
+            row_reads[1, index] += needed[index]
             if index > 0:
                 counters[index, BACKWARD_ROWS] += _backward(layer, g, y[index], d, d_before, some)
             counters[index, UPDATE_ROWS] += active[index]

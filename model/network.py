@@ -24,15 +24,23 @@ class Network:
         """The arrays of all crossbars by name, each in one vector, layer by layer, row-major."""
         self.neurons = [Neuron(before, after, device) for before, after in pairwise(geometries)]
         self.loss = Loss(experiment.loss, geometries[-1], device)
-        self.row_reads = [0] * len(geometries)
-        """Rows that training has had to read, a crossbar: those with a drive or a derivative, and the bias, once
-        forward and, where there is an error, once more backward."""
+        self.row_reads = [[0] * len(geometries), [0] * len(geometries)]
+        """Rows that training has had to read, a number a crossbar: those with a drive or a derivative, and the bias,
+        forward, and then those of them that were read once more backward, as there was an error."""
 
     @property
     def bound_cycles(self) -> int:
-        """Fewest cycles in which the RTL can have trained so far: every row is read in a cycle a fold."""
-        return sum(reads * crossbar.geometry.folds
-                   for reads, crossbar in zip(self.row_reads, self.crossbars, strict=True))
+        """Cycles in which a crossbar's memory passes over all these rows twice, forward and backward, a row in a cycle
+        a fold: what the RTL is measured by."""
+        return 2 * self._cycles(self.row_reads[0])
+
+    @property
+    def read_cycles(self) -> int:
+        """Of these, the cycles for rows that had to be read: without an error there is no second pass."""
+        return sum(map(self._cycles, self.row_reads))
+
+    def _cycles(self, rows: list[int]) -> int:
+        return sum(count * crossbar.geometry.folds for count, crossbar in zip(rows, self.crossbars, strict=True))
 
     def train(self, x: torch.Tensor, label: int, learning_rate_shift: int, program: bool = True) -> int:
         """Train on one sample, ``x`` int64 (inputs,), at the learning rate ``2**-learning_rate_shift``.
@@ -51,7 +59,8 @@ class Network:
         for layer in reversed(range(len(self.crossbars))):
             crossbar, x, y = self.crossbars[layer], drives[layer], derivatives[layer]
             active = int((x | y).count_nonzero()) + crossbar.geometry.bias
-            self.row_reads[layer] += active * (1 + bool(d.any()))
+            self.row_reads[0][layer] += active
+            self.row_reads[1][layer] += active * bool(d.any())
             e = crossbar.backward(d, y != 0) if layer else None
             crossbar.update(x, d, learning_rate_shift, program)
             if layer:

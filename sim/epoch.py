@@ -48,7 +48,8 @@ def run(experiment: Experiment, *, data_dir: str | Path | None = None, out: str 
     ``out`` (default ``runs/<name>-epoch``) takes the checkpoint, from which ``resume`` continues to the same bits, in
     the end the state, ``state.npz``, and ``epoch.json``, the answer: ``bit_exact``, ``samples``, ``training_accuracy``,
     ``digest`` (of the final state, None unless bit-exact), ``first_difference``, ``cycles_per_sample``,
-    ``bound_cycles_per_sample``, ``cycles_vs_bound``, ``simulated_cycles_per_second`` and ``rtl_samples_per_second``.
+    ``bound_cycles_per_sample``, ``cycles_vs_bound``, ``cycles_vs_reads`` (see `model.network.Network`),
+    ``simulated_cycles_per_second`` and ``rtl_samples_per_second``.
 
     Raises ``InterruptedRunError`` after Ctrl-C or SIGTERM; ``ConfigError``, ``SimulatorError`` or ``SimulationError``
     in one line if it cannot be run.
@@ -63,7 +64,7 @@ def run(experiment: Experiment, *, data_dir: str | Path | None = None, out: str 
     folder = Path(out) if out is not None else Path("runs") / f"{experiment.name}-epoch"
     path = folder / "checkpoint.npz"
     golden = Network(experiment)
-    position = {"sample": 0, "correct": 0, "cycles": 0, "bound_cycles": 0}
+    position = {"sample": 0, "correct": 0, "cycles": 0, "bound_cycles": 0, "read_cycles": 0}
     if resume:
         position = read_checkpoint(path, golden, experiment, len(order), list(position))
     create(folder)
@@ -88,6 +89,7 @@ def run(experiment: Experiment, *, data_dir: str | Path | None = None, out: str 
         "cycles_per_sample": position["cycles"] / max(1, trained),
         "bound_cycles_per_sample": position["bound_cycles"] / max(1, trained),
         "cycles_vs_bound": position["cycles"] / max(1, position["bound_cycles"]),
+        "cycles_vs_reads": position["cycles"] / max(1, position["read_cycles"]),
         "simulated_cycles_per_second": timing.get("cycles_per_second"),
         "rtl_samples_per_second": timing.get("samples_per_second"), "out": str(folder),
     }
@@ -104,7 +106,7 @@ def _train(experiment: Experiment, bench: CompiledBench, golden: Network, xs: to
     driver = NetworkDriver(bench, experiment.crossbars, experiment.loss)
     complete(driver.load(golden.state()))
     shift, batch = experiment.learning_rate_shift(0), experiment.batch
-    bound, first = position["bound_cycles"], position["sample"]
+    bound, reads, first = position["bound_cycles"], position["read_cycles"], position["sample"]
     cycles, seconds, saved = 0, 0.0, time.monotonic()
     with deferred_stop() as stop:
         while (done := position["sample"]) < len(order):
@@ -123,7 +125,8 @@ def _train(experiment: Experiment, bench: CompiledBench, golden: Network, xs: to
             for sample, prediction in zip(span, expected.tolist(), strict=True):
                 expect("prediction", prediction, complete(driver.prediction()), sample=sample)
             position["correct"] += int((expected == labels[order[span.start:span.stop]]).sum())
-            position |= {"sample": span.stop, "bound_cycles": bound + golden.bound_cycles}
+            position |= {"sample": span.stop, "bound_cycles": bound + golden.bound_cycles,
+                         "read_cycles": reads + golden.read_cycles}
             bar.update(len(span))
 
             now = time.monotonic()

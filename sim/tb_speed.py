@@ -28,9 +28,10 @@ async def measure(bench: Bench | CompiledBench, experiment: Experiment, xs: torc
     ``pretrained``, ascending, of samples that the golden model has trained on before. They are those of the first epoch
     on ``xs`` (n, inputs) and ``labels`` (n,).
 
-    Returns, for each, ``pretrained``, ``samples``, ``cycles``, ``bound_cycles``, ``seconds`` and ``cpu_seconds``: of
-    training alone, samples queued in advance. ``DifferenceError`` at the first prediction, or the first place in the
-    final states, in which golden model and design differ.
+    Returns, for each, ``pretrained``, ``samples``, ``cycles``, ``bound_cycles`` and ``read_cycles`` (see
+    `model.network.Network`), ``seconds`` and ``cpu_seconds``: of training alone, samples queued in advance.
+    ``DifferenceError`` at the first prediction, or the first place in the final states, in which golden model and
+    design differ.
     """
     golden = GoldenNetwork(experiment)
     kernel = Kernel(golden)
@@ -41,7 +42,7 @@ async def measure(bench: Bench | CompiledBench, experiment: Experiment, xs: torc
         kernel.train_span(xs, labels, order, range(trained, start), shift)
         trained = start + samples
         await driver.load(golden.state())
-        cycle, bound = bench.cycle, golden.bound_cycles
+        cycle, bound, reads = bench.cycle, golden.bound_cycles, golden.read_cycles
         wall, cpu = time.perf_counter(), time.process_time()
         for sample in order[start:trained]:
             driver.submit(xs[sample].numpy(), int(labels[sample]), shift)
@@ -55,7 +56,8 @@ async def measure(bench: Bench | CompiledBench, experiment: Experiment, xs: torc
         for layer in range(len(golden.crossbars)):
             expect_state(state, actual, layer, f"layer{layer}_", sample=trained)
         results.append({"pretrained": start, "samples": samples, "cycles": cycles,
-                        "bound_cycles": golden.bound_cycles - bound, "seconds": wall, "cpu_seconds": cpu})
+                        "bound_cycles": golden.bound_cycles - bound, "read_cycles": golden.read_cycles - reads,
+                        "seconds": wall, "cpu_seconds": cpu})
     return results
 
 

@@ -77,6 +77,21 @@ def test_mini_batches(board, tmp_path):
     assert (answer["bit_exact"], answer["samples"]) == (True, 30)
 
 
+def test_one_bitstream_serves_many_devices(whole, board, tmp_path):
+    """Another device of the kind, threshold, margin and seed; a design of other widths is refused by both ends."""
+    built = small()
+    device = built.device.model_dump() | {"offset": [-0.1, 0.1, 0.05, -0.2, -0.1], "sigma": 0.35}
+    other = small(device=device, update={"threshold": 1.5}, write={"margin": 0.5}, seed=9)
+    answer = run.run(other, built=built, port=board.port, samples=SAMPLES, test_samples=TEST, out=tmp_path)
+    assert answer["bit_exact"]
+    assert answer["digest"] != whole[0]["digest"]
+    wider = small(layers=[LAYERS[0] | {"chi_bits": 18}, LAYERS[1]])
+    with pytest.raises(ConfigError, match=r"layers\[0\]: the machine was generated with chi_bits=16"):
+        run.run(wider, built=built, port=board.port, samples=SAMPLES, out=tmp_path)
+    with pytest.raises(LinkError, match="the board holds another design"):
+        run.run(wider, port=board.port, samples=SAMPLES, out=tmp_path)
+
+
 def test_run_over_a_bad_line_with_resets(whole, board, tmp_path, monkeypatch):
     """Bytes lost, doubled, flipped and delayed, and the board reset while it is loaded and while it trains."""
     noise, count = Noise(Random(1), 0.001), itertools.count()
@@ -181,7 +196,7 @@ def test_a_board_with_another_design_is_refused(board, tmp_path):
 
 
 def test_the_program(board, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(cli, "load", lambda config: small())
+    monkeypatch.setattr(cli, "load", lambda config, device=None: small())
     few = ["--samples", "4", "--test", "2", "--out", str(tmp_path)]
     status = cli.run(["run", "small", "--simulate", "--faults", "0.001", *few, "--json"])
     answer = json.loads(capsys.readouterr().out)

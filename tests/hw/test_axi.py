@@ -135,9 +135,9 @@ def test_designs_are_told_apart():
                      if register.name == "digest")
         return register.bits
 
-    assert digest() == digest(seed=2)
+    assert digest() == digest(seed=2) == digest(device={"kind": "domain_wall"}), "parameters can be replaced"
     assert len({digest(), digest(loss="squared_hinge"), digest(layers=[{"cols": 2}]),
-                digest(device={"kind": "domain_wall"})}) == 4
+                digest(device={"kind": "pcm_pair"})}) == 4
 
 
 @pytest.mark.parametrize(("width", "tdata"), [(1, 8), (8, 8), (9, 16), (17, 32), (33, 64), (64, 64), (65, 128)])

@@ -45,11 +45,11 @@ def test_bound_counts_active_rows_and_folds():
     network = Network(experiment)
     network.train(torch.tensor([0, 200, 3]), 1, 6)
     hidden = network.crossbars[1].counters["update_rows"]
-    assert network.row_reads == [2 * 3, 2 * hidden]
-    assert network.bound_cycles == 2 * (3 * 2 + hidden * 2)
+    assert network.row_reads == [[3, hidden], [3, hidden]]
+    assert network.bound_cycles == network.read_cycles == 2 * (3 * 2 + hidden * 2)
 
 
-def test_bound_counts_no_second_pass_without_an_error():
+def test_no_second_pass_is_read_without_an_error():
     experiment = config.parse({
         "input": {"count": 3}, "device": {"kind": "ideal"}, "loss": "squared_hinge",
         "layers": [{"cols": 1, "bias": True, "weight_step": 4, "z_bits": 4, "z_frac": 0}],
@@ -57,8 +57,8 @@ def test_bound_counts_no_second_pass_without_an_error():
     network = Network(experiment)
     network.load(network.state() | {"layer0_g": np.full((4, 1), 16, dtype=np.int16)})
     network.train(torch.tensor([0, 200, 3]), 0, 6)  # right, and beyond the margin
-    assert network.row_reads == [3]
-    assert network.bound_cycles == 3
+    assert network.row_reads == [[3], [0]]
+    assert (network.bound_cycles, network.read_cycles) == (6, 3)
 
 
 @pytest.mark.parametrize(("name", "value", "message"), [
