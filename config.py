@@ -244,6 +244,13 @@ class Experiment(_Section):
             document["device"] = self.transfer.precursor.model_dump()
         return parse(document, f"{self.name}-precursor")
 
+    def require_in_situ(self):
+        """``ConfigError`` if the network is trained from outside."""
+        for section in ("host", "transfer"):
+            if getattr(self, section):
+                raise ConfigError(f"{self.name}: has a section {section}, and only networks that train in situ can be "
+                                  "trained here; spinloom train and spinloom cosim take this one")
+
     def learning_rate_shift(self, epoch: int) -> int:
         """The shift of ``epoch``, counted from 0."""
         return self.learning_rate_shifts[min(epoch, len(self.learning_rate_shifts) - 1)]

@@ -87,6 +87,7 @@ def run(experiment: Experiment, *, built: Experiment | None = None, port: str | 
             raise ConfigError(f"{name}={value}: must be at least 1")
     if not 0 <= faults < 1 or faults and not simulate:
         raise ConfigError(f"faults={faults}: a fraction, of a simulated board's bytes")
+    experiment.require_in_situ()
     built = built or experiment
     for generated, wanted in zip(built.crossbars, experiment.crossbars, strict=True):
         replacements(generated, wanted)  # says what cannot be replaced

@@ -54,6 +54,7 @@ def run(experiment: Experiment, *, data_dir: str | Path | None = None, out: str 
     Raises ``InterruptedRunError`` after Ctrl-C or SIGTERM; ``ConfigError``, ``SimulatorError`` or ``SimulationError``
     in one line if it cannot be run.
     """
+    experiment.require_in_situ()
     toolchain.require("verilator")
     if samples is not None and samples < 1:
         raise ConfigError(f"samples={samples}: must be at least 1")

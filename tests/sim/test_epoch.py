@@ -69,3 +69,9 @@ def test_a_difference_is_reported(tmp_path, monkeypatch):
 def test_there_must_be_a_run_to_resume(tmp_path):
     with pytest.raises(ConfigError, match="no run to resume"):
         epoch.run(small(), out=tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("section", ["host", "transfer"])
+def test_networks_trained_from_outside_are_refused(section, tmp_path):
+    with pytest.raises(ConfigError, match=f"has a section {section}"):
+        epoch.run(small(**{section: {}}), out=tmp_path)
