@@ -7,7 +7,7 @@ import click
 from matplotlib.figure import Figure
 
 from ..runs import replace
-from .calibrate import experiment
+from .calibrate import experiment, fitted
 from .catalogue import BOARDS, find
 from .estimate import calibration, describe, resources
 
@@ -17,11 +17,15 @@ COMPARED = {"luts": "LUTs", "block_rams": "block RAMs"}
 
 
 def rows() -> list[dict]:
-    """Every design built: what it is, what was built and what is estimated."""
-    return [{"design": built["design"], "board": built["board"], "network": describe(experiment(built["design"])),
-             "fmax_mhz": built.get("fmax_mhz"), "built": built,
-             "estimated": resources(experiment(built["design"]), find(built["board"]))}
-            for built in calibration()["designs"]]
+    """Every design built: what it is, what was built, and what is estimated with weights fitted to the board's other
+    designs alone, so that the estimate is a prediction."""
+    designs, found = calibration()["designs"], []
+    for built in designs:
+        network, board = experiment(built["design"]), find(built["board"])
+        others = [design for design in designs if design["board"] == board.name and design is not built]
+        found.append({"board": board.name, "network": describe(network), "built": built,
+                      "estimated": resources(network, board, fitted(board, others))})
+    return found
 
 
 def table(entries: list[dict]) -> str:
@@ -31,7 +35,7 @@ def table(entries: list[dict]) -> str:
     for entry in entries:
         built, estimated = entry["built"], entry["estimated"]
         error = 100 * (estimated["luts"] / built["luts"] - 1)
-        clock = f"{entry['fmax_mhz']:.1f} MHz" if entry["fmax_mhz"] else ""
+        clock = f"{built['fmax_mhz']:.1f} MHz" if built["placed"] else ""
         cells = (entry["board"], entry["network"], f"{built['luts']:,}", f"{estimated['luts']:,} ({error:+.1f} %)",
                  built["block_rams"], estimated["block_rams"], built["dsps"], clock)
         lines.append(f"| {' | '.join(map(str, cells))} |")

@@ -1,8 +1,8 @@
 """``python -m spinloom.boards.calibrate``: builds the designs that the estimate is fitted to, and writes its weights.
 
-Each design is synthesised and packed for its board, which settles its LUTs, block RAMs and DSPs; with ``--place N`` the
-first N of every board are placed and routed as well. Several minutes a design; what was built before is kept if
-interrupted, and built again only with ``--again``.
+Each design is synthesised and packed for its board, which settles its LUTs, block RAMs and DSPs; with ``--place`` it is
+placed and routed as well. Several minutes a design; what was built before is kept if interrupted, and built again only
+with ``--again``.
 """
 
 import json
@@ -42,12 +42,13 @@ DESIGNS = {
                                     {"cols": 10, "lanes": 2} | _LAST),
     "many lanes, narrow": _design(64, {"cols": 24, "lanes": 12} | _STEEP | _NARROW, {"cols": 10, "lanes": 5} | _LAST),
     "digits-dw5": "digits-dw5",
+    **{f"128 columns, {lanes} lanes": _design(64, {"cols": 128, "lanes": lanes} | _STEEP,
+                                              {"cols": 10, "lanes": 5} | _LAST) for lanes in (16, 64, 128)},
     "ulx3s-mnist": "ulx3s-mnist",
 }
 """Designs, by what is particular about them, small ones first: documents or presets."""
-TOO_LARGE = {"icebreaker": ("three layers", "deep arrays, 4 lanes", "many lanes, narrow", "digits-dw5", "ulx3s-mnist"),
-             "tang-nano-20k": ("ulx3s-mnist",)}
-"""Designs far too large for a board."""
+LARGEST = {"ulx3s": "ulx3s-mnist", "icebreaker": "two layers, 8 lanes", "tang-nano-20k": "digits-dw5"}
+"""The last of these designs that is built for a board."""
 
 
 def experiment(name: str) -> Experiment:
@@ -71,6 +72,12 @@ def known() -> list[dict]:
     return json.loads(CALIBRATION.read_text(encoding="utf-8"))["designs"] if CALIBRATION.is_file() else []
 
 
+def fitted(board: Board, designs: list[dict]) -> dict[str, float]:
+    """The weights of ``estimate.structure`` that follow from ``designs`` built for ``board``."""
+    return weigh([structure(experiment(design["design"]), board) for design in designs],
+                 [design["luts"] for design in designs])
+
+
 def save(*built: dict):
     """Put designs into ``calibration.json``, and the weights that follow from all that are there."""
     new = {(design["design"], design["board"]) for design in built}
@@ -81,25 +88,25 @@ def save(*built: dict):
     for board in BOARDS.values():
         mine = [design for design in designs if design["board"] == board.name]
         if mine:
-            weights[board.family] = weigh([structure(experiment(design["design"]), board) for design in mine],
-                                          [design["luts"] for design in mine])
+            weights[board.family] = fitted(board, mine)
     text = json.dumps({"weights": weights, "designs": designs}, indent=1)
     replace(CALIBRATION, lambda file: file.write(text.encode() + b"\n"))
 
 
 @click.command(help=__doc__.partition("\n")[0])
 @click.option("--board", "boards", multiple=True, type=click.Choice(list(BOARDS)), help="Only this board.")
-@click.option("--place", "placed", type=int, default=0, metavar="N", help="Place and route the first N of each board.")
+@click.option("--place", "placed", is_flag=True, help="Place and route the designs.")
+@click.option("--design", "only", multiple=True, type=click.Choice(list(DESIGNS)), help="Only this design.")
 @click.option("--again", is_flag=True, help="Build designs that are known, too.")
-def main(boards, placed, again):
+def main(boards, placed, only, again):
+    names = list(DESIGNS)
     for board in (BOARDS[name] for name in boards or BOARDS):
-        names = [name for name in DESIGNS if name not in TOO_LARGE.get(board.name, ())]
-        for index, name in enumerate(names):
+        for name in only or names[:names.index(LARGEST[board.name]) + 1]:
             built = next((d for d in known() if (d["design"], d["board"]) == (name, board.name)), None)
-            if built and not again and (built["placed"] or index >= placed):
+            if built and not again and (built["placed"] or not placed):
                 continue
             try:
-                save(build(name, board, pack_only=index >= placed))
+                save(build(name, board, pack_only=not placed))
             except SynthesisError as error:
                 raise click.ClickException(f"{name} on {board.name}: {error}") from None
     save()

@@ -20,7 +20,7 @@ from ..contract.geometry import COUNTER_BITS, COUNTERS, ConfigError, divisors
 from ..contract.link import SLOT, SLOTS
 from ..contract.tables import DERIVATIVE_BITS, NORMAL_BITS, NORMAL_INDEX_BITS
 from ..hw.adder_tree import tree_latency
-from ..hw.array_memory import SPRAM_DEPTH, SPRAM_WIDTH
+from ..hw.array_memory import SPRAM_DEPTH, SPRAM_WIDTH, column_bits
 from ..hw.event_queue import DEPTH
 from ..hw.signatures import address_bits, cell_layout, drive_layout, level_layout, row_error_layout
 from .board import Board
@@ -140,8 +140,10 @@ def block_rams(board: Board, memory: Memory) -> int:
     if _is_small(board, memory) or single_port_rams(board, memory):
         return 0
     copies = memory.reads if board.family == "ice40" else ceil(memory.reads / 2)  # two ports to read, or one
-    return copies * min(ceil(memory.depth / depth) * ceil(memory.width / width)
-                        for depth, width in BLOCK_RAMS[board.family].items())
+    bits = column_bits(memory.depth) if memory.kind == "array" else None
+    columns = ceil(memory.width / bits) if bits else 1
+    return copies * columns * min(ceil(memory.depth / depth) * ceil((bits or memory.width) / width)
+                                  for depth, width in BLOCK_RAMS[board.family].items())
 
 
 def _is_small(board: Board, memory: Memory) -> bool:

@@ -35,6 +35,8 @@ FAMILY_TOOLS = {"ecp5": ("nextpnr-ecp5", "ecppack"), "ice40": ("nextpnr-ice40", 
                 "gowin": ("nextpnr-gowin", "gowin_pack")}
 
 TOP = "top"
+ROUTER = "--router router2"
+"""nextpnr's default takes hours where many lanes meet."""
 RESULTS = ("--textcfg", "--asc", "--write")
 """nextpnr's options for what the packer takes."""
 BITSTREAMS = (".bit", ".bin", ".fs")
@@ -54,7 +56,7 @@ def place(experiment: Experiment, board: Board, folder: str | Path, *, pack_only
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     require(board)
-    plan = board.platform().prepare(board.design(experiment), TOP)
+    plan = board.platform().prepare(board.design(experiment), TOP, nextpnr_opts=ROUTER)
     for name, content in plan.files.items():
         if not name.startswith("build_"):
             folder.joinpath(name).write_bytes(content.encode() if isinstance(content, str) else content)

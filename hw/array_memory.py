@@ -2,10 +2,11 @@
 
 from math import ceil
 
-from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, Shape, Signal, unsigned
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, Shape, Signal, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 from amaranth.vendor import LatticeICE40Platform
 
 from .signatures import index_bits
@@ -14,6 +15,14 @@ BLOCK_RAM = {"ram_style": "block", "no_rw_check": 1}
 """What a word reads as while it is written does not matter: the controller never reads a word that is being written for
 its content."""
 SPRAM_DEPTH, SPRAM_WIDTH = 16384, 16
+BLOCK_BITS, WIDE_DEPTH = 16384, 2048
+"""Bits of a block RAM, parity aside, and the depth to which it has more than a few columns."""
+
+
+def column_bits(depth: int) -> int | None:
+    """Width of the columns in which a memory of ``depth`` words is built on a platform; None where it is built as a
+    whole."""
+    return max(1, BLOCK_BITS >> ceil_log2(depth)) if depth > WIDE_DEPTH else None
 
 
 class ArrayMemory(wiring.Component):
@@ -23,7 +32,10 @@ class ArrayMemory(wiring.Component):
     With two ``ports`` both go on at once. With one, nothing is read in a clock with ``write``: ``data`` is then
     undefined, one clock later.
 
-    Cost: block RAM; on an iCE40 UltraPlus, with one port, its large single-port memories, which are never initialised.
+    Cost: block RAM. On a platform, a deep memory is built in columns of block RAMs as deep as itself (`column_bits`):
+    synthesis would save some by putting wider ones behind one another, with a multiplexer for every bit and more wires
+    than can be routed. On an iCE40 UltraPlus, with one port, its large single-port memories, which are never
+    initialised.
     """
 
     def __init__(self, *, shape, depth: int, ports: int):
@@ -44,17 +56,22 @@ class ArrayMemory(wiring.Component):
         if self.ports == 1 and isinstance(platform, LatticeICE40Platform) and platform.device == "iCE40UP5K":
             self._single_port_rams(m)
             return m
-        m.submodules.words = memory = Memory(shape=self.shape, depth=self.depth, init=[], attrs=BLOCK_RAM)
-        write, read = memory.write_port(), memory.read_port()
-        m.d.comb += [
-            read.addr.eq(self.address),
-            self.data.eq(read.data),
-            write.addr.eq(self.write_address),
-            write.data.eq(self.write_data),
-            write.en.eq(self.write),
-        ]
-        if self.ports == 1:
-            m.d.comb += [read.en.eq(~self.write), read.addr.eq(Mux(self.write, self.write_address, self.address))]
+        width = Shape.cast(self.shape).width
+        step = width if platform is None else min(width, column_bits(self.depth) or width)
+        for first in range(0, width, step):
+            bits = min(step, width - first)
+            memory = Memory(shape=unsigned(bits), depth=self.depth, init=[], attrs=BLOCK_RAM)
+            m.submodules[f"words_{first}"] = memory
+            write, read = memory.write_port(), memory.read_port()
+            m.d.comb += [
+                read.addr.eq(self.address),
+                Value.cast(self.data)[first:first + bits].eq(read.data),
+                write.addr.eq(self.write_address),
+                write.data.eq(Value.cast(self.write_data)[first:first + bits]),
+                write.en.eq(self.write),
+            ]
+            if self.ports == 1:
+                m.d.comb += [read.en.eq(~self.write), read.addr.eq(Mux(self.write, self.write_address, self.address))]
         return m
 
     def _single_port_rams(self, m: Module):

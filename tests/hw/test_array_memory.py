@@ -12,6 +12,7 @@ from amaranth.back import verilog
 from amaranth.hdl import Fragment, unsigned
 from amaranth.sim import Simulator
 from amaranth_boards.icebreaker import ICEBreakerPlatform
+from amaranth_boards.ulx3s import ULX3S_85F_Platform
 from spinloom.config import parse
 from spinloom.hw.array_memory import ArrayMemory
 from spinloom.sim.tb_network import NetworkBench
@@ -19,15 +20,20 @@ from spinloom.sim.testbench import Parameters
 
 
 @pytest.mark.parametrize("ports", [1, 2])
-@pytest.mark.parametrize("depth", [1, 5, 16])
-def test_reads_what_was_written(depth, ports):
+@pytest.mark.parametrize(("depth", "platform", "columns"), [
+    (1, None, 1), (5, None, 1), (16, None, 1), (3000, None, 1), (2048, ULX3S_85F_Platform(), 1),
+    (2049, ULX3S_85F_Platform(), 3), (5000, ULX3S_85F_Platform(), 5),
+])
+def test_reads_what_was_written(depth, platform, columns, ports):
     random, memory = Random(depth), ArrayMemory(shape=unsigned(9), depth=depth, ports=ports)
-    words = [0] * depth
+    fragment, words = Fragment.get(memory, platform), [0] * depth
+    assert len(fragment.subfragments) == columns
+
+    places = [random.randrange(depth) for _ in range(16)]
 
     async def testbench(ctx):
         for _ in range(200):
-            address, place, value, write = (random.randrange(depth), random.randrange(depth), random.randrange(512),
-                                            random.random() < 0.5)
+            address, place, value, write = (*random.choices(places, k=2), random.randrange(512), random.random() < 0.5)
             ctx.set(memory.address, address)
             ctx.set(memory.write_address, place)
             ctx.set(memory.write_data, value)
@@ -39,7 +45,7 @@ def test_reads_what_was_written(depth, ports):
             if not (write and (ports == 1 or address == place)):
                 assert ctx.get(memory.data) == expected
 
-    simulator = Simulator(memory)
+    simulator = Simulator(fragment)
     simulator.add_clock(1e-6)
     simulator.add_testbench(testbench)
     simulator.run()
