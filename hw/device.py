@@ -147,7 +147,7 @@ class Device(wiring.Component):
             data.StructLayout({"mean": signed(device.g_bits), "sigma": unsigned(SIGMA_BITS)}))
         m.submodules.normal = normal = normal_table()
         found, drawn = movements.read_port(), Signal(NORMAL_INDEX_BITS)
-        factor = Signal(signed(NORMAL_BITS), reset_less=True)  # as the registers of a DSP
+        factor = Signal(signed(NORMAL_BITS), name="quantile", reset_less=True)  # as the registers of a DSP
         sigma = Signal(SIGMA_BITS)
         noise = Signal(signed(SIGMA_BITS + NORMAL_BITS), reset_less=True)
         scaled = Signal(signed(SIGMA_BITS + NORMAL_BITS - NOISE_SHIFT + 1))
