@@ -9,6 +9,7 @@ from amaranth.lib import io, wiring
 from amaranth.lib.cdc import FFSynchronizer
 
 from ..config import Experiment
+from ..contract.link import SLOTS
 from ..hw.linked_network import LinkedNetwork
 from ..hw.synth import PARTS, TARGETS, Target
 
@@ -30,6 +31,8 @@ class Board:
     """The clock of the design."""
     baud: int
     """The speed of its serial line, of which a bit lasts a whole number of clocks, or nearly so."""
+    slots: int = SLOTS
+    """Frames in each direction that its link holds."""
     clock: Callable[[Module, Platform], None] | None = None
     """Adds the domain ``sync`` where it is not simply the platform's default clock."""
 
@@ -45,7 +48,7 @@ class Board:
     def design(self, experiment: Experiment) -> "BoardTop":
         """The network of ``experiment`` behind the board's serial line: all that its bitstream holds."""
         return BoardTop(self, LinkedNetwork(geometries=experiment.crossbars, loss=experiment.loss,
-                                            divisor=round(self.clock_mhz * 1e6 / self.baud)))
+                                            divisor=round(self.clock_mhz * 1e6 / self.baud), slots=self.slots))
 
 
 class BoardTop(Elaboratable):

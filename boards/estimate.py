@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
+from amaranth.utils import ceil_log2
 
 from ..config import Experiment, parse
 from ..contract.device import SIGMA_BITS
@@ -22,6 +23,7 @@ from ..contract.tables import DERIVATIVE_BITS, NORMAL_BITS, NORMAL_INDEX_BITS
 from ..hw.adder_tree import tree_latency
 from ..hw.array_memory import SPRAM_DEPTH, SPRAM_WIDTH, column_bits
 from ..hw.event_queue import DEPTH
+from ..hw.noise import STORED_BITS
 from ..hw.signatures import address_bits, cell_layout, drive_layout, level_layout, row_error_layout
 from .board import Board
 from .speed import speed
@@ -60,9 +62,9 @@ class Memory(NamedTuple):
     """Ports to read."""
 
 
-def memories(experiment: Experiment) -> list[Memory]:
-    """The memories of a network and its link that are large enough to matter."""
-    found = [Memory(SLOTS * SLOT, 8)] * 2
+def memories(experiment: Experiment, slots: int = SLOTS) -> list[Memory]:
+    """The memories of a network and its link, of ``slots``, that are large enough to matter."""
+    found = [Memory(slots * SLOT, 8)] * 2
     for geometry in experiment.crossbars:
         words = geometry.rows * geometry.folds
         found += [
@@ -70,17 +72,17 @@ def memories(experiment: Experiment) -> list[Memory]:
             Memory(words, geometry.lanes * geometry.chi_bits, "array", geometry.ports),
             Memory(geometry.inputs, drive_layout(geometry).size - 1),
             Memory(geometry.folds, geometry.lanes * geometry.delta_bits if geometry.folds > 1 else 0),
-            Memory(DEPTH, address_bits(geometry) + geometry.lanes + ceil(geometry.lanes / 16)),
-            Memory(2 * (5 + tree_latency(geometry.lanes)), cell_layout(geometry).size),
+            Memory(DEPTH, address_bits(geometry) + geometry.lanes),
             Memory(len(COUNTERS), COUNTER_BITS),
         ]
         if geometry.source is not None:
-            found.append(Memory(2 * (5 + tree_latency(geometry.lanes)), row_error_layout(geometry).size))
+            answers = 2 * (6 + tree_latency(geometry.lanes))
+            found.append(Memory(1 << ceil_log2(answers), row_error_layout(geometry).size))
         if geometry.device.kernel != "switching":
-            found.append(Memory(1 << NORMAL_INDEX_BITS, NORMAL_BITS, "table"))
+            found.append(Memory(1 << NORMAL_INDEX_BITS - 1, STORED_BITS, "table"))
             found.append(Memory(len(geometry.device.mean), geometry.device.g_bits + SIGMA_BITS, "table"))
         if geometry.read_noise:
-            found += [Memory(1 << NORMAL_INDEX_BITS, NORMAL_BITS, "table")] * geometry.adcs
+            found += [Memory(1 << NORMAL_INDEX_BITS - 1, STORED_BITS, "table")] * geometry.adcs
     for source, target in zip(experiment.crossbars, experiment.crossbars[1:], strict=False):
         if target.source == "sigmoid":
             found += [Memory(1 << source.z_bits, target.x.bits + DERIVATIVE_BITS + 1, "table")] * source.adcs
@@ -121,7 +123,7 @@ def split_multipliers(experiment: Experiment, board: Board) -> tuple[int, int]:
 def structure(experiment: Experiment, board: Board) -> dict[str, float]:
     """The figures of a network that its LUTs are a weighed sum of, on ``board``."""
     crossbars = experiment.crossbars
-    small = sum(memory.depth * memory.width for memory in memories(experiment) if _is_small(board, memory))
+    small = sum(memory.depth * memory.width for memory in memories(experiment, board.slots) if _is_small(board, memory))
     return {
         "network": 1,
         "crossbars": len(crossbars),
@@ -170,9 +172,9 @@ def resources(experiment: Experiment, board: Board, weights: dict[str, float] | 
     figures = structure(experiment, board)
     needed = {
         "luts": round(sum(weights[name] * figure for name, figure in figures.items())),
-        "block_rams": sum(block_rams(board, memory) for memory in memories(experiment)),
+        "block_rams": sum(block_rams(board, memory) for memory in memories(experiment, board.slots)),
         "dsps": split_multipliers(experiment, board)[0],
-        "single_port_rams": sum(single_port_rams(board, memory) for memory in memories(experiment)),
+        "single_port_rams": sum(single_port_rams(board, memory) for memory in memories(experiment, board.slots)),
     }
     return {name: number for name, number in needed.items() if name in board.capacity}
 

@@ -22,5 +22,6 @@ BOARD = Board(
     part="iCE40UP5K",
     clock_mhz=12,
     baud=3_000_000,
+    slots=2,
     clock=_clock,
 )

@@ -37,6 +37,9 @@ FAMILY_TOOLS = {"ecp5": ("nextpnr-ecp5", "ecppack"), "ice40": ("nextpnr-ice40", 
 TOP = "top"
 ROUTER = "--router router2"
 """nextpnr's default takes hours where many lanes meet."""
+FREE_COLLISIONS = ("memory_collect; setparam -set RD_COLLISION_X_MASK 1'1 "
+                   "t:$mem_v2 a:no_rw_check=1 %i r:RD_COLLISION_X_MASK=1'0 %i")
+"""Yosys commands by which `no_rw_check` holds for memories whose ports are clocked already, as those of RTLIL are."""
 RESULTS = ("--textcfg", "--asc", "--write")
 """nextpnr's options for what the packer takes."""
 BITSTREAMS = (".bit", ".bin", ".fs")
@@ -105,7 +108,7 @@ def _synthesise(board: Board, folder: Path, netlist: str, progress: Callable[[st
     """Map ``top.il`` to ``netlist``, with no more multipliers in DSPs than the part has: the narrowest go to LUTs."""
     # ABC gives bits of words names that collide with those of a layout's fields: these are aliases, and not needed.
     yosys(f"read_rtlil {TOP}.il; hierarchy -top {TOP}; proc; flatten; rename -hide w:*]; opt_expr; opt_clean; "
-          f"wreduce t:$mul; dump -o multipliers.il t:$mul; write_rtlil flat.il", folder, progress)
+          f"wreduce t:$mul; dump -o multipliers.il t:$mul; {FREE_COLLISIONS}; write_rtlil flat.il", folder, progress)
     cells = re.split(r"^  cell \$mul ", folder.joinpath("multipliers.il").read_text(encoding="utf-8"),
                      flags=re.MULTILINE)[1:]
     areas = {cell.split("\n", 1)[0]: prod(int(width) for width in re.findall(r"[AB]_WIDTH (\d+)", cell))

@@ -11,7 +11,7 @@ from .delay import delay, delays
 from .fixed import saturate
 from .parameters import parameter_layout, register
 from .rounder import StochasticRounder
-from .signatures import PRODUCT, READ, SUM, boost_bits, index_bits, slot_layout, word_layout, write_back
+from .signatures import PRODUCT, READ, SUM, boost_bits, slot_layout, word_layout, write_back
 
 
 class GradientAccumulator(wiring.Component):
@@ -48,7 +48,6 @@ class GradientAccumulator(wiring.Component):
             "done": Out(1),
             #: ... its word ...
             "word": Out(word_layout(geometry)),
-            "row": Out(index_bits(geometry.rows)),
             #: ... and its lanes that are to be programmed.
             "fired": Out(geometry.lanes),
             #: Replacements of run-time parameters.
@@ -75,16 +74,19 @@ class GradientAccumulator(wiring.Component):
             memory.write_address.eq(slots[last].address),
             memory.write.eq(slots[last].write),
         ]
-        m.d.sync += [self.chi.eq(memory.data), self.done.eq(slots[last].fire), self.row.eq(slots[last].row)]
+        m.d.sync += [self.chi.eq(memory.data), self.done.eq(slots[last].fire)]
         m.d.sync += [self.word[name].eq(slots[last][name]) for name, _ in self.word.shape()]
 
+        replacement = Signal(signed(geometry.chi_bits))
+        with m.If(self.slot.override):
+            m.d.sync += replacement.eq(self.slot.cell.chi)
         x = Signal(signed(geometry.x.bits + 1 + highest - lowest))
         shifted = Signal.like(x)
         m.d.sync += [shifted.eq(Mux(self.slot.update, self.slot.x << self.boost, 0)), x.eq(-shifted)]
 
         after = [Signal(signed(geometry.chi_bits), name=f"after_{lane}") for lane in range(geometry.lanes)]
         for lane in range(geometry.lanes):
-            product = Signal(signed(len(x) + geometry.delta_bits), name=f"product_{lane}")
+            product = Signal(signed(len(x) + geometry.delta_bits), name=f"product_{lane}", reset_less=True)
             before = Signal(signed(geometry.chi_bits), name=f"before_{lane}")
             here = Signal(name=f"here_{lane}")
             m.d.sync += [product.eq(x * self.delta[lane]), before.eq(self.chi[lane])]
@@ -94,7 +96,7 @@ class GradientAccumulator(wiring.Component):
             change = Mux(slots[PRODUCT].apply, after[lane], product >> shift)
             total = (Cat(carry, before).as_signed() + Cat(carry, change).as_signed())[1:].as_signed()
             with m.If(Mux(slots[PRODUCT].assemble, here, slots[PRODUCT].write)):
-                m.d.sync += after[lane].eq(Mux(here, slots[PRODUCT].cell.chi, saturate(total, geometry.chi_bits)))
+                m.d.sync += after[lane].eq(Mux(here, replacement, saturate(total, geometry.chi_bits)))
 
         visit = self._round if geometry.rounding == "stochastic" else self._compare
         for lane, (chi, reached, held) in enumerate(visit(m, after, slots)):
@@ -114,13 +116,12 @@ class GradientAccumulator(wiring.Component):
         last state is held instead."""
         bits = self.geometry.chi_bits - 1
         threshold = register(m, self.parameters, self.geometry, "threshold")
-        complement = Signal(bits, init=-threshold.init % (1 << bits))
         up, down = Signal(signed(bits + 1), init=threshold.init - 1), Signal(signed(bits + 1), init=1 - threshold.init)
-        m.d.sync += [complement.eq(-threshold), up.eq(threshold - 1), down.eq(1 - threshold)]
+        m.d.sync += [up.eq(threshold - 1), down.eq(1 - threshold)]
         for chi in after:
             negative = chi[-1]
             # The carry of |chi| + 2**bits - threshold; |chi| is the low bits, inverted if negative, plus the sign.
-            distance = Cat(negative, chi[:-1] ^ negative.replicate(bits)) + Cat(negative, complement)
+            distance = Cat(negative, chi[:-1] ^ negative.replicate(bits)) + Cat(negative, ~up[:bits])
             yield chi, distance[bits + 1], Mux(negative, down, up)
 
     def _round(self, m: Module, after: list[Signal], slots: list):

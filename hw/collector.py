@@ -49,7 +49,8 @@ class Collector(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         slot_bits = ceil_log2(self.slots)
-        m.submodules.memory = slots = memory.Memory(shape=8, depth=self.slots * SLOT, init=[])
+        m.submodules.memory = slots = memory.Memory(shape=8, depth=self.slots * SLOT, init=[],
+                                                    attrs={"no_rw_check": 1})
         write, read = slots.write_port(), slots.read_port()
         oldest, filling = Signal(8), Signal(8)  # numbers: not acknowledged; being filled
         streams, lengths = (Array(Signal(bits, name=f"{name}_{slot}") for slot in range(self.slots))

@@ -64,8 +64,12 @@ class ConductanceArray(wiring.Component):
         ]
         m.d.sync += self.word.eq(memory.data)
 
+        replacement = Signal(level_layout(geometry))
+        with m.If(self.slot.override):
+            m.d.sync += [replacement[name].eq(self.slot.cell[name]) for name, _ in replacement.shape()]
+
         width = max(geometry.x.bits + 1, geometry.delta_bits if self.backward else 0)
-        products = [Signal(signed(width + g_bits), name=f"product_{lane}") for lane in range(lanes)]
+        products = [Signal(signed(width + g_bits), name=f"product_{lane}", reset_less=True) for lane in range(lanes)]
         for lane, product in enumerate(products):
             factor = Signal(signed(width), name=f"factor_{lane}")
             m.d.comb += factor.eq(slots[READ].x)
@@ -87,7 +91,7 @@ class ConductanceArray(wiring.Component):
             ]
             with m.If(slots[PRODUCT].write & (~slots[PRODUCT].assemble | here)):
                 for name, _ in after.shape():
-                    m.d.sync += after[name].eq(Mux(here, slots[PRODUCT].cell[name], before[name]))
+                    m.d.sync += after[name].eq(Mux(here, replacement[name], before[name]))
 
         if self.backward:
             error_bits = signed_bits(1 << g_bits - 1 + geometry.delta_bits - 1)

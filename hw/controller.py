@@ -14,6 +14,7 @@ from .delay import delay
 from .event_counters import EventCounters
 from .parameters import parameter_layout
 from .signatures import (
+    HOLD,
     SUM,
     Operation,
     boost_bits,
@@ -21,6 +22,7 @@ from .signatures import (
     command_layout,
     drive_layout,
     event_layout,
+    fetch_latency,
     index_bits,
     position_layout,
     replacement_layout,
@@ -42,8 +44,9 @@ class CrossbarController(wiring.Component):
     programmed, a forward pass already reads the rows before them.
 
     Clocks, with ``n`` active rows (bias included): ``n * folds`` a forward pass or update, plus 1 for the first fold
-    that is replayed from the list, plus 2 for each programmed cell; ``rows * folds`` for ``PROGRAM``; a clock for each
-    word to load, dump or configure, and for ``APPLY`` one more every ``lanes`` words, and the latency of the arrays.
+    that is replayed from the list, plus 2 for each programmed cell; ``rows * folds`` for ``PROGRAM``; ``HOLD + 1`` for
+    each cell to load and each increment to apply, ``fetch_latency + 1`` for each cell to dump, a clock for each other
+    word, and the latency of the arrays, in ``APPLY`` once every ``lanes`` increments.
     """
 
     def __init__(self, *, geometry: CrossbarGeometry, backward: bool):
@@ -73,19 +76,13 @@ class CrossbarController(wiring.Component):
             "event_room": In(1),
             #: No programming event is waiting or being served, and all random numbers are at hand.
             "programmed": In(1),
-            #: A slot with `fire` has been through the arrays, and its row. Its events are known a clock later.
-            "visited": In(1),
-            "visited_row": In(index_bits(geometry.rows)),
             "fetch": In(stream.Signature(position_layout(geometry))),
             "replace": In(stream.Signature(replacement_layout(geometry))),
             #: Program-and-verify, cell by cell.
             "event": Out(stream.Signature(event_layout(geometry))),
-            #: Words of the state that are not cells.
-            "word": Out(stream.Signature(unsigned(state_bits(geometry)))),
-            #: Room behind the pipeline for fetched cells, and none of them under way.
-            "dump_room": In(1),
-            "dump_idle": In(1),
-            "dumping": Out(1),
+            "state_out": Out(stream.Signature(unsigned(state_bits(geometry)))),
+            #: The cell at the address and lane of the slot of `fetch_latency` clocks before.
+            "cell": In(cell_layout(geometry)),
             #: States of the LFSRs in their order in the state, and their replacement by the word at `state_in`.
             "lfsr": In(data.ArrayLayout(lfsr.WIDTH, generators)),
             "lfsr_load": Out(generators),
@@ -117,8 +114,9 @@ class CrossbarController(wiring.Component):
             forward.eq(operation == Operation.FORWARD),
             fires.eq((operation == Operation.UPDATE) | (operation == Operation.PROGRAM)
                      | (operation == Operation.APPLY)),
-            self.dumping.eq(operation == Operation.DUMP),
         ]
+        dumping = Signal()
+        m.d.comb += dumping.eq(operation == Operation.DUMP)
 
         # The rows of the sample, read one ahead of `cursor` so that `entry` is always the current one.
         entry_layout = {"row": unsigned(index_bits(inputs)), "x": x_shape(geometry)}
@@ -160,7 +158,14 @@ class CrossbarController(wiring.Component):
         def next_fold():
             return [fold.eq(fold + 1), base.eq(base + rows)]
 
-        m.d.comb += slot.final.eq(last_fold)
+        here, address = Signal(index_bits(rows)), Signal.like(slot.address)  # of what is scanned
+        m.d.comb += [
+            address.eq(base + here),
+            slot.address.eq(address),
+            slot.row.eq(here),
+            slot.fold.eq(fold),
+            slot.final.eq(last_fold),
+        ]
 
         # What the slots of the last clocks were.
         last_clock = write_back(geometry)
@@ -179,28 +184,31 @@ class CrossbarController(wiring.Component):
             settled.eq(~changed.any() & self.programmed),
         ]
         # What a forward pass may read after a scan: rows ascend, so all before that of the slot which was through last,
-        # or, while cells are programmed, was through last when that began.
+        # or, while cells are programmed, was through last when that began. Events are known a clock later.
         reached, oldest = Signal(index_bits(rows)), Signal(index_bits(rows))
         programming, passed = Signal(), Signal()
         m.d.comb += [
             programming.eq(~self.programmed | patched.any()),
             passed.eq(drive.row < Mux(programming, oldest, reached)),
         ]
-        with m.If(self.visited):
-            m.d.sync += reached.eq(self.visited_row)
+        visited, visited_row = (delay(m, field, last_clock + 1) for field in (slot.fire, slot.row))
+        with m.If(visited):
+            m.d.sync += reached.eq(visited_row)
         with m.If(~programming):
             m.d.sync += oldest.eq(reached)
 
-        position = Signal(range(max(len(COUNTERS), len(parameters(geometry)))))  # in a list of words
-        m.submodules.counters = counters = EventCounters()
+        position = Signal(range(len(parameters(geometry))))
+        never = {"backward_rows": not self.backward, "refreshes": not geometry.device.pair}
+        m.submodules.counters = counters = EventCounters(
+            counted=tuple(name for name in COUNTERS if not never.get(name)))
         m.d.comb += [
-            counters.index.eq(position),
             counters.word.eq(self.state_in.payload),
             counters.count.attempts.eq(self.attempt),
             counters.count.verify_attempts.eq(self.verify_attempt),
             counters.count.failures.eq(self.failure),
-            counters.count.refreshes.eq(self.refresh),
         ]
+        if geometry.device.pair:
+            m.d.comb += counters.count.refreshes.eq(self.refresh)
 
         def count_one(name: str):
             return counters.count[name].eq(1)
@@ -225,11 +233,8 @@ class CrossbarController(wiring.Component):
             go.eq(~serves & port_free & self.event_room & self.error_room),
         ]
 
-        m.d.sync += [
-            self.parameters.index.eq(position),
-            self.parameters.word.eq(self.state_in.payload),
-            self.parameters.enable.eq(0),
-        ]
+        m.d.comb += [self.parameters.index.eq(position), self.parameters.word.eq(self.state_in.payload)]
+        m.d.comb += here.eq(row)  # unless a sample is scanned
         with m.FSM() as fsm:
             with m.State("idle"):
                 m.d.comb += following.eq(0)
@@ -271,7 +276,7 @@ class CrossbarController(wiring.Component):
                 closing = drive.last & (not geometry.bias)
                 m.d.comb += [
                     self.x.ready.eq(~forward | (settled | passed & ~serves & levels_free) & (~closing | adc_free)),
-                    slot.address.eq(drive.row),
+                    here.eq(drive.row),
                     slot.x.eq(drive.x),
                     slot.first.eq(fresh),
                     slot.last.eq(closing),
@@ -303,7 +308,7 @@ class CrossbarController(wiring.Component):
                 with m.State("replay"):
                     closing = (last_entry | (count == 0)) & (not geometry.bias)
                     m.d.comb += [
-                        slot.address.eq(base + entry.row),
+                        here.eq(entry.row),
                         slot.x.eq(entry.x),
                         slot.first.eq(fresh),
                         slot.last.eq(closing),
@@ -327,7 +332,7 @@ class CrossbarController(wiring.Component):
                 with m.State("bias"):
                     m.d.comb += [
                         following.eq(0),
-                        slot.address.eq(base + inputs),
+                        here.eq(inputs),
                         slot.x.eq(geometry.bias_value),
                         slot.first.eq(fresh),
                         slot.last.eq(1),
@@ -345,9 +350,7 @@ class CrossbarController(wiring.Component):
             with m.State("update"):
                 updates = entry.x != 0
                 m.d.comb += [
-                    slot.address.eq(base + entry.row),
-                    slot.fold.eq(fold),
-                    slot.row.eq(entry.row),
+                    here.eq(entry.row),
                     slot.x.eq(entry.x),
                     slot.derivative.eq(entry_derivative),
                     slot.error_last.eq(cursor + 1 == errors),
@@ -402,9 +405,7 @@ class CrossbarController(wiring.Component):
             with m.State("update bias"):
                 if geometry.bias:
                     m.d.comb += [
-                        slot.address.eq(base + inputs),
-                        slot.fold.eq(fold),
-                        slot.row.eq(inputs),
+                        here.eq(inputs),
                         slot.x.eq(geometry.bias_value),
                     ]
                     with m.If(go):
@@ -418,9 +419,6 @@ class CrossbarController(wiring.Component):
 
             with m.State("rows"):
                 m.d.comb += [
-                    slot.address.eq(base + row),
-                    slot.fold.eq(fold),
-                    slot.row.eq(row),
                     slot.error_last.eq(row == inputs - 1),
                 ]
                 with m.If(go):
@@ -433,20 +431,21 @@ class CrossbarController(wiring.Component):
                     with m.If(last_fold):
                         m.d.comb += count_visit()
                         m.d.sync += [fold.eq(0), base.eq(0), row.eq(row + 1)]
-                        with m.If(~fires):
-                            m.d.comb += count_one("backward_rows")
+                        if self.backward:
+                            with m.If(~fires):
+                                m.d.comb += count_one("backward_rows")
                         with m.If(row == Mux(fires, rows - 1, inputs - 1)):
                             m.next = "idle"
 
             # A word of increments is assembled in the accumulator, which the programmer must not use meanwhile.
             with m.State("assemble"):
-                taken = self.state_in.valid & drained
+                taken = self.state_in.valid & self.state_in.ready
                 m.d.comb += [
                     slot.lane.eq(lane),
                     slot.cell.chi.eq(self.state_in.payload),
                     slot.override.eq(taken),
                     slot.assemble.eq(taken),
-                    self.state_in.ready.eq(drained),
+                    self.state_in.ready.eq(drained & ~patched[:HOLD].any()),
                 ]
                 with m.If(taken):
                     m.d.sync += lane.eq(lane + 1)
@@ -455,9 +454,6 @@ class CrossbarController(wiring.Component):
                         m.next = "apply"
             with m.State("apply"):
                 m.d.comb += [
-                    slot.address.eq(base + row),
-                    slot.fold.eq(fold),
-                    slot.row.eq(row),
                     slot.apply.eq(1),
                     slot.fire.eq(1),
                     slot.write.eq(1),
@@ -472,12 +468,13 @@ class CrossbarController(wiring.Component):
 
             with m.State("cells"):
                 word = data.View(cell_layout(geometry), self.state_in.payload[:cell_layout(geometry).size])
-                step = Signal()
+                step, fetched = Signal(), Signal()
+                clocks = Signal(range(fetch_latency(geometry) + 1))  # that a cell has been addressed
+                m.d.comb += fetched.eq(clocks == fetch_latency(geometry))
                 m.d.comb += [
-                    slot.address.eq(base + row),
                     slot.lane.eq(lane),
                     slot.cell.eq(word),
-                    self.event.payload.position.address.eq(base + row),
+                    self.event.payload.position.address.eq(address),
                     self.event.payload.position.lane.eq(lane),
                     *(self.event.payload.position[name].eq(place) for name, place in (("row", row), ("fold", fold))
                       if name in position_layout(geometry).members),
@@ -487,14 +484,19 @@ class CrossbarController(wiring.Component):
                 with m.Switch(operation):
                     with m.Case(Operation.LOAD):
                         m.d.comb += [
-                            self.state_in.ready.eq(1),
-                            step.eq(self.state_in.valid),
+                            self.state_in.ready.eq(~patched[:HOLD].any()),
+                            step.eq(self.state_in.valid & self.state_in.ready),
                             slot.write.eq(step),
                             slot.override.eq(step),
                             slot.assemble.eq(step),
                         ]
-                    with m.Case(Operation.DUMP):
-                        m.d.comb += [step.eq(self.dump_room), slot.fetch.eq(step)]
+                    with m.Case(Operation.DUMP):  # a cell stays addressed until it is there and taken
+                        m.d.comb += [
+                            self.state_out.valid.eq(fetched),
+                            self.state_out.payload.eq(self.cell),
+                            step.eq(fetched & self.state_out.ready),
+                        ]
+                        m.d.sync += clocks.eq(Mux(step, 0, clocks + ~fetched))
                     with m.Default():
                         m.d.comb += [
                             self.event.valid.eq(self.state_in.valid),
@@ -517,10 +519,10 @@ class CrossbarController(wiring.Component):
             for index in range(generators):
                 afterwards = f"lfsr_{index + 1}" if index < generators - 1 else "counters"
                 with m.State(f"lfsr_{index}"):
-                    m.d.comb += self.word.payload.eq(self.lfsr[index])
-                    with m.If(self.dumping):
-                        m.d.comb += self.word.valid.eq(self.dump_idle)
-                        with m.If(self.word.valid & self.word.ready):
+                    m.d.comb += self.state_out.payload.eq(self.lfsr[index])
+                    with m.If(dumping):
+                        m.d.comb += self.state_out.valid.eq(1)
+                        with m.If(self.state_out.ready):
                             m.next = afterwards
                     with m.Else():
                         m.d.comb += [self.state_in.ready.eq(1), self.lfsr_load[index].eq(self.state_in.valid)]
@@ -528,25 +530,24 @@ class CrossbarController(wiring.Component):
                             m.next = afterwards
 
             with m.State("counters"):
-                step, shown = Signal(), Signal()
-                m.d.comb += self.word.payload.eq(counters.value)
-                m.d.sync += shown.eq(counters.settled & ~step)
-                with m.If(self.dumping):
-                    m.d.comb += [self.word.valid.eq(shown), step.eq(shown & self.word.ready)]
+                m.d.comb += [self.state_out.payload.eq(counters.value), counters.show.eq(1)]
+                with m.If(dumping):
+                    m.d.comb += [
+                        self.state_out.valid.eq(counters.shown),
+                        counters.step.eq(counters.shown & self.state_out.ready),
+                    ]
                 with m.Else():
                     m.d.comb += [
-                        self.state_in.ready.eq(counters.settled),
-                        step.eq(self.state_in.valid & counters.settled),
-                        counters.load.eq(step),
+                        self.state_in.ready.eq(counters.shown),
+                        counters.step.eq(counters.shown & self.state_in.valid),
+                        counters.load.eq(counters.step),
                     ]
-                with m.If(step):
-                    m.d.sync += position.eq(position + 1)
-                    with m.If(position == len(COUNTERS) - 1):
-                        m.next = "idle"
+                with m.If(counters.step & counters.last):
+                    m.next = "idle"
 
             with m.State("parameters"):
                 m.d.comb += self.state_in.ready.eq(1)
-                m.d.sync += self.parameters.enable.eq(self.state_in.valid)
+                m.d.comb += self.parameters.enable.eq(self.state_in.valid)
                 with m.If(self.state_in.valid):
                     m.d.sync += position.eq(position + 1)
                     with m.If(position == len(parameters(geometry)) - 1):

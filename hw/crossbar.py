@@ -2,7 +2,6 @@
 
 from amaranth.hdl import Cat, Module, Signal, unsigned
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from ..contract.geometry import CrossbarGeometry
@@ -13,6 +12,7 @@ from .controller import CrossbarController
 from .delay import delay
 from .error_store import ErrorStore
 from .event_queue import EventQueue
+from .fifo import Fifo
 from .lane_select import LaneSelect
 from .programmer import StochasticProgrammer
 from .signatures import (
@@ -23,6 +23,7 @@ from .signatures import (
     command_layout,
     conversion_layout,
     drive_layout,
+    fetch_latency,
     row_error_layout,
     state_bits,
 )
@@ -74,7 +75,7 @@ class Crossbar(wiring.Component):
         slot = controller.slot
 
         for outer, inner in (("command", controller.command), ("x", controller.x), ("state_in", controller.state_in),
-                             ("d", errors.d), ("z", adc.z)):
+                             ("state_out", controller.state_out), ("d", errors.d), ("z", adc.z)):
             wiring.connect(m, wiring.flipped(getattr(self, outer)), inner)
         m.d.comb += [
             self.idle.eq(controller.idle),
@@ -87,8 +88,6 @@ class Crossbar(wiring.Component):
             *(accumulator.g[lane].eq(conductance.word[lane].g) for lane in range(geometry.lanes)),
             controller.errors_complete.eq(errors.complete),
             controller.errors_zero.eq(errors.zero),
-            controller.visited.eq(accumulator.done),
-            controller.visited_row.eq(accumulator.row),
         ]
 
         close, final = delay(m, slot.forward & slot.last, SUM), delay(m, slot.forward & slot.last & slot.final, SUM)
@@ -144,28 +143,13 @@ class Crossbar(wiring.Component):
             *(select.i[lane].eq(Cat(accumulator.chi[lane], conductance.word[lane])) for lane in range(geometry.lanes)),
             select.lane.eq(delay(m, slot.lane, READ)),
         ]
-        fetched = delay(m, slot.fetch, READ + select.latency)
         found = Signal(cell)
         m.d.comb += [
             found.eq(select.o),
             programmer.cell.eq(found),
-            programmer.fetched.eq(fetched & ~controller.dumping),
+            programmer.fetched.eq(delay(m, slot.fetch, fetch_latency(geometry))),
+            controller.cell.eq(found),
         ]
-
-        in_flight = READ + select.latency + 2
-        m.submodules.dump = dump = SyncFIFOBuffered(width=state_bits(geometry), depth=2 * in_flight)
-        m.d.comb += [
-            dump.w_data.eq(found),
-            dump.w_en.eq(fetched & controller.dumping),
-            controller.dump_room.eq(dump.level < in_flight),
-            controller.dump_idle.eq((dump.level == 0) & ~_recently(m, slot.fetch, in_flight)),
-            self.state_out.valid.eq(dump.r_rdy | controller.word.valid),
-            self.state_out.payload.eq(dump.r_data),
-            dump.r_en.eq(self.state_out.ready),
-            controller.word.ready.eq(self.state_out.ready),
-        ]
-        with m.If(controller.word.valid):
-            m.d.comb += self.state_out.payload.eq(controller.word.payload)
 
         if self.backward:
             # The sums of rows catch up with what is known of their rows, and wait for their taker.
@@ -175,7 +159,7 @@ class Crossbar(wiring.Component):
             if geometry.derivative_bits:
                 m.d.comb += tag.derivative.eq(slot.derivative)
             answer = Signal(row_error_layout(geometry))
-            m.submodules.answers = answers = SyncFIFOBuffered(width=answer.shape().size, depth=2 * (latency + 2))
+            m.submodules.answers = answers = Fifo(width=answer.shape().size, depth=2 * (latency + 2))
             m.d.comb += [
                 conductance.delta.eq(errors.word),
                 answer.eq(delay(m, tag, latency)),
@@ -190,11 +174,4 @@ class Crossbar(wiring.Component):
         else:
             m.d.comb += controller.error_room.eq(1)
         return m
-
-
-def _recently(m: Module, pulse, clocks: int):
-    """Whether ``pulse`` was high in one of the last ``clocks`` clocks."""
-    history = Signal(clocks)
-    m.d.sync += history.eq(Cat(pulse, history))
-    return history.any()
 

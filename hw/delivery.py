@@ -45,7 +45,8 @@ class Delivery(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         slot_bits = ceil_log2(self.slots)
-        m.submodules.memory = slots = memory.Memory(shape=8, depth=self.slots * SLOT, init=[])
+        m.submodules.memory = slots = memory.Memory(shape=8, depth=self.slots * SLOT, init=[],
+                                                    attrs={"no_rw_check": 1})
         write, read = slots.write_port(), slots.read_port()
         place = Signal(range(SLOT))
         m.d.comb += [

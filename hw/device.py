@@ -9,7 +9,7 @@ from ..contract.geometry import CrossbarGeometry
 from ..contract.lfsr import LEAP
 from ..contract.tables import NORMAL_BITS, NORMAL_INDEX_BITS
 from .fixed import round_shift, saturate
-from .noise import NOISE_SHIFT, normal_table
+from .noise import NOISE_SHIFT, normal_table, quantile
 from .parameters import parameter_layout, register, table
 from .signatures import index_bits, level_layout
 
@@ -25,8 +25,8 @@ class Device(wiring.Component):
     Latency of a pulse, from ``pulse`` to its level, ``pulse_clocks``. Where cells differ by a displacement, a cell is
     ``ready`` 3 clocks after its ``load``, else the next clock.
 
-    Cost: the tables of the device in distributed memory; unless it switches, the normal quantile table (1024 entries)
-    and a multiplier, which noise and displacement share.
+    Cost: the tables of the device in distributed memory; unless it switches, the normal quantile table (half of
+    its 1024 entries) and a multiplier, which noise and displacement share.
     """
 
     def __init__(self, *, geometry: CrossbarGeometry):
@@ -146,24 +146,24 @@ class Device(wiring.Component):
             m, self.parameters, self.geometry, "movement",
             data.StructLayout({"mean": signed(device.g_bits), "sigma": unsigned(SIGMA_BITS)}))
         m.submodules.normal = normal = normal_table()
-        found, drawn = movements.read_port(), normal.read_port()
-        quantile = Signal(signed(NORMAL_BITS))
+        found, drawn = movements.read_port(), Signal(NORMAL_INDEX_BITS)
+        factor = Signal(signed(NORMAL_BITS), name="quantile", reset_less=True)  # as the registers of a DSP
         sigma = Signal(SIGMA_BITS)
-        noise = Signal(signed(SIGMA_BITS + NORMAL_BITS))
+        noise = Signal(signed(SIGMA_BITS + NORMAL_BITS), reset_less=True)
         scaled = Signal(signed(SIGMA_BITS + NORMAL_BITS - NOISE_SHIFT + 1))
         mean = Signal(signed(max(device.g_bits, len(scaled)) + 1))
         movement = Signal(signed(len(mean) + 1))
         pulsed = Signal(2)
         m.d.comb += [
             found.addr.eq(entry),
-            drawn.addr.eq(self.word),
+            drawn.eq(self.word),
             sigma.eq(found.data.sigma),
             scaled.eq(round_shift(noise, NOISE_SHIFT)),
             movement.eq(mean + scaled),
         ]
         # The quantile of a word is there when its pulse has found its entry.
-        m.d.sync += [quantile.eq(drawn.data), noise.eq(quantile * sigma), mean.eq(found.data.mean),
-                     pulsed.eq(Cat(self.pulse, pulsed))]
+        m.d.sync += [factor.eq(quantile(m, normal.read_port(), drawn)), noise.eq(factor * sigma),
+                     mean.eq(found.data.mean), pulsed.eq(Cat(self.pulse, pulsed))]
         if device.differs:
             # A displacement is scaled as noise is, in the clocks before the first pulse.
             variation = register(m, self.parameters, self.geometry, "variation")
@@ -172,7 +172,7 @@ class Device(wiring.Component):
             m.d.sync += [loaded.eq(Cat(self.load, loaded)), mean.eq(found.data.mean + displacement)]
             m.d.comb += self.ready.eq(~loaded[:2].any())
             with m.If(self.load):
-                m.d.comb += drawn.addr.eq(self.hash[:NORMAL_INDEX_BITS])
+                m.d.comb += drawn.eq(self.hash)
             with m.If(loaded[1]):
                 m.d.comb += sigma.eq(variation)
             with m.If(loaded[2]):

@@ -72,7 +72,8 @@ class ErrorStore(wiring.Component):
                 self.word.eq(gathered),
             ]
         else:
-            m.submodules.memory = memory = Memory(shape=self.word.shape(), depth=geometry.folds, init=[])
+            m.submodules.memory = memory = Memory(shape=self.word.shape(), depth=geometry.folds, init=[],
+                                                  attrs={"no_rw_check": 1})
             write, read = memory.write_port(), memory.read_port()
             fold = Signal(range(geometry.folds))
             base = Signal(range(geometry.cols))

@@ -1,11 +1,11 @@
 """The queue of cells to be programmed."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from ..contract.geometry import CrossbarGeometry
+from .fifo import Fifo
 from .signatures import position_layout, word_layout, write_back
 
 SEGMENT = 16
@@ -39,53 +39,55 @@ class EventQueue(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         lanes = self.geometry.lanes
-        segments = -(-lanes // SEGMENT)
-        in_flight = write_back(self.geometry) + 4  # slots that can still get here after `room` has been withdrawn
-        entry = data.StructLayout({"word": word_layout(self.geometry), "fired": data.ArrayLayout(SEGMENT, segments),
-                                   "occupied": segments})
+        segments, segment_lanes = -(-lanes // SEGMENT), min(lanes, SEGMENT)
+        in_flight = write_back(self.geometry) + 3  # slots that can still get here after `room` has been withdrawn
+        entry = data.StructLayout({"word": word_layout(self.geometry),
+                                   "fired": data.ArrayLayout(segment_lanes, segments)})
 
-        offered = Signal(entry)
-        m.d.sync += [offered.word.eq(self.word), offered.fired.eq(self.fired)]
-        m.d.sync += [offered.occupied[index].eq(self.valid & self.fired[index * SEGMENT:(index + 1) * SEGMENT].any())
-                     for index in range(segments)]
+        offered, occupied = Signal(entry), Signal(segments)
+        arriving = [self.valid & self.fired[index * SEGMENT:(index + 1) * SEGMENT].any() for index in range(segments)]
+        # The segments are looked at in one clock, and at what is in them in the next one.
+        m.d["sync" if segments > 1 else "comb"] += [
+            offered.word.eq(self.word), offered.fired.eq(self.fired), occupied.eq(Cat(arriving))]
 
-        m.submodules.fifo = fifo = SyncFIFOBuffered(width=entry.size, depth=DEPTH)
-        queued, current = Signal(entry), Signal(entry)
+        m.submodules.fifo = fifo = Fifo(width=entry.size, depth=DEPTH)
+        current = Signal(entry)  # stays at the head until all its lanes are gone
         m.d.comb += [
             fifo.w_data.eq(offered),
-            fifo.w_en.eq(offered.occupied.any()),
-            queued.eq(fifo.r_data),
+            fifo.w_en.eq(occupied.any()),
+            current.eq(fifo.r_data),
             self.room.eq(fifo.level < DEPTH - in_flight),
+            self.empty.eq(~occupied.any() & (fifo.level == 0)),
         ]
 
-        segment = Signal(range(max(2, segments)))
-        waiting, first = Signal(SEGMENT), Signal(range(SEGMENT))
+        segment, left = Signal(range(max(2, segments))), Signal(segments)
+        waiting, first = Signal(segment_lanes), Signal(range(SEGMENT))
+        others = waiting & (waiting - 1)
         m.d.comb += [
             first.eq(_first(m, waiting)),
             *(self.event.payload[name].eq(current.word[name]) for name, _ in current.word.shape()),
             self.event.payload.lane.eq(segment * SEGMENT + first),
         ]
-        with m.FSM() as fsm:
+        with m.FSM():
             with m.State("take"):
-                m.d.comb += fifo.r_en.eq(1)
-                m.d.sync += current.eq(queued)
+                m.d.sync += left.eq(Cat(fired.any() for fired in current.fired))
                 with m.If(fifo.r_rdy):
                     m.next = "find"
             with m.State("find"):
-                m.d.sync += segment.eq(_first(m, current.occupied))
+                m.d.sync += segment.eq(_first(m, left))
                 m.next = "pick"
             with m.State("pick"):
-                m.d.sync += [waiting.eq(current.fired[segment]), current.occupied.bit_select(segment, 1).eq(0)]
+                m.d.sync += [waiting.eq(current.fired[segment]), left.bit_select(segment, 1).eq(0)]
                 m.next = "offer"
             with m.State("offer"):
                 m.d.comb += self.event.valid.eq(1)
                 with m.If(self.event.ready):
-                    m.d.sync += waiting.eq(waiting & (waiting - 1))
-                    with m.If((waiting & (waiting - 1)) == 0):
-                        m.next = "take"
-                        with m.If(current.occupied.any()):
-                            m.next = "find"
-        m.d.comb += self.empty.eq(~offered.occupied.any() & (fifo.level == 0) & fsm.ongoing("take"))
+                    m.d.sync += waiting.eq(others)
+                    with m.If(others == 0):
+                        m.next = "find"
+                        with m.If(~left.any()):
+                            m.d.comb += fifo.r_en.eq(1)
+                            m.next = "take"
         return m
 
 

@@ -24,7 +24,7 @@ from .signatures import (
     state_bits,
 )
 
-QUEUED = 4
+QUEUED = 2
 """Operations that wait in front of a crossbar, and samples that wait in front of the loss."""
 
 

@@ -12,7 +12,7 @@ from ..contract.geometry import CrossbarGeometry
 from .fixed import saturate
 from .signatures import conversion_layout, drive_layout, index_bits, x_shape
 
-QUEUE_DEPTH = 4
+QUEUE_DEPTH = 2
 """Groups that wait for the encoder."""
 
 

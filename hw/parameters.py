@@ -31,7 +31,7 @@ def table(m: Module, port, geometry: CrossbarGeometry, name: str, shape, **attri
     by ``port``; the caller takes read ports."""
     entries = _find(geometry, name + "[")
     first = entries[0][0]
-    memory = Memory(shape=shape, depth=max(2, len(entries)), attrs=attributes, init=[
+    memory = Memory(shape=shape, depth=max(2, len(entries)), attrs={"no_rw_check": 1, **attributes}, init=[
         shape.from_bits(word.value) if isinstance(shape, data.Layout) else word.value for _, word in entries])
     write = memory.write_port()
     m.d.comb += [

@@ -7,15 +7,13 @@ from amaranth.lib.wiring import In, Out
 
 from ..contract import lfsr as sequence
 from ..contract.geometry import CrossbarGeometry
+from .adder_tree import tree_latency
 from .cell_hash import CellHash
 from .cell_programmer import CellProgrammer
 from .divider import ResidualDivider
 from .lfsr import Lfsr
 from .parameters import parameter_layout
 from .signatures import cell_layout, event_layout, position_layout, replacement_layout
-
-AHEAD = 4
-"""Cells that are fetched ahead."""
 
 
 class StochasticProgrammer(wiring.Component):
@@ -88,8 +86,9 @@ class StochasticProgrammer(wiring.Component):
     def _fetch(self, m: Module, job, hashes: CellHash | None):
         """Fetches the cells of the events, some ahead, and has them hashed. Returns whether there are any."""
         event, cell = event_layout(self.geometry), cell_layout(self.geometry)
-        m.submodules.events = events = SyncFIFO(width=event.size, depth=AHEAD)
-        m.submodules.cells = cells = SyncFIFO(width=cell.size, depth=AHEAD)
+        ahead = 1 + tree_latency(self.geometry.lanes)  # more where cells take longer to be selected
+        m.submodules.events = events = SyncFIFO(width=event.size, depth=ahead)
+        m.submodules.cells = cells = SyncFIFO(width=cell.size, depth=ahead)
         room, taken = events.w_rdy, self.event.valid & self.event.ready
         if hashes is not None:
             room &= hashes.position.ready

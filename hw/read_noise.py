@@ -10,7 +10,7 @@ from ..contract.geometry import CrossbarGeometry
 from ..contract.tables import NORMAL_BITS, NORMAL_INDEX_BITS
 from .fixed import round_shift
 from .lfsr import Lfsr
-from .noise import NOISE_SHIFT, normal_table
+from .noise import NOISE_SHIFT, normal_table, quantile
 from .parameters import parameter_layout, register
 
 
@@ -51,13 +51,12 @@ class ReadNoise(wiring.Component):
         ]
         shift = self._shift
         for place in range(self.geometry.adcs):
-            read = normal.read_port()
+            word = lfsr.word.word_select(place, sequence.LEAP)
+            drawn = quantile(m, normal.read_port(), word[:NORMAL_INDEX_BITS], self.enable)
             product = Signal(signed(SIGMA_BITS + NORMAL_BITS), name=f"product_{place}")
             m.d.comb += [
-                read.addr.eq(lfsr.word.word_select(place, sequence.LEAP)[:NORMAL_INDEX_BITS]),
-                read.en.eq(self.enable),
                 self.noise[place].eq(product << shift if shift >= 0 else round_shift(product, -shift)),
             ]
             with m.If(self.enable):
-                m.d.sync += product.eq(scale * read.data)
+                m.d.sync += product.eq(scale * drawn)
         return m

@@ -5,6 +5,7 @@ from amaranth.lib import data, enum
 from amaranth.utils import ceil_log2
 
 from ..contract.geometry import COUNTER_BITS, CrossbarGeometry
+from .adder_tree import tree_latency
 
 
 def index_bits(count: int) -> int:
@@ -128,6 +129,13 @@ PRODUCT = READ + 1
 """Clock at which products are at hand."""
 SUM = PRODUCT + 1
 """Clock at which the sums of columns include the slot's products, and residuals their change."""
+def fetch_latency(geometry: CrossbarGeometry) -> int:
+    """Clock of a slot at which the cell at its ``lane`` has been selected."""
+    return READ + tree_latency(geometry.lanes)
+
+
+HOLD = PRODUCT - 1
+"""Clocks after a slot with `override` in which there is no other one, as its cell is held in one register."""
 ROUNDING = 5
 """Clocks that stochastic rounding takes."""
 
@@ -171,8 +179,9 @@ def slot_layout(geometry: CrossbarGeometry) -> data.StructLayout:
         "assemble": 1,  # ... and hold the other lanes, which were assembled before
         "write": 1,  # write back
         "lane": unsigned(index_bits(geometry.lanes)),
-        "cell": cell_layout(geometry),
+        "cell": cell_layout(geometry),  # is held: no other slot with `override` for HOLD clocks
     })
+
 
 def event_layout(geometry: CrossbarGeometry) -> data.StructLayout:
     """A cell to be programmed: by its residual, or, with ``write``, to ``state``."""

@@ -46,7 +46,7 @@ PARTS = {
 
 TARGETS = {
     "ice40": Target(
-        script="synth_ice40 -device u -dsp -top {top} {options}",
+        script="synth_ice40 -device u -dsp -dff -top {top} {options}",
         weights={
             "luts": {"SB_LUT4": 1},
             "flip_flops": {"SB_DFF*": 1},

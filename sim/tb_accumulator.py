@@ -7,7 +7,7 @@ import torch
 from amaranth.lib import data
 
 from ..hw.accumulator import GradientAccumulator
-from ..hw.signatures import READ, slot_layout, word_layout, write_back
+from ..hw.signatures import HOLD, READ, slot_layout, word_layout, write_back
 from ..model.accumulator import GradientAccumulator as GoldenAccumulator
 from ..model.lfsr import Lfsr
 from .difference import expect
@@ -79,7 +79,7 @@ class AccumulatorBench(Testbench):
         taken: set[int] = set()  # clocks in which the one port of the memory writes
         queued: deque[dict] = deque()
         increments: list[int] = []
-        left = 20 * self.parameters.samples
+        left, held = 20 * self.parameters.samples, 0  # until when there is no other `override`
 
         while left or queued or due:
             for name, expected in due.pop(bench.cycle, []):
@@ -92,8 +92,11 @@ class AccumulatorBench(Testbench):
             if left and not queued and clock - touched.get(address, -visible) >= visible:
                 queued.extend(self.random_slots(address))
                 left -= 1
-            if queued and clock not in taken and random.random() >= self.parameters.stall:
+            ready = queued and clock not in taken and (clock > held or not queued[0]["override"])
+            if ready and random.random() >= self.parameters.stall:
                 slot = queued.popleft()
+                if slot["override"]:
+                    held = clock + HOLD
                 if slot["write"] and geometry.ports == 1:
                     taken.add(clock + visible - 1)
             if slot is not self.blank and not slot["assemble"]:
