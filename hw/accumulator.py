@@ -11,7 +11,7 @@ from .delay import delay, delays
 from .fixed import saturate
 from .parameters import parameter_layout, register
 from .rounder import StochasticRounder
-from .signatures import PRODUCT, READ, SUM, boost_bits, slot_layout, word_layout, write_back
+from .signatures import ADDRESS, PRODUCT, READ, SUM, boost_bits, slot_layout, word_layout, write_back
 
 
 class GradientAccumulator(wiring.Component):
@@ -70,7 +70,7 @@ class GradientAccumulator(wiring.Component):
         m.submodules.memory = memory = ArrayMemory(
             shape=self.chi.shape(), depth=geometry.rows * geometry.folds, ports=geometry.ports)
         m.d.comb += [
-            memory.address.eq(self.slot.address),
+            memory.address.eq(slots[ADDRESS].address),
             memory.write_address.eq(slots[last].address),
             memory.write.eq(slots[last].write),
         ]
@@ -82,7 +82,8 @@ class GradientAccumulator(wiring.Component):
             m.d.sync += replacement.eq(self.slot.cell.chi)
         x = Signal(signed(geometry.x.bits + 1 + highest - lowest))
         shifted = Signal.like(x)
-        m.d.sync += [shifted.eq(Mux(self.slot.update, self.slot.x << self.boost, 0)), x.eq(-shifted)]
+        early = slots[READ - 2]
+        m.d.sync += [shifted.eq(Mux(early.update, early.x << self.boost, 0)), x.eq(-shifted)]
 
         after = [Signal(signed(geometry.chi_bits), name=f"after_{lane}") for lane in range(geometry.lanes)]
         for lane in range(geometry.lanes):

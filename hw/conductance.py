@@ -8,7 +8,7 @@ from ..contract.geometry import CrossbarGeometry, signed_bits
 from .adder_tree import AdderTree, tree_latency
 from .array_memory import ArrayMemory
 from .delay import delay, delays
-from .signatures import PRODUCT, READ, SUM, level_layout, slot_layout, write_back
+from .signatures import ADDRESS, PRODUCT, READ, SUM, level_layout, slot_layout, write_back
 
 
 class ConductanceArray(wiring.Component):
@@ -58,7 +58,7 @@ class ConductanceArray(wiring.Component):
         m.submodules.memory = memory = ArrayMemory(
             shape=self.word.shape(), depth=geometry.rows * geometry.folds, ports=geometry.ports)
         m.d.comb += [
-            memory.address.eq(self.slot.address),
+            memory.address.eq(slots[ADDRESS].address),
             memory.write_address.eq(slots[-1].address),
             memory.write.eq(slots[-1].write & slots[-1].override),
         ]

@@ -14,6 +14,7 @@ from .delay import delay
 from .event_counters import EventCounters
 from .parameters import parameter_layout
 from .signatures import (
+    ADDRESS,
     HOLD,
     SUM,
     Operation,
@@ -170,7 +171,7 @@ class CrossbarController(wiring.Component):
         # What the slots of the last clocks were.
         last_clock = write_back(geometry)
         used, changed = Signal(last_clock + 1), Signal(last_clock + 1)
-        patched, closed = Signal(last_clock), Signal(SUM)
+        patched, closed = Signal(last_clock - ADDRESS), Signal(SUM)
         adc_free, drained, settled = Signal(), Signal(), Signal()
         m.d.sync += [
             used.eq(Cat(slot.forward | slot.write | slot.fetch, used)),
@@ -216,10 +217,10 @@ class CrossbarController(wiring.Component):
         def count_visit():
             return counters.count.visited_rows.eq(fires)
 
-        # The one port of an array is taken where a slot writes back, of which a forward pass needs that of `g` only.
+        # An array with one port cannot be read where a slot before writes back; forward, only `g` is.
         port_free, levels_free = 1, 1
         if geometry.ports == 1:
-            port_free, levels_free = ~delay(m, slot.write, last_clock), ~patched[-1]
+            port_free, levels_free = ~delay(m, slot.write, last_clock - ADDRESS), ~patched[-1]
 
         # The programmer goes first. A word is not read to be replaced before the last replacement is in the array.
         replaces, fetches, serves = Signal(), Signal(), Signal()

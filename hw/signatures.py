@@ -122,13 +122,17 @@ def position_layout(geometry: CrossbarGeometry) -> data.StructLayout:
     return data.StructLayout(word_layout(geometry).members | {"lane": unsigned(index_bits(geometry.lanes))})
 
 
-READ = 2
-"""Clock of a slot at which the word that it addresses is at hand, and at which the errors of its fold are needed: one
-for the memory and one for the register behind it."""
+ADDRESS = 1
+"""Clock of a slot at which the arrays are addressed: block RAMs are spread wide, so a register is in front of them."""
+READ = ADDRESS + 2
+"""Clock at which the word that it addresses is at hand, and at which the errors of its fold are needed: one for the
+memory and one for the register behind it."""
 PRODUCT = READ + 1
 """Clock at which products are at hand."""
 SUM = PRODUCT + 1
 """Clock at which the sums of columns include the slot's products, and residuals their change."""
+
+
 def fetch_latency(geometry: CrossbarGeometry) -> int:
     """Clock of a slot at which the cell at its ``lane`` has been selected."""
     return READ + tree_latency(geometry.lanes)
@@ -141,7 +145,8 @@ ROUNDING = 5
 
 
 def write_back(geometry: CrossbarGeometry) -> int:
-    """Clock of a slot in which both arrays are written: a slot ``write_back + 1`` clocks later reads what it wrote."""
+    """Clock of a slot in which both arrays are written: a slot ``write_back + 1 - ADDRESS`` clocks later reads what it
+    wrote."""
     return SUM + (ROUNDING if geometry.rounding == "stochastic" else 0)
 
 
@@ -152,7 +157,7 @@ def slot_layout(geometry: CrossbarGeometry) -> data.StructLayout:
     ============= ==================================================================================
     clock         work
     ============= ==================================================================================
-    0             memories and error store are read
+    ``ADDRESS``   the arrays are read
     ``READ``      products; a lane enters its selection
     ``PRODUCT``   column sums; row sums enter the adder tree; residual plus change, or a lane replaced
     ``SUM``       column sums enter the ADC; stochastic rounding begins

@@ -7,7 +7,7 @@ import torch
 from amaranth.lib import data
 
 from ..hw.accumulator import GradientAccumulator
-from ..hw.signatures import HOLD, READ, slot_layout, word_layout, write_back
+from ..hw.signatures import ADDRESS, HOLD, READ, slot_layout, word_layout, write_back
 from ..model.accumulator import GradientAccumulator as GoldenAccumulator
 from ..model.lfsr import Lfsr
 from .difference import expect
@@ -59,7 +59,8 @@ class AccumulatorBench(Testbench):
     async def exercise(self, bench: Bench):
         geometry, random, pins = self.geometry, self.random, bench.pins
         lanes, rate = geometry.lanes, random.randint(*geometry.learning_rate_shifts)
-        visible = write_back(geometry) + 1
+        done = write_back(geometry) + 1
+        visible = done - ADDRESS
         lfsr = Lfsr(1)
         golden = GoldenAccumulator(geometry, lfsr)
         slots, address_of = Packing(slot_layout(geometry)), Packing(word_layout(geometry))
@@ -126,7 +127,7 @@ class AccumulatorBench(Testbench):
                     answer += [("word", address_of.pack(place)), ("fired", self.visit(golden, word, torch.tensor(g)))]
                 if slot["override"]:
                     word[slot["lane"]] = slot["cell"]["chi"]
-                due.setdefault(clock + visible, []).extend(answer)
+                due.setdefault(clock + done, []).extend(answer)
             elif slot["assemble"]:
                 increments.append(slot["cell"]["chi"])
             pins.set("slot", slots.pack(slot))
