@@ -76,14 +76,15 @@ class Link(wiring.Component):
         wiring.connect(m, framer.o, wiring.flipped(self.o))
 
         # What the host is told.
-        session, echo = Signal(16), Signal(8)
+        session, answered = Signal(16), Signal(16)  # now, and when the frame that is being sent began
+        echo = Signal(8)
         hello, status, trouble = Signal(), Signal(), Signal()  # pending
         idle, was_idle = Signal(), Signal()
         m.d.comb += idle.eq(self.done & (delivery.delivered == delivery.expected) & collector.idle)
         m.d.sync += was_idle.eq(idle)
         fields = {
             "kind": None, "echo": echo, "expected": delivery.expected, "delivered": delivery.delivered, "number": None,
-            "session_low": session[:8], "session_high": session[8:],
+            "session_low": answered[:8], "session_high": answered[8:],
             "flags": Cat(idle, trouble),
         }
         assert list(fields) == list(TO_HOST_HEADER)
@@ -100,8 +101,10 @@ class Link(wiring.Component):
         with m.FSM():
             with m.State("wait"):
                 m.d.comb += collector.flush.eq(1)
-                m.d.sync += [place.eq(0), number.eq(collector.number), length.eq(0)]
-                with m.If(hello):
+                m.d.sync += [place.eq(0), number.eq(collector.number), length.eq(0), answered.eq(session)]
+                with m.If(self.restart):
+                    pass  # what there is to send belongs to the session before
+                with m.Elif(hello):
                     m.d.sync += [hello.eq(0), status.eq(0), kind.eq(ToHost.HELLO), length.eq(len(greeting))]
                     m.next = "header"
                 with m.Elif(collector.available):
@@ -168,7 +171,7 @@ class Link(wiring.Component):
                 m.d.sync += header.eq(Cat(header[8:], deframer.byte))
         acknowledge, resend = Signal(), Signal()
         m.d.comb += [collector.acknowledge.eq(acknowledge), collector.acknowledged.eq(b)]
-        m.d.sync += resend.eq(0)
+        m.d.sync += [resend.eq(0), self.restart.eq(0)]
         m.d.comb += collector.resend.eq(resend)
         with m.If(delivery.done | idle & ~was_idle):
             m.d.sync += status.eq(1)
@@ -177,8 +180,7 @@ class Link(wiring.Component):
             with m.If(~deframer.sound | (count < SHORTEST) | (count > SLOT)):
                 m.d.sync += [trouble.eq(1), status.eq(1)]
             with m.Elif(header[:8] == ToBoard.HELLO):
-                m.d.sync += [session.eq(Cat(a, b)), hello.eq(1)]
-                m.d.comb += self.restart.eq(session != Cat(a, b))
+                m.d.sync += [session.eq(Cat(a, b)), hello.eq(1), self.restart.eq(session != Cat(a, b))]
             with m.Elif(session == 0):
                 m.d.sync += status.eq(1)
             with m.Else():
