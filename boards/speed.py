@@ -30,9 +30,9 @@ def cycles_per_sample(experiment: Experiment) -> float:
     bound = sum(rows * geometry.folds * (2 if geometry.ports == 2 else 3)  # with one port, an update takes two clocks
                 for rows, geometry in zip(active_rows(experiment), crossbars, strict=True))
     last = crossbars[-1]
-    forward, loss = 9 * (len(crossbars) - 1), 8 + last.cols // last.adcs
-    backward = sum(8 + tree_latency(geometry.lanes) for geometry in crossbars[1:])
-    return bound + forward + loss + backward + 2
+    forward, loss = 10 * (len(crossbars) - 1), 9 + last.cols // last.adcs
+    backward = sum(9 + tree_latency(geometry.lanes) for geometry in crossbars[1:])
+    return bound + forward + loss + backward + 3
 
 
 def speed(experiment: Experiment, board: Board) -> dict:
