@@ -46,6 +46,8 @@ LEAST_BITS = {
     "gowin": {"array": 0, "table": 2048, "tables": 2048, "buffer": 1024},
 }
 """A memory of no more bits than this, by its kind, is put into LUTs and flip-flops instead."""
+LUT_RAM_DEPTH = {"ecp5": 16, "ice40": 0, "gowin": 16}
+"""A buffer of no more words is put into LUTs as well, which can be memories of that depth."""
 
 
 class EstimateError(RuntimeError):
@@ -149,7 +151,8 @@ def block_rams(board: Board, memory: Memory) -> int:
 
 
 def _is_small(board: Board, memory: Memory) -> bool:
-    return memory.depth * memory.width <= LEAST_BITS[board.family][memory.kind]
+    return (memory.depth * memory.width <= LEAST_BITS[board.family][memory.kind]
+            or memory.kind == "buffer" and memory.depth <= LUT_RAM_DEPTH[board.family])
 
 
 def single_port_rams(board: Board, memory: Memory) -> int:
