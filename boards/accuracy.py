@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from ..runs import replace
 from .calibrate import experiment, fitted
@@ -57,6 +58,10 @@ def draw(file, entries: list[dict]):
         axes.fill_between(line, [0.85 * end for end in line], [1.15 * end for end in line], alpha=0.15, color="grey",
                           label="15 %")
         axes.set(xscale="log", yscale="log", xlabel=f"{title}, built", ylabel=f"{title}, estimated")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter("{x:,.0f}")
+            axis.set_minor_formatter(NullFormatter())
         axes.legend()
     figure.savefig(file, format="png", dpi=110)
 
