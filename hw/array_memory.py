@@ -16,7 +16,7 @@ BLOCK_RAM = {"ram_style": "block", "no_rw_check": 1}
 its content."""
 SPRAM_DEPTH, SPRAM_WIDTH = 16384, 16
 BLOCK_BITS, WIDE_DEPTH = 16384, 2048
-"""Bits of a block RAM, parity aside, and the depth to which it has more than a few columns."""
+"""Bits of a block RAM, parity aside, and the depth up to which synthesis makes good use of one by itself."""
 
 
 def column_bits(depth: int) -> int | None:

@@ -8,7 +8,7 @@ from amaranth.utils import ceil_log2
 
 
 class Fifo(wiring.Component):
-    """First in, first out: ``depth`` words of ``width`` bits, or more, up to the next power of two.
+    """First in, first out: ``depth`` words of ``width`` bits, or more, up to the next power of two, at least 2.
 
     ``w_data`` is taken in every clock with ``w_en`` and cannot be refused. The oldest word is ``r_data`` while
     ``r_rdy``, 2 clocks after it came or later, and leaves with ``r_en``.
@@ -17,7 +17,7 @@ class Fifo(wiring.Component):
     """
 
     def __init__(self, *, width: int, depth: int):
-        self._depth = 1 << ceil_log2(depth)
+        self._depth = 1 << max(1, ceil_log2(depth))
         super().__init__({
             "w_data": In(width),
             "w_en": In(1),
