@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from spinloom.boards import link as host
 from spinloom.boards.link import BoardResetError, LinkBench, LinkError, frame, link_bytes_per_sample
 from spinloom.config import load
-from spinloom.contract.link import SINKS, SLOTS, SOURCES
+from spinloom.contract.link import FLAG, SINKS, SLOTS, SOURCES, TO_HOST_HEADER, ToBoard, ToHost
 from spinloom.hw.link import Link
 from spinloom.sim.compiled import complete
 
@@ -139,6 +139,42 @@ def test_another_session_forgets_the_one_before(make):
         torn.put(stream, SIZES_IN[stream], beat)
     torn.exchange()
     converse(board, beats[:20])
+
+
+def test_a_frame_belongs_to_the_session_it_began_in():
+    """A session is opened while a status of the one before is being sent, whose bytes are held up."""
+    link, sent = RtlBoard(Random(1), Line({}), Line({})).link, bytearray()
+
+    async def receive(ctx, *content: int):
+        for byte in frame(bytes(content)):
+            ctx.set(link.data, byte)
+            ctx.set(link.valid, 1)
+            await ctx.tick()
+            ctx.set(link.valid, 0)
+            await ctx.tick().repeat(9)
+
+    async def send(ctx):
+        ctx.set(link.o.ready, 1)
+        for _ in range(400):
+            if ctx.get(link.o.valid):
+                sent.append(ctx.get(link.o.payload))
+            await ctx.tick()
+        ctx.set(link.o.ready, 0)
+
+    async def testbench(ctx):
+        await receive(ctx, ToBoard.HELLO, 1, 0)
+        await send(ctx)
+        await receive(ctx, ToBoard.POLL, 7, 0)
+        await receive(ctx, ToBoard.HELLO, 2, 0)
+        await send(ctx)
+
+    simulator = Simulator(link)
+    simulator.add_clock(1.0)
+    simulator.add_testbench(testbench)
+    simulator.run()
+    place = list(TO_HOST_HEADER).index("session_low")
+    frames = map(host.unframe, bytes(sent).split(bytes([FLAG])))
+    assert [(content[0], content[place]) for content in frames if content] == [(ToHost.HELLO, 1), (ToHost.STATUS, 1), (ToHost.HELLO, 2)]
 
 
 def test_a_reset_is_noticed():
