@@ -20,6 +20,12 @@ from spinloom.sim.compiled import complete
 from .model_board import DIGEST, KINDS, SIZES_IN, SIZES_OUT, Line, ModelBoard, answers, faults
 
 
+def rtl_link(slots: int = SLOTS) -> Link:
+    return Link(sources={name: unsigned(8 * size - 1) for name, size in zip(SOURCES, SIZES_IN, strict=True)},
+                sinks={name: unsigned(8 * size) for name, size in zip(SINKS, SIZES_OUT, strict=True)},
+                digest=DIGEST, slots=slots)
+
+
 class RtlBoard:
     """The port of the RTL's end of the link, simulated, with a machine behind it that answers as ``answers`` says."""
 
@@ -27,10 +33,7 @@ class RtlBoard:
 
     def __init__(self, random: Random, to_board: Line, to_host: Line, slots: int = SLOTS):
         self._lines = to_board, to_host
-        self._bits = [8 * size - 1 for size in SIZES_IN]
-        self.link = Link(sources=dict(zip(SOURCES, map(unsigned, self._bits), strict=True)),
-                         sinks={name: unsigned(8 * size) for name, size in zip(SINKS, SIZES_OUT, strict=True)},
-                         digest=DIGEST, slots=slots)
+        self.link = rtl_link(slots)
         self._random = random
         self._input, self._output = deque(), bytearray()
         self._beats = [deque(), deque()]
@@ -143,7 +146,7 @@ def test_another_session_forgets_the_one_before(make):
 
 def test_a_frame_belongs_to_the_session_it_began_in():
     """A session is opened while a status of the one before is being sent, whose bytes are held up."""
-    link, sent = RtlBoard(Random(1), Line({}), Line({})).link, bytearray()
+    link, sent = rtl_link(), bytearray()
 
     async def receive(ctx, *content: int):
         for byte in frame(bytes(content)):
@@ -174,7 +177,8 @@ def test_a_frame_belongs_to_the_session_it_began_in():
     simulator.run()
     place = list(TO_HOST_HEADER).index("session_low")
     frames = map(host.unframe, bytes(sent).split(bytes([FLAG])))
-    assert [(content[0], content[place]) for content in frames if content] == [(ToHost.HELLO, 1), (ToHost.STATUS, 1), (ToHost.HELLO, 2)]
+    answered = [(content[0], content[place]) for content in frames if content]
+    assert answered == [(ToHost.HELLO, 1), (ToHost.STATUS, 1), (ToHost.HELLO, 2)]
 
 
 def test_a_reset_is_noticed():
