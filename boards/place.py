@@ -7,6 +7,7 @@ from math import prod
 from pathlib import Path
 
 from ..config import Experiment
+from ..hw.spread import KEEP_COPIES
 from ..hw.tool import YOSYS, Tool, yosys
 from .board import Board
 
@@ -107,8 +108,9 @@ def _commands(plan, board: Board) -> list[tuple[Tool, list[str]]]:
 def _synthesise(board: Board, folder: Path, netlist: str, progress: Callable[[str], None]):
     """Map ``top.il`` to ``netlist``, with no more multipliers in DSPs than the part has: the narrowest go to LUTs."""
     # ABC gives bits of words names that collide with those of a layout's fields: these are aliases, and not needed.
-    yosys(f"read_rtlil {TOP}.il; hierarchy -top {TOP}; proc; flatten; rename -hide w:*]; opt_expr; opt_clean; "
-          f"wreduce t:$mul; dump -o multipliers.il t:$mul; {FREE_COLLISIONS}; write_rtlil flat.il", folder, progress)
+    yosys(f"read_rtlil {TOP}.il; hierarchy -top {TOP}; proc; flatten; {KEEP_COPIES}; rename -hide w:*]; opt_expr; "
+          f"opt_clean; wreduce t:$mul; dump -o multipliers.il t:$mul; {FREE_COLLISIONS}; write_rtlil flat.il",
+          folder, progress)
     cells = re.split(r"^  cell \$mul ", folder.joinpath("multipliers.il").read_text(encoding="utf-8"),
                      flags=re.MULTILINE)[1:]
     areas = {cell.split("\n", 1)[0]: prod(int(width) for width in re.findall(r"[AB]_WIDTH (\d+)", cell))

@@ -1,6 +1,6 @@
 """ULX3S with an ECP5-85F."""
 
-from amaranth.hdl import ClockDomain, ClockSignal, Instance, Module, Signal
+from amaranth.hdl import ClockDomain, ClockSignal, Instance, Module, ResetSignal, Signal
 from amaranth.lib import io
 from amaranth.lib.cdc import ResetSynchronizer
 from amaranth_boards.ulx3s import ULX3S_85F_Platform
@@ -23,7 +23,12 @@ def _clock(m: Module, platform):
         i_PHASESEL0=0, i_PHASESEL1=0, i_PHASEDIR=1, i_PHASESTEP=1, i_PHASELOADREG=1,
         o_CLKOP=ClockSignal(), o_LOCK=locked,
     )
-    m.submodules.reset = ResetSynchronizer(~locked, domain="sync")
+    # Every flip-flop hears of the reset: it comes from a register that has no other tie, to be put in their midst.
+    m.domains.boot = ClockDomain()
+    m.submodules.reset = ResetSynchronizer(~locked, domain="boot")
+    reset = Signal(init=1)
+    m.d.boot += reset.eq(0)
+    m.d.comb += [ClockSignal("boot").eq(ClockSignal()), ResetSignal().eq(reset)]
 
 
 BOARD = Board(

@@ -12,6 +12,7 @@ from .fixed import saturate
 from .parameters import parameter_layout, register
 from .rounder import StochasticRounder
 from .signatures import ADDRESS, PRODUCT, READ, SUM, boost_bits, slot_layout, word_layout, write_back
+from .spread import fields, spread
 
 
 class GradientAccumulator(wiring.Component):
@@ -70,62 +71,72 @@ class GradientAccumulator(wiring.Component):
         m.submodules.memory = memory = ArrayMemory(
             shape=self.chi.shape(), depth=geometry.rows * geometry.folds, ports=geometry.ports)
         m.d.comb += [
-            memory.address.eq(slots[ADDRESS].address),
-            memory.write_address.eq(slots[last].address),
-            memory.write.eq(slots[last].write),
+            memory.address.eq(slots[ADDRESS - 1].address),
+            memory.write_address.eq(slots[last - 1].address),
+            memory.write.eq(slots[last - 1].write),
         ]
-        m.d.sync += [self.chi.eq(memory.data), self.done.eq(slots[last].fire)]
+        # What the slots' flags say nothing of needs no reset, which would have to reach every lane.
+        chi = Signal.like(self.chi, reset_less=True)
+        m.d.comb += self.chi.eq(chi)
+        m.d.sync += [chi.eq(memory.data), self.done.eq(slots[last].fire)]
         m.d.sync += [self.word[name].eq(slots[last][name]) for name, _ in self.word.shape()]
 
-        replacement = Signal(signed(geometry.chi_bits))
-        with m.If(self.slot.override):
-            m.d.sync += replacement.eq(self.slot.cell.chi)
-        x = Signal(signed(geometry.x.bits + 1 + highest - lowest))
-        shifted = Signal.like(x)
+        # What all lanes are told, at clocks `READ`, `PRODUCT` and `write_back`.
         early = slots[READ - 2]
-        m.d.sync += [shifted.eq(Mux(early.update, early.x << self.boost, 0)), x.eq(-shifted)]
+        shifted = Signal(signed(geometry.x.bits + 1 + highest - lowest))
+        m.d.sync += shifted.eq(Mux(early.update, early.x << self.boost, 0))
+        x = spread(m, (-shifted)[:len(shifted)].as_signed(), geometry.lanes)
+        told = spread(m, fields(m, slots[PRODUCT - 1], "override", "apply", "assemble", "write", "lane"),
+                      geometry.lanes)
+        fire = spread(m, slots[last - 1].fire, geometry.lanes)
+        residual = Signal(signed(geometry.chi_bits))
+        with m.If(self.slot.override):
+            m.d.sync += residual.eq(self.slot.cell.chi)
+        replacement = spread(m, residual, geometry.lanes)
 
-        after = [Signal(signed(geometry.chi_bits), name=f"after_{lane}") for lane in range(geometry.lanes)]
+        after = [Signal(signed(geometry.chi_bits), name=f"after_{lane}", reset_less=True)
+                 for lane in range(geometry.lanes)]
         for lane in range(geometry.lanes):
-            product = Signal(signed(len(x) + geometry.delta_bits), name=f"product_{lane}", reset_less=True)
-            before = Signal(signed(geometry.chi_bits), name=f"before_{lane}")
+            product = Signal(signed(len(shifted) + geometry.delta_bits), name=f"product_{lane}", reset_less=True)
+            before = Signal(signed(geometry.chi_bits), name=f"before_{lane}", reset_less=True)
             here = Signal(name=f"here_{lane}")
-            m.d.sync += [product.eq(x * self.delta[lane]), before.eq(self.chi[lane])]
-            m.d.comb += here.eq(slots[PRODUCT].override & (slots[PRODUCT].lane == lane))
+            m.d.sync += [product.eq(x[lane] * self.delta[lane]), before.eq(chi[lane])]
+            m.d.comb += here.eq(told[lane].override & (told[lane].lane == lane))
             # round_shift(p, s) is p >> s plus the highest bit shifted out: the carry into the sum.
             carry = product.shift_right(shift - 1)[:1] if shift else 0
-            change = Mux(slots[PRODUCT].apply, after[lane], product >> shift)
+            change = Mux(told[lane].apply, after[lane], product >> shift)
             total = (Cat(carry, before).as_signed() + Cat(carry, change).as_signed())[1:].as_signed()
-            with m.If(Mux(slots[PRODUCT].assemble, here, slots[PRODUCT].write)):
-                m.d.sync += after[lane].eq(Mux(here, replacement, saturate(total, geometry.chi_bits)))
+            with m.If(Mux(told[lane].assemble, here, told[lane].write)):
+                m.d.sync += after[lane].eq(Mux(here, replacement[lane], saturate(total, geometry.chi_bits)))
 
         visit = self._round if geometry.rounding == "stochastic" else self._compare
-        for lane, (chi, reached, held) in enumerate(visit(m, after, slots)):
+        for lane, (chi, reached, held) in enumerate(visit(m, after, slots, fire)):
             # A cell at its last state cannot be pushed outward.
             top, bottom = self.g[lane] >= geometry.device.lowest_top, self.g[lane] <= geometry.device.highest_bottom
             at_top, at_bottom = delay(m, Cat(top, bottom), last - READ)
             at_end = Signal(name=f"at_end_{lane}")
             m.d.comb += [
                 at_end.eq(Mux(chi < 0, at_bottom, at_top)),
-                memory.write_data[lane].eq(Mux(slots[last].fire & reached & at_end, held, chi)),
+                memory.write_data[lane].eq(Mux(fire[lane] & reached & at_end, held, chi)),
             ]
             m.d.sync += self.fired[lane].eq(reached & ~at_end)
         return m
 
-    def _compare(self, m: Module, after: list[Signal], slots: list):
+    def _compare(self, m: Module, after: list[Signal], slots: list, fire: list[Signal]):
         """For each lane, at the write-back: the residual, whether it has reached the threshold, and where a cell at its
         last state is held instead."""
         bits = self.geometry.chi_bits - 1
         threshold = register(m, self.parameters, self.geometry, "threshold")
-        up, down = Signal(signed(bits + 1), init=threshold.init - 1), Signal(signed(bits + 1), init=1 - threshold.init)
-        m.d.sync += [up.eq(threshold - 1), down.eq(1 - threshold)]
-        for chi in after:
+        bound = Signal(signed(bits + 1))
+        m.d.comb += bound.eq(threshold - 1)
+        up, down = spread(m, bound, len(after)), spread(m, (-bound)[:bits + 1].as_signed(), len(after))
+        for lane, chi in enumerate(after):
             negative = chi[-1]
             # The carry of |chi| + 2**bits - threshold; |chi| is the low bits, inverted if negative, plus the sign.
-            distance = Cat(negative, chi[:-1] ^ negative.replicate(bits)) + Cat(negative, ~up[:bits])
-            yield chi, distance[bits + 1], Mux(negative, down, up)
+            distance = Cat(negative, chi[:-1] ^ negative.replicate(bits)) + Cat(negative, ~up[lane][:bits])
+            yield chi, distance[bits + 1], Mux(negative, down[lane], up[lane])
 
-    def _round(self, m: Module, after: list[Signal], slots: list):
+    def _round(self, m: Module, after: list[Signal], slots: list, fire: list[Signal]):
         """As ``_compare``, for residuals that are whole multiples of the threshold where they are visited."""
         m.submodules.rounder = rounder = StochasticRounder(geometry=self.geometry)
         m.d.comb += [
@@ -141,6 +152,6 @@ class GradientAccumulator(wiring.Component):
             chi = Signal.like(unvisited, name=f"chi_{lane}")
             m.d.comb += [
                 rounder.chi[lane].eq(unvisited),
-                chi.eq(Mux(slots[last].fire, rounder.rounded[lane], delay(m, unvisited, last - SUM))),
+                chi.eq(Mux(fire[lane], rounder.rounded[lane], delay(m, unvisited, last - SUM))),
             ]
             yield chi, chi[self.geometry.threshold_shift:].any(), self.geometry.held

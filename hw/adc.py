@@ -10,19 +10,20 @@ from .fixed import round_shift, saturate
 from .parameters import parameter_layout
 from .read_noise import ReadNoise
 from .signatures import conversion_layout
+from .spread import spread
 
 
 class Adc(wiring.Component):
     """``z = saturate(round_shift(sum + N, adc_shift), z_bits)`` of the column sums of a fold, ``N`` the ``ReadNoise``.
 
-    ``sums`` are taken with ``load``, which may be asserted only while ``ready``, and converted ``adcs`` columns
-    a clock, in ascending order. ``last`` marks the last group of a fold loaded with ``last``.
+    ``sums`` are taken in the clock after ``load``, in which the converter must be ``ready``, and converted ``adcs``
+    columns a clock, in ascending order. ``last`` marks the last group of a fold loaded with ``last``.
 
-    Latency: the first group is valid 2 clocks after ``load``, with read noise ``ReadNoise.latency`` more;
+    Latency: the first group is valid 3 clocks after ``load``, with read noise ``ReadNoise.latency`` more;
     ``lanes / adcs`` clocks a fold.
 
-    Cost: a shift register of ``lanes`` sums; ``adcs`` rounding adders; with read noise, ``adcs`` more adders, and as
-    many sums in registers for each clock of its latency.
+    Cost: a shift register of ``lanes`` sums; ``adcs`` multiplexers and rounding adders; with read noise, ``adcs`` more
+    adders, and as many sums in registers for each clock of its latency.
     """
 
     def __init__(self, *, geometry: CrossbarGeometry):
@@ -46,32 +47,37 @@ class Adc(wiring.Component):
         m = Module()
         geometry = self.geometry
         adcs, groups = geometry.adcs, geometry.lanes // geometry.adcs
-        columns = [Signal(signed(geometry.sum_bits), name=f"column_{lane}") for lane in range(geometry.lanes)]
-        last = Signal()
+        columns = [Signal(signed(geometry.sum_bits), name=f"column_{lane}", reset_less=True)
+                   for lane in range(geometry.lanes)]
+        load, closes, last = Signal(), Signal(), Signal()
         left = Signal(range(groups + 1))
-        proceed, shift = Signal(), Signal()
+        proceed, take, taken = Signal(), Signal(), Signal()
         m.d.comb += [
             self.ready.eq(left == 0),
             proceed.eq(~self.z.valid | self.z.ready),
-            shift.eq(proceed & (left != 0)),
+            take.eq(proceed & (left != 0)),
         ]
-        with m.If(shift):
+        m.d.sync += [load.eq(self.load), closes.eq(self.last), taken.eq(take)]
+        with m.If(take):
             m.d.sync += left.eq(left - 1)
-        with m.If(self.load):
-            m.d.sync += [left.eq(groups), last.eq(self.last)]
-        for lane, column in enumerate(columns):
-            following = columns[lane + adcs] if lane + adcs < geometry.lanes else column
-            with m.If(self.load | shift):
-                m.d.sync += column.eq(Mux(self.load, self.sums[lane], following))
+        with m.If(load):
+            m.d.sync += [left.eq(groups), last.eq(closes)]
+        # Lanes are told a clock late that the first group was taken; until they shift, the second one is the next.
+        told = zip(spread(m, self.load, geometry.lanes), spread(m, take, geometry.lanes), strict=True)
+        following = [*columns[adcs:], *columns[:adcs]]
+        for lane, (loads, shifts) in enumerate(told):
+            with m.If(loads | shifts):
+                m.d.sync += columns[lane].eq(Mux(loads, self.sums[lane], following[lane]))
+        front = [Mux(taken, following[place], columns[place]) for place in range(adcs)]
 
         # What is converted: the group at the front, or, delayed until its noise is known, one before it.
-        group, noise = [*columns[:adcs], left != 0, last & (left == 1)], [0] * adcs
+        group, noise = [*front, left != 0, last & (left == 1)], [0] * adcs
         pending = 0
         if geometry.read_noise:
             m.submodules.noise = source = ReadNoise(geometry=geometry)
             m.d.comb += [
                 source.enable.eq(proceed),
-                source.draw.eq(shift),
+                source.draw.eq(take),
                 source.parameters.eq(self.parameters),
                 source.lfsr_load.eq(self.lfsr_load),
                 source.lfsr_state.eq(self.lfsr_state),

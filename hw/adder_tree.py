@@ -36,7 +36,7 @@ class AdderTree(wiring.Component):
         terms = [self.i[index] for index in range(self.count)]
         while len(terms) > 1:
             pairs = _add_pairs(_add_pairs(terms))
-            terms = [Signal.like(total, name="sum") for total in pairs]
+            terms = [Signal.like(total, name="sum", reset_less=True) for total in pairs]
             m.d.sync += [term.eq(total) for term, total in zip(terms, pairs, strict=True)]
         m.d.comb += self.o.eq(terms[0])
         return m

@@ -2,7 +2,7 @@
 
 from math import ceil
 
-from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, Shape, Signal, Value, unsigned
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Shape, Signal, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -10,29 +10,39 @@ from amaranth.utils import ceil_log2
 from amaranth.vendor import LatticeICE40Platform
 
 from .signatures import index_bits
+from .spread import KEEP
 
 BLOCK_RAM = {"ram_style": "block", "no_rw_check": 1}
 """What a word reads as while it is written does not matter: the controller never reads a word that is being written for
 its content."""
 SPRAM_DEPTH, SPRAM_WIDTH = 16384, 16
-BLOCK_BITS, WIDE_DEPTH = 16384, 2048
-"""Bits of a block RAM, parity aside, and the depth up to which synthesis makes good use of one by itself."""
+BLOCK_BITS, PARITY, WIDE_DEPTH = 16384, 9, 2048
+"""Bits of a block RAM, parity aside; bits of its bytes with parity, and the depth up to which it has these: so far
+synthesis makes good use of it by itself."""
+SHARE = 8
+"""Block RAMs that share a register in front of their addresses."""
 
 
 def column_bits(depth: int) -> int | None:
-    """Width of the columns in which a memory of ``depth`` words is built on a platform; None where it is built as a
-    whole."""
+    """Width of the columns in which a memory of ``depth`` words is built on a platform; None where it is left to
+    synthesis."""
     return max(1, BLOCK_BITS >> ceil_log2(depth)) if depth > WIDE_DEPTH else None
 
 
+def share_bits(depth: int) -> int:
+    """Bits of a word of a memory of ``depth`` words that are in `SHARE` block RAMs."""
+    return SHARE * (column_bits(depth) or PARITY * BLOCK_BITS // (8 * max(512, 1 << ceil_log2(depth))))
+
+
 class ArrayMemory(wiring.Component):
-    """``depth`` words of ``shape``, read in every clock: ``data`` is the word at ``address`` of one clock before. With
-    ``write``, the word at ``write_address`` is replaced.
+    """``depth`` words of ``shape``, read in every clock: ``data`` is the word at ``address`` of two clocks before. With
+    ``write``, the word at ``write_address`` is replaced by the ``write_data`` of the next clock.
 
     With two ``ports`` both go on at once. With one, nothing is read in a clock with ``write``: ``data`` is then
-    undefined, one clock later.
+    undefined, two clocks later.
 
-    Cost: block RAM. On a platform, a deep memory is built in columns of block RAMs as deep as itself (`column_bits`):
+    Cost: block RAM, and registers for addresses and ``write``: on a platform, one set for every `SHARE` block RAMs,
+    which are spread wide. There, a deep memory is built in columns of block RAMs as deep as itself (`column_bits`):
     synthesis would save some by putting wider ones behind one another, with a multiplexer for every bit and more wires
     than can be routed. On an iCE40 UltraPlus, with one port, its large single-port memories, which are never
     initialised.
@@ -57,29 +67,45 @@ class ArrayMemory(wiring.Component):
             self._single_port_rams(m)
             return m
         width = Shape.cast(self.shape).width
-        step = width if platform is None else min(width, column_bits(self.depth) or width)
-        for first in range(0, width, step):
-            bits = min(step, width - first)
-            memory = Memory(shape=unsigned(bits), depth=self.depth, init=[], attrs=BLOCK_RAM)
-            m.submodules[f"words_{first}"] = memory
-            write, read = memory.write_port(), memory.read_port()
-            m.d.comb += [
-                read.addr.eq(self.address),
-                Value.cast(self.data)[first:first + bits].eq(read.data),
-                write.addr.eq(self.write_address),
-                write.data.eq(Value.cast(self.write_data)[first:first + bits]),
-                write.en.eq(self.write),
-            ]
-            if self.ports == 1:
-                m.d.comb += [read.en.eq(~self.write), read.addr.eq(Mux(self.write, self.write_address, self.address))]
+        share = width if platform is None else min(width, share_bits(self.depth))
+        step = share if platform is None else column_bits(self.depth) or share
+        for first in range(0, width, share):
+            address, write, write_address = self._registers(m, KEEP if share < width else None)
+            for low in range(first, min(first + share, width), step):
+                bits = slice(low, min(low + step, first + share, width))
+                memory = Memory(shape=unsigned(bits.stop - bits.start), depth=self.depth, init=[], attrs=BLOCK_RAM)
+                m.submodules[f"words_{low}"] = memory
+                to, of = memory.write_port(), memory.read_port()
+                m.d.comb += [
+                    of.addr.eq(address),
+                    of.en.eq(~write if self.ports == 1 else 1),
+                    Value.cast(self.data)[bits].eq(of.data),
+                    to.addr.eq(write_address),
+                    to.data.eq(Value.cast(self.write_data)[bits]),
+                    to.en.eq(write),
+                ]
         return m
+
+    def _registers(self, m: Module, attributes: dict | None) -> tuple[Signal, Signal, Signal]:
+        """``address``, ``write`` and ``write_address`` as the memories see them; with one port, one address is both."""
+        address = Signal.like(self.address, name="address", attrs=attributes)
+        write = Signal(name="write", attrs=attributes)
+        m.d.sync += [address.eq(self.address), write.eq(self.write)]
+        if self.ports == 1:
+            with m.If(self.write):
+                m.d.sync += address.eq(self.write_address)
+            return address, write, address
+        write_address = Signal.like(address, name="write_address", attrs=attributes)
+        m.d.sync += write_address.eq(self.write_address)
+        return address, write, write_address
 
     def _single_port_rams(self, m: Module):
         """Banks of ``SPRAM_DEPTH`` words, each as many memories side by side as the word needs."""
         width = Shape.cast(self.shape).width
         banks, columns = ceil(self.depth / SPRAM_DEPTH), ceil(width / SPRAM_WIDTH)
-        address = Signal(unsigned(max(len(self.address), 15)))
-        m.d.comb += address.eq(Mux(self.write, self.write_address, self.address))
+        single, write, _ = self._registers(m, None)
+        address = Signal(unsigned(max(len(single), 15)))
+        m.d.comb += address.eq(single)
         bank, read_bank = address[14:], Signal(range(max(2, banks)))
         m.d.sync += read_bank.eq(bank)
         data_in = Signal(columns * SPRAM_WIDTH)
@@ -92,7 +118,7 @@ class ArrayMemory(wiring.Component):
                     i_ADDRESS=address[:14],
                     i_DATAIN=data_in.word_select(column, SPRAM_WIDTH),
                     i_MASKWREN=Const(0b1111, 4),
-                    i_WREN=self.write & (bank == index),
+                    i_WREN=write & (bank == index),
                     i_CHIPSELECT=Const(1, 1),
                     i_CLOCK=ClockSignal(),
                     i_STANDBY=Const(0, 1),

@@ -9,6 +9,7 @@ from .adder_tree import AdderTree, tree_latency
 from .array_memory import ArrayMemory
 from .delay import delay, delays
 from .signatures import ADDRESS, PRODUCT, READ, SUM, level_layout, slot_layout, write_back
+from .spread import fields, spread
 
 
 class ConductanceArray(wiring.Component):
@@ -53,45 +54,52 @@ class ConductanceArray(wiring.Component):
         m = Module()
         geometry = self.geometry
         lanes, g_bits = geometry.lanes, geometry.device.g_bits
-        slots = delays(m, self.slot, write_back(geometry))
+        slots = delays(m, self.slot, write_back(geometry) - 1)
 
         m.submodules.memory = memory = ArrayMemory(
             shape=self.word.shape(), depth=geometry.rows * geometry.folds, ports=geometry.ports)
         m.d.comb += [
-            memory.address.eq(slots[ADDRESS].address),
+            memory.address.eq(slots[ADDRESS - 1].address),
             memory.write_address.eq(slots[-1].address),
             memory.write.eq(slots[-1].write & slots[-1].override),
         ]
-        m.d.sync += self.word.eq(memory.data)
+        # What the slots' flags say nothing of needs no reset, which would have to reach every lane.
+        word, sums = Signal.like(self.word, reset_less=True), Signal.like(self.sums, reset_less=True)
+        m.d.comb += [self.word.eq(word), self.sums.eq(sums)]
+        m.d.sync += word.eq(memory.data)
 
-        replacement = Signal(level_layout(geometry))
+        # What all lanes are told, at clocks `READ` and `PRODUCT`.
+        driven = spread(m, fields(m, slots[READ - 1], "x", "backward"), lanes)
+        told = spread(m, fields(m, slots[PRODUCT - 1], "forward", "first", "write", "assemble", "lane"), lanes)
+        cell = Signal(level_layout(geometry))
         with m.If(self.slot.override):
-            m.d.sync += [replacement[name].eq(self.slot.cell[name]) for name, _ in replacement.shape()]
+            m.d.sync += [cell[name].eq(self.slot.cell[name]) for name, _ in cell.shape()]
+        replacement = spread(m, cell, lanes)
 
         width = max(geometry.x.bits + 1, geometry.delta_bits if self.backward else 0)
         products = [Signal(signed(width + g_bits), name=f"product_{lane}", reset_less=True) for lane in range(lanes)]
         for lane, product in enumerate(products):
             factor = Signal(signed(width), name=f"factor_{lane}")
-            m.d.comb += factor.eq(slots[READ].x)
+            m.d.comb += factor.eq(driven[lane].x)
             if self.backward:
-                with m.If(slots[READ].backward):
+                with m.If(driven[lane].backward):
                     m.d.comb += factor.eq(self.delta[lane])
-            m.d.sync += product.eq(self.word[lane].g * factor)
+            m.d.sync += product.eq(word[lane].g * factor)
 
-            with m.If(slots[PRODUCT].forward):
-                m.d.sync += self.sums[lane].eq(Mux(slots[PRODUCT].first, 0, self.sums[lane]) + product)
+            with m.If(told[lane].forward):
+                m.d.sync += sums[lane].eq(Mux(told[lane].first, 0, sums[lane]) + product)
 
-            before = Signal(level_layout(geometry), name=f"before_{lane}")
-            after = Signal(level_layout(geometry), name=f"after_{lane}")
+            before = Signal(level_layout(geometry), name=f"before_{lane}", reset_less=True)
+            after = Signal(level_layout(geometry), name=f"after_{lane}", reset_less=True)
             here = Signal(name=f"here_{lane}")
-            m.d.sync += before.eq(self.word[lane])
+            m.d.sync += before.eq(word[lane])
             m.d.comb += [
-                here.eq(slots[PRODUCT].lane == lane),
+                here.eq(told[lane].lane == lane),
                 memory.write_data[lane].eq(delay(m, after, write_back(geometry) - SUM)),
             ]
-            with m.If(slots[PRODUCT].write & (~slots[PRODUCT].assemble | here)):
+            with m.If(told[lane].write & (~told[lane].assemble | here)):
                 for name, _ in after.shape():
-                    m.d.sync += after[name].eq(Mux(here, replacement[name], before[name]))
+                    m.d.sync += after[name].eq(Mux(here, replacement[lane][name], before[name]))
 
         if self.backward:
             error_bits = signed_bits(1 << g_bits - 1 + geometry.delta_bits - 1)

@@ -90,7 +90,7 @@ class Crossbar(wiring.Component):
             controller.errors_zero.eq(errors.zero),
         ]
 
-        close, final = delay(m, slot.forward & slot.last, SUM), delay(m, slot.forward & slot.last & slot.final, SUM)
+        close, final = (delay(m, slot.forward & slot.last & which, SUM - 1) for which in (1, slot.final))
         m.d.comb += [
             controller.adc_ready.eq(adc.ready),
             controller.adc_idle.eq(adc.idle),
@@ -141,7 +141,7 @@ class Crossbar(wiring.Component):
         m.submodules.select = select = LaneSelect(lanes=geometry.lanes, width=cell.size)
         m.d.comb += [
             *(select.i[lane].eq(Cat(accumulator.chi[lane], conductance.word[lane])) for lane in range(geometry.lanes)),
-            select.lane.eq(delay(m, slot.lane, READ)),
+            select.lane.eq(delay(m, slot.lane, READ - 1)),
         ]
         found = Signal(cell)
         m.d.comb += [

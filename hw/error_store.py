@@ -1,13 +1,14 @@
 """The errors at the columns of a crossbar, gathered for the scan of its rows."""
 
-from amaranth.hdl import Module, Signal, signed
+from amaranth.hdl import Cat, Module, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ..contract.geometry import CrossbarGeometry
-from .delay import delay
+from .delay import delay, delays
 from .signatures import READ, column_error_layout, index_bits
+from .spread import spread
 
 
 class ErrorStore(wiring.Component):
@@ -44,31 +45,41 @@ class ErrorStore(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         geometry = self.geometry
-        gathered = Signal.like(self.word)
+        gathered = Signal.like(self.word, reset_less=True)
         taking, clear = Signal(), Signal()
         lane = Signal(index_bits(geometry.lanes))
         here = Signal()  # the beat belongs to the word being gathered
         ended = Signal()  # the last beat was taken, the rest of the folds is zero
         store, finish = Signal(), Signal()
+        empty = Signal()  # the word, for the next one
 
+        taken = Signal()
         m.d.comb += [
             self.d.ready.eq(taking & here & ~ended),
+            taken.eq(self.d.valid & self.d.ready),
             self.complete.eq(~taking | finish),
-            self.zero.eq(clear & ~(self.d.valid & self.d.ready & (self.d.payload.delta.as_value() != 0))),
+            self.zero.eq(clear & ~(taken & (self.d.payload.delta.as_value() != 0))),
         ]
-        for index in range(geometry.lanes):
+        # Lanes are told a clock later: there is time, as errors are needed `READ` clocks after they are asked for.
+        told = Signal(data.StructLayout({"taken": 1, "empty": 1, "lane": lane.shape(),
+                                         "delta": self.d.payload.delta.shape()}))
+        m.d.comb += [told.taken.eq(taken), told.empty.eq(empty), told.lane.eq(lane),
+                     told.delta.eq(self.d.payload.delta)]
+        for index, beat in enumerate(spread(m, told, geometry.lanes)):
             place = index % self.errors
-            with m.If(self.d.valid & self.d.ready & (lane == index - place)):
-                m.d.sync += gathered[index].eq(self.d.payload.delta[place])
+            with m.If(beat.taken & (beat.lane == index - place)):
+                m.d.sync += gathered[index].eq(beat.delta[place])
+            with m.If(beat.empty):
+                m.d.sync += gathered[index].eq(0)
 
         if geometry.folds == 1:
-            emptied = delay(m, self.start, READ - 1)  # the errors are read where they are gathered, until then
-            with m.If(emptied):
-                m.d.sync += gathered.eq(0)
+            # The errors are read where they are gathered, until those of before are not needed any more.
+            started = delays(m, self.start, READ - 2)
             m.d.comb += [
-                here.eq(~emptied),
+                empty.eq(started[-1]),
+                here.eq(~Cat(started[1:]).any()),
                 lane.eq(self.d.payload.col),
-                finish.eq(self.d.valid & self.d.ready & self.d.payload.last),
+                finish.eq(taken & self.d.payload.last),
                 self.word.eq(gathered),
             ]
         else:
@@ -84,16 +95,17 @@ class ErrorStore(wiring.Component):
                 lane.eq(self.d.payload.col - base),
                 finish.eq(store & (fold == geometry.folds - 1)),
                 store.eq(taking & (ended | self.d.valid & beyond)),
-                write.addr.eq(fold),
+                empty.eq(store | self.start),
+                write.addr.eq(delay(m, fold, 1)),
                 write.data.eq(gathered),
-                write.en.eq(store),
+                write.en.eq(delay(m, store, 1)),
                 read.addr.eq(delay(m, self.fold, READ - 1)),
                 self.word.eq(read.data),
             ]
-            with m.If(self.d.valid & self.d.ready & self.d.payload.last):
+            with m.If(taken & self.d.payload.last):
                 m.d.sync += ended.eq(1)
             with m.If(store):
-                m.d.sync += [gathered.eq(0), fold.eq(fold + 1), base.eq(base + geometry.lanes)]
+                m.d.sync += [fold.eq(fold + 1), base.eq(base + geometry.lanes)]
             with m.If(self.start):
                 m.d.sync += [fold.eq(0), base.eq(0), ended.eq(0)]
 

@@ -6,10 +6,11 @@ from amaranth.lib.wiring import In, Out
 
 from .adder_tree import RADIX, tree_latency
 from .signatures import index_bits
+from .spread import spread
 
 
 class LaneSelect(wiring.Component):
-    """``o = i[lane]``, ``latency`` clocks later; one selection a clock.
+    """``o = i[lane]``, ``latency`` clocks later; one selection a clock. ``lane`` is that of the clock before.
 
     One of four is chosen between registers, whatever the number of lanes.
 
@@ -28,7 +29,7 @@ class LaneSelect(wiring.Component):
 
     @property
     def latency(self) -> int:
-        """Clocks from ``i`` and ``lane`` to ``o``."""
+        """Clocks from ``i`` to ``o``."""
         return tree_latency(self.lanes)
 
     def elaborate(self, platform) -> Module:
@@ -37,13 +38,11 @@ class LaneSelect(wiring.Component):
         lane = self.lane
         while len(entries) > 1:
             groups = [entries[first:first + RADIX] for first in range(0, len(entries), RADIX)]
-            entries = []
-            for group in groups:
-                chosen = Signal.like(group[0], name="chosen")
-                m.d.sync += chosen.eq(Array(group)[lane[:2]])
+            told = spread(m, lane, len(entries))
+            entries, lane = [], told[0][2:]
+            for index, group in enumerate(groups):
+                chosen = Signal.like(group[0], name="chosen", reset_less=True)
+                m.d.sync += chosen.eq(Array(group)[told[RADIX * index][:2]])
                 entries.append(chosen)
-            rest = Signal(max(1, len(lane) - 2), name="lane")
-            m.d.sync += rest.eq(lane[2:])
-            lane = rest
         m.d.comb += self.o.eq(entries[0])
         return m

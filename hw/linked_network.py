@@ -40,12 +40,22 @@ class LinkedNetwork(wiring.Component):
         m.submodules.receiver = receiver = UartReceiver(divisor=self.divisor)
         m.submodules.transmitter = transmitter = UartTransmitter(divisor=self.divisor)
         m.submodules.link = link
-        m.submodules.network = ResetInserter(link.restart)(network)
+        # Much of the network hears of a restart, wherever it is on the chip: from a register put in its midst, a clock
+        # later. Until then its answers, still of the session before, are kept from the link.
+        restart = Signal()
+        m.d.sync += restart.eq(link.restart)
+        m.submodules.network = ResetInserter(restart)(network)
         wiring.connect(m, link.o, transmitter.i)
-        for name in (*link.sources, *link.sinks):
+        for name in link.sources:
             if name != "command":
-                source, sink = (link, network) if name in link.sources else (network, link)
-                wiring.connect(m, getattr(source, name), getattr(sink, name))
+                wiring.connect(m, getattr(link, name), getattr(network, name))
+        for name in link.sinks:
+            answer, sink = getattr(network, name), getattr(link, name)
+            m.d.comb += [
+                sink.payload.eq(answer.payload),
+                sink.valid.eq(answer.valid & ~restart),
+                answer.ready.eq(sink.ready),
+            ]
 
         # A network takes a command that moves state only when that is done: it has to wait where it does not
         # hold up the state's words, which come behind it.
@@ -68,7 +78,7 @@ class LinkedNetwork(wiring.Component):
             self.tx.eq(transmitter.tx),
             link.data.eq(receiver.data),
             link.valid.eq(receiver.valid),
-            link.done.eq(network.idle & ~waiting),
+            link.done.eq(network.idle & ~waiting & ~restart),
             self.busy.eq(~link.done | ~transmitter.i.ready | transmitter.i.valid),
         ]
         return m

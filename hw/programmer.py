@@ -2,7 +2,7 @@
 
 from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.fifo import SyncFIFO, SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from ..contract import lfsr as sequence
@@ -87,8 +87,9 @@ class StochasticProgrammer(wiring.Component):
         """Fetches the cells of the events, some ahead, and has them hashed. Returns whether there are any."""
         event, cell = event_layout(self.geometry), cell_layout(self.geometry)
         ahead = 1 + tree_latency(self.geometry.lanes)  # more where cells take longer to be selected
-        m.submodules.events = events = SyncFIFO(width=event.size, depth=ahead)
-        m.submodules.cells = cells = SyncFIFO(width=cell.size, depth=ahead)
+        queue = SyncFIFO if ahead > 1 else SyncFIFOBuffered  # of one word, it is a register and as quick
+        m.submodules.events = events = queue(width=event.size, depth=ahead)
+        m.submodules.cells = cells = queue(width=cell.size, depth=ahead)
         room, taken = events.w_rdy, self.event.valid & self.event.ready
         if hashes is not None:
             room &= hashes.position.ready

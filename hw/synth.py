@@ -16,6 +16,7 @@ from pathlib import Path
 from ..config import Experiment
 from ..contract.geometry import ConfigError
 from .network import Network
+from .spread import KEEP_COPIES
 from .tool import YOSYS, yosys
 from .verilog import to_verilog
 
@@ -126,9 +127,9 @@ def count(verilog: str, top: str, target: str, progress: Callable[[str], None] =
     with tempfile.TemporaryDirectory(prefix="spinloom-synth-") as folder:
         Path(folder, "design.v").write_text(verilog, encoding="utf-8")
         # Names are dropped: ABC's of single bits, `word[0]`, would collide with those of a layout's fields.
-        yosys(f"read_verilog design.v; hierarchy -check -top {top}; proc; check -assert; rename -hide w:*; "
-              f"{mapping.script.format(top=top, options='-noflatten')}; tee -q -o stat.json stat -json",
-              folder, progress)
+        yosys(f"read_verilog design.v; hierarchy -check -top {top}; proc; check -assert; {KEEP_COPIES}; "
+              f"rename -hide w:*; {mapping.script.format(top=top, options='-noflatten')}; "
+              f"tee -q -o stat.json stat -json", folder, progress)
         report = json.loads(Path(folder, "stat.json").read_text(encoding="utf-8"))
     modules = {name.lstrip("\\"): module["num_cells_by_type"] for name, module in report["modules"].items()}
     # Amaranth numbers modules whose name occurs elsewhere: lfsr$46.

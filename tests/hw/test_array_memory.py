@@ -20,30 +20,35 @@ from spinloom.sim.testbench import Parameters
 
 
 @pytest.mark.parametrize("ports", [1, 2])
-@pytest.mark.parametrize(("depth", "platform", "columns"), [
-    (1, None, 1), (5, None, 1), (16, None, 1), (3000, None, 1), (2048, ULX3S_85F_Platform(), 1),
-    (2049, ULX3S_85F_Platform(), 3), (5000, ULX3S_85F_Platform(), 5),
+@pytest.mark.parametrize(("depth", "width", "platform", "columns"), [
+    (1, 9, None, 1), (5, 9, None, 1), (16, 9, None, 1), (3000, 9, None, 1), (512, 600, None, 1),
+    (2048, 9, ULX3S_85F_Platform(), 1), (2049, 9, ULX3S_85F_Platform(), 3), (5000, 9, ULX3S_85F_Platform(), 5),
+    (512, 8 * 36, ULX3S_85F_Platform(), 1), (64, 600, ULX3S_85F_Platform(), 3), (1024, 150, ULX3S_85F_Platform(), 2),
+    (2500, 40, ULX3S_85F_Platform(), 10),
 ])
-def test_reads_what_was_written(depth, platform, columns, ports):
-    random, memory = Random(depth), ArrayMemory(shape=unsigned(9), depth=depth, ports=ports)
+def test_reads_what_was_written(depth, width, platform, columns, ports):
+    random, memory = Random(depth), ArrayMemory(shape=unsigned(width), depth=depth, ports=ports)
     fragment, words = Fragment.get(memory, platform), [0] * depth
     assert len(fragment.subfragments) == columns
 
     places = [random.randrange(depth) for _ in range(16)]
 
     async def testbench(ctx):
+        expected, late = None, 0
         for _ in range(200):
-            address, place, value, write = (*random.choices(places, k=2), random.randrange(512), random.random() < 0.5)
+            address, place, value, write = (*random.choices(places, k=2), random.getrandbits(width),
+                                            random.random() < 0.5)
             ctx.set(memory.address, address)
             ctx.set(memory.write_address, place)
-            ctx.set(memory.write_data, value)
             ctx.set(memory.write, write)
-            expected = words[address]
+            ctx.set(memory.write_data, late)  # of the clock before
+            await ctx.tick()
+            if expected is not None:
+                assert ctx.get(memory.data) == expected
+            expected = None if write and (ports == 1 or address == place) else words[address]
             if write:
                 words[place] = value
-            await ctx.tick()
-            if not (write and (ports == 1 or address == place)):
-                assert ctx.get(memory.data) == expected
+            late = value
 
     simulator = Simulator(fragment)
     simulator.add_clock(1e-6)
@@ -65,15 +70,16 @@ def test_large_memories_do_what_small_ones_do(tmp_path):
     memory = ArrayMemory(shape=unsigned(width), depth=depth, ports=1)
     design = verilog.convert(memory, name="array", platform=ICEBreakerPlatform(), emit_src=False)
     places = [0, 1, 5, 16383, 16384, 16385, depth - 1]
-    words, expected, stimuli = dict.fromkeys(places, None), [], []
+    words, expected, stimuli, late = dict.fromkeys(places, None), [None], [], 0
     for _ in range(300):
         address, place, value, write = (random.choice(places), random.choice(places), random.getrandbits(width),
                                         random.random() < 0.5)
         expected.append(None if write else words[address])
-        stimuli.append(f"    a = {address}; wa = {place}; wd = {value}; w = {write:d}; #1 clk = 1; #1 clk = 0; "
+        stimuli.append(f"    a = {address}; wa = {place}; wd = {late}; w = {write:d}; #1 clk = 1; #1 clk = 0; "
                        f"$display(\"%0d\", d);")
         if write:
             words[place] = value
+        late = value
     bench = "\n".join([
         "module bench; reg clk = 0, w = 0; reg [14:0] a = 0, wa = 0; reg [19:0] wd = 0; wire [19:0] d;",
         "  array dut(.clk(clk), .rst(1'b0), .address(a), .write_address(wa), .write_data(wd), .write(w), .data(d));",

@@ -41,11 +41,14 @@ def test_lane_select_answers_at_its_latency(lanes):
     requests = [([random.randrange(-64, 64) for _ in range(lanes)], random.randrange(lanes)) for _ in range(40)]
 
     async def testbench(ctx):
+        ctx.set(select.lane, requests[0][1])
+        if select.latency:
+            await ctx.tick()
         for clock in range(len(requests) + select.latency):
             if clock < len(requests):
-                word, lane = requests[clock]
-                ctx.set(select.i, word)
-                ctx.set(select.lane, lane)
+                ctx.set(select.i, requests[clock][0])
+            if clock + 1 < len(requests):
+                ctx.set(select.lane, requests[clock + 1][1])
             if clock >= select.latency:
                 word, lane = requests[clock - select.latency]
                 assert ctx.get(select.o) == word[lane]
