@@ -47,7 +47,7 @@ DESIGNS = {
     "ulx3s-mnist": "ulx3s-mnist",
 }
 """Designs, by what is particular about them, small ones first: documents or presets."""
-LARGEST = {"ulx3s": "ulx3s-mnist", "icebreaker": "two layers, 2 lanes", "tang-nano-20k": "digits-dw5"}
+LARGEST = {"ulx3s": "ulx3s-mnist", "icebreaker": "two layers, 2 lanes", "tang-nano-20k": "many lanes, narrow"}
 """The last of these designs that is built for a board."""
 
 
