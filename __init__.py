@@ -5,6 +5,6 @@ hardware, `spinloom.sim.cosim.run` compares the two.
 """
 
 from .config import Experiment, load
-from .contract.geometry import ConfigError
+from .contract.errors import ConfigError
 
 __all__ = ["ConfigError", "Experiment", "load"]

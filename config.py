@@ -14,20 +14,12 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from .contract.device import SIGMA_BITS, SIGMA_FRAC, DeviceTables
-from .contract.geometry import (
-    ActivationFormat,
-    ConfigError,
-    CrossbarGeometry,
-    Loss,
-    Neuron,
-    Residual,
-    Rounding,
-    divisors,
-    neuron_format,
-)
+from .contract.errors import ConfigError
+from .contract.geometry import ActivationFormat, CrossbarGeometry, Loss, Neuron, Residual, Rounding, neuron_format
 from .contract.hashing import CELL_STREAM, hash_base
 from .contract.lfsr import MAX_SEGMENTS
-from .contract.specification import KINDS, Device
+from .contract.widths import divisors
+from .devices.specification import KINDS, Device
 
 _ONE, _MANY = "float", "tuple[float, ...]"
 """How pydantic names the two forms of ``PerState``."""

@@ -7,7 +7,7 @@ import click
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from ..runs import replace
+from ..system.files import replace
 from .calibrate import experiment, fitted
 from .catalogue import BOARDS, find
 from .estimate import calibration, describe, resources

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..config import Experiment
-from ..runs import replace
+from ..system.files import replace
 from .board import Board
 from .estimate import check
 from .place import place, require

@@ -10,8 +10,8 @@ from amaranth.lib.cdc import FFSynchronizer
 
 from ..config import Experiment
 from ..contract.link import SLOTS
-from ..hw.linked_network import LinkedNetwork
-from ..hw.synth import PARTS, TARGETS, Target
+from ..hw.export.synth import PARTS, TARGETS, Target
+from ..hw.link.linked_network import LinkedNetwork
 
 
 @dataclass(frozen=True, kw_only=True)

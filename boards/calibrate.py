@@ -12,8 +12,8 @@ import click
 from tqdm import tqdm
 
 from ..config import Experiment, load, parse
-from ..hw.tool import SynthesisError
-from ..runs import replace
+from ..hw.export.tool import SynthesisError
+from ..system.files import replace
 from .board import Board
 from .catalogue import BOARDS
 from .estimate import CALIBRATION, structure, weigh

@@ -1,6 +1,6 @@
 """The boards there are."""
 
-from ..contract.geometry import ConfigError
+from ..contract.errors import ConfigError
 from . import icebreaker, tang_nano_20k, ulx3s
 from .board import Board
 

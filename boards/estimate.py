@@ -17,14 +17,16 @@ from amaranth.utils import ceil_log2
 
 from ..config import Experiment, parse
 from ..contract.device import SIGMA_BITS
-from ..contract.geometry import COUNTER_BITS, COUNTERS, ConfigError, divisors
+from ..contract.errors import ConfigError, SpinloomError
+from ..contract.geometry import COUNTER_BITS, COUNTERS
 from ..contract.link import SLOT, SLOTS
 from ..contract.tables import DERIVATIVE_BITS, NORMAL_BITS, NORMAL_INDEX_BITS
-from ..hw.adder_tree import tree_latency
-from ..hw.array_memory import SPRAM_DEPTH, SPRAM_WIDTH, column_bits
-from ..hw.event_queue import DEPTH
-from ..hw.noise import STORED_BITS
-from ..hw.signatures import address_bits, cell_layout, drive_layout, level_layout, row_error_layout
+from ..contract.widths import divisors
+from ..hw.crossbar.adder_tree import tree_latency
+from ..hw.crossbar.array_memory import SPRAM_DEPTH, SPRAM_WIDTH, column_bits
+from ..hw.crossbar.layouts import address_bits, cell_layout, drive_layout, level_layout, row_error_layout
+from ..hw.crossbar.noise import STORED_BITS
+from ..hw.crossbar.programming_queue import DEPTH
 from .board import Board
 from .speed import speed
 
@@ -50,7 +52,7 @@ LUT_RAM_DEPTH = {"ecp5": 16, "ice40": 0, "gowin": 16}
 """A buffer of no more words is put into LUTs as well, which can be memories of that depth."""
 
 
-class EstimateError(RuntimeError):
+class EstimateError(SpinloomError, RuntimeError):
     """A network does not fit on a board."""
 
 
@@ -80,7 +82,7 @@ def memories(experiment: Experiment, slots: int = SLOTS) -> list[Memory]:
         if geometry.source is not None:
             answers = 2 * (6 + tree_latency(geometry.lanes))
             found.append(Memory(1 << ceil_log2(answers), row_error_layout(geometry).size))
-        if geometry.device.kernel != "switching":
+        if geometry.device.pulse != "switching":
             found.append(Memory(1 << NORMAL_INDEX_BITS - 1, STORED_BITS, "table"))
             found.append(Memory(len(geometry.device.mean), geometry.device.g_bits + SIGMA_BITS, "table"))
         if geometry.read_noise:
@@ -102,7 +104,7 @@ def multipliers(experiment: Experiment) -> list[tuple[int, int]]:
         factor = max(geometry.x.bits + 1, geometry.delta_bits if geometry.source else 0)
         widths += [(geometry.device.g_bits, factor)] * geometry.lanes
         widths += [(geometry.x.bits + 1 + highest - lowest, geometry.delta_bits)] * geometry.lanes
-        if geometry.device.kernel != "switching":
+        if geometry.device.pulse != "switching":
             widths.append((NORMAL_BITS, SIGMA_BITS))
         if geometry.source is not None:
             widths.append((geometry.error_bits, geometry.derivative_bits + 1))

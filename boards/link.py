@@ -15,6 +15,7 @@ import numpy as np
 from amaranth.hdl import Shape
 
 from ..config import Experiment
+from ..contract.errors import SpinloomError
 from ..contract.link import (
     CRC_BYTES,
     ESCAPE,
@@ -33,7 +34,8 @@ from ..contract.link import (
     beat_bytes,
     segment_header,
 )
-from ..hw.signatures import drive_layout, network_command_layout
+from ..hw.crossbar.layouts import drive_layout
+from ..hw.layouts import network_command_layout
 from ..sim.packing import Packing
 
 SILENCE = 0.05
@@ -48,7 +50,7 @@ QUIET_POLLS = 5
 """Times that an idle board confirms that it has nothing to say before its silence is taken for an answer."""
 
 
-class LinkError(RuntimeError):
+class LinkError(SpinloomError, RuntimeError):
     """The board does not answer, or not as it should: one line that says what to do."""
 
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from ..contract import link
-from ..hw.generate import documented
-from ..runs import replace
+from ..hw.export.generate import documented
+from ..system.files import replace
 
 PATH = Path(__file__).parent.parent / "docs" / "link.md"
 

@@ -7,8 +7,8 @@ from math import prod
 from pathlib import Path
 
 from ..config import Experiment
-from ..hw.spread import KEEP_COPIES
-from ..hw.tool import YOSYS, Tool, yosys
+from ..hw.basics.spread import KEEP_COPIES
+from ..hw.export.tool import YOSYS, Tool, yosys
 from .board import Board
 
 _SETUP = "make boards"

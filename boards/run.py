@@ -13,20 +13,20 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from .. import runs
 from ..config import Experiment
-from ..contract.geometry import ConfigError
+from ..contract.errors import ConfigError, InterruptedRunError
 from ..contract.hashing import sample_order
 from ..contract.parameters import design_digest, replacements
-from ..model import data
-from ..model.kernel import Kernel
+from ..model.compiled.trainer import CompiledTrainer
 from ..model.network import Network
-from ..runs import InterruptedRunError, deferred_stop
 from ..sim.compiled import complete
-from ..sim.difference import DifferenceError, expect
 from ..sim.driver import NetworkDriver
 from ..sim.epoch import create, digest, read_checkpoint, write_checkpoint
-from ..sim.tb_crossbar import expect_state
+from ..sim.testbenches.tb_crossbar import expect_state
+from ..system import files as runs
+from ..system.stop import deferred_stop
+from ..train import data
+from ..train.difference import DifferenceError, expect
 from .link import BoardResetError, Link, LinkBench, LinkError, Port
 from .serial_port import SerialPort
 
@@ -135,7 +135,7 @@ def _open(built: Experiment, port: str | None, baud: int, faults: float, progres
         with closing(SerialPort(port, baud)) as line:
             yield line
         return
-    from ..hw.linked_network import LinkedNetwork
+    from ..hw.link.linked_network import LinkedNetwork
     from ..sim import toolchain
     from ..sim.board import Noise, SimulatedBoard
 
@@ -159,7 +159,7 @@ class Machine:
         self.total = total
         self.path = path
         self.golden = Network(experiment)
-        self._kernel = Kernel(self.golden)
+        self._trainer = CompiledTrainer(self.golden)
         self.proven = Proven(self.golden.state(), 0, 0)
         self.trained, self.seconds, self.bytes_sent = 0, 0.0, 0
         """Samples, and what they took."""
@@ -215,7 +215,7 @@ class Machine:
                 self.bytes_sent += self.link.bytes_sent - sent
                 self.trained += len(span)
 
-                expected = self._kernel.train_span(self._xs, self._labels, order, span, shift)
+                expected = self._trainer.train_span(self._xs, self._labels, order, span, shift)
                 for place, prediction in zip(span, expected.tolist(), strict=True):
                     expect("prediction", prediction, complete(driver.prediction()), sample=epoch * count + place)
                 correct = int((expected == self._labels[order[span.start:span.stop]]).sum())

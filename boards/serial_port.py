@@ -2,7 +2,7 @@
 
 import serial
 
-from ..contract.geometry import ConfigError
+from ..contract.errors import ConfigError
 from .link import SILENCE, LinkError
 
 

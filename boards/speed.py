@@ -1,7 +1,7 @@
 """How many samples a second a network trains on: as far as its clocks go, and as far as the link to its host does."""
 
 from ..config import Experiment
-from ..hw.adder_tree import tree_latency
+from ..hw.crossbar.adder_tree import tree_latency
 from .board import Board
 from .link import link_bytes_per_sample
 

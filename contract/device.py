@@ -22,7 +22,7 @@ MAX_CURVE_BITS = 6
 CURVE_REST_BITS = 12
 """Bits of the position within a segment of a switching curve."""
 
-Kernel = Literal["landing", "step", "switching"]
+PulseLaw = Literal["landing", "step", "switching"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +42,9 @@ class SwitchingCurve:
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceTables:
-    """A device as its kernel and integer tables (arithmetic 3). Sub-levels unless said otherwise."""
+    """A device as its pulse law and integer tables (arithmetic 3). Sub-levels unless said otherwise."""
 
-    kernel: Kernel
+    pulse: PulseLaw
     """What a write pulse does: lands at a state, steps up or down, or switches to the neighbouring state."""
     sub_bits: int
     """log2 of the sub-levels in a level."""
@@ -92,7 +92,7 @@ class DeviceTables:
     def g_range(self) -> tuple[int, int]:
         """Least and largest conductance level that a cell can be given: those of its width, or for a ``step`` device
         those that its tables cover."""
-        if self.kernel == "step":
+        if self.pulse == "step":
             highest = self.span if self.pair else self.span // 2
             return -highest, highest
         return -(1 << self.g_bits - 1), (1 << self.g_bits - 1) - 1

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .device import DeviceTables
+from .errors import ConfigError
 from .tables import DERIVATIVE_BITS, DERIVATIVE_FRAC
+from .widths import divisors, signed_bits
 
 MAX_SIDE = 2048
 """Most rows, and most columns, of a crossbar."""
@@ -30,11 +32,6 @@ Neuron = Literal["relu", "sigmoid", "hard_tanh", "ternary"]
 Rounding = Literal["threshold", "stochastic"]
 Residual = Literal["verified", "nominal", "none"]
 Loss = Literal["cross_entropy", "squared_hinge"]
-
-
-class ConfigError(ValueError):
-    """A configuration that is contradictory, unknown or out of bounds: one line that names the
-    field, its value and what is allowed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,15 +78,6 @@ def derivative_format(neuron: Neuron | None) -> tuple[int, int]:
     if neuron is None:
         return 0, 0
     return (DERIVATIVE_BITS, DERIVATIVE_FRAC) if neuron == "sigmoid" else (1, 0)
-
-
-def signed_bits(magnitude: int) -> int:
-    """Width of the two's complement format that holds ``-magnitude`` to ``magnitude``."""
-    return magnitude.bit_length() + 1
-
-
-def divisors(number: int) -> list[int]:
-    return [d for d in range(1, number + 1) if number % d == 0]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,8 @@ from dataclasses import asdict, fields, replace
 from typing import NamedTuple
 
 from .device import PROBABILITY_BITS, SIGMA_BITS
-from .geometry import ConfigError, CrossbarGeometry, Loss
+from .errors import ConfigError
+from .geometry import CrossbarGeometry, Loss
 
 REPLACED = ("margin", "max_attempts", "cell_seed", "read_noise", "index", "init_states")
 DEVICE_REPLACED = ("mean", "sigma", "probability", "variation", "stuck", "refresh_high", "refresh_low", "curve")
@@ -101,6 +102,7 @@ def design_digest(geometries: tuple[CrossbarGeometry, ...], loss: Loss) -> int:
             del design[name]
         for name in DEVICE_REPLACED:
             del design["device"][name]
+        design["device"]["kernel"] = design["device"].pop("pulse")  # the name in the digests of bitstreams in use
         designs.append([design, quotient_bits(geometry), [(word.name, word.bits) for word in parameters(geometry)]])
     text = json.dumps([designs, loss], sort_keys=True)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")

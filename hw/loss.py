@@ -6,8 +6,10 @@ from amaranth.lib.wiring import In, Out
 
 from ..contract import tables
 from ..contract.geometry import CrossbarGeometry, Loss
-from .fixed import round_shift, saturate
-from .signatures import column_error_layout, conversion_layout, index_bits, result_layout, sample_layout
+from ..contract.widths import index_bits
+from .basics.fixed import round_shift, saturate
+from .crossbar.layouts import conversion_layout, delta_layout
+from .layouts import result_layout, sample_layout
 
 
 class LossUnit(wiring.Component):
@@ -29,7 +31,7 @@ class LossUnit(wiring.Component):
     z : In stream of ``conversion_layout(geometry)``.
     sample : In stream of ``sample_layout(cols)``.
     result : Out stream of ``result_layout(cols)``.
-    d : Out stream of ``column_error_layout(geometry, adcs)``.
+    d : Out stream of ``delta_layout(geometry, adcs)``.
     """
 
     #: Cycles from the transfer of a group to the cycle in which its errors are offered.
@@ -44,7 +46,7 @@ class LossUnit(wiring.Component):
             "z": In(stream.Signature(conversion_layout(geometry))),
             "sample": In(stream.Signature(sample_layout(geometry.cols))),
             "result": Out(stream.Signature(result_layout(geometry.cols))),
-            "d": Out(stream.Signature(column_error_layout(geometry, geometry.adcs))),
+            "d": Out(stream.Signature(delta_layout(geometry, geometry.adcs))),
         })
 
     def elaborate(self, platform) -> Module:

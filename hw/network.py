@@ -8,21 +8,15 @@ from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from ..contract.geometry import CrossbarGeometry, Loss
-from .crossbar import Crossbar
-from .error import ErrorConverter
+from ..contract.widths import index_bits
+from .crossbar.crossbar import Crossbar
+from .crossbar.layouts import command_layout, drive_layout, state_bits
+from .crossbar.operations import Operation
+from .delta_converter import DeltaConverter
+from .layouts import network_command_layout, result_layout, sample_layout
 from .loss import LossUnit
 from .neuron import Neuron
-from .signatures import (
-    NetworkOperation,
-    Operation,
-    command_layout,
-    drive_layout,
-    index_bits,
-    network_command_layout,
-    result_layout,
-    sample_layout,
-    state_bits,
-)
+from .operations import NetworkOperation
 
 QUEUED = 2
 """Operations that wait in front of a crossbar, and samples that wait in front of the loss."""
@@ -64,7 +58,7 @@ class Network(wiring.Component):
         crossbars = [Crossbar(geometry=geometry, backward=geometry.source is not None,
                               errors=last.adcs if geometry is last else 1) for geometry in self.geometries]
         neurons = [Neuron(source=source, target=target) for source, target in pairwise(self.geometries)]
-        errors = [ErrorConverter(source=source, target=target) for source, target in pairwise(self.geometries)]
+        errors = [DeltaConverter(source=source, target=target) for source, target in pairwise(self.geometries)]
         loss = LossUnit(geometry=last, loss=self.loss)
 
         for layer, crossbar in enumerate(crossbars):

@@ -9,8 +9,9 @@ from amaranth.lib.wiring import In, Out
 
 from ..contract import tables
 from ..contract.geometry import CrossbarGeometry
-from .fixed import saturate
-from .signatures import conversion_layout, drive_layout, index_bits, x_shape
+from ..contract.widths import index_bits
+from .basics.fixed import saturate
+from .crossbar.layouts import conversion_layout, drive_layout, x_shape
 
 QUEUE_DEPTH = 2
 """Groups that wait for the encoder."""

@@ -12,12 +12,12 @@ class GradientAccumulator:
     """The array ``chi``: int32 (rows, cols), in units of ``2**-chi_frac`` level (arithmetic 4.2)."""
 
     def __init__(self, geometry: CrossbarGeometry, rounding_lfsr: Lfsr | None = None,
-                 device: torch.device | str = "cpu"):
+                 torch_device: torch.device | str = "cpu"):
         """Stochastic rounding draws from ``rounding_lfsr``."""
         self.geometry = geometry
-        self.chi = torch.zeros((geometry.rows, geometry.cols), dtype=torch.int32, device=device)
+        self.chi = torch.zeros((geometry.rows, geometry.cols), dtype=torch.int32, device=torch_device)
         stochastic = geometry.rounding == "stochastic"
-        self.rounder = StochasticRounder(geometry, rounding_lfsr, device) if stochastic else None
+        self.rounder = StochasticRounder(geometry, rounding_lfsr, torch_device) if stochastic else None
 
     def accumulate(self, rows: torch.Tensor, x: torch.Tensor, d: torch.Tensor, learning_rate_shift: int):
         """Add ``-x * d`` at the learning rate ``2**-learning_rate_shift`` to the rows of index ``rows`` (n,): ``x``

@@ -12,9 +12,9 @@ from .lfsr import Lfsr
 class Adc:
     """Converts column sums to ``z`` (arithmetic 4.2)."""
 
-    def __init__(self, geometry: CrossbarGeometry, device: torch.device | str = "cpu"):
+    def __init__(self, geometry: CrossbarGeometry, torch_device: torch.device | str = "cpu"):
         self.geometry = geometry
-        self._normal = torch.from_numpy(tables.normal_quantiles()).to(device)
+        self._normal = torch.from_numpy(tables.normal_quantiles()).to(torch_device)
 
     def convert(self, sums: torch.Tensor, read_lfsr: Lfsr | None = None) -> torch.Tensor:
         """The outputs, int64, for exact ``sums``, int64, both (cols,) or (n, cols). Read noise draws from

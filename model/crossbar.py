@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from ..contract.errors import SpinloomError
 from ..contract.geometry import COUNTER_BITS, COUNTERS, CrossbarGeometry
 from ..contract.lfsr import WIDTH, initial_states
 from .accumulator import GradientAccumulator
@@ -16,8 +17,10 @@ from .lfsr import Lfsr
 from .programmer import StochasticProgrammer
 
 
-class StateError(ValueError):
+class StateError(SpinloomError, ValueError):
     """A state, or states to write, or changes to apply, that do not fit the crossbar."""
+
+    exit_status = 2
 
 
 class WriteReport(NamedTuple):
@@ -36,18 +39,18 @@ class Crossbar:
     the RTL's crossbar of the same geometry.
     """
 
-    def __init__(self, geometry: CrossbarGeometry, seed: int, device: torch.device | str = "cpu"):
+    def __init__(self, geometry: CrossbarGeometry, seed: int, torch_device: torch.device | str = "cpu"):
         """A crossbar in the initial state of 4.1 for the master ``seed`` (0 .. 2**32-1)."""
         self.geometry = geometry
-        self.device = torch.device(device)
-        self.lfsrs = {name: Lfsr(state, device) for name, state in initial_states(seed, geometry).items()}
+        self.torch_device = torch.device(torch_device)
+        self.lfsrs = {name: Lfsr(state, torch_device) for name, state in initial_states(seed, geometry).items()}
         """By their names in the state."""
         self.counters = Counters()
-        self.adc = Adc(geometry, device)
-        self.accumulator = GradientAccumulator(geometry, self.lfsrs.get("rounding_lfsr"), device)
+        self.adc = Adc(geometry, torch_device)
+        self.accumulator = GradientAccumulator(geometry, self.lfsrs.get("rounding_lfsr"), torch_device)
         self.programmer = StochasticProgrammer(geometry, self.lfsrs["lfsr"], self.counters)
         self._fixed = fixed_in_cells(geometry)
-        self.g = torch.from_numpy(initial_levels(geometry, seed, self._fixed[0])).to(device)
+        self.g = torch.from_numpy(initial_levels(geometry, seed, self._fixed[0])).to(torch_device)
         """Conductance levels, int16 (rows, cols)."""
         self.g_minus = (-self.g).clamp(min=0) if geometry.device.pair else None
         """Of pairs: the levels of the devices that count negative, likewise."""
@@ -76,15 +79,15 @@ class Crossbar:
     def evaluate(self, x: torch.Tensor) -> torch.Tensor:
         """``forward``, but counters and LFSRs stay as they are."""
         read = self.lfsrs.get("read_lfsr")
-        return self._convert(self.drive(x), self.g, read and Lfsr(read.state, self.device))
+        return self._convert(self.drive(x), self.g, read and Lfsr(read.state, self.torch_device))
 
     def backward(self, d: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
         """The exact row sums ``e`` (inputs,) for the errors ``d`` (cols,). ``rows``, a mask (inputs,), restricts the
         pass, which then reads nothing if all errors are 0; the sums of other rows are 0."""
         inputs = self.geometry.inputs
-        read = torch.arange(inputs, device=self.device) if rows is None else (rows & d.any()).nonzero().squeeze(1)
+        read = torch.arange(inputs, device=self.torch_device) if rows is None else (rows & d.any()).nonzero().squeeze(1)
         self.counters.count(backward_rows=len(read))
-        sums = torch.zeros(inputs, dtype=torch.int64, device=self.device)
+        sums = torch.zeros(inputs, dtype=torch.int64, device=self.torch_device)
         sums[read] = (self.g.index_select(0, read).to(self._exact) @ d.to(self._exact)).to(torch.int64)
         return sums
 
@@ -103,14 +106,14 @@ class Crossbar:
 
     def program(self):
         """Program every cell whose residual has reached the threshold."""
-        self._visit(torch.arange(self.geometry.rows, device=self.device))
+        self._visit(torch.arange(self.geometry.rows, device=self.torch_device))
 
     def apply(self, dw: torch.Tensor):
         """Add ``dw`` (rows, cols), in units of ``2**-chi_frac`` level and ``chi_bits`` wide, to the residuals, and
         program what reaches the threshold. ``StateError`` on a wrong shape or a change too wide."""
         limit = 1 << self.geometry.chi_bits - 1
         dw = self._checked("changes", dw, -limit, limit - 1)
-        rows = torch.arange(self.geometry.rows, device=self.device)
+        rows = torch.arange(self.geometry.rows, device=self.torch_device)
         self.counters.count(update_rows=len(rows))
         self.accumulator.add(rows, dw.to(torch.int32))
         self._visit(rows)
@@ -176,7 +179,7 @@ class Crossbar:
 
     def _checked(self, name: str, values: torch.Tensor, lowest: int, highest: int) -> torch.Tensor:
         """``values``, one a cell, int64, checked."""
-        values = torch.as_tensor(values, dtype=torch.int64, device=self.device)
+        values = torch.as_tensor(values, dtype=torch.int64, device=self.torch_device)
         if values.shape != self.g.shape:
             raise StateError(f"{name} of shape {tuple(values.shape)}: the crossbar has {tuple(self.g.shape)} cells")
         if values.min() < lowest or values.max() > highest:
@@ -200,7 +203,7 @@ class Crossbar:
             return
         cells, chi = self._cells(where), self.accumulator.chi
         chi[where] = torch.tensor([self.programmer.program(cell, residual) for cell, residual in zip(
-            cells, chi[where].tolist(), strict=True)], dtype=chi.dtype, device=self.device)
+            cells, chi[where].tolist(), strict=True)], dtype=chi.dtype, device=self.torch_device)
         self._replace(where, cells)
 
     def _cells(self, where: tuple[torch.Tensor, torch.Tensor]) -> list[Cell]:
@@ -212,6 +215,7 @@ class Crossbar:
         return [Cell(*values) for values in zip(*(vector.tolist() for vector in vectors), strict=True)]
 
     def _replace(self, where: tuple[torch.Tensor, torch.Tensor], cells: list[Cell]):
-        self.g[where] = torch.tensor([cell.g for cell in cells], dtype=self.g.dtype, device=self.device)
+        self.g[where] = torch.tensor([cell.g for cell in cells], dtype=self.g.dtype, device=self.torch_device)
         if self.g_minus is not None:
-            self.g_minus[where] = torch.tensor([cell.g_minus for cell in cells], dtype=self.g.dtype, device=self.device)
+            self.g_minus[where] = torch.tensor([cell.g_minus for cell in cells], dtype=self.g.dtype,
+                                               device=self.torch_device)

@@ -31,7 +31,7 @@ class Cell:
 
 
 class Device:
-    """The kernel of a device on its tables (arithmetic 3.1)."""
+    """The pulse law of a device on its tables (arithmetic 3.1)."""
 
     def __init__(self, tables: DeviceTables):
         self.tables = tables
@@ -60,7 +60,7 @@ class Device:
         """One write pulse: toward the state ``toward`` if the device lands at states, else up or down."""
         if cell.stuck:
             return
-        match self.tables.kernel:
+        match self.tables.pulse:
             case "landing":
                 cell.g = int(self.land(toward, cell.displacement, word))
             case "step":
@@ -116,6 +116,6 @@ def initial_levels(geometry: CrossbarGeometry, seed: int, displacement: np.ndarr
     cells = np.arange(geometry.rows * geometry.cols, dtype=np.uint64).reshape(geometry.rows, geometry.cols)
     hashes = hash32(seed, geometry.index, cells).astype(np.int64)
     states = low + ((hashes >> 16) * (high - low + 1) >> 16)
-    if geometry.device.kernel == "landing":
+    if geometry.device.pulse == "landing":
         return device.land(states, displacement, hashes).astype(np.int16)
     return device.nominal(states).astype(np.int16)

@@ -13,13 +13,13 @@ _AHEAD = 1023
 
 
 @cache
-def _jump_tables(draws: int, device: torch.device) -> torch.Tensor:
+def _jump_tables(draws: int, torch_device: torch.device) -> torch.Tensor:
     """int64 (4, 256): the images, ``draws`` draws on, of the values of each byte of a state."""
     columns = np.array(contract.jump(draws * contract.LEAP), dtype=np.int64).reshape(4, 8)
     images = np.zeros((4, 1), dtype=np.int64)
     for bit in range(8):
         images = np.concatenate([images, images ^ columns[:, bit:bit + 1]], axis=1)
-    return torch.from_numpy(images).to(device)
+    return torch.from_numpy(images).to(torch_device)
 
 
 def jump(states: torch.Tensor, draws: int) -> torch.Tensor:
@@ -34,9 +34,9 @@ def jump(states: torch.Tensor, draws: int) -> torch.Tensor:
 class Lfsr:
     """A 32-bit LFSR that leaps 16 steps a draw (arithmetic 2.2)."""
 
-    def __init__(self, state: int, device: torch.device | str = "cpu"):
+    def __init__(self, state: int, torch_device: torch.device | str = "cpu"):
         """``state``: 1 .. 2**32-1; ``ValueError`` otherwise."""
-        self._device = torch.device(device)
+        self._torch_device = torch.device(torch_device)
         self.state = state
 
     @property
@@ -49,7 +49,7 @@ class Lfsr:
         if not 0 < state < 1 << contract.WIDTH:
             raise ValueError(f"LFSR state {state}: must be 1 to 2**{contract.WIDTH}-1")
         # _states[i] is the state i draws after the block's first; the current one is at _position.
-        self._states = torch.tensor([state], dtype=torch.int64, device=self._device)
+        self._states = torch.tensor([state], dtype=torch.int64, device=self._torch_device)
         self._position = 0
 
     def draw(self, count: int) -> torch.Tensor:

@@ -14,13 +14,13 @@ def predict(z: torch.Tensor) -> torch.Tensor:
 class Loss:
     """The error of the output columns (arithmetic 6)."""
 
-    def __init__(self, kind: geometry.Loss, last: geometry.CrossbarGeometry, device: torch.device | str = "cpu"):
+    def __init__(self, kind: geometry.Loss, last: geometry.CrossbarGeometry, torch_device: torch.device | str = "cpu"):
         """The loss ``kind`` behind the crossbar of geometry ``last``."""
         self.kind = kind
         self.last = last
         if kind == "cross_entropy":
             self._one = (1 << last.delta_frac) - 1
-            self._sigmoid = torch.from_numpy(tables.sigmoid(last.z_bits, last.z_frac, self._one)).to(device)
+            self._sigmoid = torch.from_numpy(tables.sigmoid(last.z_bits, last.z_frac, self._one)).to(torch_device)
 
     def error(self, z: torch.Tensor, label: int) -> torch.Tensor:
         """The errors ``d`` int64 (cols,) of the outputs ``z`` (cols,) for ``label``."""

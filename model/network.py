@@ -15,15 +15,15 @@ from .neuron import Neuron
 class Network:
     """A machine that trains in place, sample by sample (arithmetic 7.1)."""
 
-    def __init__(self, experiment: Experiment, device: torch.device | str = "cpu"):
+    def __init__(self, experiment: Experiment, torch_device: torch.device | str = "cpu"):
         self.experiment = experiment
-        self.device = torch.device(device)
+        self.torch_device = torch.device(torch_device)
         geometries = experiment.crossbars
-        self.crossbars = [Crossbar(geometry, experiment.seed, device) for geometry in geometries]
+        self.crossbars = [Crossbar(geometry, experiment.seed, torch_device) for geometry in geometries]
         self.arrays = _joined(self.crossbars)
         """The arrays of all crossbars by name, each in one vector, layer by layer, row-major."""
-        self.neurons = [Neuron(before, after, device) for before, after in pairwise(geometries)]
-        self.loss = Loss(experiment.loss, geometries[-1], device)
+        self.neurons = [Neuron(before, after, torch_device) for before, after in pairwise(geometries)]
+        self.loss = Loss(experiment.loss, geometries[-1], torch_device)
         self.row_reads = [[0] * len(geometries), [0] * len(geometries)]
         """Rows that training has had to read, a number a crossbar: those with a drive or a derivative, and the bias,
         forward, and then those of them that were read once more backward, as there was an error."""

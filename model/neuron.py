@@ -9,15 +9,17 @@ class Neuron:
     """Turns a hidden layer's ADC output into the drive of the next crossbar (arithmetic 5)."""
 
     def __init__(self, before: geometry.CrossbarGeometry, after: geometry.CrossbarGeometry,
-                 device: torch.device | str = "cpu"):
+                 torch_device: torch.device | str = "cpu"):
         """The neurons between the crossbars ``before`` and ``after``, of the kind ``after.source``."""
         self.kind = after.source
         self.x = after.x
         self._one = 1 << before.z_frac if self.kind == "ternary" else 0
         if self.kind == "sigmoid":
             self._zero = 1 << before.z_bits - 1
-            self._value = torch.from_numpy(tables.sigmoid(before.z_bits, before.z_frac, self.x.maximum)).to(device)
-            self._derivative = torch.from_numpy(tables.sigmoid_derivative(before.z_bits, before.z_frac)).to(device)
+            value = tables.sigmoid(before.z_bits, before.z_frac, self.x.maximum)
+            derivative = tables.sigmoid_derivative(before.z_bits, before.z_frac)
+            self._value = torch.from_numpy(value).to(torch_device)
+            self._derivative = torch.from_numpy(derivative).to(torch_device)
 
     def __call__(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The drive ``x`` and the derivative ``y``, both int64 of the shape of ``z``."""

@@ -23,7 +23,7 @@ class StochasticProgrammer:
         k = levels if chi > 0 else -levels
         before, state = cell.g, device.state_of(cell.g)
         target = min(max(state + k, 0), geometry.device.states - 1)
-        for _ in range(1 if geometry.device.kernel == "landing" else abs(target - state)):
+        for _ in range(1 if geometry.device.pulse == "landing" else abs(target - state)):
             self._pulse(cell, target, up=k > 0)
         if device.worn(cell):
             self._rewrite(cell, cell.g, target)

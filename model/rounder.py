@@ -10,12 +10,12 @@ from .lfsr import Lfsr
 class StochasticRounder:
     """Rounds residuals to multiples of the threshold ``2**threshold_shift`` (arithmetic 4.2)."""
 
-    def __init__(self, geometry: CrossbarGeometry, lfsr: Lfsr, device: torch.device | str = "cpu"):
+    def __init__(self, geometry: CrossbarGeometry, lfsr: Lfsr, torch_device: torch.device | str = "cpu"):
         """Draws from ``lfsr``. The device has a switching curve and the threshold is a power of two."""
         self.geometry = geometry
         self.lfsr = lfsr
-        self._base = torch.tensor(geometry.device.curve.base, device=device)
-        self._slope = torch.tensor(geometry.device.curve.slope, device=device)
+        self._base = torch.tensor(geometry.device.curve.base, device=torch_device)
+        self._slope = torch.tensor(geometry.device.curve.slope, device=torch_device)
 
     def round(self, chi: torch.Tensor) -> torch.Tensor:
         """``chi`` rounded, of its shape and dtype; one draw each, in row-major order."""

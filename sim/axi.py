@@ -14,8 +14,8 @@ from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, RisingEdge
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp, AxiStreamBus, AxiStreamSink, AxiStreamSource
 
-from ..hw.axi import AxiNetwork
-from ..hw.registers import POP_VALID, WORD_BITS, Access, Register
+from ..hw.axi.network import AxiNetwork
+from ..hw.axi.registers import POP_VALID, WORD_BITS, Access, Register
 from .packing import Packing
 from .streams import Bench, ProtocolError
 

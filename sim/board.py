@@ -11,8 +11,8 @@ from collections.abc import Callable
 from importlib import resources
 from random import Random
 
-from ..hw.linked_network import LinkedNetwork
-from ..hw.verilog import to_verilog
+from ..hw.export.verilog import to_verilog
+from ..hw.link.linked_network import LinkedNetwork
 from .compiled import build, declare
 from .runner import TOP
 

@@ -19,7 +19,7 @@ from amaranth.hdl import Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..hw.verilog import to_verilog
+from ..hw.export.verilog import to_verilog
 from . import toolchain
 from .packing import Packing
 from .runner import TOP, SimulationError

@@ -9,11 +9,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..config import Experiment
-from ..contract.geometry import ConfigError
-from ..model import data
+from ..contract.errors import ConfigError
+from ..train import data
+from ..train.difference import DifferenceError
 from . import runner, toolchain
-from .difference import DifferenceError
-from .tb_training import TrainingBench, TrainingParameters
+from .testbenches.tb_training import TrainingBench, TrainingCase
 
 
 def run(experiment: Experiment, *, samples: int = 100, simulator: str = "verilator",
@@ -34,7 +34,7 @@ def run(experiment: Experiment, *, samples: int = 100, simulator: str = "verilat
     answer = {"bit_exact": True, "samples": samples, "simulator": simulator, "cycles_per_sample": None,
               "bound_cycles_per_sample": None, "counters": None, "first_difference": None, "notes": []}
     with _bar(samples, simulator, progress) as file:
-        parameters = TrainingParameters(
+        parameters = TrainingCase(
             experiment=experiment, seed=experiment.seed, samples=samples, stall=stall,
             data_dir=str(Path(data_dir).resolve()) if data_dir else None, progress=str(file))
         try:

@@ -9,19 +9,18 @@ from amaranth.hdl import Shape
 
 from ..contract.geometry import COUNTERS, CrossbarGeometry, Loss
 from ..contract.parameters import replacements
-from ..hw.signatures import (
-    NetworkOperation,
-    Operation,
+from ..hw.crossbar.layouts import (
     cell_layout,
-    column_error_layout,
     command_layout,
     conversion_layout,
+    delta_layout,
     drive_layout,
-    network_command_layout,
-    result_layout,
     row_error_layout,
     state_bits,
 )
+from ..hw.crossbar.operations import Operation
+from ..hw.layouts import network_command_layout, result_layout
+from ..hw.operations import NetworkOperation
 from .streams import Bench
 
 _STORED = {"g": np.int16, "g_minus": np.int16, "chi": np.int32}
@@ -95,7 +94,7 @@ class CrossbarDriver:
         self._command = bench.source("command", command_layout(geometry))
         self._x = bench.source("x", drive_layout(geometry))
         self._z = bench.sink("z", conversion_layout(geometry))
-        self._d = bench.source("d", column_error_layout(geometry, errors))
+        self._d = bench.source("d", delta_layout(geometry, errors))
         self._e = bench.sink("e", row_error_layout(geometry)) if backward else None
         self._state_in = bench.source("state_in", state_bits(geometry))
         self._state_out = bench.sink("state_out", state_bits(geometry))

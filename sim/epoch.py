@@ -11,18 +11,19 @@ import torch
 from tqdm import tqdm
 
 from ..config import Experiment
-from ..contract.geometry import ConfigError
+from ..contract.errors import ConfigError, InterruptedRunError
 from ..contract.hashing import sample_order
 from ..hw.network import Network as Design
-from ..model import data
-from ..model.kernel import Kernel
+from ..model.compiled.trainer import CompiledTrainer
 from ..model.network import Network
-from ..runs import InterruptedRunError, deferred_stop, replace
+from ..system.files import replace
+from ..system.stop import deferred_stop
+from ..train import data
+from ..train.difference import DifferenceError, expect
 from . import toolchain
 from .compiled import CompiledBench, complete
-from .difference import DifferenceError, expect
 from .driver import NetworkDriver
-from .tb_crossbar import expect_state
+from .testbenches.tb_crossbar import expect_state
 
 SPAN = 250
 """Samples between two comparisons of the predictions."""
@@ -103,7 +104,7 @@ def run(experiment: Experiment, *, data_dir: str | Path | None = None, out: str 
 def _train(experiment: Experiment, bench: CompiledBench, golden: Network, xs: torch.Tensor, labels: np.ndarray,
            order: np.ndarray, position: dict[str, int], path: Path, bar: tqdm) -> dict[str, float]:
     """Train both from ``position``, which moves on, to the end of ``order``. Returns the speed of the design."""
-    kernel = Kernel(golden)
+    trainer = CompiledTrainer(golden)
     driver = NetworkDriver(bench, experiment.crossbars, experiment.loss)
     complete(driver.load(golden.state()))
     shift, batch = experiment.learning_rate_shift(0), experiment.batch
@@ -122,7 +123,7 @@ def _train(experiment: Experiment, bench: CompiledBench, golden: Network, xs: to
             cycles += bench.cycle - start
             position["cycles"] += bench.cycle - start
 
-            expected = kernel.train_span(xs, labels, order, span, shift)
+            expected = trainer.train_span(xs, labels, order, span, shift)
             for sample, prediction in zip(span, expected.tolist(), strict=True):
                 expect("prediction", prediction, complete(driver.prediction()), sample=sample)
             position["correct"] += int((expected == labels[order[span.start:span.stop]]).sum())

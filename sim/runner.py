@@ -15,10 +15,11 @@ import cocotb
 from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import VerilatorControlFile, get_runner
 
-from ..hw.verilog import to_verilog
+from ..contract.errors import SpinloomError
+from ..hw.export.verilog import to_verilog
+from ..train.difference import Difference, DifferenceError
 from . import toolchain
-from .difference import Difference, DifferenceError
-from .testbench import OUTCOME, PARAMETERS, Testbench
+from .testbenches.testbench import OUTCOME, PARAMETERS, Testbench
 
 TOP = "top"
 """Name of the simulated module."""
@@ -29,7 +30,7 @@ _BUILD_ARGS = {"verilator": ["-O3", "--threads", "1", "-Wno-fatal", "-Wno-lint",
 _TRACES = {"verilator": "dump.vcd", "icarus": f"{TOP}.fst"}
 
 
-class SimulationError(RuntimeError):
+class SimulationError(SpinloomError, RuntimeError):
     """A simulation that could not be built or did not come to an end, in one line that names its log."""
 
 

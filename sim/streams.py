@@ -4,15 +4,16 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from random import Random
 
+from ..contract.errors import SpinloomError
 from .packing import Packing
 from .pins import Pins
 
 
-class SimulationStuckError(RuntimeError):
+class SimulationStuckError(SpinloomError, RuntimeError):
     """A condition that a bench waited for did not come true in time."""
 
 
-class ProtocolError(AssertionError):
+class ProtocolError(SpinloomError, AssertionError):
     """A design broke the rules of a stream."""
 
 

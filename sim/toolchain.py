@@ -12,6 +12,8 @@ from typing import Literal
 
 import pooch
 
+from ..contract.errors import SpinloomError
+
 Simulator = Literal["verilator", "icarus"]
 SIMULATORS: tuple[Simulator, ...] = ("icarus", "verilator")
 CACHE = "SPINLOOM_CACHE"
@@ -33,8 +35,10 @@ done
 """
 
 
-class SimulatorError(ValueError):
+class SimulatorError(SpinloomError, ValueError):
     """A simulator that is unknown or cannot be used, in one line that says what to do."""
+
+    exit_status = 2
 
 
 def cache_folder() -> Path:

@@ -13,9 +13,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..config import Experiment
-from ..contract.geometry import COUNTERS, ConfigError, CrossbarGeometry
-from ..contract.specification import KINDS
-from ..model import run_folder
+from ..contract.errors import ConfigError
+from ..contract.geometry import COUNTERS, CrossbarGeometry
+from ..devices.specification import KINDS
+from ..train import run_folder
 
 COSTS = Path(__file__).parent / "energy.toml"
 FLOAT_BITS = 32

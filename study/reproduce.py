@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from ..config import Experiment, load, parse
-from ..contract.geometry import ConfigError
-from ..model import data, float_probability, run_folder, train, transfer
-from ..runs import replace
+from ..contract.errors import ConfigError
+from ..system.files import replace
+from ..train import data, float_probability, run_folder, transfer
+from ..train import loop as train
 from . import energy
 
 REPORTED = {

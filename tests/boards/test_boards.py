@@ -23,9 +23,9 @@ from spinloom.boards.estimate import (
 )
 from spinloom.boards.speed import cycles_per_sample, speed
 from spinloom.config import load, parse
-from spinloom.contract.geometry import ConfigError
-from spinloom.hw import tool
-from spinloom.hw.synth import PARTS
+from spinloom.contract.errors import ConfigError
+from spinloom.hw.export import tool
+from spinloom.hw.export.synth import PARTS
 
 TINY = {"input": {"count": 12}, "device": {"kind": "domain_wall"},
         "layers": [{"cols": 4, "lanes": 2, "z_bits": 8, "z_frac": 4, "weight_step": -1, "chi_bits": 10, "chi_frac": 8}]}

@@ -11,10 +11,9 @@ from spinloom import cli
 from spinloom.boards import link_document, run
 from spinloom.boards.link import LinkError
 from spinloom.config import load, parse
-from spinloom.contract.geometry import ConfigError
-from spinloom.hw.linked_network import LinkedNetwork
-from spinloom.model.kernel import Kernel
-from spinloom.runs import InterruptedRunError
+from spinloom.contract.errors import ConfigError, InterruptedRunError
+from spinloom.hw.link.linked_network import LinkedNetwork
+from spinloom.model.compiled.trainer import CompiledTrainer
 from spinloom.sim import toolchain
 from spinloom.sim.board import Noise, SimulatedBoard
 
@@ -175,14 +174,14 @@ def test_an_interrupted_run_resumes_to_the_same_bits(whole, board, tmp_path, mon
 
 
 def test_a_difference_is_reported(board, tmp_path, monkeypatch):
-    train_span = Kernel.train_span
+    train_span = CompiledTrainer.train_span
 
     def wrong(self, *arguments):
         predictions = train_span(self, *arguments)
         self.network.crossbars[1].g[3, 4] += 1
         return predictions
 
-    monkeypatch.setattr(Kernel, "train_span", wrong)
+    monkeypatch.setattr(CompiledTrainer, "train_span", wrong)
     answer = run.run(small(), port=board.port, samples=5, out=tmp_path)
     assert not answer["bit_exact"]
     assert "layer 1, row 3, col 4" in answer["first_difference"]

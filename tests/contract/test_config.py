@@ -2,7 +2,7 @@ import copy
 
 import pytest
 from spinloom import config
-from spinloom.contract.geometry import ConfigError
+from spinloom.contract.errors import ConfigError
 
 DOCUMENT = {
     "input": {"count": 4}, "device": {"kind": "domain_wall"},

@@ -11,7 +11,7 @@ def test_states_are_balanced_around_zero():
 
 @given(states=st.integers(2, 64), sub_bits=st.integers(1, 6))
 def test_the_outermost_states_begin_half_a_level_from_their_nominal_level(states, sub_bits):
-    device = DeviceTables(kernel="switching", sub_bits=sub_bits, states=states, g_bits=13)
+    device = DeviceTables(pulse="switching", sub_bits=sub_bits, states=states, g_bits=13)
     last = nominal(states - 1, states, sub_bits)
 
 
@@ -34,7 +34,7 @@ def test_a_range_has_at_most_16_segments_and_as_many_as_it_can(span):
     (False, 0, 0, 0, False), (True, 0, 0, 8, False), (True, 5, 0, 8, True), (False, 0, 1, 0, True),
 ])
 def test_what_a_device_needs(pair, variation, stuck, minus_bits, differs):
-    device = DeviceTables(kernel="step", sub_bits=3, states=33, g_bits=9, pair=pair, span=128, variation=variation,
+    device = DeviceTables(pulse="step", sub_bits=3, states=33, g_bits=9, pair=pair, span=128, variation=variation,
                           stuck=stuck)
     assert (device.minus_bits, device.differs) == (minus_bits, differs)
     assert device.segments == 9

@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from spinloom import config
-from spinloom.contract.geometry import MAX_SIDE, ConfigError, divisors, signed_bits
+from spinloom.contract.errors import ConfigError
+from spinloom.contract.geometry import MAX_SIDE
+from spinloom.contract.widths import divisors, signed_bits
 
 
 def geometry():

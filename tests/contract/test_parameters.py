@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from spinloom.config import parse
-from spinloom.contract.geometry import ConfigError
+from spinloom.contract.errors import ConfigError
 from spinloom.contract.hashing import hash32
 from spinloom.contract.parameters import parameters, quotient_bits, replacements
 
-from .devices import device_documents
+from ..devices.documents import device_documents
 
 
 def geometry(device, index=0, **sections):
@@ -70,7 +70,7 @@ def test_widths_hold_values_from_which_tables_come_back(device, stochastic, marg
     entries = [word for word in words if word.name not in fields]
     for name in values.keys() & fields.keys() - {"cell_seed"}:
         assert values[name] == fields[name], name
-    if tables.kernel == "switching":
+    if tables.pulse == "switching":
         assert tuple(word.value for word in entries if word.name.startswith("probability")) == tables.probability
     else:
         movement = [word.value for word in entries]

@@ -2,17 +2,18 @@
 
 import pytest
 from spinloom.config import load
+from spinloom.hw.crossbar.layouts import conversion_layout, delta_layout
+from spinloom.hw.layouts import result_layout, sample_layout
 from spinloom.hw.loss import LossUnit
-from spinloom.hw.signatures import column_error_layout, conversion_layout, result_layout, sample_layout
 from spinloom.sim.streams import Bench
-from spinloom.sim.tb_loss import LossBench
-from spinloom.sim.tb_neuron import conversions
-from spinloom.sim.testbench import Parameters
+from spinloom.sim.testbenches.tb_loss import LossBench
+from spinloom.sim.testbenches.tb_neuron import conversions
+from spinloom.sim.testbenches.testbench import Case
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_agrees_with_golden_twin(seed):
-    LossBench(Parameters.random(seed, stall=(seed % 4) * 0.25)).simulate()
+    LossBench(Case.random(seed, stall=(seed % 4) * 0.25)).simulate()
 
 
 class Timing(LossBench):
@@ -22,7 +23,7 @@ class Timing(LossBench):
         cols = self.geometry.cols
         z, sample = bench.source("z", conversion_layout(self.geometry)), bench.source("sample", sample_layout(cols))
         result, d = bench.sink("result", result_layout(cols)), bench.sink(
-            "d", column_error_layout(self.geometry, self.geometry.adcs))
+            "d", delta_layout(self.geometry, self.geometry.adcs))
         sample.put({"label": 1, "train": 1})
         await bench.run(3)
         z.put_all(conversions(self.geometry, list(range(cols))) * 2)
@@ -36,7 +37,7 @@ class Timing(LossBench):
 
 
 def test_latency_and_throughput():
-    bench = Timing(Parameters(experiment=load("digits-dw5"), stall=0))
+    bench = Timing(Case(experiment=load("digits-dw5"), stall=0))
     bench.simulate()
     groups = bench.geometry.cols // bench.geometry.adcs
     assert groups == 2

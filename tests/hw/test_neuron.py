@@ -4,11 +4,11 @@ from random import Random
 
 import pytest
 from spinloom.config import parse
+from spinloom.hw.crossbar.layouts import conversion_layout, drive_layout
 from spinloom.hw.neuron import Neuron
-from spinloom.hw.signatures import conversion_layout, drive_layout
 from spinloom.sim.streams import Bench
-from spinloom.sim.tb_neuron import NeuronBench, conversions
-from spinloom.sim.testbench import Parameters, Testbench
+from spinloom.sim.testbenches.tb_neuron import NeuronBench, conversions
+from spinloom.sim.testbenches.testbench import Case, Testbench
 
 
 def experiment(neuron="relu", cols=24, adcs=4, **layer):
@@ -19,12 +19,12 @@ def experiment(neuron="relu", cols=24, adcs=4, **layer):
 
 @pytest.mark.parametrize("seed", range(12))
 def test_agrees_with_golden_twin(seed):
-    NeuronBench(Parameters.random(seed, layers=2, stall=(seed % 4) * 0.25)).simulate()
+    NeuronBench(Case.random(seed, layers=2, stall=(seed % 4) * 0.25)).simulate()
 
 
 @pytest.mark.parametrize("neuron", ["relu", "sigmoid", "hard_tanh", "ternary"])
 def test_agrees_with_golden_twin_at_full_speed(neuron):
-    NeuronBench(Parameters(experiment=experiment(neuron, z_bits=8, z_frac=4), stall=0)).simulate()
+    NeuronBench(Case(experiment=experiment(neuron, z_bits=8, z_frac=4), stall=0)).simulate()
 
 
 class Timing(Testbench):
@@ -33,13 +33,13 @@ class Timing(Testbench):
 
     def __init__(self, z, **fields):
         self.z = z
-        super().__init__(Parameters(experiment=experiment(cols=len(z), **fields), stall=0))
+        super().__init__(Case(experiment=experiment(cols=len(z), **fields), stall=0))
 
     def build(self):
-        return Neuron(source=self.parameters.experiment.crossbars[0], target=self.parameters.experiment.crossbars[1])
+        return Neuron(source=self.case.experiment.crossbars[0], target=self.case.experiment.crossbars[1])
 
     async def exercise(self, bench: Bench):
-        source, target = self.parameters.experiment.crossbars
+        source, target = self.case.experiment.crossbars
         z, x = bench.source("z", conversion_layout(source)), bench.sink("x", drive_layout(target))
         z.put_all(conversions(source, self.z))
         await bench.until(lambda: len(x) > 0 and x.take()["last"])

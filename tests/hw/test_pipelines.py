@@ -5,9 +5,9 @@ from random import Random
 import pytest
 from amaranth.sim import Simulator
 from spinloom.config import parse
-from spinloom.hw.adder_tree import AdderTree
-from spinloom.hw.event_queue import EventQueue
-from spinloom.hw.lane_select import LaneSelect
+from spinloom.hw.crossbar.adder_tree import AdderTree
+from spinloom.hw.crossbar.lane_select import LaneSelect
+from spinloom.hw.crossbar.programming_queue import ProgrammingQueue
 
 
 def simulate(component, testbench):
@@ -62,7 +62,7 @@ def test_lane_select_answers_at_its_latency(lanes):
 def test_event_queue_keeps_the_order_and_loses_nothing(lanes):
     random = Random(lanes)
     experiment = parse({"input": {"count": 20}, "device": {"kind": "ideal"}, "layers": [{"cols": lanes}]}, "queue")
-    queue = EventQueue(geometry=experiment.crossbars[0])
+    queue = ProgrammingQueue(geometry=experiment.crossbars[0])
     words = [(random.randrange(20), random.choice((0, random.getrandbits(lanes), 1 << random.randrange(lanes))))
              for _ in range(60)]
     expected = [(address, lane) for address, fired in words for lane in range(lanes) if fired >> lane & 1]

@@ -5,7 +5,7 @@ import torch
 from hypothesis import strategies as st
 from spinloom.config import Experiment
 
-from ..contract.devices import device_documents
+from ..devices.documents import device_documents
 
 
 def random_samples(experiment: Experiment, count: int, seed: int) -> tuple[torch.Tensor, np.ndarray]:

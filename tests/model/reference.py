@@ -101,14 +101,14 @@ class Device:
             self.span = (self.n - 1) * 2**self.sub_bits
         self.origin = self.nominal(0)
         if device.kind in ("ideal", "domain_wall"):
-            self.kernel = "landing"
+            self.pulse = "landing"
             offset = spread_over(getattr(device, "offset", 0.0), self.n)
             self.mean = [self.nominal(s) + nearest(offset[s] * 2**self.sub_bits) for s in range(self.n)]
             self.sigma = [self.noise_entry(v) for v in spread_over(getattr(device, "sigma", 0.0), self.n)]
             widest = max(abs(m) + noise(v, 1023) for m, v in zip(self.mean, self.sigma, strict=True))
             self.g_bits = bits_of(widest + noise(self.variation, 1023)) + 1
         elif device.kind == "mtj":
-            self.kernel = "switching"
+            self.pulse = "switching"
             self.g_bits = bits_of(abs(self.origin)) + 1
             self.probability = []
             for given in (device.up, device.down):
@@ -121,7 +121,7 @@ class Device:
                 self.c, self.base = c, points[:-1]
                 self.slope = [0 if device.pulse_bits is not None else points[i + 1] - points[i] for i in range(2**c)]
         else:
-            self.kernel = "step"
+            self.pulse = "step"
             self.segment_shift = max(0, bits_of(self.span) - 4)
             self.segments = (self.span >> self.segment_shift) + 1
             self.g_bits = bits_of(self.span if self.pair else self.span // 2) + 1
@@ -178,7 +178,7 @@ class Cell:
         self.device, self.chi = device, 0
         self.displacement = noise(device.variation, fixed)
         self.stuck = fixed >> 16 < device.stuck
-        self.single = self.land(start, h) if device.kernel == "landing" else device.nominal(start)
+        self.single = self.land(start, h) if device.pulse == "landing" else device.nominal(start)
         self.plus, self.minus = (max(0, self.single), max(0, -self.single)) if device.pair else (None, None)
 
     @property
@@ -202,9 +202,9 @@ class Cell:
         device = self.device
         if self.stuck:
             return
-        if device.kernel == "landing":
+        if device.pulse == "landing":
             self.single = self.land(t, w)
-        elif device.kernel == "switching":
+        elif device.pulse == "switching":
             s = self.state
             if w < device.probability[s if up else device.n + s]:
                 self.single = device.nominal(limit(s + (1 if up else -1), 0, device.n - 1))
@@ -347,7 +347,7 @@ class Crossbar:
         v, g, s = cell.chi, cell.g, cell.state
         k = abs(v) // self.threshold * (1 if v > 0 else -1)
         t = limit(s + k, 0, device.n - 1)
-        for _ in range(1 if device.kernel == "landing" else abs(t - s)):
+        for _ in range(1 if device.pulse == "landing" else abs(t - s)):
             self.pulse(cell, k > 0, t)
         if device.pair and max(cell.plus, cell.minus) > device.refresh_high \
                 and min(cell.plus, cell.minus) > device.refresh_low:

@@ -14,18 +14,18 @@ MIDDLE, LOWEST, HIGHEST = 512, 0, 1023
 def single(**fields):
     """Levels -8 .. 8 in segments of 2; pulses up move by 3, down by 2 in the lower half of the range and 5 above."""
     up, down = (3,) * 9, (2,) * 4 + (5,) * 5
-    return Device(DeviceTables(kernel="step", sub_bits=2, states=5, g_bits=5, span=16, mean=up + down,
+    return Device(DeviceTables(pulse="step", sub_bits=2, states=5, g_bits=5, span=16, mean=up + down,
                                sigma=(0,) * 18, **fields))
 
 
 def pair(**fields):
     """Two devices of levels 0 .. 16, moved by 7 and, from level 8 on, by 2."""
     tables = {"mean": (7,) * 4 + (2,) * 5, "sigma": (0,) * 9, "refresh_high": 10, "refresh_low": 4} | fields
-    return Device(DeviceTables(kernel="step", sub_bits=2, states=9, g_bits=6, span=16, pair=True, **tables))
+    return Device(DeviceTables(pulse="step", sub_bits=2, states=9, g_bits=6, span=16, pair=True, **tables))
 
 
 def switch(probability):
-    return Device(DeviceTables(kernel="switching", sub_bits=1, states=3, g_bits=3, probability=probability))
+    return Device(DeviceTables(pulse="switching", sub_bits=1, states=3, g_bits=3, probability=probability))
 
 
 def pulsed(device, cell, *ups, word=MIDDLE, toward=0):
@@ -91,7 +91,7 @@ def test_certain_and_impossible_switching():
 
 
 def test_landing_is_displaced_and_saturates():
-    device = Device(DeviceTables(kernel="landing", sub_bits=2, states=3, g_bits=4, mean=(-4, 0, 4), sigma=(0, 16, 16)))
+    device = Device(DeviceTables(pulse="landing", sub_bits=2, states=3, g_bits=4, mean=(-4, 0, 4), sigma=(0, 16, 16)))
     assert pulsed(device, Cell(g=0), True, toward=0) == [-4]
     assert pulsed(device, Cell(g=0, displacement=3), True, toward=0) == [-1]
     assert pulsed(device, Cell(g=0), True, toward=2, word=LOWEST) == [1]

@@ -20,7 +20,7 @@ from spinloom.model.lfsr import Lfsr
 from spinloom.model.programmer import StochasticProgrammer
 from spinloom.model.rounder import StochasticRounder
 
-from ..contract.devices import specification
+from ..devices.documents import specification
 
 INDICES = np.arange(1024)
 QUANTILE_STD = normal_quantiles().std() / 128

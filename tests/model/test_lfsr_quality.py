@@ -12,14 +12,7 @@ import numpy as np
 import pytest
 import torch
 from spinloom.config import parse
-from spinloom.contract.lfsr import (
-    MAX_SEGMENTS,
-    READ_STREAM,
-    ROUNDING_STREAM,
-    SEED_STREAM,
-    hashed_state,
-    initial_state,
-)
+from spinloom.contract.lfsr import MAX_SEGMENTS, READ_STREAM, ROUNDING_STREAM, SEED_STREAM, hashed_state, initial_state
 from spinloom.model.lfsr import Lfsr, jump
 from spinloom.model.rounder import StochasticRounder
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from spinloom.config import parse
 from spinloom.contract.hashing import sample_order
-from spinloom.contract.specification import KINDS
+from spinloom.devices.specification import KINDS
 from spinloom.model.network import Network
 from spinloom.model.rounder import StochasticRounder
-from spinloom.sim.sweep import random_experiment
+from spinloom.sim.random_experiment import random_experiment
 
 from . import reference
 from .experiments import random_samples

@@ -1,9 +1,9 @@
 """Testbenches that fail in the two ways in which one can."""
 
 import cocotb
-from spinloom.sim.difference import expect
-from spinloom.sim.tb_lfsr import LfsrBench
-from spinloom.sim.testbench import run_in_cocotb
+from spinloom.sim.testbenches.tb_lfsr import LfsrBench
+from spinloom.sim.testbenches.testbench import run_in_cocotb
+from spinloom.train.difference import expect
 
 
 class FaultyBench(LfsrBench):
@@ -11,7 +11,7 @@ class FaultyBench(LfsrBench):
 
     async def exercise(self, bench):
         await bench.run(3)
-        if self.parameters.samples == 0:
+        if self.case.samples == 0:
             raise KeyError("lost")
         expect("state", 0, bench.pins.get("state"), layer=1, row=2, col=3)
 

@@ -4,15 +4,15 @@ import shutil
 
 import pytest
 from spinloom.sim import runner
-from spinloom.sim.testbench import Parameters
+from spinloom.sim.testbenches.testbench import Case
 
 pytest.importorskip("cocotbext.axi", reason="cocotbext-axi is not installed")
 
 
 def bench(seed: int):
-    from spinloom.sim.tb_axi import AxiNetworkBench
+    from spinloom.sim.testbenches.tb_axi import AxiNetworkBench
 
-    return AxiNetworkBench(Parameters.random(seed, layers=2, samples=9))
+    return AxiNetworkBench(Case.random(seed, layers=2, samples=9))
 
 
 def test_agrees_with_golden_twin():

@@ -2,17 +2,17 @@
 
 import pytest
 from spinloom.sim import runner
-from spinloom.sim.tb_accumulator import AccumulatorBench
-from spinloom.sim.tb_crossbar import CrossbarBench
-from spinloom.sim.tb_error import ErrorBench
-from spinloom.sim.tb_lfsr import LfsrBench
-from spinloom.sim.tb_loss import LossBench
-from spinloom.sim.tb_network import NetworkBench
-from spinloom.sim.tb_neuron import NeuronBench
-from spinloom.sim.tb_programmer import ProgrammerBench
-from spinloom.sim.testbench import Parameters
+from spinloom.sim.testbenches.tb_accumulator import AccumulatorBench
+from spinloom.sim.testbenches.tb_crossbar import CrossbarBench
+from spinloom.sim.testbenches.tb_delta_converter import DeltaConverterBench
+from spinloom.sim.testbenches.tb_lfsr import LfsrBench
+from spinloom.sim.testbenches.tb_loss import LossBench
+from spinloom.sim.testbenches.tb_network import NetworkBench
+from spinloom.sim.testbenches.tb_neuron import NeuronBench
+from spinloom.sim.testbenches.tb_programmer import ProgrammerBench
+from spinloom.sim.testbenches.testbench import Case
 
-BENCHES = [LfsrBench, NeuronBench, ErrorBench, LossBench, AccumulatorBench, ProgrammerBench, CrossbarBench,
+BENCHES = [LfsrBench, NeuronBench, DeltaConverterBench, LossBench, AccumulatorBench, ProgrammerBench, CrossbarBench,
            NetworkBench]
 SEEDS = {"verilator": range(1), "icarus": range(3)}
 """Icarus, which builds in no time, runs more configurations."""
@@ -21,4 +21,4 @@ SEEDS = {"verilator": range(1), "icarus": range(3)}
 @pytest.mark.parametrize("bench", BENCHES, ids=lambda bench: bench.__name__)
 def test_agrees_with_golden_twin(bench, simulator):
     for seed in SEEDS[simulator]:
-        runner.run(bench(Parameters.random(seed, layers=2)), simulator)
+        runner.run(bench(Case.random(seed, layers=2)), simulator)

@@ -4,7 +4,7 @@ import os
 
 import pytest
 from spinloom.config import load, parse
-from spinloom.contract.geometry import ConfigError
+from spinloom.contract.errors import ConfigError
 from spinloom.sim import cosim
 from spinloom.sim.toolchain import SimulatorError
 

@@ -5,9 +5,8 @@ import json
 import numpy as np
 import pytest
 from spinloom.config import load, parse
-from spinloom.contract.geometry import ConfigError
-from spinloom.model import kernel
-from spinloom.runs import InterruptedRunError
+from spinloom.contract.errors import ConfigError, InterruptedRunError
+from spinloom.model.compiled import trainer
 from spinloom.sim import epoch
 
 
@@ -52,14 +51,14 @@ def test_an_interrupted_epoch_resumes_to_the_same_bits(tmp_path, monkeypatch, ba
 
 
 def test_a_difference_is_reported(tmp_path, monkeypatch):
-    train_span = kernel.Kernel.train_span
+    train_span = trainer.CompiledTrainer.train_span
 
     def wrong(self, *arguments):
         predictions = train_span(self, *arguments)
         self.network.crossbars[1].g[3, 4] += 1
         return predictions
 
-    monkeypatch.setattr(kernel.Kernel, "train_span", wrong)
+    monkeypatch.setattr(trainer.CompiledTrainer, "train_span", wrong)
     answer = epoch.run(small(), out=tmp_path, samples=20)
     assert not answer["bit_exact"]
     assert answer["digest"] is None

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from spinloom.contract.lfsr import initial_state
 from spinloom.sim import runner, toolchain
-from spinloom.sim.difference import DifferenceError
-from spinloom.sim.tb_lfsr import LfsrBench
-from spinloom.sim.testbench import Parameters
+from spinloom.sim.testbenches.tb_lfsr import LfsrBench
+from spinloom.sim.testbenches.testbench import Case
+from spinloom.train.difference import DifferenceError
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def faulty(monkeypatch):
 
 
 def test_a_difference_is_reported_with_a_waveform(faulty, simulator):
-    parameters = Parameters.random(3)
+    parameters = Case.random(3)
     with pytest.raises(DifferenceError) as caught:
         runner.run(faulty(parameters), simulator)
     actual = initial_state(parameters.experiment.seed, 0)
@@ -34,17 +34,17 @@ def test_a_difference_is_reported_with_a_waveform(faulty, simulator):
 
 def test_any_other_failure_raises(faulty):
     with pytest.raises(runner.SimulationError, match="the simulation on verilator failed: .*lost"):
-        runner.run(faulty(Parameters.random(3, samples=0)), "verilator")
+        runner.run(faulty(Case.random(3, samples=0)), "verilator")
 
 
 def test_a_waveform_on_request(tmp_path, simulator):
     waveform = tmp_path / "new" / "run.wave"
-    runner.run(LfsrBench(Parameters.random(3, samples=1)), simulator, waves=waveform)
+    runner.run(LfsrBench(Case.random(3, samples=1)), simulator, waves=waveform)
     assert waveform.stat().st_size > 0
 
 
 def test_an_unchanged_design_is_not_built_again(monkeypatch):
-    bench = LfsrBench(Parameters.random(3, samples=1))
+    bench = LfsrBench(Case.random(3, samples=1))
     runner.run(bench)
     monkeypatch.setattr(runner, "_runner", None)
     assert runner.build(runner.to_verilog(bench.component, runner.TOP), "verilator").is_dir()
@@ -52,7 +52,7 @@ def test_an_unchanged_design_is_not_built_again(monkeypatch):
 
 def test_an_unknown_simulator_is_refused():
     with pytest.raises(toolchain.SimulatorError, match="unknown simulator 'modelsim': use icarus or verilator"):
-        runner.run(LfsrBench(Parameters.random(3)), "modelsim")
+        runner.run(LfsrBench(Case.random(3)), "modelsim")
 
 
 def test_a_missing_simulator_is_named(monkeypatch, tmp_path):

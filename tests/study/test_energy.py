@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from spinloom.config import parse
-from spinloom.contract.geometry import COUNTERS, ConfigError
-from spinloom.model import run_folder
+from spinloom.contract.errors import ConfigError
+from spinloom.contract.geometry import COUNTERS
 from spinloom.model.network import Network
 from spinloom.study import energy
+from spinloom.train import run_folder
 
 COUNTS = dict(zip(COUNTERS, (7, 50, 20, 40, 30, 11, 4, 1, 2), strict=True))
 

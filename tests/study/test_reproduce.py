@@ -3,9 +3,9 @@ import json
 
 import pytest
 from spinloom import config
-from spinloom.contract.geometry import ConfigError
-from spinloom.model import train
+from spinloom.contract.errors import ConfigError
 from spinloom.study import reproduce
+from spinloom.train import loop as train
 
 LAYERS = [{"cols": 8, "weight_step": -3, "z_frac": 6}, {"cols": 10, "weight_step": -1}]
 SMALL = {

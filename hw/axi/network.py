@@ -1,0 +1,313 @@
+"""A network for systems on chip: AXI4-Lite control, AXI4-Stream data."""
+
+import re
+from importlib.metadata import version
+
+from amaranth.hdl import ClockDomain, ClockSignal, Module, ResetInserter, ResetSignal, Shape, Signal, unsigned
+from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ...contract.geometry import CrossbarGeometry, Loss
+from ...contract.parameters import design_digest
+from ..crossbar.layouts import cell_layout
+from ..layouts import network_command_layout, result_layout
+from ..network import Network
+from .lite import AxiLiteRegisters, AxiLiteSignature
+from .registers import WORD_BITS, Access, Register
+from .stream import AxiStreamSignature, StreamInput, StreamOutput, packet_layout
+
+IDENTIFICATION = 0x4D4C5053
+"""What ``id`` reads as: the bytes ``SPLM``."""
+COUNTERS = {
+    "commands": "commands taken by the network",
+    "x_beats": "beats of drive taken by the network",
+    "results": "samples answered",
+    "correct": "samples whose prediction was their label",
+    "state_in_words": "words of state taken by the network",
+    "state_out_words": "words of state that the network answered with",
+    "busy": "clocks in which the network was not idle",
+}
+"""Registers that count, and what."""
+
+
+class ResultRoute(enum.Enum, shape=2):
+    """Where results go."""
+
+    STREAM = 0
+    """To ``m_axis_result``."""
+    REGISTER = 1
+    """To the register ``result``."""
+    DISCARD = 2
+    """Nowhere: they are counted only."""
+
+
+def register_table(geometries: tuple[CrossbarGeometry, ...], loss: Loss) -> tuple[Register, ...]:
+    """The registers of an ``AxiNetwork``."""
+    word = unsigned(WORD_BITS)
+    major, minor, patch = map(int, re.match(r"(\d+)\.(\d+)\.(\d+)", version("spinloom")).groups())
+
+    def struct(**fields):
+        return data.StructLayout(fields)
+
+    counters = [Register(offset=0x40 + 4 * index, name=name, access=Access.READ, layout=struct(count=word),
+                         meaning=f"{meaning}, since the last reset; wraps")
+                for index, (name, meaning) in enumerate(COUNTERS.items())]
+    layers = []
+    for geometry in geometries:
+        base, name = 0x100 + 0x10 * geometry.index, f"layer{geometry.index}"
+        facts = (("shape", {"rows": geometry.rows, "cols": geometry.cols}, 16, "rows (the bias is one) and columns"),
+                 ("lanes", {"lanes": geometry.lanes, "adcs": geometry.adcs}, 16,
+                  "columns worked on, and converted, at a time"),
+                 ("cell", {key: place.width for key, place in cell_layout(geometry)}, 8,
+                  "widths of the parts of a cell in a state word"))
+        layers += [Register(offset=base + 4 * index, name=f"{name}_{what}", access=Access.CONSTANT,
+                            layout=struct(**dict.fromkeys(value, width)), value=value,
+                            meaning=f"layer {geometry.index}: {meaning}")
+                   for index, (what, value, width, meaning) in enumerate(facts)]
+    return (
+        Register(offset=0x00, name="id", access=Access.CONSTANT, layout=struct(id=word), value={"id": IDENTIFICATION},
+                 meaning="tells a Spinloom network: the bytes SPLM"),
+        Register(offset=0x04, name="version", access=Access.CONSTANT, layout=struct(patch=8, minor=8, major=8),
+                 value={"major": major, "minor": minor, "patch": patch}, meaning="version of Spinloom"),
+        Register(offset=0x08, name="digest", access=Access.CONSTANT, layout=struct(digest=word),
+                 value={"digest": design_digest(geometries, loss)},
+                 meaning="tells designs apart, but for what CONFIGURE replaces"),
+        Register(offset=0x0C, name="layers", access=Access.CONSTANT, layout=struct(layers=word),
+                 value={"layers": len(geometries)}, meaning="layers"),
+        Register(offset=0x10, name="status", access=Access.READ,
+                 layout=struct(idle=1, command_free=1, result_valid=1),
+                 meaning="every command has been carried out; `command` may be written; `result` holds one"),
+        Register(offset=0x14, name="reset", access=Access.PUSH, layout=struct(reset=1),
+                 meaning="1 resets the network, its inputs and the counters; cells and run-time tables stay"),
+        Register(offset=0x18, name="command", access=Access.PUSH, layout=network_command_layout(geometries),
+                 meaning="an operation, as on the stream of that name"),
+        Register(offset=0x1C, name="result", access=Access.POP, layout=result_layout(geometries[-1].cols),
+                 meaning="the oldest answer, if results go here"),
+        Register(offset=0x20, name="results_to", access=Access.WRITE, layout=struct(route=ResultRoute),
+                 meaning="where results go"),
+        Register(offset=0x24, name="result_packet", access=Access.WRITE, layout=struct(length=word),
+                 value={"length": 1}, meaning="results from one TLAST to the next on `m_axis_result`; 0 for no TLAST"),
+        *counters,
+        *layers,
+    )
+
+
+class AxiNetwork(wiring.Component):
+    """A ``Network`` behind AXI. What the streams carry, and when, is what `hw.network.Network` says.
+
+    Commands come from ``s_axis_command`` or from the register ``command``: each keeps its order, and of two that wait
+    the register's goes first. Whoever needs an order between them waits for ``idle``. On ``s_axis_x``, TLAST
+    or the field ``last`` ends a sample. A packet on ``m_axis_state_out`` is the answer to one command; one on
+    ``m_axis_result`` has as many results as ``result_packet`` says.
+
+    The register ``reset`` does to the network, to what waits at its inputs and to the counters what a reset does. It
+    leaves the other registers and withdraws no beat offered on an output: up to ``DEPTH`` may still come.
+
+    No output depends on an input within a clock. Cost: a register file, and two words of distributed memory a stream.
+    """
+
+    def __init__(self, *, geometries: tuple[CrossbarGeometry, ...], loss: Loss):
+        self.network = Network(geometries=geometries, loss=loss)
+        self.registers = register_table(geometries, loss)
+        self.shapes = {name: member.signature.members["payload"].shape
+                       for name, member in self.network.signature.members.items() if member.is_signature}
+        """The payloads of the network's streams."""
+        ports = {"s_axi_ctrl": In(AxiLiteSignature())}
+        for name, shape in self.shapes.items():
+            width = Shape.cast(shape).width
+            if self.is_input(name):
+                ports[f"s_axis_{name}"] = In(AxiStreamSignature(width, last=name == "x"))
+            else:
+                ports[f"m_axis_{name}"] = Out(AxiStreamSignature(width, last=True))
+        super().__init__(ports | {
+            #: No command waits, and every command taken has been carried out.
+            "idle": Out(1),
+        })
+
+    def is_input(self, name: str) -> bool:
+        """Whether the network takes the beats of the stream ``name``."""
+        return self.network.signature.members[name].flow is In
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        reset = Signal()
+        resettable = ResetInserter(reset)
+        m.submodules.network = resettable(self.network)
+        m.submodules.registers = registers = AxiLiteRegisters(registers=self.registers)
+        wiring.connect(m, wiring.flipped(self.s_axi_ctrl), registers.bus)
+        m.d.comb += [registers.reset.ready.eq(1), reset.eq(registers.reset.valid & registers.reset.payload.reset)]
+
+        inputs, outputs = {}, {}
+        for name, shape in self.shapes.items():
+            if self.is_input(name):
+                inputs[name] = StreamInput(shape, last=name == "x")
+                m.submodules[name] = resettable(inputs[name])
+                wiring.connect(m, wiring.flipped(getattr(self, f"s_axis_{name}")), inputs[name].axis)
+            else:
+                m.submodules[name] = outputs[name] = StreamOutput(shape)
+                wiring.connect(m, outputs[name].axis, wiring.flipped(getattr(self, f"m_axis_{name}")))
+
+        command = CommandChoice(self.shapes["command"])
+        m.submodules.command_choice = resettable(command)
+        result = ResultRouter(self.shapes["result"])
+        m.submodules.result_router = resettable(result)
+        answer = AnswerPackets(self.shapes["state_out"])
+        m.submodules.answer_packets = resettable(answer)
+        taken = {name: Signal(name=f"{name}_taken") for name in self.shapes}
+        m.d.comb += [taken[name].eq(getattr(self.network, name).valid & getattr(self.network, name).ready)
+                     for name in self.shapes]
+        wiring.connect(m, registers.command, command.first)
+        with m.If(reset):
+            m.d.comb += registers.command.ready.eq(1)  # into nowhere
+        wiring.connect(m, inputs["command"].o, command.second)
+        wiring.connect(m, command.o, self.network.command)
+        wiring.connect(m, inputs["x"].o, self.network.x)
+        wiring.connect(m, inputs["state_in"].o, self.network.state_in)
+        wiring.connect(m, self.network.result, result.i)
+        wiring.connect(m, result.register, registers.result)
+        wiring.connect(m, result.packets, outputs["result"].i)
+        wiring.connect(m, self.network.state_out, answer.i)
+        wiring.connect(m, answer.packets, outputs["state_out"].i)
+        m.d.comb += [
+            result.route.eq(registers.results_to.route),
+            result.length.eq(registers.result_packet.length),
+            answer.end.eq(taken["command"]),
+            self.idle.eq(self.network.idle & ~command.waiting),
+            registers.status.idle.eq(self.idle),
+            registers.status.command_free.eq(~registers.command.valid),
+            registers.status.result_valid.eq(registers.result.valid),
+        ]
+
+        events = {"commands": taken["command"], "x_beats": taken["x"], "results": taken["result"],
+                  "correct": taken["result"] & self.network.result.payload.correct,
+                  "state_in_words": taken["state_in"], "state_out_words": taken["state_out"], "busy": ~self.idle}
+        for name in COUNTERS:
+            count = Signal(WORD_BITS, name=name)
+            m.d.sync += count.eq(count + events[name])
+            with m.If(reset):
+                m.d.sync += count.eq(0)
+            m.d.comb += getattr(registers, name).count.eq(count)
+        return m
+
+
+class CommandChoice(wiring.Component):
+    """Joins two streams. Of beats that wait at both, that of ``first`` goes first; a beat once offered stays. A beat
+    every other clock, 1 clock after it came."""
+
+    def __init__(self, shape):
+        port = stream.Signature(shape)
+        super().__init__({
+            "first": In(port),
+            "second": In(port),
+            "o": Out(port),
+            #: A beat waits, here or at one of the two.
+            "waiting": Out(1),
+        })
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.d.comb += [
+            self.first.ready.eq(~self.o.valid),
+            self.second.ready.eq(~self.o.valid & ~self.first.valid),
+            self.waiting.eq(self.o.valid | self.first.valid | self.second.valid),
+        ]
+        with m.If(~self.o.valid):
+            m.d.sync += [self.o.valid.eq(self.first.valid | self.second.valid), self.o.payload.eq(self.second.payload)]
+            with m.If(self.first.valid):
+                m.d.sync += self.o.payload.eq(self.first.payload)
+        with m.Elif(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        return m
+
+
+class ResultRouter(wiring.Component):
+    """Sends each result where ``route`` says at that clock: to ``packets``, each ``length``-th being the last of its
+    packet (none if 0), to ``register``, or nowhere. No latency; a result a clock."""
+
+    def __init__(self, shape):
+        super().__init__({
+            "i": In(stream.Signature(shape)),
+            "route": In(ResultRoute),
+            "length": In(WORD_BITS),
+            "packets": Out(stream.Signature(packet_layout(shape))),
+            "register": Out(stream.Signature(shape)),
+        })
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        position = Signal(WORD_BITS)  # results since the last one that ended a packet
+        following = Signal(WORD_BITS)
+        m.d.comb += [
+            following.eq(position + 1),
+            self.packets.payload.payload.eq(self.i.payload),
+            self.packets.payload.last.eq((following >= self.length) & (self.length != 0)),
+            self.register.payload.eq(self.i.payload),
+        ]
+        with m.Switch(self.route):
+            with m.Case(ResultRoute.STREAM):
+                m.d.comb += [self.packets.valid.eq(self.i.valid), self.i.ready.eq(self.packets.ready)]
+            with m.Case(ResultRoute.REGISTER):
+                m.d.comb += [self.register.valid.eq(self.i.valid), self.i.ready.eq(self.register.ready)]
+            with m.Default():
+                m.d.comb += self.i.ready.eq(1)
+        with m.If(self.packets.valid & self.packets.ready):
+            m.d.sync += position.eq(following)
+            with m.If(following >= self.length):
+                m.d.sync += position.eq(0)
+        return m
+
+
+class AnswerPackets(wiring.Component):
+    """Marks the last word of each answer: the one after which the command is done with, which ``end`` tells. It relies
+    on the network not to take a command before the last word that answers it has been taken. A word waits
+    here until the next, or ``end``, has come; a word a clock."""
+
+    def __init__(self, shape):
+        super().__init__({
+            "i": In(stream.Signature(shape)),
+            "end": In(1),
+            "packets": Out(stream.Signature(packet_layout(shape))),
+        })
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        word, held, last = Signal.like(self.i.payload), Signal(), Signal()
+        m.d.comb += [
+            self.packets.payload.payload.eq(word),
+            self.packets.payload.last.eq(last),
+            self.packets.valid.eq(held & (last | self.i.valid)),
+            self.i.ready.eq(~held | self.packets.ready),
+        ]
+        with m.If(self.packets.valid & self.packets.ready):
+            m.d.sync += [held.eq(0), last.eq(0)]
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [word.eq(self.i.payload), held.eq(1)]
+        with m.If(self.end & ((held & ~last) | (self.i.valid & self.i.ready))):
+            m.d.sync += last.eq(1)
+        return m
+
+
+class AxiTop(wiring.Component):
+    """An ``AxiNetwork`` as tools for systems on chip expect it: ports named ``s_axi_ctrl_awaddr``,
+    ``s_axis_x_tdata``, ..., the clock ``aclk`` and ``aresetn``, a synchronous reset, active low."""
+
+    def __init__(self, *, geometries: tuple[CrossbarGeometry, ...], loss: Loss):
+        self.inner = AxiNetwork(geometries=geometries, loss=loss)
+        flat = {"_".join(path): member for path, member, _ in self.inner.signature.flatten(self.inner)}
+        super().__init__({"aclk": In(1), "aresetn": In(1)} | flat)
+        interfaces = [name for name, member in self.inner.signature.members.items() if member.is_signature]
+        self.aclk.attrs["X_INTERFACE_INFO"] = "xilinx.com:signal:clock:1.0 aclk CLK"
+        self.aclk.attrs["X_INTERFACE_PARAMETER"] = (f"ASSOCIATED_BUSIF {':'.join(interfaces)}, "
+                                                    "ASSOCIATED_RESET aresetn")
+        self.aresetn.attrs["X_INTERFACE_INFO"] = "xilinx.com:signal:reset:1.0 aresetn RST"
+        self.aresetn.attrs["X_INTERFACE_PARAMETER"] = "POLARITY ACTIVE_LOW"
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.domains.sync = ClockDomain()
+        m.d.comb += [ClockSignal().eq(self.aclk), ResetSignal().eq(~self.aresetn)]
+        m.submodules.inner = self.inner
+        for path, member, port in self.inner.signature.flatten(self.inner):
+            outer = getattr(self, "_".join(path))
+            m.d.comb += port.eq(outer) if member.flow is In else outer.eq(port)
+        return m

@@ -1,0 +1,1 @@
+"""Parts that every block is made of: queues, registers, fixed-point arithmetic."""

@@ -1,0 +1,1 @@
+"""The crossbar and its blocks."""

@@ -1,0 +1,100 @@
+"""The analog-to-digital converters of a crossbar, shared by its columns."""
+
+from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ...contract import lfsr as sequence
+from ...contract.geometry import CrossbarGeometry
+from ..basics.fixed import round_shift, saturate
+from ..basics.spread import spread
+from .layouts import conversion_layout
+from .parameters import parameter_layout
+from .read_noise import ReadNoise
+
+
+class Adc(wiring.Component):
+    """``z = saturate(round_shift(sum + N, adc_shift), z_bits)`` of the column sums of a fold, ``N`` the ``ReadNoise``.
+
+    ``sums`` are taken in the clock after ``load``, in which the converter must be ``ready``, and converted ``adcs``
+    columns a clock, in ascending order. ``last`` marks the last group of a fold loaded with ``last``.
+
+    Latency: the first group is valid 3 clocks after ``load``, with read noise ``ReadNoise.latency`` more;
+    ``lanes / adcs`` clocks a fold.
+
+    Cost: a shift register of ``lanes`` sums; ``adcs`` multiplexers and rounding adders; with read noise, ``adcs`` more
+    adders, and as many sums in registers for each clock of its latency.
+    """
+
+    def __init__(self, *, geometry: CrossbarGeometry):
+        self.geometry = geometry
+        ports = {
+            "ready": Out(1),
+            "load": In(1),
+            "last": In(1),
+            "sums": In(data.ArrayLayout(signed(geometry.sum_bits), geometry.lanes)),
+            "z": Out(stream.Signature(conversion_layout(geometry))),
+            #: All that was loaded has been converted.
+            "idle": Out(1),
+        }
+        if geometry.read_noise:
+            #: State of the LFSR and its replacement, and replacements of run-time parameters; only while `idle`.
+            ports |= {"lfsr": Out(sequence.WIDTH), "lfsr_load": In(1), "lfsr_state": In(sequence.WIDTH),
+                      "parameters": In(parameter_layout(geometry))}
+        super().__init__(ports)
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        geometry = self.geometry
+        adcs, groups = geometry.adcs, geometry.lanes // geometry.adcs
+        columns = [Signal(signed(geometry.sum_bits), name=f"column_{lane}", reset_less=True)
+                   for lane in range(geometry.lanes)]
+        load, closes, last = Signal(), Signal(), Signal()
+        left = Signal(range(groups + 1))
+        proceed, take, taken = Signal(), Signal(), Signal()
+        m.d.comb += [
+            self.ready.eq(left == 0),
+            proceed.eq(~self.z.valid | self.z.ready),
+            take.eq(proceed & (left != 0)),
+        ]
+        m.d.sync += [load.eq(self.load), closes.eq(self.last), taken.eq(take)]
+        with m.If(take):
+            m.d.sync += left.eq(left - 1)
+        with m.If(load):
+            m.d.sync += [left.eq(groups), last.eq(closes)]
+        # Lanes are told a clock late that the first group was taken; until they shift, the second one is the next.
+        told = zip(spread(m, self.load, geometry.lanes), spread(m, take, geometry.lanes), strict=True)
+        following = [*columns[adcs:], *columns[:adcs]]
+        for lane, (loads, shifts) in enumerate(told):
+            with m.If(loads | shifts):
+                m.d.sync += columns[lane].eq(Mux(loads, self.sums[lane], following[lane]))
+        front = [Mux(taken, following[place], columns[place]) for place in range(adcs)]
+
+        # What is converted: the group at the front, or, delayed until its noise is known, one before it.
+        group, noise = [*front, left != 0, last & (left == 1)], [0] * adcs
+        pending = 0
+        if geometry.read_noise:
+            m.submodules.noise = source = ReadNoise(geometry=geometry)
+            m.d.comb += [
+                source.enable.eq(proceed),
+                source.draw.eq(take),
+                source.parameters.eq(self.parameters),
+                source.lfsr_load.eq(self.lfsr_load),
+                source.lfsr_state.eq(self.lfsr_state),
+                self.lfsr.eq(source.lfsr),
+            ]
+            noise = [source.noise[place] for place in range(adcs)]
+            for clock in range(source.latency):
+                waiting = [Signal.like(value, name=f"waiting_{clock}") for value in group]
+                with m.If(proceed):
+                    m.d.sync += [after.eq(before) for before, after in zip(group, waiting, strict=True)]
+                group = waiting
+                pending |= group[-2]
+        *sums, valid, closing = group
+        with m.If(proceed):
+            m.d.sync += [self.z.valid.eq(valid), self.z.payload.last.eq(closing)]
+            for place in range(adcs):
+                converted = round_shift(sums[place] + noise[place], geometry.adc_shift)
+                m.d.sync += self.z.payload.z[place].eq(saturate(converted, geometry.z_bits))
+        m.d.comb += self.idle.eq((left == 0) & ~pending)
+        return m

@@ -1,0 +1,130 @@
+"""The memory of a crossbar's array, with two ports or with one."""
+
+from math import ceil
+
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Shape, Signal, Value, unsigned
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+from amaranth.vendor import LatticeICE40Platform
+
+from ...contract.widths import index_bits
+from ..basics.spread import KEEP
+
+BLOCK_RAM = {"ram_style": "block", "no_rw_check": 1}
+"""What a word reads as while it is written does not matter: the controller never reads a word that is being written for
+its content."""
+SPRAM_DEPTH, SPRAM_WIDTH = 16384, 16
+BLOCK_BITS, PARITY, WIDE_DEPTH = 16384, 9, 2048
+"""Bits of a block RAM, parity aside; bits of its bytes with parity, and the depth up to which it has these: so far
+synthesis makes good use of it by itself."""
+SHARE = 8
+"""Block RAMs that share a register in front of their addresses."""
+
+
+def column_bits(depth: int) -> int | None:
+    """Width of the columns in which a memory of ``depth`` words is built on a platform; None where it is left to
+    synthesis."""
+    return max(1, BLOCK_BITS >> ceil_log2(depth)) if depth > WIDE_DEPTH else None
+
+
+def share_bits(depth: int) -> int:
+    """Bits of a word of a memory of ``depth`` words that are in `SHARE` block RAMs."""
+    return SHARE * (column_bits(depth) or PARITY * BLOCK_BITS // (8 * max(512, 1 << ceil_log2(depth))))
+
+
+class ArrayMemory(wiring.Component):
+    """``depth`` words of ``shape``, read in every clock: ``data`` is the word at ``address`` of two clocks before. With
+    ``write``, the word at ``write_address`` is replaced by the ``write_data`` of the next clock.
+
+    With two ``ports`` both go on at once. With one, nothing is read in a clock with ``write``: ``data`` is then
+    undefined, two clocks later.
+
+    Cost: block RAM, and registers for addresses and ``write``: on a platform, one set for every `SHARE` block RAMs,
+    which are spread wide. There, a deep memory is built in columns of block RAMs as deep as itself (`column_bits`):
+    synthesis would save some by putting wider ones behind one another, with a multiplexer for every bit and more wires
+    than can be routed. On an iCE40 UltraPlus, with one port, its large single-port memories, which are never
+    initialised.
+    """
+
+    def __init__(self, *, shape, depth: int, ports: int):
+        self.shape = shape
+        self.depth = max(2, depth)
+        self.ports = ports
+        bits = index_bits(self.depth)
+        super().__init__({
+            "address": In(bits),
+            "data": Out(shape),
+            "write": In(1),
+            "write_address": In(bits),
+            "write_data": In(shape),
+        })
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        if self.ports == 1 and isinstance(platform, LatticeICE40Platform) and platform.device == "iCE40UP5K":
+            self._single_port_rams(m)
+            return m
+        width = Shape.cast(self.shape).width
+        share = width if platform is None else min(width, share_bits(self.depth))
+        step = share if platform is None else column_bits(self.depth) or share
+        for first in range(0, width, share):
+            address, write, write_address = self._registers(m, KEEP if share < width else None)
+            for low in range(first, min(first + share, width), step):
+                bits = slice(low, min(low + step, first + share, width))
+                memory = Memory(shape=unsigned(bits.stop - bits.start), depth=self.depth, init=[], attrs=BLOCK_RAM)
+                m.submodules[f"words_{low}"] = memory
+                to, of = memory.write_port(), memory.read_port()
+                m.d.comb += [
+                    of.addr.eq(address),
+                    of.en.eq(~write if self.ports == 1 else 1),
+                    Value.cast(self.data)[bits].eq(of.data),
+                    to.addr.eq(write_address),
+                    to.data.eq(Value.cast(self.write_data)[bits]),
+                    to.en.eq(write),
+                ]
+        return m
+
+    def _registers(self, m: Module, attributes: dict | None) -> tuple[Signal, Signal, Signal]:
+        """``address``, ``write`` and ``write_address`` as the memories see them; with one port, one address is both."""
+        address = Signal.like(self.address, name="address", attrs=attributes)
+        write = Signal(name="write", attrs=attributes)
+        m.d.sync += [address.eq(self.address), write.eq(self.write)]
+        if self.ports == 1:
+            with m.If(self.write):
+                m.d.sync += address.eq(self.write_address)
+            return address, write, address
+        write_address = Signal.like(address, name="write_address", attrs=attributes)
+        m.d.sync += write_address.eq(self.write_address)
+        return address, write, write_address
+
+    def _single_port_rams(self, m: Module):
+        """Banks of ``SPRAM_DEPTH`` words, each as many memories side by side as the word needs."""
+        width = Shape.cast(self.shape).width
+        banks, columns = ceil(self.depth / SPRAM_DEPTH), ceil(width / SPRAM_WIDTH)
+        single, write, _ = self._registers(m, None)
+        address = Signal(unsigned(max(len(single), 15)))
+        m.d.comb += address.eq(single)
+        bank, read_bank = address[14:], Signal(range(max(2, banks)))
+        m.d.sync += read_bank.eq(bank)
+        data_in = Signal(columns * SPRAM_WIDTH)
+        m.d.comb += data_in.eq(Cat(self.write_data))
+        for index in range(banks):
+            words = [Signal(SPRAM_WIDTH, name=f"word_{index}_{column}") for column in range(columns)]
+            for column, word in enumerate(words):
+                m.submodules[f"spram_{index}_{column}"] = Instance(
+                    "SB_SPRAM256KA",
+                    i_ADDRESS=address[:14],
+                    i_DATAIN=data_in.word_select(column, SPRAM_WIDTH),
+                    i_MASKWREN=Const(0b1111, 4),
+                    i_WREN=write & (bank == index),
+                    i_CHIPSELECT=Const(1, 1),
+                    i_CLOCK=ClockSignal(),
+                    i_STANDBY=Const(0, 1),
+                    i_SLEEP=Const(0, 1),
+                    i_POWEROFF=Const(1, 1),  # active low
+                    o_DATAOUT=word,
+                )
+            with m.If(read_bank == index):
+                m.d.comb += self.data.eq(Cat(*words))

@@ -1,0 +1,177 @@
+"""The stage of the programmer that pulses the cells."""
+
+from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ...contract.geometry import CrossbarGeometry
+from ...contract.lfsr import LEAP
+from ...contract.widths import signed_bits
+from ..basics.fixed import saturate
+from .device import Device, nominal
+from .divider import demand_layout
+from .layouts import replacement_layout
+from .parameters import parameter_layout, register
+
+
+class CellProgrammer(wiring.Component):
+    """Programs or writes one cell after the other, as sections 4.3 and 4.4 of docs/arithmetic.md define, with as many
+    pulses as that takes.
+
+    A cell must be bounded: at its last state, its residual does not ask for more.
+
+    Clocks: 2 a cell and `Device.pulse_clocks` a pulse; 1 more for each pulse that is verified, and for a cell that is
+    written; 1 for a pair that is not written, which may have to be refreshed, and 2 for a reset; 2 for a displacement,
+    where cells have one.
+    """
+
+    def __init__(self, *, geometry: CrossbarGeometry):
+        self.geometry = geometry
+        ports = {
+            "demand": In(stream.Signature(demand_layout(geometry))),
+            "replace": Out(stream.Signature(replacement_layout(geometry))),
+            #: No cell is being programmed.
+            "idle": Out(1),
+            #: The word that the next pulse draws, since 2 clocks or more.
+            "word": In(LEAP),
+            #: A pulse draws it.
+            "attempt": Out(1),
+            #: The pulse is one of program-and-verify; it leaves a cell outside the margin; a pair is reset.
+            "verify_attempt": Out(1),
+            "failure": Out(1),
+            "refresh": Out(1),
+            "parameters": In(parameter_layout(geometry)),
+        }
+        if geometry.device.differs:
+            #: That of the cell at `demand`.
+            ports["hash"] = In(stream.Signature(32))
+        super().__init__(ports)
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        geometry = self.geometry
+        tables = geometry.device
+        m.submodules.device = device = Device(geometry=geometry)
+        margin, max_attempts = (register(m, self.parameters, geometry, name) for name in ("margin", "max_attempts"))
+        m.d.comb += [device.parameters.eq(self.parameters), device.word.eq(self.word), device.pulse.eq(self.attempt)]
+
+        # What is offered: the states to go, as many as there are on that side of the cell's.
+        offered = Signal(demand_layout(geometry))
+        upward = Signal()
+        room = Signal.like(offered.state)
+        distance = Signal.like(offered.state)
+        m.d.comb += [
+            offered.eq(self.demand.payload),
+            upward.eq(offered.cell.chi >= 0),
+            room.eq(Mux(upward, tables.states - 1 - offered.state, offered.state)),
+            distance.eq(Mux(offered.levels < room, offered.levels, room)),
+        ]
+
+        served = Signal.like(offered)
+        g = Signal(signed(tables.g_bits))
+        # A landing device may come short of its outermost nominal levels, also in bits.
+        goal = Signal(signed(max(tables.g_bits, signed_bits(-tables.origin))))
+        offset = Signal(signed(len(goal) + 1))
+        within = Signal()
+        verifying = Signal()
+        tries = Signal.like(max_attempts)
+        take = Signal()
+        last = Signal(init=1)
+        accept = [served.eq(offered), goal.eq(nominal(offered.event.state, tables)),
+                  verifying.eq(offered.event.write), tries.eq(0)]
+        aim = []
+        if tables.pulse == "landing":
+            target = Signal.like(offered.state)
+            accept.append(target.eq(Mux(offered.event.write, offered.event.state,
+                                        Mux(upward, offered.state + distance, offered.state - distance))))
+            m.d.comb += device.state.eq(target)
+        else:
+            up = Signal()
+            left = Signal.like(distance)
+            accept += [up.eq(upward), left.eq(distance)]
+            aim = [up.eq(g < goal)]
+            m.d.comb += [device.up.eq(up), last.eq(left == 1)]
+        if tables.pair:
+            reset = Signal()
+            accept.append(reset.eq(0))
+            m.d.comb += device.reset.eq(self.refresh)
+        ready = self.demand.valid
+        if tables.differs:
+            ready &= self.hash.valid
+            m.d.comb += [self.hash.ready.eq(take), device.hash.eq(self.hash.payload)]
+
+        m.d.comb += [
+            self.demand.ready.eq(take),
+            device.load.eq(take),
+            g.eq(device.level.g),
+            offset.eq(g - goal),
+            within.eq((offset <= margin) & (offset >= -margin)),
+            self.replace.payload.position.eq(served.event.position),
+            self.replace.payload.cell.eq(served.cell),
+            self.replace.payload.cell.chi.eq(Mux(served.event.write, served.cell.chi, self._residual(served, g))),
+            self.verify_attempt.eq(self.attempt & verifying),
+        ]
+        m.d.comb += [device.cell[name].eq(offered.cell[name]) for name in device.cell.shape().members]
+        m.d.comb += [self.replace.payload.cell[name].eq(device.level[name]) for name in device.level.shape().members]
+
+        with m.FSM() as fsm:
+            with m.State("idle"):
+                m.d.comb += take.eq(ready)
+                m.d.sync += accept
+                with m.If(take):
+                    m.next = "pulse"
+                    with m.If(offered.event.write):
+                        m.next = "verify"
+            with m.State("verify"):
+                with m.If(within):
+                    m.next = "replace"
+                if tables.pair:
+                    with m.Elif(~reset):
+                        m.next = "reset"
+                with m.Elif(tries == max_attempts):
+                    m.d.comb += self.failure.eq(1)
+                    m.next = "replace"
+                with m.Else():
+                    m.d.sync += [*aim, tries.eq(tries + 1)]
+                    m.next = "pulse"
+            with m.State("pulse"):
+                m.d.comb += self.attempt.eq(device.ready)
+                with m.If(device.ready):
+                    m.next = "wait"
+            with m.State("wait"):
+                with m.If(device.done):
+                    if tables.pulse != "landing":
+                        m.d.sync += left.eq(left - 1)
+                    with m.If(verifying):
+                        m.next = "verify"
+                    with m.Elif(~last):
+                        m.next = "pulse"
+                    with m.Else():
+                        m.next = "inspect" if tables.pair else "replace"
+            if tables.pair:
+                with m.State("inspect"):
+                    m.d.sync += [goal.eq(g), verifying.eq(1)]
+                    m.next = "replace"
+                    with m.If(device.worn):
+                        m.next = "reset"
+                with m.State("reset"):
+                    m.d.comb += self.refresh.eq(1)
+                    m.d.sync += reset.eq(1)
+                    m.next = "verify"
+            with m.State("replace"):
+                m.d.comb += self.replace.valid.eq(1)
+                with m.If(self.replace.ready):
+                    m.next = "idle"
+        m.d.comb += self.idle.eq(fsm.ongoing("idle"))
+        return m
+
+    def _residual(self, served, g):
+        """What is left of a residual when the cell has reached the level ``g``."""
+        geometry, chi = self.geometry, served.cell.chi
+        match geometry.residual:
+            case "verified":
+                return saturate(chi - ((g - served.cell.g) << geometry.residual_shift), geometry.chi_bits)
+            case "nominal":
+                return Mux(chi < 0, -served.rest, served.rest)
+            case "none":
+                return 0

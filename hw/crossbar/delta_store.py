@@ -1,0 +1,120 @@
+"""The errors at the columns of a crossbar, gathered for the scan of its rows."""
+
+from amaranth.hdl import Cat, Module, Signal, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from ...contract.geometry import CrossbarGeometry
+from ...contract.widths import index_bits
+from ..basics.delay import delay, delays
+from ..basics.spread import spread
+from .layouts import delta_layout
+from .timing import READ
+
+
+class DeltaStore(wiring.Component):
+    """Gathers the sparse, ascending stream ``d`` into words of ``lanes`` errors, one a fold.
+
+    From ``start`` on the store is empty, every error zero, and takes beats up to ``last``. It is ``complete`` from the
+    clock before that in which all errors can be asked for, until the next ``start``. ``word`` answers to the ``fold``
+    of ``READ`` clocks before, also of clocks before ``start``.
+
+    Throughput: a beat a clock, plus one clock a fold where there are several.
+
+    Cost: ``cols`` errors in registers (one fold), or ``lanes`` in registers and ``cols`` in memory.
+
+    Parameters: a beat has the errors of ``errors`` columns, a divisor of ``lanes``.
+    """
+
+    def __init__(self, *, geometry: CrossbarGeometry, errors: int = 1):
+        self.geometry = geometry
+        self.errors = errors
+        super().__init__({
+            #: Empties the store.
+            "start": In(1),
+            #: All errors of the sample are here.
+            "complete": Out(1),
+            #: They are all zero.
+            "zero": Out(1),
+            "d": In(stream.Signature(delta_layout(geometry, errors))),
+            #: Fold to be read.
+            "fold": In(index_bits(geometry.folds)),
+            #: Its errors, `READ` clocks later.
+            "word": Out(data.ArrayLayout(signed(geometry.delta_bits), geometry.lanes)),
+        })
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        geometry = self.geometry
+        gathered = Signal.like(self.word, reset_less=True)
+        taking, clear = Signal(), Signal()
+        lane = Signal(index_bits(geometry.lanes))
+        here = Signal()  # the beat belongs to the word being gathered
+        ended = Signal()  # the last beat was taken, the rest of the folds is zero
+        store, finish = Signal(), Signal()
+        empty = Signal()  # the word, for the next one
+
+        taken = Signal()
+        m.d.comb += [
+            self.d.ready.eq(taking & here & ~ended),
+            taken.eq(self.d.valid & self.d.ready),
+            self.complete.eq(~taking | finish),
+            self.zero.eq(clear & ~(taken & (self.d.payload.delta.as_value() != 0))),
+        ]
+        # Lanes are told a clock later: there is time, as errors are needed `READ` clocks after they are asked for.
+        told = Signal(data.StructLayout({"taken": 1, "empty": 1, "lane": lane.shape(),
+                                         "delta": self.d.payload.delta.shape()}))
+        m.d.comb += [told.taken.eq(taken), told.empty.eq(empty), told.lane.eq(lane),
+                     told.delta.eq(self.d.payload.delta)]
+        for index, beat in enumerate(spread(m, told, geometry.lanes)):
+            place = index % self.errors
+            with m.If(beat.taken & (beat.lane == index - place)):
+                m.d.sync += gathered[index].eq(beat.delta[place])
+            with m.If(beat.empty):
+                m.d.sync += gathered[index].eq(0)
+
+        if geometry.folds == 1:
+            # The errors are read where they are gathered, until those of before are not needed any more.
+            started = delays(m, self.start, READ - 2)
+            m.d.comb += [
+                empty.eq(started[-1]),
+                here.eq(~Cat(started[1:]).any()),
+                lane.eq(self.d.payload.col),
+                finish.eq(taken & self.d.payload.last),
+                self.word.eq(gathered),
+            ]
+        else:
+            m.submodules.memory = memory = Memory(shape=self.word.shape(), depth=geometry.folds, init=[],
+                                                  attrs={"no_rw_check": 1})
+            write, read = memory.write_port(), memory.read_port()
+            fold = Signal(range(geometry.folds))
+            base = Signal(range(geometry.cols))
+            beyond = Signal()
+            m.d.comb += [
+                beyond.eq(self.d.payload.col >= base + geometry.lanes),
+                here.eq(~beyond),
+                lane.eq(self.d.payload.col - base),
+                finish.eq(store & (fold == geometry.folds - 1)),
+                store.eq(taking & (ended | self.d.valid & beyond)),
+                empty.eq(store | self.start),
+                write.addr.eq(delay(m, fold, 1)),
+                write.data.eq(gathered),
+                write.en.eq(delay(m, store, 1)),
+                read.addr.eq(delay(m, self.fold, READ - 1)),
+                self.word.eq(read.data),
+            ]
+            with m.If(taken & self.d.payload.last):
+                m.d.sync += ended.eq(1)
+            with m.If(store):
+                m.d.sync += [fold.eq(fold + 1), base.eq(base + geometry.lanes)]
+            with m.If(self.start):
+                m.d.sync += [fold.eq(0), base.eq(0), ended.eq(0)]
+
+        with m.If(finish):
+            m.d.sync += taking.eq(0)
+        with m.If(~self.zero):
+            m.d.sync += clear.eq(0)
+        with m.If(self.start):
+            m.d.sync += [taking.eq(1), clear.eq(1)]
+        return m

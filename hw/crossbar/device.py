@@ -1,0 +1,215 @@
+"""The device: what a write pulse does to a cell; ``model/device.py`` is its golden twin."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from ...contract.device import PROBABILITY_BITS, SIGMA_BITS, DeviceTables
+from ...contract.geometry import CrossbarGeometry
+from ...contract.lfsr import LEAP
+from ...contract.tables import NORMAL_BITS, NORMAL_INDEX_BITS
+from ...contract.widths import index_bits
+from ..basics.fixed import round_shift, saturate
+from .layouts import level_layout
+from .noise import NOISE_SHIFT, normal_table, quantile
+from .parameters import parameter_layout, register, table
+
+
+class Device(wiring.Component):
+    """Holds the level of one cell at a time, and pulses it as docs/arithmetic.md 3.1 defines for the pulse law of the
+    device.
+
+    ``load`` takes a cell. From the next clock on a ``pulse`` may be given whenever ``ready``, with its aim and the
+    drawn word; at the clock after ``done`` the level shows what it did. Only then another pulse, or a ``reset``, may
+    follow.
+
+    Latency of a pulse, from ``pulse`` to its level, ``pulse_clocks``. Where cells differ by a displacement, a cell is
+    ``ready`` 3 clocks after its ``load``, else the next clock.
+
+    Cost: the tables of the device in distributed memory; unless it switches, the normal quantile table (half of
+    its 1024 entries) and a multiplier, which noise and displacement share.
+    """
+
+    def __init__(self, *, geometry: CrossbarGeometry):
+        self.geometry = geometry
+        device = geometry.device
+        ports = {
+            "load": In(1),
+            "cell": In(level_layout(geometry)),
+            "ready": Out(1),
+            "pulse": In(1),
+            #: The word that a pulse draws; in the clock before it as well.
+            "word": In(LEAP),
+            "done": Out(1),
+            "level": Out(level_layout(geometry)),
+            "parameters": In(parameter_layout(geometry)),
+        }
+        if device.pulse == "landing":
+            #: Where a pulse aims: at a state ...
+            ports["state"] = In(index_bits(device.states))
+        else:
+            #: ... or up, else down.
+            ports["up"] = In(1)
+        if device.differs:
+            #: Of the cell, with `load`: what is fixed in it.
+            ports["hash"] = In(32)
+        if device.pair:
+            #: Sets both devices of the pair to zero, which shows in the next clock.
+            ports["reset"] = In(1)
+            #: Both have grown so far that the pair has to be refreshed.
+            ports["worn"] = Out(1)
+        super().__init__(ports)
+
+    @property
+    def pulse_clocks(self) -> int:
+        """Clocks from ``pulse`` to the level that it leaves."""
+        device = self.geometry.device
+        return {"landing": 3, "step": 5 if device.pair else 4, "switching": 2}[device.pulse]
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        moves = Signal()  # a pulse, or a reset, has an effect on this cell
+        m.d.comb += [moves.eq(1), self.ready.eq(1)]
+        if self.geometry.device.differs:
+            fraction = register(m, self.parameters, self.geometry, "stuck")
+            stuck = Signal()
+            m.d.comb += moves.eq(~stuck)
+            with m.If(self.load):
+                m.d.sync += stuck.eq(self.hash[16:] < fraction)
+        match self.geometry.device.pulse:
+            case "landing":
+                self._land(m, moves)
+            case "step":
+                self._step(m, moves)
+            case "switching":
+                self._switch(m, moves)
+        return m
+
+    def _land(self, m: Module, moves):
+        movement, moving = self._movement(m, self.state)
+        m.d.comb += self.done.eq(moving)
+        with m.If(self.load):
+            m.d.sync += self.level.g.eq(self.cell.g)
+        with m.If(self.done & moves):
+            m.d.sync += self.level.g.eq(saturate(movement, self.geometry.device.g_bits))
+
+    def _step(self, m: Module, moves):
+        """A single device has one level from 0 to ``span``, a pair two; a pulse moves one of them."""
+        device = self.geometry.device
+        pulsed = Signal(range(device.span + 1))
+        moved = Signal(range(device.span + 1))
+        entry = Signal(range(len(device.mean)))
+        movement, moving = self._movement(m, entry)
+        step = Signal.like(movement)
+        steps = Signal()
+        m.d.sync += [step.eq(movement), steps.eq(moving)]
+        if device.pair:
+            plus = Signal.like(pulsed)
+            minus = Signal.like(pulsed)
+            high, low = (register(m, self.parameters, self.geometry, name) for name in ("refresh_high", "refresh_low"))
+            m.d.comb += [
+                pulsed.eq(Mux(self.up, plus, minus)),
+                entry.eq(pulsed >> device.segment_shift),
+                moved.eq(_limited(pulsed + step, device.span)),
+                self.level.g_minus.eq(minus),
+                self.worn.eq((plus > low) & (minus > low) & ((plus > high) | (minus > high))),
+            ]
+            m.d.sync += [self.level.g.eq(plus - minus), self.done.eq(steps)]
+            with m.If(self.load):
+                m.d.sync += [plus.eq(self.cell.g + self.cell.g_minus), minus.eq(self.cell.g_minus),
+                             self.level.g.eq(self.cell.g)]
+            with m.If(self.reset & moves):
+                m.d.sync += [plus.eq(0), minus.eq(0), self.level.g.eq(0)]
+            with m.If(steps & moves):
+                with m.If(self.up):
+                    m.d.sync += plus.eq(moved)
+                with m.Else():
+                    m.d.sync += minus.eq(moved)
+        else:
+            middle = device.span // 2
+            m.d.comb += [
+                entry.eq((pulsed >> device.segment_shift) + Mux(self.up, 0, device.segments)),
+                moved.eq(_limited(Mux(self.up, pulsed + step, pulsed - step), device.span)),
+                self.level.g.eq(pulsed - middle),
+                self.done.eq(steps),
+            ]
+            with m.If(self.load):
+                m.d.sync += pulsed.eq(self.cell.g + middle)
+            with m.If(steps & moves):
+                m.d.sync += pulsed.eq(moved)
+
+    def _movement(self, m: Module, entry):
+        """The ``entry`` of the tables with noise and displacement: the place where a pulse lands or the step that it
+        makes. ``entry`` is taken with ``pulse``; returns the movement, and whether it is that of a pulse, 2 clocks
+        later."""
+        device = self.geometry.device
+        m.submodules.movements = movements = table(
+            m, self.parameters, self.geometry, "movement",
+            data.StructLayout({"mean": signed(device.g_bits), "sigma": unsigned(SIGMA_BITS)}))
+        m.submodules.normal = normal = normal_table()
+        found, drawn = movements.read_port(), Signal(NORMAL_INDEX_BITS)
+        factor = Signal(signed(NORMAL_BITS), name="quantile", reset_less=True)  # as the registers of a DSP
+        sigma = Signal(SIGMA_BITS)
+        noise = Signal(signed(SIGMA_BITS + NORMAL_BITS), reset_less=True)
+        scaled = Signal(signed(SIGMA_BITS + NORMAL_BITS - NOISE_SHIFT + 1))
+        mean = Signal(signed(max(device.g_bits, len(scaled)) + 1))
+        movement = Signal(signed(len(mean) + 1))
+        pulsed = Signal(2)
+        m.d.comb += [
+            found.addr.eq(entry),
+            drawn.eq(self.word),
+            sigma.eq(found.data.sigma),
+            scaled.eq(round_shift(noise, NOISE_SHIFT)),
+            movement.eq(mean + scaled),
+        ]
+        # The quantile of a word is there when its pulse has found its entry.
+        m.d.sync += [factor.eq(quantile(m, normal.read_port(), drawn)), noise.eq(factor * sigma),
+                     mean.eq(found.data.mean), pulsed.eq(Cat(self.pulse, pulsed))]
+        if device.differs:
+            # A displacement is scaled as noise is, in the clocks before the first pulse.
+            variation = register(m, self.parameters, self.geometry, "variation")
+            loaded = Signal(3)
+            displacement = Signal.like(scaled)
+            m.d.sync += [loaded.eq(Cat(self.load, loaded)), mean.eq(found.data.mean + displacement)]
+            m.d.comb += self.ready.eq(~loaded[:2].any())
+            with m.If(self.load):
+                m.d.comb += drawn.eq(self.hash)
+            with m.If(loaded[1]):
+                m.d.comb += sigma.eq(variation)
+            with m.If(loaded[2]):
+                m.d.sync += displacement.eq(scaled)
+        return movement, pulsed[-1]
+
+    def _switch(self, m: Module, moves):
+        device = self.geometry.device
+        m.submodules.probabilities = probabilities = table(m, self.parameters, self.geometry, "probability",
+                                                           unsigned(PROBABILITY_BITS + 1))
+        found = probabilities.read_port()
+        state = Signal(range(device.states))
+        beyond = Signal(range(device.states))
+        word = Signal.like(self.word)
+        m.d.comb += [
+            state.eq(state_of(self.level.g, device)),
+            found.addr.eq(state + Mux(self.up, 0, device.states)),
+            beyond.eq(_limited(Mux(self.up, state + 1, state - 1), device.states - 1)),
+        ]
+        m.d.sync += [word.eq(self.word), self.done.eq(self.pulse)]
+        with m.If(self.load):
+            m.d.sync += self.level.g.eq(self.cell.g)
+        with m.If(self.done & moves & (word < found.data)):
+            m.d.sync += self.level.g.eq(nominal(beyond, device))
+
+
+def state_of(g, device: DeviceTables):
+    """The state whose nominal level is nearest to ``g``."""
+    return _limited(g - device.origin + (1 << device.sub_bits - 1) >> device.sub_bits, device.states - 1)
+
+
+def nominal(state, device: DeviceTables):
+    """The nominal level of ``state``."""
+    return (state << device.sub_bits) + device.origin
+
+
+def _limited(value, highest: int):
+    """``value`` limited to ``0 .. highest``."""
+    return Mux(value < 0, 0, Mux(value > highest, highest, value))

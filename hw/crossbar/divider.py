@@ -1,0 +1,112 @@
+"""From a residual to the levels that it asks for."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ...contract.geometry import CrossbarGeometry
+from ...contract.parameters import quotient_bits
+from ...contract.widths import index_bits
+from .device import state_of
+from .layouts import cell_layout, event_layout
+from .parameters import parameter_layout, register
+
+
+def job_layout(geometry: CrossbarGeometry) -> data.StructLayout:
+    """An event and its cell."""
+    return data.StructLayout({"event": event_layout(geometry), "cell": cell_layout(geometry)})
+
+
+def demand_layout(geometry: CrossbarGeometry) -> data.StructLayout:
+    """A job, the state of its cell, and its residual's magnitude as a number of whole levels and a rest."""
+    layout = job_layout(geometry).members | {"state": unsigned(index_bits(geometry.device.states)),
+                                             "levels": unsigned(quotient_bits(geometry))}
+    if geometry.residual == "nominal":
+        layout["rest"] = unsigned(geometry.chi_bits)
+    return data.StructLayout(layout)
+
+
+class ResidualDivider(wiring.Component):
+    """``levels = |chi| / threshold``, rounded toward zero, for every job, in order (docs/arithmetic.md 4.3).
+
+    A threshold that replaces the configured one must not make the quotient longer (`contract.parameters.replacements`).
+
+    Latency: a clock more than the quotient has bits, which is also the time that a job takes. With
+    stochastic rounding, whose threshold is a constant power of two, none.
+
+    Cost: a subtractor and a register of ``chi_bits`` bits.
+    """
+
+    def __init__(self, *, geometry: CrossbarGeometry):
+        self.geometry = geometry
+        super().__init__({
+            "job": In(stream.Signature(job_layout(geometry))),
+            "demand": Out(stream.Signature(demand_layout(geometry))),
+            #: No job is being divided or handed over.
+            "idle": Out(1),
+            "parameters": In(parameter_layout(geometry)),
+        })
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        geometry = self.geometry
+        job, demand = self.job.payload, self.demand.payload
+        magnitude = Signal(geometry.chi_bits)
+        state = Signal.like(demand.state)
+        m.d.comb += [magnitude.eq(Mux(job.cell.chi < 0, -job.cell.chi, job.cell.chi)),
+                     state.eq(state_of(job.cell.g, geometry.device))]
+        if geometry.rounding == "stochastic":
+            m.d.comb += [
+                demand.event.eq(job.event),
+                demand.cell.eq(job.cell),
+                demand.state.eq(state),
+                demand.levels.eq(magnitude >> geometry.threshold_shift),
+                self.demand.valid.eq(self.job.valid),
+                self.job.ready.eq(self.demand.ready),
+                self.idle.eq(~self.job.valid),
+            ]
+            return m
+
+        bits = quotient_bits(geometry)
+        threshold = register(m, self.parameters, geometry, "threshold")
+        # Digits of the magnitude leave at the top as those of the quotient come in at the bottom.
+        digits = Signal(bits)
+        rest = Signal(geometry.chi_bits)
+        left = Signal(range(bits))
+        partial = Signal(geometry.chi_bits + 1)
+        difference = Signal(geometry.chi_bits + 2)
+        fits = ~difference[-1]
+        m.d.comb += [
+            partial.eq(Cat(digits[-1], rest)),
+            difference.eq(partial - threshold),
+            demand.levels.eq(digits),
+        ]
+        if geometry.residual == "nominal":
+            m.d.comb += demand.rest.eq(rest)
+        # One signal a field of the payload, as no signal may be driven from two domains.
+        event = Signal.like(demand.event)
+        cell = Signal.like(demand.cell)
+        kept = Signal.like(state)
+        m.d.comb += [demand.event.eq(event), demand.cell.eq(cell), demand.state.eq(kept)]
+
+        def take():
+            m.d.comb += self.job.ready.eq(1)
+            m.d.sync += [event.eq(job.event), cell.eq(job.cell), kept.eq(state), left.eq(bits - 1),
+                         Cat(digits, rest).eq(magnitude)]
+            with m.If(self.job.valid):
+                m.next = "divide"
+
+        with m.FSM() as fsm:
+            with m.State("idle"):
+                take()
+            with m.State("divide"):
+                m.d.sync += [left.eq(left - 1), digits.eq(Cat(fits, digits)), rest.eq(Mux(fits, difference, partial))]
+                with m.If(left == 0):
+                    m.next = "hand over"
+            with m.State("hand over"):
+                m.d.comb += self.demand.valid.eq(1)
+                with m.If(self.demand.ready):
+                    m.next = "idle"
+                    take()
+        m.d.comb += self.idle.eq(fsm.ongoing("idle"))
+        return m

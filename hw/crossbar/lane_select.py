@@ -1,0 +1,48 @@
+"""A pipelined selection of one lane of a wide word."""
+
+from amaranth.hdl import Array, Module, Signal, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from ...contract.widths import index_bits
+from ..basics.spread import spread
+from .adder_tree import RADIX, tree_latency
+
+
+class LaneSelect(wiring.Component):
+    """``o = i[lane]``, ``latency`` clocks later; one selection a clock. ``lane`` is that of the clock before.
+
+    One of four is chosen between registers, whatever the number of lanes.
+
+    Parameters: ``lanes`` (>= 1) entries of ``width`` bits, signed.
+    """
+
+    def __init__(self, *, lanes: int, width: int):
+        if lanes < 1 or width < 1:
+            raise ValueError(f"lanes={lanes}, width={width}: both must be at least 1")
+        self.lanes = lanes
+        super().__init__({
+            "i": In(data.ArrayLayout(signed(width), lanes)),
+            "lane": In(index_bits(lanes)),
+            "o": Out(signed(width)),
+        })
+
+    @property
+    def latency(self) -> int:
+        """Clocks from ``i`` to ``o``."""
+        return tree_latency(self.lanes)
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        entries = [self.i[index] for index in range(self.lanes)]
+        lane = self.lane
+        while len(entries) > 1:
+            groups = [entries[first:first + RADIX] for first in range(0, len(entries), RADIX)]
+            told = spread(m, lane, len(entries))
+            entries, lane = [], told[0][2:]
+            for index, group in enumerate(groups):
+                chosen = Signal.like(group[0], name="chosen", reset_less=True)
+                m.d.sync += chosen.eq(Array(group)[told[RADIX * index][:2]])
+                entries.append(chosen)
+        m.d.comb += self.o.eq(entries[0])
+        return m

@@ -1,0 +1,111 @@
+"""The stochastic programmer: serves programming events one by one with the crossbar's LFSR."""
+
+from amaranth.hdl import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.fifo import SyncFIFO, SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out
+
+from ...contract import lfsr as sequence
+from ...contract.geometry import CrossbarGeometry
+from .adder_tree import tree_latency
+from .cell_hash import CellHash
+from .cell_programmer import CellProgrammer
+from .divider import ResidualDivider
+from .layouts import cell_layout, event_layout, position_layout, replacement_layout
+from .lfsr import Lfsr
+from .parameters import parameter_layout
+
+
+class StochasticProgrammer(wiring.Component):
+    """Programs a cell for every event, as sections 4.3 and 4.4 of docs/arithmetic.md define.
+
+    For an event it fetches the cell, decides, draws from the LFSR exactly once a pulse, and replaces the cell by what
+    it has become. Cells are served strictly in the order of the events, and no two at once may be the same. A cell
+    must be bounded: at its last state, its residual does not ask for more.
+
+    Three stages work on different cells: fetch, some ahead; divide the residual by the threshold (`ResidualDivider`);
+    and program (`CellProgrammer`). An event so takes as many clocks as the slowest of them. Where cells differ, their
+    hash is made during the first two (`CellHash`).
+
+    Cost: the parts; the division, the hash and all that a kind of device needs exist only where they are configured.
+    """
+
+    def __init__(self, *, geometry: CrossbarGeometry):
+        self.geometry = geometry
+        super().__init__({
+            "event": In(stream.Signature(event_layout(geometry))),
+            "fetch": Out(stream.Signature(position_layout(geometry))),
+            #: The cell asked for is here, once for each fetch.
+            "fetched": In(1),
+            "cell": In(cell_layout(geometry)),
+            "replace": Out(stream.Signature(replacement_layout(geometry))),
+            #: No event is being served.
+            "idle": Out(1),
+            #: Pulses that count events: write pulses, those of them that program-and-verify makes, cells that it leaves
+            #: outside the margin, and pairs that are reset.
+            "attempt": Out(1),
+            "verify_attempt": Out(1),
+            "failure": Out(1),
+            "refresh": Out(1),
+            #: State of the LFSR, and its replacement.
+            "lfsr": Out(sequence.WIDTH),
+            "lfsr_load": In(1),
+            "lfsr_state": In(sequence.WIDTH),
+            #: A replacement of a parameter; only while idle.
+            "parameters": In(parameter_layout(geometry)),
+        })
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        geometry = self.geometry
+        m.submodules.divider = divider = ResidualDivider(geometry=geometry)
+        m.submodules.cell = cell = CellProgrammer(geometry=geometry)
+        m.submodules.lfsr = lfsr = Lfsr()
+        wiring.connect(m, divider.demand, cell.demand)
+        wiring.connect(m, cell.replace, wiring.flipped(self.replace))
+        hashes = None
+        if geometry.device.differs:
+            m.submodules.cell_hash = hashes = CellHash(geometry=geometry)
+            wiring.connect(m, hashes.hash, cell.hash)
+            m.d.comb += hashes.parameters.eq(self.parameters)
+        fetching = self._fetch(m, divider.job, hashes)
+        m.d.comb += [
+            self.idle.eq(~fetching & divider.idle & cell.idle),
+            divider.parameters.eq(self.parameters),
+            cell.parameters.eq(self.parameters),
+            cell.word.eq(lfsr.word),
+            lfsr.step.eq(cell.attempt),
+            lfsr.load.eq(self.lfsr_load),
+            lfsr.load_state.eq(self.lfsr_state),
+            self.lfsr.eq(lfsr.state),
+            *(getattr(self, name).eq(getattr(cell, name))
+              for name in ("attempt", "verify_attempt", "failure", "refresh")),
+        ]
+        return m
+
+    def _fetch(self, m: Module, job, hashes: CellHash | None):
+        """Fetches the cells of the events, some ahead, and has them hashed. Returns whether there are any."""
+        event, cell = event_layout(self.geometry), cell_layout(self.geometry)
+        ahead = 1 + tree_latency(self.geometry.lanes)  # more where cells take longer to be selected
+        queue = SyncFIFO if ahead > 1 else SyncFIFOBuffered  # of one word, it is a register and as quick
+        m.submodules.events = events = queue(width=event.size, depth=ahead)
+        m.submodules.cells = cells = queue(width=cell.size, depth=ahead)
+        room, taken = events.w_rdy, self.event.valid & self.event.ready
+        if hashes is not None:
+            room &= hashes.position.ready
+            m.d.comb += [hashes.position.payload.eq(self.event.payload.position), hashes.position.valid.eq(taken)]
+        m.d.comb += [
+            self.fetch.payload.eq(self.event.payload.position),
+            self.fetch.valid.eq(self.event.valid & room),
+            self.event.ready.eq(self.fetch.ready & room),
+            events.w_data.eq(self.event.payload),
+            events.w_en.eq(taken),
+            cells.w_data.eq(self.cell),
+            cells.w_en.eq(self.fetched),
+            job.payload.event.eq(events.r_data),
+            job.payload.cell.eq(cells.r_data),
+            job.valid.eq(cells.r_rdy),
+            events.r_en.eq(job.valid & job.ready),
+            cells.r_en.eq(job.ready),
+        ]
+        return events.r_rdy | self.event.valid

@@ -1,0 +1,101 @@
+"""The queue of cells to be programmed."""
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ...contract.geometry import CrossbarGeometry
+from ..basics.fifo import Fifo
+from .layouts import position_layout, word_layout
+from .timing import write_back
+
+SEGMENT = 16
+"""Lanes looked at in one clock."""
+DEPTH = 16
+"""Words that wait."""
+
+
+class ProgrammingQueue(wiring.Component):
+    """Turns words of firing lanes into a stream of single cells, lanes ascending, words in order.
+
+    A word is offered with ``valid`` and cannot be refused; the issuer stops while there is no ``room``. Words
+    without a firing lane cost nothing. The first cell of a word appears 6 clocks later or more; after that, a cell a
+    clock, and 2 clocks more for each further segment of 16 lanes in which one fires.
+
+    Cost: ``DEPTH`` words of ``lanes`` bits in distributed memory.
+    """
+
+    def __init__(self, *, geometry: CrossbarGeometry):
+        self.geometry = geometry
+        super().__init__({
+            "valid": In(1),
+            "word": In(word_layout(geometry)),
+            "fired": In(geometry.lanes),
+            "room": Out(1),
+            #: No word that was offered before this clock waits for `event`.
+            "empty": Out(1),
+            "event": Out(stream.Signature(position_layout(geometry))),
+        })
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        lanes = self.geometry.lanes
+        segments, segment_lanes = -(-lanes // SEGMENT), min(lanes, SEGMENT)
+        in_flight = write_back(self.geometry) + 3  # slots that can still get here after `room` has been withdrawn
+        entry = data.StructLayout({"word": word_layout(self.geometry),
+                                   "fired": data.ArrayLayout(segment_lanes, segments)})
+
+        offered, occupied = Signal(entry), Signal(segments)
+        arriving = [self.valid & self.fired[index * SEGMENT:(index + 1) * SEGMENT].any() for index in range(segments)]
+        # The segments are looked at in one clock, and at what is in them in the next one.
+        m.d["sync" if segments > 1 else "comb"] += [
+            offered.word.eq(self.word), offered.fired.eq(self.fired), occupied.eq(Cat(arriving))]
+
+        m.submodules.fifo = fifo = Fifo(width=entry.size, depth=DEPTH)
+        current = Signal(entry)  # stays at the head until all its lanes are gone
+        m.d.comb += [
+            fifo.w_data.eq(offered),
+            fifo.w_en.eq(occupied.any()),
+            current.eq(fifo.r_data),
+            self.room.eq(fifo.level < DEPTH - in_flight),
+            self.empty.eq(~occupied.any() & (fifo.level == 0)),
+        ]
+
+        segment, left = Signal(range(max(2, segments))), Signal(segments)
+        waiting, first = Signal(segment_lanes), Signal(range(SEGMENT))
+        others = waiting & (waiting - 1)
+        m.d.comb += [
+            first.eq(_first(m, waiting)),
+            *(self.event.payload[name].eq(current.word[name]) for name, _ in current.word.shape()),
+            self.event.payload.lane.eq(segment * SEGMENT + first),
+        ]
+        with m.FSM():
+            with m.State("take"):
+                m.d.sync += left.eq(Cat(fired.any() for fired in current.fired))
+                with m.If(fifo.r_rdy):
+                    m.next = "find"
+            with m.State("find"):
+                m.d.sync += segment.eq(_first(m, left))
+                m.next = "pick"
+            with m.State("pick"):
+                m.d.sync += [waiting.eq(current.fired[segment]), left.bit_select(segment, 1).eq(0)]
+                m.next = "offer"
+            with m.State("offer"):
+                m.d.comb += self.event.valid.eq(1)
+                with m.If(self.event.ready):
+                    m.d.sync += waiting.eq(others)
+                    with m.If(others == 0):
+                        m.next = "find"
+                        with m.If(~left.any()):
+                            m.d.comb += fifo.r_en.eq(1)
+                            m.next = "take"
+        return m
+
+
+def _first(m: Module, bits) -> Signal:
+    """The index of the lowest bit that is set."""
+    index = Signal(range(max(2, len(bits))))
+    for place in reversed(range(len(bits))):
+        with m.If(bits[place]):
+            m.d.comb += index.eq(place)
+    return index

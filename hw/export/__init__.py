@@ -1,0 +1,1 @@
+"""What leaves the repository: Verilog and its description, counts of cells."""

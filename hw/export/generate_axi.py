@@ -1,0 +1,87 @@
+"""The Verilog of a network behind AXI, with its register map for people, for C and for Python."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from amaranth.hdl import Shape
+from amaranth.lib.wiring import In
+
+from ...config import Experiment
+from ..axi.network import AxiTop
+from ..axi.registers import POP_VALID, Access, Register, c_header, python_module, summary
+from ..axi.stream import tdata_bits
+from .generate import PROTOCOL, describe, markdown, module_name, table, write_files
+from .verilog import to_verilog
+
+AXI_PROTOCOL = (
+    "One clock, `aclk`, rising edge; `aresetn` is synchronous, active low.",
+    "`s_axi_ctrl` is AXI4-Lite with words of 32 bits at multiples of 4 in 4 KiB; `s_axis_<stream>` and "
+    "`m_axis_<stream>` are AXI4-Stream. A payload is in the low bits of TDATA; the bits above it are ignored on the "
+    "way in and 0 on the way out.",
+    "A command comes on `s_axis_command` or is written to the register `command`; of two that wait, the register's "
+    "goes first.",
+    "On `s_axis_x`, TLAST ends a sample as the field `last` does, so a sample may be a packet, or many samples one. A "
+    "packet on `m_axis_state_out` is the answer to one command; one on `m_axis_result` has as many results as the "
+    "register `result_packet` says.",
+)
+"""How the wrapped machine is driven, beside what holds for the streams of every network."""
+
+
+def generate(experiment: Experiment, out: str | Path) -> list[Path]:
+    """Write the network of ``experiment`` behind AXI to the folder ``out``: ``<name>.v``, ``<name>.json``,
+    ``<name>.md``, and the registers in ``<name>.h`` and ``<name>_registers.py``.
+
+    ``<name>`` is the name of the experiment as a Verilog identifier, followed by ``_axi``, and the name of the module.
+    Otherwise as `hw.generate.generate`.
+    """
+    top = AxiTop(geometries=experiment.crossbars, loss=experiment.loss)
+    name = f"{module_name(experiment.name)}_axi"
+    registers = top.inner.registers
+    document = describe(experiment, top.inner.network) | {"module": name, "ports": list(_ports(top))}
+    document["protocol"] = [*AXI_PROTOCOL, *PROTOCOL[2:]]
+    for entry in document["streams"]:
+        direction = "s" if entry["direction"] == "input" else "m"
+        entry |= {"port": f"{direction}_axis_{entry['name']}", "tdata_width": tdata_bits(entry["width"])}
+    document["registers"] = [_describe(register) for register in registers]
+    return write_files(out, {
+        f"{name}.v": to_verilog(top, name),
+        f"{name}.json": json.dumps(document, indent=2) + "\n",
+        f"{name}.md": "\n".join([markdown(document), *register_map(registers)]),
+        f"{name}.h": c_header(registers, name.upper()),
+        f"{name}_registers.py": python_module(registers, f"Registers of {name}."),
+    })
+
+
+def _ports(top: AxiTop) -> Iterator[dict]:
+    meanings = {"aclk": "clock", "aresetn": "synchronous reset, active low",
+                "idle": "no command waits, and every command taken has been carried out"}
+    for name, member in top.signature.members.items():
+        interface, _, signal = name.rpartition("_")
+        shape = Shape.cast(member.shape)
+        yield {"name": name, "direction": "input" if member.flow is In else "output", "width": shape.width,
+               "signed": shape.signed, "meaning": meanings.get(name, f"{interface}: {signal.upper()}")}
+
+
+def _describe(register: Register) -> dict:
+    constant = {"value": register.bits} if register.access is Access.CONSTANT else {}
+    return {"name": register.name, "offset": register.offset, "access": register.access.label,
+            "meaning": register.meaning,
+            "fields": [{"name": name, "offset": offset, "width": shape.width,
+                        "encoding": {item.name: item.value for item in encoding} if encoding is not None else None}
+                       for name, offset, shape, encoding in register.fields()]} | constant
+
+
+def register_map(registers: tuple[Register, ...]) -> list[str]:
+    """The lines of the register map in Markdown."""
+    lines = ["## Registers", "", *table(("offset", "register", "access", "meaning"), summary(registers)),
+             *(f"- *{access.label}*: {access.meaning}" for access in Access), ""]
+    for register in registers:
+        rows = [(f"{offset + shape.width - 1}:{offset}" if shape.width > 1 else offset, f"`{name}`",
+                 ", ".join(f"{item.value} {item.name}" for item in encoding) if encoding is not None else
+                 register.value.get(name, 0) if register.access in (Access.CONSTANT, Access.WRITE) else "")
+                for name, offset, shape, encoding in register.fields()]
+        if register.access is Access.POP:
+            rows.append((POP_VALID, "`valid`", ""))
+        lines += [f"### {register.name}", "", *table(("bits", "field", "value, or initially"), rows)]
+    return lines

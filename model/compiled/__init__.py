@@ -1,0 +1,1 @@
+"""The golden model compiled for one CPU thread: the same integers, tens of times as fast."""

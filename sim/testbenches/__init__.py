@@ -1,0 +1,1 @@
+"""What drives each block and compares it with its golden twin."""

@@ -1,0 +1,146 @@
+"""Testbench of ``hw.accumulator.GradientAccumulator`` against ``model.accumulator.GradientAccumulator``."""
+
+from collections import deque
+
+import cocotb
+import torch
+from amaranth.lib import data
+
+from ...hw.crossbar.accumulator import GradientAccumulator
+from ...hw.crossbar.layouts import slot_layout, word_layout
+from ...hw.crossbar.timing import ADDRESS, HOLD, READ, write_back
+from ...model.accumulator import GradientAccumulator as GoldenAccumulator
+from ...model.lfsr import Lfsr
+from ...train.difference import expect
+from ..packing import Packing
+from ..streams import Bench
+from .testbench import Testbench, run_in_cocotb
+
+
+class AccumulatorBench(Testbench):
+    """Random slots, one a clock where ``stall`` allows: updates, words of increments assembled and applied, scans for
+    what has reached the threshold, single cells replaced, and words read."""
+
+    def build(self) -> GradientAccumulator:
+        self.geometry = self.case.experiment.crossbars[-1]
+        self.lowest = -(1 << self.geometry.chi_bits - 1)
+        self.blank = _zeros(slot_layout(self.geometry))
+        return GradientAccumulator(geometry=self.geometry)
+
+    def random_slots(self, address: int) -> list[dict]:
+        """A slot for a word with every field, and those that must come right before it."""
+        random, geometry = self.random, self.geometry
+        fold, row = divmod(address, geometry.rows)
+        kind = random.choice(("update", "fire", "override", "apply", "read"))
+        slot = self.blank | {
+            "address": address, "row": row, "fold": fold, "x": random.randint(geometry.x.minimum, geometry.x.maximum),
+            "update": kind == "update", "fire": kind in ("fire", "apply") or kind == "update" and random.random() < 0.5,
+            "apply": kind == "apply", "write": kind != "read", "override": kind == "override",
+            "cell": self.random_cell(), "lane": random.randrange(geometry.lanes),
+        }
+        if kind != "apply":
+            return [slot]
+        return [self.blank | {"override": 1, "assemble": 1, "lane": lane, "cell": self.random_cell()}
+                for lane in range(geometry.lanes)] + [slot]
+
+    def random_cell(self) -> dict:
+        chi = self.random.choice((self.lowest, -self.lowest - 1, self.random.randrange(self.lowest, -self.lowest)))
+        return self.blank["cell"] | {"chi": chi}
+
+    def visit(self, golden: GoldenAccumulator, word: torch.Tensor, g: torch.Tensor) -> int:
+        """Visit the cells of ``word`` (lanes,); returns a mask of those to program."""
+        if golden.rounder is not None:
+            word.copy_(golden.rounder.round(word[None])[0])
+        word.copy_(golden.bound(word, g))
+        fired = word.abs() >= self.geometry.threshold
+        if self.geometry.residual == "none":
+            word[~fired] = 0
+        return sum(int(lane) << place for place, lane in enumerate(fired))
+
+    async def exercise(self, bench: Bench):
+        geometry, random, pins = self.geometry, self.random, bench.pins
+        lanes, rate = geometry.lanes, random.randint(*geometry.learning_rate_shifts)
+        done = write_back(geometry) + 1
+        visible = done - ADDRESS
+        lfsr = Lfsr(1)
+        golden = GoldenAccumulator(geometry, lfsr)
+        slots, address_of = Packing(slot_layout(geometry)), Packing(word_layout(geometry))
+        words = {name: Packing(getattr(self.component, name).shape()) for name in ("delta", "g", "chi")}
+        delta_range = 1 << geometry.delta_bits - 1
+        pins.set("boost", geometry.learning_rate_shifts[1] - rate)
+        if golden.rounder is not None:
+            lfsr.state = random.randrange(1, 1 << 32)
+            pins.set("lfsr_state", lfsr.state)
+            pins.set("lfsr_load", 1)
+            await bench.run(1)
+            pins.set("lfsr_load", 0)
+            await bench.run(lanes + 2)
+        due: dict[int, list] = {}  # what the design must answer with, and by when
+        operands: dict[int, dict] = {}
+        touched: dict[int, int] = {}
+        taken: set[int] = set()  # clocks in which the one port of the memory writes
+        queued: deque[dict] = deque()
+        increments: list[int] = []
+        left, held = 20 * self.case.samples, 0  # until when there is no other `override`
+
+        while left or queued or due:
+            for name, expected in due.pop(bench.cycle, []):
+                actual = words["chi"].unpack(pins.get(name)) if name == "chi" else pins.get(name)
+                expect(name, expected, actual, sample=left)
+            for name, value in operands.pop(bench.cycle, {}).items():
+                pins.set(name, words[name].pack(value))
+            slot, clock = self.blank, bench.cycle + 1  # what is set now is seen in the next cycle
+            address = random.randrange(geometry.rows * geometry.folds)
+            if left and not queued and clock - touched.get(address, -visible) >= visible:
+                queued.extend(self.random_slots(address))
+                left -= 1
+            ready = queued and clock not in taken and (clock > held or not queued[0]["override"])
+            if ready and random.random() >= self.case.stall:
+                slot = queued.popleft()
+                if slot["override"]:
+                    held = clock + HOLD
+                if slot["write"] and geometry.ports == 1:
+                    taken.add(clock + visible - 1)
+            if slot is not self.blank and not slot["assemble"]:
+                address = slot["address"]
+                touched[address] = clock
+                delta = [random.choice((-delta_range, delta_range - 1, random.randrange(-delta_range, delta_range)))
+                         for _ in range(lanes)]
+                g = [random.randrange(-(1 << geometry.device.g_bits - 1), 1 << geometry.device.g_bits - 1)
+                     for _ in range(lanes)]
+                operands[clock + READ - 1] = {"delta": delta, "g": g}
+                fold, row = divmod(address, geometry.rows)
+                first = fold * lanes
+                word = golden.chi[row, first:first + lanes]
+                due.setdefault(clock + READ, []).append(("chi", word.tolist()))
+                if slot["update"]:
+                    d = torch.zeros(geometry.cols, dtype=torch.int64)
+                    d[first:first + lanes] = torch.tensor(delta)
+                    golden.accumulate(torch.tensor([row]), torch.tensor([slot["x"]]), d, rate)
+                if slot["apply"]:
+                    dw = torch.zeros(1, geometry.cols, dtype=torch.int32)
+                    dw[0, first:first + lanes] = torch.tensor(increments)
+                    golden.add(torch.tensor([row]), dw)
+                    increments.clear()
+                answer = [("done", int(slot["fire"]))]
+                if slot["fire"]:
+                    place = {name: slot[name] for name, _ in word_layout(geometry)}
+                    answer += [("word", address_of.pack(place)), ("fired", self.visit(golden, word, torch.tensor(g)))]
+                if slot["override"]:
+                    word[slot["lane"]] = slot["cell"]["chi"]
+                due.setdefault(clock + done, []).extend(answer)
+            elif slot["assemble"]:
+                increments.append(slot["cell"]["chi"])
+            pins.set("slot", slots.pack(slot))
+            await bench.run(1)
+        if golden.rounder is not None:
+            expect("lfsr", lfsr.state, pins.get("lfsr"))
+
+
+def _zeros(layout: data.StructLayout) -> dict:
+    return {name: _zeros(field.shape) if isinstance(field.shape, data.StructLayout) else 0 for name, field in layout}
+
+
+@cocotb.test(timeout_time=1, timeout_unit="sec")
+async def agrees_with_golden_twin(dut):
+    await run_in_cocotb(dut, AccumulatorBench)

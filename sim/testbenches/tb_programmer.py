@@ -1,0 +1,154 @@
+"""Testbench of ``hw.programmer.StochasticProgrammer`` against ``model.programmer.StochasticProgrammer``."""
+
+from collections import deque
+from random import Random
+
+import cocotb
+
+from ...contract.geometry import CrossbarGeometry
+from ...contract.parameters import replacements
+from ...hw.crossbar.layouts import cell_layout, event_layout, position_layout, replacement_layout
+from ...hw.crossbar.parameters import parameter_layout
+from ...hw.crossbar.programmer import StochasticProgrammer
+from ...model.device import Cell, Device, fixed_in_cells
+from ...model.lfsr import Lfsr
+from ...model.programmer import StochasticProgrammer as GoldenProgrammer
+from ...train.difference import expect
+from ..packing import Packing
+from ..reconfigure import reconfigured
+from ..streams import Bench
+from .testbench import Testbench, run_in_cocotb
+
+PULSES = {"attempt": "attempts", "verify_attempt": "verify_attempts", "failure": "failures", "refresh": "refreshes"}
+"""Ports that count, and the counters of the golden model."""
+BURST = 5
+"""Most events that are served at once."""
+
+
+class ProgrammerBench(Testbench):
+    """Bursts of events for random cells, residuals beyond the threshold and program-and-verify; half of them after all
+    parameters have been replaced."""
+
+    def build(self) -> StochasticProgrammer:
+        self.geometry = self.case.experiment.crossbars[-1]
+        return StochasticProgrammer(geometry=self.geometry)
+
+    async def exercise(self, bench: Bench):
+        random, pins = self.random, bench.pins
+        lfsr = Lfsr(random.randrange(1, 1 << 32))
+        pins.set("lfsr_state", lfsr.state)
+        pins.set("lfsr_load", 1)
+        await bench.run(1)
+        pins.set("lfsr_load", 0)
+        await bench.run(1)
+        memory = _Memory(bench, self.geometry)
+        half = self.case.samples // 2
+        await self.serve(bench, memory, GoldenProgrammer(self.geometry, lfsr), half)
+        geometry = reconfigured(random, self.geometry)
+        await configure(bench, self.geometry, geometry)
+        await self.serve(bench, memory, GoldenProgrammer(geometry, lfsr), self.case.samples - half)
+
+    async def serve(self, bench: Bench, memory: "_Memory", golden: GoldenProgrammer, events: int):
+        """Have ``events`` served as ``golden`` does."""
+        random, pins, geometry = self.random, bench.pins, golden.geometry
+        displacements, stuck = fixed_in_cells(geometry)
+        before = dict(memory.pulses)
+        served = 0
+        while served < events:
+            expected = []
+            for _ in range(min(random.randint(1, BURST), events - served)):
+                row, fold, lane = (random.randrange(n) for n in (geometry.rows, geometry.folds, geometry.lanes))
+                col = fold * geometry.lanes + lane
+                cell, chi = random_cell(random, golden.device, geometry)
+                cell.displacement, cell.stuck = int(displacements[row, col]), bool(stuck[row, col])
+                write, state = random.random() < 0.4, random.randrange(geometry.device.states)
+                position = {"address": fold * geometry.rows + row, "lane": lane}
+                if geometry.device.differs:
+                    position |= {"row": row, "fold": fold}
+                memory.event.put({"position": position, "write": write, "state": state})
+                memory.cells.append((position, _cell(geometry, cell, chi)))
+                if write:
+                    golden.write(cell, state)
+                else:
+                    chi = golden.program(cell, chi)
+                expected.append(("write" if write else "program",
+                                 {"position": position, "cell": _cell(geometry, cell, chi)}))
+            for operation, replacement in expected:
+                await bench.until(lambda: len(memory.replace) > 0)
+                expect(operation, replacement, memory.replace.take(), sample=served)
+                served += 1
+            await bench.until(lambda: pins.get("idle"))
+            expect("lfsr", golden.lfsr.state, pins.get("lfsr"), sample=served - 1)
+        expect("events", {port: golden.counters[name] for port, name in PULSES.items()},
+               {port: count - before[port] for port, count in memory.pulses.items()})
+
+
+class _Memory:
+    """The array around the programmer: answers each fetch, some clocks later, with the next of ``cells``."""
+
+    def __init__(self, bench: Bench, geometry: CrossbarGeometry):
+        self.event = bench.source("event", event_layout(geometry))
+        self.replace = bench.sink("replace", replacement_layout(geometry))
+        self.cells: deque[tuple[dict, dict]] = deque()
+        """Positions to be fetched, in order, and their cells."""
+        self.pulses = dict.fromkeys(PULSES, 0)
+        self._fetch = bench.sink("fetch", position_layout(geometry))
+        self._packing = Packing(cell_layout(geometry))
+        self._pins, self._random = bench.pins, bench.random
+        bench.agent(self._step)
+
+    def _step(self, cycle: int):
+        for name in self.pulses:
+            self.pulses[name] += self._pins.get(name)
+        answers = len(self._fetch) > 0 and self._random.random() < 0.7
+        if answers:
+            position, cell = self.cells.popleft()
+            expect("fetch", position, self._fetch.take())
+            self._pins.set("cell", self._packing.pack(cell))
+        self._pins.set("fetched", int(answers))
+
+
+async def configure(bench: Bench, generated: CrossbarGeometry, wanted: CrossbarGeometry):
+    """Replace the parameters of a design generated for ``generated``, at its port ``parameters``, by those of
+    ``wanted``."""
+    packing = Packing(parameter_layout(generated))
+    for index, parameter in enumerate(replacements(generated, wanted)):
+        bench.pins.set("parameters", packing.pack({"index": index, "word": parameter.value, "enable": 1}))
+        await bench.run(1)
+    bench.pins.set("parameters", 0)
+    await bench.run(2)
+
+
+def random_cell(random: Random, device: Device, geometry: CrossbarGeometry) -> tuple[Cell, int]:
+    """A cell, and a residual that has reached the threshold and does not push it beyond its last state."""
+    limit, threshold = 1 << geometry.chi_bits - 1, geometry.threshold
+    tables = geometry.device
+    span = tables.span
+    while True:
+        match tables.pulse:
+            case "step" if tables.pair:
+                plus, minus = (random.choice((0, span, random.randint(0, span))) for _ in range(2))
+                cell = Cell(plus - minus, minus)
+            case "step":
+                cell = Cell(random.randint(-span // 2, span // 2))
+            case _:
+                cell = Cell(random.randrange(-1 << tables.g_bits - 1, 1 << tables.g_bits - 1))
+        if geometry.residual == "none":
+            chi = threshold * random.randint(1, limit // threshold - 1)
+        else:
+            chi = random.choice((threshold, limit - 1, random.randrange(threshold, limit), limit))
+        up = chi < limit and random.random() < 0.5
+        last = tables.states - 1 if up else 0
+        if device.state_of(cell.g) != last:
+            return cell, chi if up else -chi
+
+
+def _cell(geometry: CrossbarGeometry, cell: Cell, chi: int) -> dict[str, int]:
+    """``cell`` and its residual in the fields of the design."""
+    fields = {"chi": chi, "g": cell.g}
+    return fields | {"g_minus": cell.g_minus} if geometry.device.pair else fields
+
+
+@cocotb.test(timeout_time=1, timeout_unit="sec")
+async def agrees_with_golden_twin(dut):
+    await run_in_cocotb(dut, ProgrammerBench)

@@ -1,0 +1,183 @@
+"""The program: JSON alone on standard output, exit statuses, errors in one line."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from spinloom import cli
+from spinloom.config import load
+from spinloom.hw.export import synth
+from spinloom.sim import cosim
+from spinloom.study import demo
+
+SMALL = """
+epochs = 2
+input.count = 64
+device.kind = "domain_wall"
+[[layers]]
+cols = 8
+weight_step = -2
+z_frac = 6
+[[layers]]
+cols = 10
+weight_step = -1
+"""
+
+
+@pytest.fixture
+def small(tmp_path):
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL)
+    return str(path)
+
+
+@pytest.fixture
+def spinloom(capsys):
+    """Runs the program; returns its exit status, standard output and standard error."""
+    def run(*arguments):
+        status = cli.run([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+    return run
+
+
+def assert_error(answer, status, *texts):
+    actual, out, err = answer
+    line = err.splitlines()[-1]
+    assert (actual, out) == (status, "")
+    assert line.startswith("spinloom: ")
+    assert "Traceback" not in err
+    for text in texts:
+        assert text in line
+
+
+def test_train_prints_json_alone(spinloom, small, tmp_path):
+    status, out, err = spinloom("train", small, "--samples", 50, "--epochs", 1, "--seed", 7, "--out", tmp_path / "run",
+                                "--json")
+    answer = json.loads(out)
+    assert status == 0
+    assert answer["epochs"] == 1
+    assert 0 <= answer["test_accuracy"] <= 100
+    assert 0 <= answer["baseline_accuracy"] <= 100
+    assert answer["programming_events"] >= 0
+    assert answer["samples_per_second"] > 0
+    assert "100%" in err
+    assert (tmp_path / "run" / "state.npz").is_file()
+
+
+def test_train_prints_a_summary_and_resumes(spinloom, small, tmp_path):
+    status, out, _ = spinloom("train", small, "--samples", 20, "--out", tmp_path / "run")
+    assert status == 0
+    assert "test accuracy" in out
+    assert str(tmp_path / "run") in out
+    resumed = spinloom("train", small, "--resume", tmp_path / "run")
+    assert resumed[0] == 0
+    assert_error(spinloom("train", small, "--resume", tmp_path / "run", "--seed", 2), 2, "--seed", "leave it out")
+
+
+def test_generate(spinloom, small, tmp_path):
+    status, out, err = spinloom("generate", small, "--out", tmp_path / "verilog", "--json")
+    assert (status, err) == (0, "")
+    names = [f"{tmp_path}/verilog/small.{suffix}" for suffix in ("v", "json", "md")]
+    assert json.loads(out) == {"files": names}
+    assert spinloom("generate", small, "--out", tmp_path / "verilog")[1].split() == names
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_cosim_fails_if_something_differs(monkeypatch, spinloom, small, exact):
+    difference = None if exact else "update, layer 0, row 3, col 5: expected -4, actual 12"
+    answer = {"bit_exact": exact, "samples": 12, "simulator": "icarus", "first_difference": difference,
+              "cycles_per_sample": 151.25 if exact else None, "bound_cycles_per_sample": 110.5 if exact else None,
+              "notes": [] if exact else ["waveform: dump.vcd"]}
+    calls = []
+    monkeypatch.setattr(cosim, "run", lambda experiment, **options: calls.append((experiment, options)) or answer)
+    status, out, _ = spinloom("cosim", small, "--samples", 12, "--simulator", "icarus", "--json")
+    assert (status, json.loads(out)) == (0 if exact else 1, answer)
+    assert calls == [(load(small), {"samples": 12, "simulator": "icarus", "data_dir": None, "progress": True})]
+    assert ("110.5" if exact else difference) in spinloom("cosim", small)[1]
+
+
+def test_synth(monkeypatch, spinloom, small):
+    def synthesise(experiment, target, progress):
+        progress("PROC pass")
+        cells = {"luts": 30, "flip_flops": 20, "block_rams": 2, "dsps": 1}
+        return {**cells, "blocks": [{"block": "(top)", **cells}], "target": target, "counted": "4-input LUTs",
+                "part": "X", "capacity": cells, "tool_versions": {"yosys": "0.70"}}
+    monkeypatch.setattr(synth, "synthesise", synthesise)
+    status, out, err = spinloom("synth", small, "--target", "ice40", "--json")
+    assert status == 0
+    assert json.loads(out)["target"] == "ice40"
+    assert "PROC pass" in err
+    assert "flip-flops" in spinloom("synth", small)[1]
+
+
+@pytest.mark.parametrize(("arguments", "texts"), [
+    (["trian", "digits-dw5"], ["trian", "train"]),
+    (["train"], ["CONFIG"]),
+    (["train", "digits-dw6"], ["digits-dw6", "digits-dw5", "mnist-dw5"]),
+    (["train", "nowhere.toml"], ["nowhere.toml", "No such file"]),
+    (["train", "digits-dw5", "--epochs", "0"], ["epochs=0", "greater than or equal to 1"]),
+    (["train", "digits-dw5", "--epochs", "many"], ["--epochs", "many"]),
+    (["train", "digits-dw5", "--samples", "0"], ["samples=0"]),
+    (["train", "digits-dw5", "--resume", "nowhere"], ["nowhere", "not the folder of a run"]),
+    (["generate", "digits-dw5"], ["--out"]),
+    (["cosim", "digits-dw5", "--simulator", "modelsim"], ["modelsim", "icarus", "verilator"]),
+    (["cosim", "digits-dw5", "--samples", "0"], ["samples=0"]),
+    (["synth", "digits-dw5", "--target", "spartan"], ["spartan", "ice40, ecp5, gowin, generic"]),
+])
+def test_bad_input_ends_in_one_line(spinloom, arguments, texts, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert_error(spinloom(*arguments, "--json"), 2, *texts)
+
+
+@pytest.mark.parametrize(("line", "texts"), [
+    ("epoch = 3", ["epoch"]),
+    ("layers[0] = 3", ["not valid TOML"]),
+    ("[[layers]]\ncols = 10\nlanes = 3", ["layers[2].lanes=3", "10"]),
+    ("[[layers]]\ncols = 10\nchi_bits = 99", ["layers[2].chi_bits=99"]),
+])
+def test_bad_configuration_ends_in_one_line(spinloom, small, tmp_path, line, texts):
+    path = tmp_path / "bad.toml"
+    path.write_text((line + SMALL) if line.startswith("epoch") else SMALL + line)
+    assert_error(spinloom("generate", path, "--out", tmp_path), 2, *texts)
+
+
+def test_interruption(monkeypatch, spinloom, small):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+    monkeypatch.setattr(cosim, "run", interrupted)
+    assert_error(spinloom("cosim", small), 130, "interrupted")
+
+
+def test_a_defect_is_not_hidden(monkeypatch, spinloom, small):
+    def defective(*_, **__):
+        raise ZeroDivisionError
+    monkeypatch.setattr(cosim, "run", defective)
+    with pytest.raises(ZeroDivisionError):
+        spinloom("cosim", small)
+
+
+def test_help_and_version_are_quick():
+    script = ("import sys; from spinloom import cli; assert cli.run(['--help']) == cli.run(['--version']) == 0; "
+              "sys.exit(bool({'torch', 'amaranth', 'matplotlib', 'cocotb'} & set(sys.modules)))")
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    for command in ("train", "generate", "cosim", "synth", "demo", "spinloom 0."):
+        assert command in result.stdout
+
+
+def test_demo_draws_and_sums_up(spinloom, small, tmp_path):
+    folder = tmp_path / "run"
+    assert spinloom("train", small, "--samples", 20, "--out", folder)[0] == 0
+    trained = json.loads((folder / "result.json").read_text())
+    answer = {
+        "train": trained, "generate": {"files": ["small.v"]}, "bit_exact": False, "picture": "demo.png", "seconds": 75,
+        "cosim": [{"simulator": "icarus", "bit_exact": False, "samples": 5, "first_difference": "forward, layer 1"}],
+        "synth": {"part": "X", "luts": 3000, "flip_flops": 2, "block_rams": 1, "dsps": 0},
+    }
+    demo.draw(load(small), answer, folder, tmp_path / "demo.png")
+    assert (tmp_path / "demo.png").read_bytes().startswith(b"\x89PNG")
+    text = demo.summary(answer)
+    for part in ("NO: forward, layer 1", "3,000 LUTs", "1 min 15 s"):
+        assert part in text

@@ -1,0 +1,177 @@
+"""Devices that are fitted to measurements of a known device come out as that device, within what chance allows.
+
+An estimate may be off by ``SIGMAS`` of its standard error: with other seeds than these, one in
+some 16,000 estimates would be further off.
+"""
+
+from math import sqrt
+
+import numpy as np
+import pytest
+from spinloom.config import load_device, parse_device
+from spinloom.contract.errors import ConfigError
+from spinloom.devices import fit as fitting
+from spinloom.devices.measurements import Measurements, measure
+
+SIGMAS = 4
+
+
+def fitted(document, pulses=20000, seed=1, devices=1, read_noise=0.0, **options):
+    data = measure(parse_device(document, "known"), pulses, seed, devices, read_noise)
+    kind, _ = fitting.guess(data)
+    assert kind == document["kind"]
+    return fitting.fit(data, kind, fitting.Options(**options))
+
+
+def table(pulse, before, after, **columns):
+    count = len(pulse)
+    return Measurements("data.csv", np.arange(count) + 2, np.array(before, dtype=float), np.array(pulse, dtype=float),
+                        np.array(after, dtype=float), **columns)
+
+
+def test_domain_wall():
+    sigma, offset = (0.1, 0.3, 0.2), (0.15, -0.3, 0.15)  # offsets without a straight line in them
+    found = fitted({"kind": "domain_wall", "states": 3, "sigma": sigma, "offset": offset})
+    for state, count in enumerate(row["pulses"] for row in found.table):
+        error = sigma[state] / sqrt(count)
+        assert abs(found.device.offset[state] - offset[state]) < 2 * SIGMAS * error  # the line has an error of its own
+        assert abs(found.device.sigma[state] - sigma[state]) < SIGMAS * error / sqrt(2) + 0.01 * sigma[state]
+    assert found.level == pytest.approx(1, abs=0.01)
+    assert found.device.variation == 0
+
+
+def test_domain_wall_in_another_unit_is_the_same_device():
+    data = measure(load_device("domain_wall"), 3000, seed=2)
+    scaled = table(data.pulse, data.before * 37 - 5, data.after * 37 - 5)
+    one, other = (fitting.fit(part, "domain_wall") for part in (data, scaled))
+    assert other.level == pytest.approx(37 * one.level)
+    np.testing.assert_allclose(other.device.sigma, one.device.sigma, rtol=1e-4)
+    np.testing.assert_allclose(other.device.offset, one.device.offset, atol=1e-5)
+
+
+def test_variation_from_device_to_device_is_told_from_cycle_to_cycle():
+    devices = 400
+    found = fitted({"kind": "domain_wall", "states": 3, "sigma": 0.1, "variation": 0.2}, 40000, devices=devices)
+    assert abs(found.device.variation - 0.2) < SIGMAS * 0.2 / sqrt(2 * devices)
+    np.testing.assert_allclose(found.device.sigma, 0.1, rtol=0.05)
+    none = fitted({"kind": "domain_wall", "states": 3, "sigma": 0.1}, 40000, devices=devices)
+    assert none.device.variation == 0
+
+
+def test_incremental():
+    up, down, sigma, parts = (1.5, 1.1, 0.8, 0.6), (0.6, 0.8, 1.2, 1.6), 0.3, 4
+    known = {"kind": "incremental", "states": 33, "up_mean": up, "down_mean": down, "up_sigma": sigma,
+             "down_sigma": 0.2}
+    found = fitted(known, segments=4, states=33)
+    assert found.level == pytest.approx(1, abs=1e-6)
+    number = [row["number"] for row in found.table]
+    # A figure is the mean over a part of the range, which differs from the known one at its middle by the bend there,
+    # less than 0.05; where steps are cut by the end of the range, the last part up and the first down, more.
+    for index in range(parts):
+        for figures, means, scatter, spread, first, last in (
+                (found.device.up_mean, up, found.device.up_sigma, sigma, 0, parts - 1),
+                (found.device.down_mean, down, found.device.down_sigma, 0.2, parts, 0)):
+            bend = 0.15 if index == last else 0.05
+            assert abs(figures[index] - means[index]) < SIGMAS * spread / sqrt(number[first + index]) + bend
+            if index != last:
+                assert scatter[index] == pytest.approx(spread, rel=SIGMAS / sqrt(2 * number[first + index]) + 0.02)
+
+
+def test_incremental_variation():
+    found = fitted({"kind": "incremental", "states": 33, "variation": 0.15}, 40000, devices=100, states=33)
+    assert abs(found.device.variation - 0.15) < SIGMAS * 0.15 / sqrt(2 * 100) + 0.01  # steps that the ends cut
+    assert len(set(found.device.up_sigma)) > 1
+
+
+def test_pcm_pair():
+    found = fitted({"kind": "pcm_pair"})
+    known = load_device("pcm_pair")
+    for conductance in (0, 3, 6, 9):
+        for name, bound in (("step_mean", 0.05), ("step_sigma", 0.08)):
+            one, other = (getattr(device, name) for device in (known, found.device))
+            assert abs(one[0] + one[1] * conductance - other[0] - other[1] * conductance) < bound
+    assert found.device.g_max == 12
+    assert found.device.level == pytest.approx(0.77, rel=0.05)
+
+
+def test_mtj_from_every_state():
+    up, down = (0.3, 0.6, 0.0), (0.0, 0.2, 0.4)
+    found = fitted({"kind": "mtj", "curve": None, "up": up, "down": down}, 5000, read_noise=0.03)
+    assert (found.device.states, found.device.curve) == (3, None)
+    for row, chance in zip(found.table, (0.3, 0.6, 0.2, 0.4), strict=True):
+        assert abs(row["switched"] - chance) < SIGMAS * sqrt(chance * (1 - chance) / row["number"])
+    assert found.device.up == (found.table[0]["switched"].round(5), found.table[1]["switched"].round(5), 0)
+
+
+def test_mtj_switching_time():
+    found = fitted({"kind": "mtj", "curve": "switching_time"}, read_noise=0.03)
+    known = load_device("mtj").model_copy(update={"curve": "switching_time"})
+    for length in (2, 2.5, 3, 4, 5):
+        assert abs(known.probability(length / 5.62) - found.device.probability(length / 5.62)) < 0.02
+    assert "thermal stability" in found.notes[0]
+
+
+def test_a_saved_device_is_the_device(tmp_path):
+    for kind in ("domain_wall", "incremental", "pcm_pair", "mtj"):
+        device = fitted({"kind": kind}, 3000, devices=2 if kind == "incremental" else 1, unit="uS").device
+        fitting.save(tmp_path / "device.toml", device)
+        assert load_device(str(tmp_path / "device.toml")) == device
+    with pytest.raises(ConfigError, match=r"must end in \.toml"):
+        fitting.save(tmp_path / "device.csv", device)
+
+
+@pytest.mark.parametrize(("pulse", "before", "after", "kind"), [
+    ([0, 1, 2], [0, 0, 0], [1, 2, 3], "domain_wall"),
+    ([1, 1, 1], [0, 0, 0], [1, 2, 3], "pcm_pair"),
+    ([-1, 1] * 500, np.linspace(0, 1, 1000), np.linspace(0, 1, 1000) ** 2, "incremental"),
+    ([-1, 1] * 500, [0, 1] * 500, [1, 0] * 500, "mtj"),
+])
+def test_the_kind_is_guessed(pulse, before, after, kind):
+    assert fitting.guess(table(pulse, before, after))[0] == kind
+
+
+def test_a_column_length_makes_it_an_mtj():
+    assert fitting.guess(table([1], [0], [1], length=np.ones(1)))[0] == "mtj"
+
+
+RAMP = np.linspace(0, 10, 1000)
+STATES = np.arange(1000) % 3
+
+
+@pytest.mark.parametrize(("kind", "data", "options", "message"), [
+    ("rram", table([1], [0], [1]), {}, "kind='rram': a device can be fitted as domain_wall, incremental"),
+    ("domain_wall", table([0, 1], [5, 5], [5, 5]), {}, "the conductance is 5 everywhere"),
+    ("domain_wall", table([0, 1.5], [0, 0], [0, 1]), {}, "row 3: pulse=1.5 is no state"),
+    ("domain_wall", table([0, -1], [0, 0], [0, 1]), {}, "row 3: pulse=-1 is no state"),
+    ("domain_wall", table([0, 64], [0, 0], [0, 1]), {}, "row 3: pulse=64 is no state"),
+    ("domain_wall", table(STATES, RAMP, STATES), {"states": 2}, "row 4: pulse=2 is none of the 2 states"),
+    ("domain_wall", table([0] * 20 + [1] * 9, [0] * 29, [0] * 20 + [1] * 9), {}, "pulses toward state 1: 9, "),
+    ("domain_wall", table([0] * 20 + [2] * 20, [0] * 40, [0] * 20 + [1] * 20), {}, "pulses toward state 1: 0"),
+    ("domain_wall", table(STATES, RAMP, np.array([1, 3, 2])[STATES]), {}, "toward state 2 land at 2 .* must ascend"),
+    ("domain_wall", table(STATES, RAMP, STATES + 200 * np.sin(np.arange(1000) // 3)), {}, "sigma=.*: must lie in 0 to"),
+    ("domain_wall", table(STATES, RAMP, STATES, device=np.minimum(np.arange(1000), 1), devices=("A", "B")), {},
+     "pulses on device A: 1"),
+    ("incremental", table([1, 0], [0, 1], [1, 2]), {}, "row 3: pulse=0 has no direction"),
+    ("incremental", table([1, -1] * 500, RAMP, RAMP - 0.1 * np.array([1, -1] * 500)), {}, "against their sign"),
+    ("incremental", table([1] * 1000, RAMP, RAMP + 0.1), {}, "pulses down from 0 to 1.26., part 1 of 8: 0"),
+    ("incremental", table([1, -1] * 500, RAMP, RAMP + 0.1 * np.array([1, -1] * 500)), {"segments": 100},
+     "part 1 of 100: [1-9], .*fewer --segments"),
+    ("incremental", table([1, -1] * 500, RAMP, RAMP + 0.1 * np.array([1, -1] * 500)), {"segments": 0}, "segments=0"),
+    ("pcm_pair", table([1, -1] * 500, RAMP, RAMP), {}, "row 3: a pulse down"),
+    ("pcm_pair", table([1] * 1000, [0] * 1000, RAMP), {}, "starts at the same conductance"),
+    ("pcm_pair", table([1] * 1000, RAMP, RAMP - 0.1), {}, "they must raise it"),
+    ("pcm_pair", table([1] * 1000, RAMP, RAMP + 0.1), {"states": 3}, "states is not a field"),
+    ("mtj", table([1, -1] * 500, RAMP, RAMP + 0.01), {}, "do not fall into separate states"),
+    ("mtj", table([1, -1] * 500, [0, 1] * 500, [1, 0] * 500), {"states": 3}, "do not fall into separate states"),
+    ("mtj", table([1, -1, 1, -1] * 250, [0, 1, 1, 10] * 250, [1, 0, 10, 1] * 250), {"states": 3},
+     "from where evenly spaced"),
+    ("mtj", table([1, -1] * 500, [0, 2] * 500, [2, 1] * 500), {}, "500 of 1000 pulses lead elsewhere .* row 2"),
+    ("mtj", table([1, -1] * 500 + [1] * 9, [0, 1] * 500 + [1] * 9, [1, 0] * 500 + [2] * 9), {},
+     "pulses up from state 1: 9"),
+    ("mtj", table([1, -1] * 500, [0, 1] * 500, [1, 0] * 500, length=np.zeros(1000)), {}, "row 2: length=0 must be"),
+    ("mtj", table([1, -1] * 500, [0, 1] * 500, [1, 0] * 500, length=np.ones(1000)), {}, "there are 1 pulse lengths"),
+    ("mtj", table([1, -1] * 500, [0, 1] * 500, [1, 0] * 500, length=STATES + 1.0), {}, "with the same probability, 1"),
+])
+def test_what_cannot_be_fitted_is_named(kind, data, options, message):
+    with pytest.raises(ConfigError, match=message):
+        fitting.fit(data, kind, fitting.Options(**options))

@@ -1,0 +1,69 @@
+"""Networks of random small configurations: golden model and RTL agree in every prediction and every bit of state.
+
+They run in Amaranth's simulator, the quickest for designs of this size, as it has nothing to build.
+"""
+
+from itertools import count
+from random import Random
+
+import pytest
+from spinloom.config import Experiment, parse
+from spinloom.devices.specification import KINDS
+from spinloom.sim.random_experiment import random_experiment
+from spinloom.sim.testbenches.tb_network import NetworkBench
+from spinloom.sim.testbenches.testbench import Case
+
+RULES = [(kind, residual) for kind in KINDS for residual in ("verified", "nominal")] + [("mtj", "none")]
+"""Every kind of device with every rule of update that it can have."""
+CONFIGURATIONS = range(1, 4)
+"""Of each: the first three in a row among which every option occurs."""
+
+
+def configuration(kind: str, residual: str, number: int) -> Experiment:
+    """Random experiment ``number`` with devices of ``kind`` and the rule ``residual``, of 1 to 3 layers."""
+    random = Random(f"{kind} {residual} {number}")
+    return next(experiment for _ in count()
+                if (experiment := random_experiment(random, number % 3 + 1, kind)).update.residual == residual)
+
+
+@pytest.mark.parametrize("number", CONFIGURATIONS)
+@pytest.mark.parametrize(("kind", "residual"), RULES)
+def test_golden_model_and_rtl_agree(kind, residual, number):
+    NetworkBench(Case(experiment=configuration(kind, residual, number), seed=number, stall=number % 3 * 0.3,
+                            samples=12)).simulate()
+
+
+OPTIONS = {
+    "mini-batches": lambda experiment: experiment.batch > 1,
+    "read noise": lambda experiment: experiment.converters.read_noise > 0,
+    "folds": lambda experiment: any(geometry.folds > 1 for geometry in experiment.crossbars),
+    "several layers": lambda experiment: len(experiment.layers) > 1,
+    "variation": lambda experiment: experiment.device_tables.variation > 0,
+    "stuck cells": lambda experiment: experiment.device_tables.stuck > 0,
+    "a resolved pulse length": lambda experiment: getattr(experiment.device, "pulse_bits", None) is not None,
+}
+
+
+def test_every_option_occurs_with_every_pulse_law():
+    occur = {}
+    for kind, residual in RULES:
+        for number in CONFIGURATIONS:
+            experiment = configuration(kind, residual, number)
+            device = experiment.device_tables
+            for name, option in OPTIONS.items():
+                occur.setdefault((device.pulse, device.pair, name), set()).add(option(experiment))
+    missing = {place: values for place, values in occur.items() if len(values) < 2}
+    # A switching device has no landing points that could vary, and only it has a pulse length.
+    assert all((name == "variation") == (pulse == "switching") and name in ("variation", "a resolved pulse length")
+               for pulse, _, name in missing), missing
+
+
+def test_words_of_several_segments_of_lanes_agree():
+    # The queue of programming events looks at 16 lanes at a time; a low threshold fires many of them at once.
+    experiment = parse({
+        "seed": 7, "learning_rate_shifts": [3], "update": {"threshold": 0.25}, "input": {"count": 4},
+        "device": {"kind": "domain_wall", "states": 5},
+        "layers": [{"cols": 40, "lanes": 20, "weight_step": -2, "chi_bits": 10, "chi_frac": 7},
+                   {"cols": 35, "weight_step": -1, "z_bits": 8, "z_frac": 4, "chi_bits": 10, "chi_frac": 7}],
+    }, "wide")
+    NetworkBench(Case(experiment=experiment, seed=3, stall=0.2, samples=12)).simulate()

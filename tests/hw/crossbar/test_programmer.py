@@ -1,0 +1,116 @@
+"""hw.programmer and its parts against model.programmer."""
+
+from random import Random
+
+import pytest
+from amaranth.sim import Simulator
+from spinloom.config import parse
+from spinloom.contract.hashing import mix32
+from spinloom.devices.specification import KINDS
+from spinloom.hw.crossbar.cell_hash import CellHash
+from spinloom.hw.crossbar.programmer import StochasticProgrammer
+from spinloom.hw.export.verilog import to_verilog
+from spinloom.sim.random_experiment import random_experiment
+from spinloom.sim.testbenches.tb_programmer import ProgrammerBench
+from spinloom.sim.testbenches.testbench import Case
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("kind", KINDS)
+def test_agrees_with_golden_twin(kind, seed):
+    experiment = random_experiment(Random(seed), layers=1, kind=kind)
+    ProgrammerBench(Case(experiment=experiment, seed=seed, stall=seed * 0.25)).simulate()
+
+
+def test_levels_narrower_than_the_nominal_ones():
+    """A device that lands short of its outermost states is still written toward their nominal levels."""
+    experiment = parse({"input": {"count": 9}, "layers": [{"cols": 4, "chi_frac": 8}], "device": {
+        "kind": "domain_wall", "states": 2, "sub_bits": 1, "sigma": 0.0, "offset": [0.4, -0.4]}}, "short")
+    device = experiment.crossbars[0].device
+    assert -device.origin >= 1 << device.g_bits - 1
+    ProgrammerBench(Case(experiment=experiment, samples=40)).simulate()
+
+
+def geometry(device: dict, lanes: int = 4, **update):
+    return parse({"input": {"count": 9}, "device": device, "update": update,
+                  "layers": [{"cols": 12, "lanes": lanes}]}, "programmer").crossbars[0]
+
+
+def clocks_of_events(machine: StochasticProgrammer, events: list[tuple[dict, dict]]) -> list[int]:
+    """The clocks from one replacement to the next, for events in a row, each with its cell."""
+    taken = []
+
+    async def testbench(ctx):
+        ctx.set(machine.replace.ready, 1)
+        ctx.set(machine.fetch.ready, 1)
+        waiting, fetched = list(events), []
+        for clock in range(600):
+            if ctx.get(machine.replace.valid):
+                taken.append(clock)
+            ctx.set(machine.event.valid, bool(waiting))
+            if waiting:
+                ctx.set(machine.event.payload, waiting[0][0])
+            ctx.set(machine.fetched, bool(fetched))
+            if fetched:
+                ctx.set(machine.cell, fetched.pop(0))
+            if waiting and ctx.get(machine.event.ready):
+                fetched.append(waiting.pop(0)[1])
+            await ctx.tick()
+
+    simulator = Simulator(machine)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(testbench)
+    simulator.run()
+    assert len(taken) == len(events)
+    return [after - before for before, after in zip(taken, taken[1:], strict=False)]
+
+
+@pytest.mark.parametrize(("device", "pulses", "clocks"), [
+    ({"kind": "ideal"}, 1, 5),
+    ({"kind": "incremental", "states": 17}, 2, 10),
+    ({"kind": "mtj", "states": 5}, 2, 6),
+    ({"kind": "pcm_pair"}, 2, 13),
+    ({"kind": "ideal", "stuck": 0.1}, 1, 11),
+], ids=str)
+def test_clocks_of_an_event(device, pulses, clocks):
+    made = geometry(device, threshold=2.0)
+    position = {"address": 1, "lane": 2} | ({"row": 1, "fold": 0} if made.device.differs else {})
+    cell = {"g": 0, "chi": 2 * pulses << made.chi_frac} | ({"g_minus": 0} if made.device.pair else {})
+    event = {"position": position, "write": 0, "state": 0}
+    assert clocks_of_events(StochasticProgrammer(geometry=made), [(event, cell)] * 8)[3:] == [clocks] * 4
+
+
+@pytest.mark.parametrize("lanes", [1, 3, 4, 12])
+def test_cell_hash(lanes):
+    made = geometry({"kind": "domain_wall", "stuck": 0.1}, lanes)
+    machine, random = CellHash(geometry=made), Random(lanes)
+    places = [(random.randrange(made.rows), random.randrange(made.folds), random.randrange(lanes)) for _ in range(30)]
+
+    async def testbench(ctx):
+        ctx.set(machine.hash.ready, 1)
+        for row, fold, lane in places:
+            ctx.set(machine.position.payload, {"address": 0, "row": row, "fold": fold, "lane": lane})
+            ctx.set(machine.position.valid, 1)
+            assert ctx.get(machine.position.ready)
+            for _ in range(10):
+                assert not ctx.get(machine.hash.valid)
+                await ctx.tick()
+            assert ctx.get(machine.hash.valid)
+            assert ctx.get(machine.hash.payload) == mix32(made.cell_seed + (row << 16) + fold * lanes + lane)
+            await ctx.tick()
+
+    simulator = Simulator(machine)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(testbench)
+    simulator.run()
+
+
+@pytest.mark.parametrize(("device", "update", "parts"), [
+    ({"kind": "domain_wall"}, {}, ["quantile", "threshold"]),
+    ({"kind": "ideal", "stuck": 0.1}, {}, ["quantile", "threshold", "cell_hash"]),
+    ({"kind": "pcm_pair"}, {}, ["quantile", "threshold", "refresh_high"]),
+    ({"kind": "mtj"}, {"rounding": "stochastic", "residual": "none"}, []),
+], ids=str)
+def test_only_what_the_device_needs_is_generated(device, update, parts):
+    verilog = to_verilog(StochasticProgrammer(geometry=geometry(device, **update)), "programmer")
+    assert [part for part in ("quantile", "threshold", "cell_hash", "refresh_high") if part in verilog] == parts

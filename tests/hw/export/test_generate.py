@@ -1,0 +1,91 @@
+"""The generated files: reproducible, and a description that fits the Verilog."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from spinloom.config import load, parse
+from spinloom.contract.errors import ConfigError
+from spinloom.hw.export.generate import generate, module_name
+
+EXPERIMENTS = {
+    "wide": {"input": {"count": 6, "kind": "signed", "bits": 5}, "device": {"kind": "ideal", "states": 3},
+             "layers": [{"cols": 4, "lanes": 2, "bias": True, "neuron": "sigmoid", "chi_bits": 20}, {"cols": 3}]},
+    "single": {"input": {"count": 1, "kind": "ternary"}, "device": {"kind": "domain_wall", "states": 2},
+               "loss": "squared_hinge", "layers": [{"cols": 2, "z_frac": 6, "delta_bits": 12, "chi_frac": 8}]},
+}
+
+
+@pytest.fixture(params=EXPERIMENTS)
+def files(request, tmp_path):
+    return generate(parse(EXPERIMENTS[request.param], request.param), tmp_path)
+
+
+def module_ports(verilog: str, name: str) -> dict[str, tuple[str, int]]:
+    """Direction and width of the ports in the header and the declarations of module ``name``."""
+    body = re.search(rf"^module {name}\((.*?)\);(.*?)^endmodule", verilog, re.MULTILINE | re.DOTALL)
+    header = {port.strip() for port in body[1].split(",")}
+    declared = re.findall(r"^ *(input|output) (?:signed )?(?:\[(\d+):0\] )?(\w+)\s*;", body[2], re.MULTILINE)
+    ports = {port: (direction, int(high or 0) + 1) for direction, high, port in declared}
+    assert set(ports) == header
+    return ports
+
+
+def test_ports_are_those_of_the_verilog(files):
+    document = json.loads(files[1].read_text())
+    described = {port["name"]: (port["direction"], port["width"]) for port in document["ports"]}
+    assert described == module_ports(files[0].read_text(), document["module"])
+
+
+def test_fields_fill_their_payloads(files):
+    document = json.loads(files[1].read_text())
+    assert {entry["name"] for entry in document["streams"]} == {"command", "x", "result", "state_in", "state_out"}
+    widths = {port["name"]: port["width"] for port in document["ports"]}
+    for entry in document["streams"]:
+        assert entry["width"] == widths[f"{entry['name']}__payload"]
+        bits = [bit for field in entry["fields"] for bit in range(field["offset"], field["offset"] + field["width"])]
+        assert sorted(bits) == list(range(entry["width"]))
+
+
+def test_description_names_operations_and_signs(tmp_path):
+    document = json.loads(generate(parse(EXPERIMENTS["wide"], "wide"), tmp_path)[1].read_text())
+    operations = document["operations"]["NetworkOperation"]
+    assert [(item["name"], item["value"]) for item in operations][:2] == [("INFER", 0), ("TRAIN", 1)]
+    assert all(item["meaning"] for item in operations)
+    x = next(field for entry in document["streams"] if entry["name"] == "x" for field in entry["fields"]
+             if field["name"] == "x")
+    assert (x["width"], x["signed"]) == (5, True)
+    geometry = load("digits-dw5").crossbars[0]
+    assert document["layers"][0]["derived"]["rows"] == 7
+    assert document["state_words"][0]["words"][0]["count"] == 7 * 4
+    assert set(document["layers"][0]["parameters"]) < set(vars(geometry)) | {"rows"}
+
+
+def test_same_bytes_in_another_process_and_folder(tmp_path):
+    (tmp_path / "a").mkdir()
+    source = tmp_path / "network.toml"
+    source.write_text('input.count = 5\ndevice.kind = "domain_wall"\n[[layers]]\ncols = 4\n[[layers]]\ncols = 2\n')
+    first = generate(load(str(source)), tmp_path / "a" / "one")
+    script = ("from spinloom.config import load; from spinloom.hw.generate import generate; "
+              f"generate(load({str(source)!r}), 'two')")
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, env=os.environ | {"PYTHONHASHSEED": "7"})
+    assert len(first) == 3
+    for path in first:
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+        assert str(tmp_path) not in path.read_text()
+
+
+def test_module_names():
+    assert [module_name(name) for name in ("digits-dw5", "5 states", "é", "a__b")] == [
+        "digits_dw5", "network_5_states", "network", "a_b"]
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="cannot write to .*file.*: "):
+        generate(load("digits-dw5"), tmp_path / "file" / "folder")
+    assert list(Path(tmp_path).iterdir()) == [tmp_path / "file"]

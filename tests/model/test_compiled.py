@@ -1,0 +1,231 @@
+from random import Random
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from spinloom import config
+from spinloom.contract.geometry import COUNTERS
+from spinloom.contract.hashing import sample_order
+from spinloom.model.compiled.trainer import CompiledTrainer
+from spinloom.model.network import Network
+from spinloom.sim.random_experiment import random_experiment
+from spinloom.train import data
+from spinloom.train import loop as train
+
+from .experiments import experiments, random_samples
+
+
+def assert_same_state(network, reference):
+    actual, expected = network.state(), reference.state()
+    assert actual.keys() == expected.keys()
+    for name in expected:
+        assert actual[name].dtype == expected[name].dtype
+        assert actual[name].tolist() == expected[name].tolist(), name
+    assert network.row_reads == reference.row_reads
+
+
+def assert_compiled_equals_reference(experiment, seed, count=20):
+    """Two epochs, the compiled's in three calls; returns the reference."""
+    reference, network = Network(experiment), Network(experiment)
+    compiled = CompiledTrainer(network)
+    xs, labels = random_samples(experiment, count, seed)
+    for epoch in range(2):
+        order = sample_order(experiment.seed, epoch, count)
+        shift = experiment.learning_rate_shift(epoch)
+        expected = reference.train_span(xs, labels, order, range(count), shift)
+        actual = [compiled.train_span(xs, labels, order, span, shift)
+                  for span in (range(0, 1), range(1, count // 2), range(count // 2, count))]
+        assert np.concatenate(actual).tolist() == expected.tolist()
+        assert_same_state(network, reference)
+    return reference
+
+
+def counted(network, name):
+    return sum(crossbar.counters[name] for crossbar in network.crossbars)
+
+
+@pytest.mark.parametrize(("kind", "also"), [
+    ("ideal", set()),
+    ("domain_wall", {"stuck", "variation"}),
+    ("incremental", {"stuck", "variation"}),
+    ("pcm_pair", {"stuck", "variation", "verify_attempts", "failures", "refreshes"}),
+    ("mtj", {"stuck", "stochastic", "none"}),
+])
+def test_random_experiments_give_the_same_bits(kind, also):
+    """And leave out nothing that training does."""
+    reached = set()
+    for seed in range(24):
+        experiment = random_experiment(Random(f"{kind} {seed}"), kind=kind)
+        network = assert_compiled_equals_reference(experiment, seed)
+        if counted(network, "attempts"):
+            device = experiment.device_tables
+            happened = {"batch": experiment.batch > 1, "read noise": experiment.converters.read_noise,
+                        "stuck": device.stuck, "variation": device.variation,
+                        experiment.update.rounding: True, experiment.update.residual: True}
+            happened |= {name: counted(network, name) for name in COUNTERS}
+            reached |= {name for name, value in happened.items() if value}
+    unless_a_pair = {"verify_attempts", "failures", "refreshes"}
+    assert reached == {"threshold", "verified", "nominal", "batch", "read noise", *COUNTERS} - unless_a_pair | also
+
+
+@settings(max_examples=40, deadline=None)
+@given(experiment=experiments(), seed=st.integers(0, 2**32 - 1))
+def test_generated_experiments_give_the_same_bits(experiment, seed):
+    assert_compiled_equals_reference(experiment, seed)
+
+
+@pytest.mark.parametrize(("device", "update"), [
+    ({"kind": "incremental", "states": 17, "variation": 0.2}, {"residual": "nominal"}),
+    ({"kind": "pcm_pair", "refresh_high": 0.3, "refresh_low": 0.1, "stuck": 0.02}, {}),
+    ({"kind": "mtj"}, {"rounding": "stochastic", "residual": "none"}),
+])
+def test_wide_crossbars_of_other_devices(device, update):
+    """Of many rows and columns, also as cells differ by their place."""
+    experiment = config.parse({
+        "learning_rate_shifts": [3, 4], "input": {"count": 600}, "device": device, "update": update,
+        "converters": {"read_noise": 2.0},
+        "layers": [{"cols": 300, "bias": True, "weight_step": -4}, {"cols": 9, "weight_step": -4, "z_bits": 8,
+                                                                    "z_frac": 4}]}, "wide")
+    network = assert_compiled_equals_reference(experiment, seed=3, count=6)
+    assert counted(network, "attempts") > 500
+    assert device["kind"] != "pcm_pair" or counted(network, "refreshes") > 10
+
+
+@pytest.mark.parametrize("batch", [1, 7])
+@pytest.mark.parametrize(("kind", "states", "sub_bits", "rate", "delta_bits", "chi_bits", "chi_frac", "loss"), [
+    ("unsigned", 64, 6, 2, 16, 24, 12, "squared_hinge"),  # sums beyond 32 bits, forward and backward
+    ("signed", 64, 6, 8, 16, 24, 22, "cross_entropy"),
+    ("ternary", 2, 1, 6, 9, 12, 8, "cross_entropy"),
+])
+def test_wide_crossbars_of_extreme_widths(kind, states, sub_bits, rate, delta_bits, chi_bits, chi_frac, loss, batch):
+    width = {"z_bits": 12, "delta_bits": delta_bits, "delta_frac": delta_bits - 1, "chi_bits": chi_bits,
+             "chi_frac": chi_frac, "bias": True}
+    experiment = config.parse({
+        "batch": batch, "learning_rate_shifts": [rate, rate + 1], "loss": loss, "init_spread": 64.0,
+        "input": {"count": 600, "kind": kind, "bits": 12},
+        "device": {"kind": "domain_wall", "states": states, "sub_bits": sub_bits, "sigma": 0.1},
+        "update": {"residual": "verified" if batch == 1 else "nominal"},
+        "layers": [
+            {"cols": 37, "neuron": "hard_tanh", "activation_bits": 12, "z_frac": 0, "weight_step": -6, **width},
+            {"cols": 999, "neuron": "sigmoid", "activation_bits": 12, "z_frac": 0, "weight_step": -1, **width},
+            {"cols": 9, "z_frac": 4, "weight_step": -4, **width}],
+    }, "extreme")
+    assert counted(assert_compiled_equals_reference(experiment, seed=3, count=16), "attempts") > 1000
+
+
+def test_row_sums_beyond_32_bits():
+    experiment = config.parse({
+        "loss": "squared_hinge", "learning_rate_shifts": [0], "input": {"count": 8},
+        "device": {"kind": "domain_wall", "states": 64, "sub_bits": 6, "sigma": 0.1},
+        "layers": [{"cols": 8, "delta_bits": 16, "delta_frac": 0, "weight_step": 4, "chi_bits": 24, "chi_frac": 6},
+                   {"cols": 1000, "delta_bits": 16, "delta_frac": 15, "z_frac": 0, "weight_step": -7}],
+    }, "wide")
+    assert experiment.crossbars[1].error_bits > 32
+    reference, network = Network(experiment), Network(experiment)
+    state = reference.state()
+    for layer, geometry in enumerate(experiment.crossbars):
+        state[f"layer{layer}_g"][:] = (1 << geometry.device.g_bits - 1) - 1  # all errors point the same way and add up
+    for machine in (reference, network):
+        machine.load(state)
+    xs, labels, order = torch.full((4, 8), 255), np.arange(4), np.arange(4)
+    for trainer in (reference, CompiledTrainer(network)):
+        trainer.train_span(xs, labels, order, range(4), 0)
+    assert_same_state(network, reference)
+    assert reference.crossbars[0].counters["attempts"] > 0
+
+
+def test_shifts_beyond_64_bits():
+    experiment = config.parse({
+        "loss": "squared_hinge", "learning_rate_shifts": [31], "input": {"count": 8, "bits": 12},
+        "device": {"kind": "domain_wall", "states": 5, "sub_bits": 6, "sigma": 0.1},
+        "layers": [{"cols": 6, "neuron": "sigmoid", "z_frac": 0, "delta_frac": -16, "weight_step": 0, "chi_frac": 6},
+                   {"cols": 4, "z_frac": 0, "z_bits": 8, "delta_frac": 32, "weight_step": -16}],
+    }, "shifts")
+    assert experiment.crossbars[1].error_shift > 64
+    assert_compiled_equals_reference(experiment, seed=1)
+
+
+@pytest.mark.parametrize("batch", [1, 32])
+def test_an_epoch_of_digits_gives_the_same_bits(batch):
+    experiment = config.load("digits-dw5").model_copy(update={"batch": batch})
+    samples = data.load(experiment).train
+    xs = data.drive(samples.images, experiment.input.format)
+    order = sample_order(experiment.seed, 0, len(xs))
+    reference, network = Network(experiment), Network(experiment)
+    expected = reference.train_span(xs, samples.labels, order, range(len(xs)), 4)
+    actual = CompiledTrainer(network).train_span(xs, samples.labels, order, range(len(xs)), 4)
+    assert actual.tolist() == expected.tolist()
+    assert_same_state(network, reference)
+
+
+def test_it_continues_where_the_reference_is():
+    experiment = config.load("digits-dw5")
+    xs, labels = random_samples(experiment, 40, 1)
+    order = np.arange(40)
+    reference, network = Network(experiment), Network(experiment)
+    compiled = CompiledTrainer(network)
+    for trainer, span in ((compiled, range(0, 10)), (network, range(10, 20)), (compiled, range(20, 40))):
+        trainer.train_span(xs, labels, order, span, 4)
+    reference.train_span(xs, labels, order, range(40), 4)
+    assert_same_state(network, reference)
+    assert network.predict(xs).tolist() == reference.predict(xs).tolist()
+
+
+@pytest.mark.parametrize("kind", ["domain_wall", "pcm_pair"])
+def test_it_works_on_the_networks_own_arrays(kind):
+    """Six bytes a cell, eight a pair, and no copy of them."""
+    experiment = config.parse({"input": {"count": 700}, "device": {"kind": kind}, "layers": [{"cols": 90}]}, "memory")
+    network = Network(experiment)
+    arrays = network.arrays | network.crossbars[0].arrays
+    compiled = CompiledTrainer(network)
+    assert sum(array.nbytes for array in network.arrays.values()) == 700 * 90 * (8 if kind == "pcm_pair" else 6)
+    held = [value for name in ("_arrays", "_tables", "_scratch") for value in getattr(compiled, name)]
+    assert all(np.shares_memory(one.numpy(), other) for one, other in zip(
+        arrays.values(), [value for value in held if value.size == 700 * 90], strict=True))
+    before = network.crossbars[0].g.clone()
+    xs, labels = random_samples(experiment, 50, 1)
+    compiled.train_span(xs, labels, np.arange(50), range(50), 3)
+    assert (network.crossbars[0].g != before).any()
+    network.load(Network(experiment).state())
+    assert (network.crossbars[0].g == before).all()
+    reference = Network(experiment)
+    for trainer in (compiled, reference):
+        trainer.train_span(xs, labels, np.arange(50), range(50), 4)
+    network.row_reads = reference.row_reads
+    assert_same_state(network, reference)
+
+
+def test_counters_wrap():
+    network = Network(config.load("digits-dw5"))
+    state = network.state()
+    state["layer0_counters"][:] = 2**40 - 1
+    network.load(state)
+    xs, labels = random_samples(network.experiment, 3, 1)
+    CompiledTrainer(network).train_span(xs, labels, np.arange(3), range(3), 4)
+    assert network.crossbars[0].counters["forwards"] == 2
+
+
+@pytest.mark.parametrize("batch", [1, 8])
+def test_training_runs_do_not_depend_on_it(tmp_path, batch):
+    experiment = config.load("digits-dw5").model_copy(update={"batch": batch, "epochs": 2})
+    states = []
+    for compiled in (True, False):
+        train.run(experiment, out=tmp_path, samples=100, baseline=False, progress=False, compiled=compiled)
+        with np.load(tmp_path / "state.npz") as file:
+            states.append({name: array.tolist() for name, array in file.items()})
+    assert states[0] == states[1]
+    assert states[0]["layer0_counters"][COUNTERS.index("attempts")] > 0
+
+
+def test_other_inputs_and_devices_are_refused():
+    experiment = config.load("digits-dw5")
+    compiled = CompiledTrainer(Network(experiment))
+    for shape in ((1, 63), (2, 64)):
+        with pytest.raises(ValueError, match=r"samples of shape .*: 1 labels and 64 inputs need \(1, 64\)"):
+            compiled.train_span(torch.zeros(shape), np.zeros(1, int), np.zeros(1, int), range(1), 4)
+    network = Network(experiment)
+    network.torch_device = torch.device("cuda")
+    with pytest.raises(ValueError, match="PyTorch device cuda; the compiled trainer runs on the CPU only"):
+        CompiledTrainer(network)

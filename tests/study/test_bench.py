@@ -1,0 +1,89 @@
+"""The benchmark: its figures, tables and plot, on a network that is built in seconds."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from spinloom import cli
+from spinloom.config import load
+from spinloom.contract.errors import ConfigError
+from spinloom.study import bench
+from spinloom.train import data
+
+TINY = dataclasses.replace(bench.QUICK, rounds=1, round_seconds=0.02, warm_up=100, lanes=(32,), steady=100, samples=40,
+                           simulator_samples={"amaranth": 1, "compiled": 40}, size_lanes=32)
+
+
+def run(capsys, *arguments):
+    status = cli.run(["bench", *map(str, arguments)])
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def check(answer, folder):
+    """``answer`` has every headline and every table, and is what the folder holds."""
+    assert json.loads((folder / "bench.json").read_text()) == answer
+    assert (folder / "bench.png").read_bytes().startswith(b"\x89PNG")
+    text = (folder / "bench.md").read_text()
+    assert f"| {answer['cycles_vs_bound']:.3f} |" in text
+    for headline in ("golden_vs_float32_batch1", "golden_vs_float32_batch32", "rtl_samples_per_second"):
+        assert answer[headline] > 0
+    steady = answer["cycles"][0]["steady"]
+    assert answer["cycles_vs_bound"] == steady["cycles"] / steady["bound_cycles"]
+    speeds = {(row["trainer"], row["batch"]): row["speed"] for row in answer["training"]}
+    assert set(speeds) == {(trainer, batch) for trainer in bench.TRAINERS for batch in (1, 32)}
+    kernel, float32 = (speeds[trainer, 32]["samples_per_cpu_second"] for trainer in ("kernel", "float32"))
+    assert answer["golden_vs_float32_batch32"] == kernel / float32
+    measured = [part for row in answer["cycles"] for part in (row["start"], row["steady"])]
+    measured += [row for row in answer["simulators"] if "cycles" in row] + [row["rtl"] for row in answer["scaling"]]
+    for row in measured:
+        assert min(row["cycles"], row["bound_cycles"]) > row["samples"] > 0
+        assert row["seconds"] > 0
+
+
+def test_everything_is_measured(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(bench, "QUICK", TINY)
+    monkeypatch.setattr(bench, "_start_up", lambda _: dict.fromkeys(("import_seconds", "kernel_first_seconds",
+                                                                     "kernel_seconds"), 1.0))
+    status, out, err = run(capsys, "--quick", "--out", tmp_path / "bench", "--json")
+    assert status == 0
+    assert "100%" in err
+    check(json.loads(out), tmp_path / "bench")
+
+
+@pytest.mark.slow
+def test_quick(capsys, tmp_path):
+    status, out, _ = run(capsys, "--quick", "--out", tmp_path)
+    answer = json.loads((tmp_path / "bench.json").read_text())
+    assert status == 0
+    assert f"{answer['cycles_vs_bound']:.3f}" in out
+    check(answer, tmp_path)
+
+
+def test_samples_are_made_up_where_mnist_is_missing(monkeypatch, tmp_path):
+    def missing(*_):
+        raise ConfigError("mnist: the download failed")
+    experiment = load("mnist-dw5")
+    with pytest.raises(ConfigError, match="no data set 'mnist'"):
+        bench._samples(experiment, tmp_path)
+    monkeypatch.setattr(data, "load", missing)
+    monkeypatch.setenv("SPINLOOM_DATA", str(tmp_path))
+    with pytest.raises(ConfigError, match="download failed"):
+        bench._samples(experiment, None)
+    monkeypatch.delenv("SPINLOOM_DATA")
+    xs, labels, source = bench._samples(experiment, None)
+    assert source.startswith("synthetic")
+    assert xs.shape == (len(labels), 784)
+    assert set(labels.tolist()) == set(range(10))
+    assert 140 < np.count_nonzero(xs.numpy()) / len(labels) < 160
+
+
+def test_errors_end_in_one_line(capsys, tmp_path):
+    (tmp_path / "file").write_text("")
+    for arguments, text in ((["--quick", "--out", tmp_path / "file" / "bench"], "cannot write to"),
+                            (["--data", tmp_path], "no data set 'mnist'")):
+        status, out, err = run(capsys, *arguments)
+        assert (status, out) == (2, "")
+        assert err.startswith("spinloom: ")
+        assert text in err

@@ -1,0 +1,25 @@
+import pytest
+import torch
+from spinloom import config
+from spinloom.train import baseline
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "squared_hinge"])
+@pytest.mark.parametrize("neuron", ["relu", "sigmoid", "hard_tanh", "ternary"])
+def test_it_learns_two_clouds_with_every_neuron_and_loss(neuron, loss):
+    experiment = config.parse({
+        "epochs": 12, "loss": loss, "input": {"count": 4}, "device": {"kind": "ideal"},
+        "layers": [{"cols": 12, "bias": True, "neuron": neuron}, {"cols": 2, "bias": True, "z_frac": 4, "chi_frac": 8}],
+    }, "clouds")
+    generator = torch.Generator().manual_seed(1)
+    labels = torch.arange(600) % 2
+    x = torch.randint(0, 120, (600, 4), generator=generator)
+    x[:, 0] += 130 * labels
+    before = torch.get_rng_state()
+    seen = []
+    accuracies = [baseline.accuracy(experiment, x[:400], labels[:400], x[400:], labels[400:], seen.append)
+                  for _ in range(2)]
+    assert sum(seen) == 2 * 12 * 400
+    assert accuracies[0] > (80 if neuron == "ternary" else 95)
+    assert accuracies[0] == accuracies[1]
+    assert (torch.get_rng_state() == before).all()

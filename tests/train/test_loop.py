@@ -1,0 +1,176 @@
+import csv
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+from spinloom import config
+from spinloom.contract.errors import ConfigError, InterruptedRunError
+from spinloom.contract.geometry import COUNTERS
+from spinloom.contract.hashing import sample_order
+from spinloom.model.compiled.trainer import CompiledTrainer
+from spinloom.model.network import Network
+from spinloom.train import baseline, data, run_folder
+from spinloom.train import loop as train
+
+ATTEMPTS = COUNTERS.index("attempts")
+
+
+def experiment(batch=1):
+    return config.parse({
+        "epochs": 3, "batch": batch, "learning_rate_shifts": [4, 5], "input": {"count": 64},
+        "device": {"kind": "domain_wall", "states": 5, "sigma": 0.2},
+        "layers": [{"cols": 8, "bias": True, "weight_step": -3, "z_frac": 6}, {"cols": 10, "weight_step": -1}],
+    }, "small")
+
+
+def run(*arguments, **options):
+    return train.run(*arguments, progress=False, **options)
+
+
+def outcome(folder):
+    """The state, and the metrics without the speed."""
+    with (folder / "metrics.csv").open(newline="") as file:
+        rows = [{name: value for name, value in row.items() if name != "samples_per_second"}
+                for row in csv.DictReader(file)]
+    with np.load(folder / "state.npz") as state:
+        return {name: array.tolist() for name, array in state.items()}, rows
+
+
+def stop_after(monkeypatch, samples, number):
+    """Send the signal ``number`` to this process within the training of a sample; from the 17th on, one at a time."""
+    count, original = 0, CompiledTrainer.train_span
+
+    def train_span(trainer, xs, labels, order, span, learning_rate_shift):
+        nonlocal count
+        before, count = count, count + len(span)
+        if before < samples <= count:
+            os.kill(os.getpid(), number)
+        return original(trainer, xs, labels, order, span, learning_rate_shift)
+
+    monkeypatch.setattr(CompiledTrainer, "train_span", train_span)
+    monkeypatch.setattr(train, "CHUNK_SECONDS", 0)
+
+
+def test_a_run_folder_tells_everything(tmp_path):
+    folder = tmp_path / "deep" / "run"
+    result = run(experiment(), out=folder, samples=100)
+    state, rows = outcome(folder)
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert tuple(rows[0]) == tuple(name for name in run_folder.METRICS if name != "samples_per_second")
+    assert (state["epoch"], state["sample"], state["correct"]) == (3, 0, 0)
+    attempts = state["layer0_counters"][ATTEMPTS] + state["layer1_counters"][ATTEMPTS]
+    assert attempts == result["programming_events"] == sum(int(row["programming_events"]) for row in rows) > 0
+    assert result["test_accuracy"] == float(rows[-1]["test_accuracy"])
+    assert (result["epochs"], result["samples"], result["out"]) == (3, 100, str(folder))
+    assert 0 < result["baseline_accuracy"] <= 100
+    assert result["samples_per_second"] > 0
+    assert json.loads((folder / "result.json").read_text()) == result
+    assert (folder / "plot.png").read_bytes().startswith(b"\x89PNG")
+    assert not list(folder.glob("*.tmp"))
+
+
+def test_it_trains_in_the_order_and_with_the_rates_of_the_specification(tmp_path):
+    small = experiment(batch=8)
+    run(small, out=tmp_path, samples=30, baseline=False)
+    dataset = data.load(small)
+    x = data.drive(dataset.train.images[:30], small.input.format)
+    network = Network(small)
+    for epoch in range(3):
+        for count, i in enumerate(sample_order(small.seed, epoch, 30), start=1):
+            network.train(x[i], int(dataset.train.labels[i]), (4, 5, 5)[epoch], program=False)
+            if count in (8, 16, 24, 30):
+                network.program()
+    state, _ = outcome(tmp_path)
+    expected = network.state()
+    assert all(state[name] == expected[name].tolist() for name in expected)
+
+
+@pytest.mark.parametrize("batch", [1, 8])
+@pytest.mark.parametrize(("samples", "number"), [(20, signal.SIGINT), (60, signal.SIGTERM), (175, signal.SIGINT)])
+def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path, monkeypatch, batch, samples, number):
+    whole, torn = tmp_path / "whole", tmp_path / "torn"
+    run(experiment(batch), out=whole, samples=60, baseline=False)
+    with monkeypatch.context() as patch:
+        stop_after(patch, samples, number)
+        with pytest.raises(InterruptedRunError, match=f"interrupted in epoch .* continue with --resume {torn}"):
+            run(experiment(batch), out=torn, samples=60, baseline=False)
+    assert not (torn / "result.json").exists()
+    result = run(None, resume=torn, baseline=False)
+    assert outcome(torn) == outcome(whole)
+    assert (result["epochs"], result["samples"]) == (3, 60)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_interrupted_baseline_leaves_a_finished_run(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        original = baseline.accuracy
+
+        def accuracy(*arguments):
+            os.kill(os.getpid(), signal.SIGTERM)
+            return original(*arguments)
+
+        patch.setattr(baseline, "accuracy", accuracy)
+        with pytest.raises(InterruptedRunError, match="interrupted in the baseline; continue with --resume"):
+            run(experiment(), out=tmp_path, samples=10)
+    before = outcome(tmp_path)
+    assert run(None, resume=tmp_path)["baseline_accuracy"] > 0
+    assert outcome(tmp_path) == before
+
+
+def test_a_killed_run_resumes_from_its_last_checkpoint(tmp_path, monkeypatch):
+    whole, torn = tmp_path / "whole", tmp_path / "torn"
+    run(experiment(), out=whole, samples=40, baseline=False)
+    monkeypatch.setattr(train, "CHECKPOINT_SECONDS", -1)
+    for samples, resume in ((50, None), (20, torn)):  # dies twice, without a chance to save
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "kill", lambda *_: (_ for _ in ()).throw(SystemExit))
+            stop_after(patch, samples, signal.SIGKILL)
+            with pytest.raises(SystemExit):
+                run(experiment(), out=torn, samples=40, baseline=False, resume=resume)
+    run(None, resume=torn, baseline=False)
+    assert outcome(torn) == outcome(whole)
+
+
+def test_a_finished_run_may_be_resumed(tmp_path):
+    first = run(experiment(), out=tmp_path, samples=20, baseline=False)
+    before = outcome(tmp_path)
+    again = run(None, resume=tmp_path, baseline=False)
+    assert outcome(tmp_path) == before
+    assert again["test_accuracy"] == first["test_accuracy"]
+
+
+def test_a_new_run_replaces_an_old_one(tmp_path):
+    run(experiment(), out=tmp_path, samples=20)
+    again = run(experiment(), out=tmp_path, samples=10, baseline=False)
+    assert len(outcome(tmp_path)[1]) == 3
+    assert again["samples"] == 10
+
+
+@pytest.mark.parametrize(("file", "content", "message"), [
+    ("experiment.json", None, "is not the folder of a run: cannot read .*experiment.json: No such file"),
+    ("experiment.json", b"{", "experiment.json: not the description of a run"),
+    ("experiment.json", b"[]", "experiment.json: not the description of a run"),
+    ("state.npz", None, "has no state: there is no .*state.npz"),
+    ("state.npz", b"", "state.npz: cannot be loaded"),
+    ("state.npz", b"PK\x03\x04 no archive", "state.npz: cannot be loaded"),
+    ("metrics.csv", b"epoch\n", "state.npz: does not match .*metrics.csv"),
+])
+def test_what_cannot_be_resumed_is_named(tmp_path, file, content, message):
+    run(experiment(), out=tmp_path, samples=5, baseline=False)
+    if content is None:
+        (tmp_path / file).unlink()
+    else:
+        (tmp_path / file).write_bytes(content)
+    with pytest.raises(ConfigError, match=message) as caught:
+        run(None, resume=tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_folders_that_cannot_be_written_and_empty_runs_are_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="cannot write to .*file: File exists"):
+        run(experiment(), out=tmp_path / "file", samples=5)
+    with pytest.raises(ConfigError, match="samples=0: must be at least 1"):
+        run(experiment(), out=tmp_path, samples=0)

@@ -1,0 +1,1 @@
+"""Training: data sets, the loop, run folders, a host's optimiser, lock-step with hardware."""

@@ -1,0 +1,44 @@
+"""Stochastic rounding as a theorist would simulate it: exact probabilities and floating-point random numbers, no tables
+and no LFSR. What the machine's integers are held against where there is no accumulator."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from ..config import Experiment
+from ..contract.device import nominal
+from ..contract.hashing import sample_order
+from ..model.network import Network
+from . import data
+from . import loop as train
+from .host import HostTrainer
+
+_POINTS = 1 << 16
+"""Points of the device's curve between which it is interpolated."""
+
+
+@train.one_thread()
+def accuracy(experiment: Experiment, dataset: data.Dataset, seen: Callable[[int], None] = lambda count: None) -> float:
+    """Test accuracy in percent of ``experiment``, which has a ``host`` and rounds stochastically, with the same
+    network, gradients and optimiser, but increments and probabilities in floating point. ``seen`` is told the samples
+    of each mini-batch done."""
+    network = Network(experiment)
+    host, random = HostTrainer(network), np.random.default_rng(experiment.seed)
+    fractions = np.arange(_POINTS + 1) / _POINTS
+    curve = np.array([experiment.device.probability(fraction) for fraction in fractions])
+    xs = data.drive(dataset.train.images, experiment.input.format).to(torch.int64)
+    labels = dataset.train.labels
+    for epoch in range(experiment.epochs):
+        for chosen in np.split(order := sample_order(experiment.seed, epoch, len(labels)),
+                               range(experiment.batch, len(order), experiment.batch)):
+            _, increments = host.levels(xs[chosen], labels[chosen], experiment.learning_rate_shift(epoch))
+            for crossbar, dw in zip(network.crossbars, increments, strict=True):
+                size, device = dw.abs().numpy(), crossbar.geometry.device
+                whole = np.floor(size)
+                switched = random.random(size.shape) < np.interp(size - whole, fractions, curve)
+                states = crossbar.states() + (dw.sign() * torch.from_numpy(whole + switched)).to(torch.int64)
+                states = states.clamp(0, device.states - 1)
+                crossbar.g.copy_(nominal(states, device.states, device.sub_bits))
+            seen(len(chosen))
+    return train.test_accuracy(network, dataset)
