@@ -15,7 +15,7 @@ help:
 	@echo "make epoch      train an epoch of MNIST in simulated RTL, bit for bit; about 10 minutes, resumes if interrupted"
 	@echo "make test       the tests, without the slow ones"
 	@echo "make test-slow  the slow tests"
-	@echo "make lint       check the style of the code"
+	@echo "make lint       check style and types of the code"
 	@echo "make clean      remove .venv and everything else that is not source"
 
 setup: $(STAMP)
@@ -55,8 +55,11 @@ test: $(STAMP)
 test-slow: $(STAMP)
 	$(VENV)/bin/pytest -m slow $(ARGS)
 
+# mypy finds the package under its name, whatever the folder of the checkout is called.
 lint: $(STAMP)
 	$(VENV)/bin/ruff check .
+	@mkdir -p build/mypy && ln -sfn ../.. build/mypy/spinloom
+	$(VENV)/bin/mypy
 
 clean:
 	rm -rf $(VENV) build runs *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -236,7 +236,7 @@ class Experiment(_Section):
             document["device"] = self.transfer.precursor.model_dump()
         return parse(document, f"{self.name}-precursor")
 
-    def require_in_situ(self):
+    def require_in_situ(self) -> None:
         """``ConfigError`` if the network is trained from outside."""
         for section in ("host", "transfer"):
             if getattr(self, section):

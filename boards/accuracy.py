@@ -43,7 +43,7 @@ def table(entries: list[dict]) -> str:
     return "\n".join(lines)
 
 
-def draw(file, entries: list[dict]):
+def draw(file, entries: list[dict]) -> None:
     """Estimated over built, with the band of 15 %, as PNG."""
     figure = Figure(figsize=(9, 4.2), layout="constrained")
     for axes, (resource, title) in zip(figure.subplots(1, 2), COMPARED.items(), strict=True):
@@ -67,7 +67,7 @@ def draw(file, entries: list[dict]):
 
 
 @click.command(help=__doc__)
-def main():
+def main() -> None:
     entries = rows()
     text, number = re.subn(r"^\| board \| network \|.*\n(\|.*\n)*", lambda _: table(entries) + "\n",
                            PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)

@@ -54,7 +54,7 @@ class Board:
 class BoardTop(Elaboratable):
     """``component`` on ``board``: its pins ``rx`` and ``tx`` at the platform's serial port, all from one clock."""
 
-    def __init__(self, board: Board, component: wiring.Component):
+    def __init__(self, board: Board, component: wiring.Component) -> None:
         self.board = board
         self.component = component
 

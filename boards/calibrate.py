@@ -78,7 +78,7 @@ def fitted(board: Board, designs: list[dict]) -> dict[str, float]:
                  [design["luts"] for design in designs])
 
 
-def save(*built: dict):
+def save(*built: dict) -> None:
     """Put designs into ``calibration.json``, and the weights that follow from all that are there."""
     new = {(design["design"], design["board"]) for design in built}
     designs = [design for design in known() if (design["design"], design["board"]) not in new]
@@ -98,7 +98,7 @@ def save(*built: dict):
 @click.option("--place", "placed", is_flag=True, help="Place and route the designs.")
 @click.option("--design", "only", multiple=True, type=click.Choice(list(DESIGNS)), help="Only this design.")
 @click.option("--again", is_flag=True, help="Build designs that are known, too.")
-def main(boards, placed, only, again):
+def main(boards, placed, only, again) -> None:
     names = list(DESIGNS)
     for board in (BOARDS[name] for name in boards or BOARDS):
         for name in only or names[:names.index(LARGEST[board.name]) + 1]:

@@ -246,7 +246,7 @@ def describe(experiment: Experiment) -> str:
     return f"{sizes} with {' and '.join(str(g.lanes) for g in crossbars)} lanes"
 
 
-def check(experiment: Experiment, board: Board):
+def check(experiment: Experiment, board: Board) -> None:
     """``EstimateError`` in one line if a network is estimated not to fit on ``board``."""
     answer = estimate(experiment, board)
     if not answer["fits"]:

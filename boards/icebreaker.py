@@ -7,7 +7,7 @@ from amaranth_boards.icebreaker import ICEBreakerPlatform
 from .board import Board
 
 
-def _clock(m: Module, platform):
+def _clock(m: Module, platform) -> None:
     """The crystal's 12 MHz, without a reset: configuration leaves every flip-flop at its initial value."""
     m.submodules.crystal = crystal = io.Buffer("i", platform.request("clk12", dir="-"))
     m.domains.sync = ClockDomain(reset_less=True)

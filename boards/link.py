@@ -61,7 +61,7 @@ class BoardResetError(LinkError):
 class Port(Protocol):
     """A line of bytes in both directions."""
 
-    def write(self, data: bytes):
+    def write(self, data: bytes) -> None:
         """Send ``data``."""
 
     def read(self) -> bytes:
@@ -115,7 +115,7 @@ class Link:
     silent or is of another design, ``BoardResetError`` once the board has been reset.
     """
 
-    def __init__(self, port: Port, digest: int):
+    def __init__(self, port: Port, digest: int) -> None:
         self._port = port
         self._digest = digest
         self.received: Callable[[int, bytes], object] = lambda stream, beats: None
@@ -126,7 +126,7 @@ class Link:
         """Frames sent again, in both directions."""
         self._session = 0
 
-    def open(self):
+    def open(self) -> None:
         """Open a session: resets what is behind the link."""
         self._session = random.randrange(1, 1 << 16)
         self._queue: deque[tuple[int, int, memoryview]] = deque()  # stream, bytes of a beat, beats
@@ -150,11 +150,11 @@ class Link:
             if self._wait():
                 self._write(_FLAG + hello)
 
-    def close(self):
+    def close(self) -> None:
         """Close the session; the board is not heard any more."""
         self._write(frame(struct.pack("<BH", ToBoard.HELLO, 0)))
 
-    def put(self, stream: int, size: int, beats: bytes):
+    def put(self, stream: int, size: int, beats: bytes) -> None:
         """Queue ``beats`` of ``size`` bytes each for the board's stream number ``stream``."""
         if beats:
             self._queue.append((stream, size, memoryview(beats)))
@@ -176,7 +176,7 @@ class Link:
         """The board has confirmed time and again that it is idle."""
         return self._quiet >= QUIET_POLLS
 
-    def exchange(self):
+    def exchange(self) -> None:
         """Send what there is room for, and take what has come, waiting a moment for it."""
         self._send()
         if self._wait():
@@ -189,7 +189,7 @@ class Link:
             self._write(frame(bytes([ToBoard.ACK, 0, self._expected])))
             self._unacknowledged = False
 
-    def _write(self, data: bytes):
+    def _write(self, data: bytes) -> None:
         self._port.write(data)
         self.bytes_sent += len(data)
 
@@ -198,7 +198,7 @@ class Link:
         """Frames that the board has room for."""
         return self._slots - (self._next - self._status.delivered) % 256
 
-    def _send(self):
+    def _send(self) -> None:
         frames = []
         while self._queue and self._room > 0:
             self._unconfirmed.append((self._next % 256, self._segments()))
@@ -242,7 +242,7 @@ class Link:
                 self._take(unframe(escaped))
         return False
 
-    def _take(self, content: bytes | None):
+    def _take(self, content: bytes | None) -> None:
         """Act on the content of a frame, None if damaged."""
         if content is None or len(content) < len(TO_HOST_HEADER):
             if self._slots:
@@ -278,7 +278,7 @@ class Link:
         if self._asked is None and (missing or header.flags & Flag.TROUBLE):
             self._ask()
 
-    def _greet(self, payload: bytes):
+    def _greet(self, payload: bytes) -> None:
         version, self._slots, digest = payload[0], payload[1], int.from_bytes(payload[2:], "little")
         if version != PROTOCOL_VERSION:
             raise LinkError(f"the board speaks version {version} of the link's protocol, this program "
@@ -288,7 +288,7 @@ class Link:
                             f"{self._digest:08x}): build and load its bitstream")
         self._status = self._status._replace(session=self._session)
 
-    def _ask(self):
+    def _ask(self) -> None:
         """Ask the board how things stand, and for whatever of its frames is missing."""
         self._token = self._token % 255 + 1  # never 0, as after a reset
         self._asked = self._next % 256
@@ -301,18 +301,18 @@ class Link:
 class _Source:
     """Puts beats into a stream of the board."""
 
-    def __init__(self, link: Link, name: str, shape):
+    def __init__(self, link: Link, name: str, shape) -> None:
         self.packing = Packing(shape)
         self._link, self._stream = link, SOURCES.index(name)
         self._size = beat_bytes(self.packing.shape.width)
 
-    def put(self, beat):
+    def put(self, beat) -> None:
         self.put_words([self.packing.pack(beat)])
 
-    def put_all(self, beats: Iterable):
+    def put_all(self, beats: Iterable) -> None:
         self.put_words([self.packing.pack(beat) for beat in beats])
 
-    def put_words(self, words):
+    def put_words(self, words) -> None:
         """Queue packed beats."""
         array = np.asarray(words, dtype="<u8")
         self._link.put(self._stream, self._size, array.view(np.uint8).reshape(-1, 8)[:, :self._size].tobytes())
@@ -326,12 +326,12 @@ class _Source:
 class _Sink:
     """Takes beats out of a stream of the board."""
 
-    def __init__(self, shape):
+    def __init__(self, shape) -> None:
         self.packing = Packing(shape)
         self._size = beat_bytes(self.packing.shape.width)
         self._words: deque[int] = deque()
 
-    def receive(self, beats: bytes):
+    def receive(self, beats: bytes) -> None:
         """Append what the board has sent."""
         words = np.zeros((len(beats) // self._size, 8), dtype=np.uint8)
         words[:, :self._size] = np.frombuffer(beats, dtype=np.uint8).reshape(-1, self._size)
@@ -352,7 +352,7 @@ class _Sink:
 class LinkBench:
     """A network behind ``link``, which must be open: stands in for a `sim.streams.Bench` without stalls."""
 
-    def __init__(self, link: Link):
+    def __init__(self, link: Link) -> None:
         self.link = link
         self.pins = self
         self._sinks: dict[int, _Sink] = {}
@@ -372,7 +372,7 @@ class LinkBench:
             raise ValueError(f"pin {name!r}: a link knows `idle` only")
         return int(self.link.idle)
 
-    async def until(self, condition: Callable[[], bool]):
+    async def until(self, condition: Callable[[], bool]) -> None:
         """Keep the link going until ``condition()`` holds; ``LinkError`` if the board stays idle and it does not."""
         while not condition():
             if self.link.silent:

@@ -84,7 +84,7 @@ def place(experiment: Experiment, board: Board, folder: str | Path, *, pack_only
     }
 
 
-def require(board: Board):
+def require(board: Board) -> None:
     """``SynthesisError`` unless every tool that ``board`` needs is installed."""
     for tool in (YOSYS, *(TOOLS[name] for name in FAMILY_TOOLS[board.family])):
         tool.require()
@@ -105,7 +105,7 @@ def _commands(plan, board: Board) -> list[tuple[Tool, list[str]]]:
     return commands
 
 
-def _synthesise(board: Board, folder: Path, netlist: str, progress: Callable[[str], None]):
+def _synthesise(board: Board, folder: Path, netlist: str, progress: Callable[[str], None]) -> None:
     """Map ``top.il`` to ``netlist``, with no more multipliers in DSPs than the part has: the narrowest go to LUTs."""
     # ABC gives bits of words names that collide with those of a layout's fields: these are aliases, and not needed.
     yosys(f"read_rtlil {TOP}.il; hierarchy -top {TOP}; proc; flatten; {KEEP_COPIES}; rename -hide w:*]; opt_expr; "

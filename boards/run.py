@@ -153,7 +153,7 @@ class Machine:
 
     link: Link
 
-    def __init__(self, experiment: Experiment, dataset: data.Dataset, total: int, path: Path):
+    def __init__(self, experiment: Experiment, dataset: data.Dataset, total: int, path: Path) -> None:
         """For the first ``total`` samples of all epochs, with checkpoints in ``path``."""
         self.experiment = experiment
         self.total = total
@@ -169,7 +169,7 @@ class Machine:
         self._xs, self._test_xs = (data.drive(part.images, experiment.input.format) for part in dataset)
         self._labels, self._test_labels = dataset.train.labels.astype(np.int64), dataset.test.labels
 
-    def resume(self):
+    def resume(self) -> None:
         """Go to the checkpoint; ``ConfigError`` if there is none of this run."""
         position = read_checkpoint(self.path, self.golden, self.experiment, self.total, ["sample", "correct"])
         self.proven = Proven(self.golden.state(), **position)
@@ -194,7 +194,7 @@ class Machine:
                 if since >= MAX_RESETS:
                     raise LinkError(f"{error}, {since} times without getting any further") from None
 
-    def _train(self, driver: NetworkDriver, stop, progress: bool):
+    def _train(self, driver: NetworkDriver, stop, progress: bool) -> None:
         """Train both from what is proven to the end."""
         experiment, count = self.experiment, len(self._labels)
         now, saved = self.proven, time.monotonic()
@@ -228,7 +228,7 @@ class Machine:
                     raise InterruptedRunError(f"interrupted after {now.sample} of {self.total} samples; "
                                               "continue with --resume")
 
-    def _prove(self, driver: NetworkDriver, now: Proven):
+    def _prove(self, driver: NetworkDriver, now: Proven) -> None:
         """Compare the complete states, and keep them."""
         expected, actual = self.golden.state(), complete(driver.state())
         for layer in range(len(self.golden.crossbars)):
@@ -236,7 +236,7 @@ class Machine:
         self.proven = replace(now, state=actual)
         self._save()
 
-    def _save(self):
+    def _save(self) -> None:
         write_checkpoint(self.path, self.experiment, self.proven.state, self.proven.position)
         self.saved = True
 

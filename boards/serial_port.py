@@ -12,7 +12,7 @@ class SerialPort:
     Raises ``ConfigError`` if it cannot be opened; later ``LinkError`` if it goes away.
     """
 
-    def __init__(self, name: str, baud: int):
+    def __init__(self, name: str, baud: int) -> None:
         self.name = name
         try:
             self._serial = serial.Serial(name, baud, timeout=SILENCE, exclusive=True)
@@ -20,7 +20,7 @@ class SerialPort:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else error
             raise ConfigError(f"cannot open the port {name}: {reason}") from None
 
-    def write(self, data: bytes):
+    def write(self, data: bytes) -> None:
         try:
             self._serial.write(data)
         except OSError as error:
@@ -32,7 +32,7 @@ class SerialPort:
         except OSError as error:
             raise self._gone(error) from None
 
-    def close(self):
+    def close(self) -> None:
         self._serial.close()
 
     def _gone(self, error: OSError) -> LinkError:

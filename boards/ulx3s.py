@@ -8,7 +8,7 @@ from amaranth_boards.ulx3s import ULX3S_85F_Platform
 from .board import Board
 
 
-def _clock(m: Module, platform):
+def _clock(m: Module, platform) -> None:
     """50 MHz from the crystal's 25 MHz, by way of an oscillator at 600 MHz."""
     crystal, locked = io.Buffer("i", platform.request("clk25", dir="-")), Signal()
     m.submodules.crystal = crystal

@@ -20,7 +20,7 @@ INTERRUPTED = 130
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="spinloom", message="%(prog)s %(version)s")
-def cli():
+def cli() -> None:
     """Networks that train inside crossbars of stochastic memory devices: golden model, RTL, and proof that they agree.
 
     CONFIG is the name of a preset (digits-dw5, mnist-dw5, ...) or the path of a TOML file.
@@ -30,7 +30,7 @@ def cli():
 def _answers(command):
     """Gives ``command``, which returns a JSON object, its summary and its success, the option ``--json``."""
     @functools.wraps(command)
-    def answering(as_json: bool, **arguments):
+    def answering(as_json: bool, **arguments) -> int:
         answer, summary, success = command(**arguments)
         click.echo(json.dumps(answer) if as_json else summary)
         return 0 if success else 1
@@ -241,7 +241,7 @@ def estimate(config, board):
 
 
 @cli.group("device")
-def devices():
+def devices() -> None:
     """Devices: from measurements, and what they are.
 
     DEVICE is the path of a TOML file, a device's or an experiment's, or the name of a kind (domain_wall, ...) or
@@ -478,7 +478,7 @@ def _synth_table(answer: dict, resources: tuple[str, ...]) -> str:
     return "\n".join([*lines, "", f"{answer['target']}: {answer['counted']}", tools])
 
 
-def main():
+def main() -> None:
     """Entry point: runs the program and ends the process with its exit status."""
     sys.exit(run(sys.argv[1:]))
 

@@ -85,7 +85,7 @@ def fit(measurements: Measurements, kind: str, options: Options | None = None) -
     return _FITS[kind](measurements, options or Options())
 
 
-def save(path: str | Path, device: Device):
+def save(path: str | Path, device: Device) -> None:
     """Write ``device`` to a TOML file, for an experiment's ``device = "FILE.toml"``; fields at their default, but for
     those of size, are left out. ``ConfigError`` unless the name ends in .toml."""
     path = Path(path)
@@ -316,7 +316,7 @@ def _upward(measurements: Measurements) -> np.ndarray:
     return measurements.pulse > 0
 
 
-def _enough(name: str, labels: list[str], counts: np.ndarray, remedy: str = ""):
+def _enough(name: str, labels: list[str], counts: np.ndarray, remedy: str = "") -> None:
     for label, count in zip(labels, counts, strict=True):
         if count < MIN_PULSES:
             raise ConfigError(f"{name}: pulses {label}: {count}, and at least {MIN_PULSES} are needed{remedy}")

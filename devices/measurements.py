@@ -103,7 +103,7 @@ def _number(cell: str, place: str) -> float:
     return number
 
 
-def write(path: str | Path, measurements: Measurements):
+def write(path: str | Path, measurements: Measurements) -> None:
     """Put ``measurements`` into a CSV file that ``read`` reads."""
     text = io.StringIO()
     names = [name for name in REQUIRED + OPTIONAL if getattr(measurements, name) is not None]

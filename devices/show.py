@@ -57,7 +57,7 @@ def _edges(tables: DeviceTables) -> np.ndarray:
     return edges / 2**tables.sub_bits
 
 
-def draw(file: BinaryIO, device: Device, name: str):
+def draw(file: BinaryIO, device: Device, name: str) -> None:
     """Write a PNG of ``device``: figures as lines, the integer tables that stand for them as bars and steps."""
     tables = device.compile()
     figure = Figure(figsize=(9, 7), layout="constrained")
@@ -70,7 +70,7 @@ def draw(file: BinaryIO, device: Device, name: str):
     figure.savefig(file, format="png", dpi=120)
 
 
-def _landing(figure: Figure, device: Device, tables: DeviceTables):
+def _landing(figure: Figure, device: Device, tables: DeviceTables) -> None:
     figures = device.physical()
     landing, offsets = figure.subplots(2, 1, height_ratios=(3, 2))
     scale = 2**tables.sub_bits
@@ -114,17 +114,17 @@ def _landing(figure: Figure, device: Device, tables: DeviceTables):
     _legend_above(offsets)
 
 
-def _beside(axes: Axes, x: np.ndarray, table: np.ndarray, physical, color: str, label: str):
+def _beside(axes: Axes, x: np.ndarray, table: np.ndarray, physical, color: str, label: str) -> None:
     """Entries of a table as bars, the figures behind them as dots."""
     axes.bar(x, table, width=0.35, color=color, alpha=0.35, label=f"{label}, integer table")
     axes.plot(x, physical, linestyle="none", marker="o", markersize=5, color=color, label=label)
 
 
-def _legend_above(axes: Axes):
+def _legend_above(axes: Axes) -> None:
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=5, fontsize="small", frameon=False)
 
 
-def _step(figure: Figure, device: Device, tables: DeviceTables):
+def _step(figure: Figure, device: Device, tables: DeviceTables) -> None:
     figures = device.physical()
     steps, lower = figure.subplots(2, 1)
     scale, edges = 2**tables.sub_bits, _edges(tables)
@@ -147,7 +147,7 @@ def _step(figure: Figure, device: Device, tables: DeviceTables):
     (_refresh if tables.pair else _train)(lower, device, tables)
 
 
-def _refresh(axes: Axes, device: Device, tables: DeviceTables):
+def _refresh(axes: Axes, device: Device, tables: DeviceTables) -> None:
     """The plane of the two devices, and where they are refreshed."""
     scale = 2**tables.sub_bits
     full, high, low = (value / scale for value in (tables.span, tables.refresh_high, tables.refresh_low))
@@ -169,7 +169,7 @@ def _refresh(axes: Axes, device: Device, tables: DeviceTables):
     axes.legend(loc=(0.27, 0.3), fontsize="small", framealpha=0.95)
 
 
-def _train(axes: Axes, device: Device, tables: DeviceTables):
+def _train(axes: Axes, device: Device, tables: DeviceTables) -> None:
     """The response to pulses up, then down, of devices drawn with the integer tables."""
     random = np.random.default_rng(1)
     normal, shift = normal_quantiles(), SIGMA_FRAC + NORMAL_FRAC
@@ -199,7 +199,7 @@ def _train(axes: Axes, device: Device, tables: DeviceTables):
     axes.legend(fontsize="small")
 
 
-def _switching(figure: Figure, device: MtjDevice, tables: DeviceTables):
+def _switching(figure: Figure, device: MtjDevice, tables: DeviceTables) -> None:
     chances, curve = figure.subplots(2, 1, height_ratios=(2, 3))
     state = np.arange(tables.states)
     chance = np.array(tables.probability).reshape(2, -1) / 2**PROBABILITY_BITS

@@ -31,7 +31,7 @@ class DeltaConverter(wiring.Component):
     d : Out stream of ``delta_layout(source)``.
     """
 
-    def __init__(self, *, source: CrossbarGeometry, target: CrossbarGeometry):
+    def __init__(self, *, source: CrossbarGeometry, target: CrossbarGeometry) -> None:
         if target.source is None:
             raise ValueError(f"layers[{target.index}] is driven by data: it passes no error back")
         self._source = source

@@ -37,7 +37,7 @@ class LossUnit(wiring.Component):
     #: Cycles from the transfer of a group to the cycle in which its errors are offered.
     latency = 2
 
-    def __init__(self, *, geometry: CrossbarGeometry, loss: Loss):
+    def __init__(self, *, geometry: CrossbarGeometry, loss: Loss) -> None:
         if loss not in ("cross_entropy", "squared_hinge"):
             raise ValueError(f"loss={loss!r}: must be cross_entropy or squared_hinge")
         self._geometry = geometry

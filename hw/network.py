@@ -37,7 +37,7 @@ class Network(wiring.Component):
     operation at a time, each as wide as the widest layer needs.
     """
 
-    def __init__(self, *, geometries: tuple[CrossbarGeometry, ...], loss: Loss):
+    def __init__(self, *, geometries: tuple[CrossbarGeometry, ...], loss: Loss) -> None:
         self.geometries = geometries
         self.loss = loss
         last = geometries[-1]

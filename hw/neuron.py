@@ -51,7 +51,7 @@ class Neuron(wiring.Component):
     #: Cycles from the transfer of a group to the cycle in which its first row is offered.
     latency = 3
 
-    def __init__(self, *, source: CrossbarGeometry, target: CrossbarGeometry):
+    def __init__(self, *, source: CrossbarGeometry, target: CrossbarGeometry) -> None:
         if target.source is None:
             raise ValueError(f"layers[{target.index}] is driven by data: there is no neuron before it")
         self._source = source
@@ -127,7 +127,7 @@ class Neuron(wiring.Component):
         """The choice whose bit is set; 0 if none is. Choices are unsigned."""
         return reduce(or_, (Mux(onehot[place], choice, 0) for place, choice in enumerate(choices)))
 
-    def _evaluate(self, m: Module, unit: int, z, result, enable):
+    def _evaluate(self, m: Module, unit: int, z, result, enable) -> None:
         """``result`` holds, after a cycle with ``enable``, the neuron's answer to ``z``."""
         bits, frac = self._target.x.bits, self._source.z_frac
         x, derivative = Signal(x_shape(self._target), name=f"x{unit}"), Signal(name=f"derivative{unit}")
@@ -150,7 +150,7 @@ class Neuron(wiring.Component):
         with m.If(enable):
             m.d.sync += [result.x.eq(x), result.derivative.eq(derivative), result.active.eq((x != 0) | derivative)]
 
-    def _look_up(self, m: Module, unit: int, z, result, enable):
+    def _look_up(self, m: Module, unit: int, z, result, enable) -> None:
         bits = self._source.z_bits
         layout = active_layout(self._target)
         x = tables.sigmoid(bits, self._source.z_frac, self._target.x.maximum)

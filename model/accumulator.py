@@ -12,21 +12,21 @@ class GradientAccumulator:
     """The array ``chi``: int32 (rows, cols), in units of ``2**-chi_frac`` level (arithmetic 4.2)."""
 
     def __init__(self, geometry: CrossbarGeometry, rounding_lfsr: Lfsr | None = None,
-                 torch_device: torch.device | str = "cpu"):
+                 torch_device: torch.device | str = "cpu") -> None:
         """Stochastic rounding draws from ``rounding_lfsr``."""
         self.geometry = geometry
         self.chi = torch.zeros((geometry.rows, geometry.cols), dtype=torch.int32, device=torch_device)
         stochastic = geometry.rounding == "stochastic"
         self.rounder = StochasticRounder(geometry, rounding_lfsr, torch_device) if stochastic else None
 
-    def accumulate(self, rows: torch.Tensor, x: torch.Tensor, d: torch.Tensor, learning_rate_shift: int):
+    def accumulate(self, rows: torch.Tensor, x: torch.Tensor, d: torch.Tensor, learning_rate_shift: int) -> None:
         """Add ``-x * d`` at the learning rate ``2**-learning_rate_shift`` to the rows of index ``rows`` (n,): ``x``
         (n,) drives them, ``d`` (cols,) is the error of the columns."""
         # |x * d| < 2**28 and |chi| < 2**24, so 32 bits hold every intermediate value.
         product = torch.outer(-x.to(torch.int32), d.to(torch.int32))
         self.add(rows, round_shift(product, self.geometry.update_shift(learning_rate_shift)))
 
-    def add(self, rows: torch.Tensor, change: torch.Tensor):
+    def add(self, rows: torch.Tensor, change: torch.Tensor) -> None:
         """Add ``change`` int32 (n, cols) to the rows of index ``rows`` (n,)."""
         self.chi.index_copy_(0, rows, saturate(self.chi.index_select(0, rows) + change, self.geometry.chi_bits))
 

@@ -12,7 +12,7 @@ from .lfsr import Lfsr
 class Adc:
     """Converts column sums to ``z`` (arithmetic 4.2)."""
 
-    def __init__(self, geometry: CrossbarGeometry, torch_device: torch.device | str = "cpu"):
+    def __init__(self, geometry: CrossbarGeometry, torch_device: torch.device | str = "cpu") -> None:
         self.geometry = geometry
         self._normal = torch.from_numpy(tables.normal_quantiles()).to(torch_device)
 

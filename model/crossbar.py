@@ -39,7 +39,7 @@ class Crossbar:
     the RTL's crossbar of the same geometry.
     """
 
-    def __init__(self, geometry: CrossbarGeometry, seed: int, torch_device: torch.device | str = "cpu"):
+    def __init__(self, geometry: CrossbarGeometry, seed: int, torch_device: torch.device | str = "cpu") -> None:
         """A crossbar in the initial state of 4.1 for the master ``seed`` (0 .. 2**32-1)."""
         self.geometry = geometry
         self.torch_device = torch.device(torch_device)
@@ -65,7 +65,7 @@ class Crossbar:
         pair = {} if self.g_minus is None else {"g_minus": self.g_minus}
         return {"g": self.g, **pair, "chi": self.accumulator.chi}
 
-    def move(self, arrays: dict[str, torch.Tensor]):
+    def move(self, arrays: dict[str, torch.Tensor]) -> None:
         """Let ``arrays``, which hold the same, be the arrays of the state from now on."""
         self.g, self.g_minus, self.accumulator.chi = arrays["g"], arrays.get("g_minus"), arrays["chi"]
 
@@ -91,7 +91,7 @@ class Crossbar:
         sums[read] = (self.g.index_select(0, read).to(self._exact) @ d.to(self._exact)).to(torch.int64)
         return sums
 
-    def update(self, x: torch.Tensor, d: torch.Tensor, learning_rate_shift: int, program: bool = True):
+    def update(self, x: torch.Tensor, d: torch.Tensor, learning_rate_shift: int, program: bool = True) -> None:
         """Accumulate ``-x * d`` (``x`` (inputs,), ``d`` (cols,)) at the learning rate
         ``2**-learning_rate_shift`` into the rows with ``x != 0``, and program what reaches the
         threshold there, unless ``program`` is False. Errors that are all 0 ask for nothing."""
@@ -104,11 +104,11 @@ class Crossbar:
         if program:
             self._visit(rows)
 
-    def program(self):
+    def program(self) -> None:
         """Program every cell whose residual has reached the threshold."""
         self._visit(torch.arange(self.geometry.rows, device=self.torch_device))
 
-    def apply(self, dw: torch.Tensor):
+    def apply(self, dw: torch.Tensor) -> None:
         """Add ``dw`` (rows, cols), in units of ``2**-chi_frac`` level and ``chi_bits`` wide, to the residuals, and
         program what reaches the threshold. ``StateError`` on a wrong shape or a change too wide."""
         limit = 1 << self.geometry.chi_bits - 1
@@ -145,7 +145,7 @@ class Crossbar:
             "counters": np.array(list(self.counters.values()), dtype=np.int64),
         }
 
-    def load(self, state: dict[str, np.ndarray]):
+    def load(self, state: dict[str, np.ndarray]) -> None:
         """Restore what ``state()`` returned. ``StateError`` names an array that is missing, of the
         wrong shape, or out of range; the crossbar is then unchanged."""
         shape, device = tuple(self.g.shape), self.geometry.device
@@ -195,7 +195,7 @@ class Crossbar:
         sums = drive.to(self._exact) @ g.to(self._exact)
         return self.adc.convert(sums.to(torch.int64), read_lfsr)
 
-    def _visit(self, rows: torch.Tensor):
+    def _visit(self, rows: torch.Tensor) -> None:
         """Visit the cells of the rows of index ``rows`` (n,), ascending, and program what has to be."""
         self.counters.count(visited_rows=len(rows))
         where = self.accumulator.visit(rows, self.g)
@@ -214,7 +214,7 @@ class Crossbar:
         vectors = g, g_minus, *(array[place] for array in self._fixed)
         return [Cell(*values) for values in zip(*(vector.tolist() for vector in vectors), strict=True)]
 
-    def _replace(self, where: tuple[torch.Tensor, torch.Tensor], cells: list[Cell]):
+    def _replace(self, where: tuple[torch.Tensor, torch.Tensor], cells: list[Cell]) -> None:
         self.g[where] = torch.tensor([cell.g for cell in cells], dtype=self.g.dtype, device=self.torch_device)
         if self.g_minus is not None:
             self.g_minus[where] = torch.tensor([cell.g_minus for cell in cells], dtype=self.g.dtype,

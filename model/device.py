@@ -33,7 +33,7 @@ class Cell:
 class Device:
     """The pulse law of a device on its tables (arithmetic 3.1)."""
 
-    def __init__(self, tables: DeviceTables):
+    def __init__(self, tables: DeviceTables) -> None:
         self.tables = tables
         self._mean, self._sigma = np.array(tables.mean, dtype=np.int64), np.array(tables.sigma, dtype=np.int64)
 
@@ -56,7 +56,7 @@ class Device:
         """The nominal level of ``state``."""
         return nominal(state, self.tables.states, self.tables.sub_bits)
 
-    def pulse(self, cell: Cell, word: int, *, toward: int, up: bool):
+    def pulse(self, cell: Cell, word: int, *, toward: int, up: bool) -> None:
         """One write pulse: toward the state ``toward`` if the device lands at states, else up or down."""
         if cell.stuck:
             return
@@ -73,18 +73,18 @@ class Device:
         low, high = sorted((cell.g + cell.g_minus, cell.g_minus))
         return self.tables.pair and high > self.tables.refresh_high and low > self.tables.refresh_low
 
-    def reset(self, cell: Cell):
+    def reset(self, cell: Cell) -> None:
         """Set both devices of a pair to zero."""
         if not cell.stuck:
             cell.g = cell.g_minus = 0
 
-    def _step(self, cell: Cell, word: int, up: bool):
+    def _step(self, cell: Cell, word: int, up: bool) -> None:
         device = self.tables
         level = cell.g + device.span // 2
         step = self.movement((level >> device.segment_shift) + (0 if up else device.segments), cell.displacement, word)
         cell.g = self._within(level + step if up else level - step) - device.span // 2
 
-    def _step_pair(self, cell: Cell, word: int, up: bool):
+    def _step_pair(self, cell: Cell, word: int, up: bool) -> None:
         plus, minus = cell.g + cell.g_minus, cell.g_minus
         pulsed = plus if up else minus
         pulsed = self._within(pulsed + self.movement(pulsed >> self.tables.segment_shift, cell.displacement, word))
@@ -94,7 +94,7 @@ class Device:
     def _within(self, level: int) -> int:
         return int(min(max(level, 0), self.tables.span))
 
-    def _switch(self, cell: Cell, word: int, up: bool):
+    def _switch(self, cell: Cell, word: int, up: bool) -> None:
         device, state = self.tables, self.state_of(cell.g)
         if word < device.probability[state if up else device.states + state]:
             cell.g = self.nominal(min(max(state + (1 if up else -1), 0), device.states - 1))

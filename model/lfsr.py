@@ -34,7 +34,7 @@ def jump(states: torch.Tensor, draws: int) -> torch.Tensor:
 class Lfsr:
     """A 32-bit LFSR that leaps 16 steps a draw (arithmetic 2.2)."""
 
-    def __init__(self, state: int, torch_device: torch.device | str = "cpu"):
+    def __init__(self, state: int, torch_device: torch.device | str = "cpu") -> None:
         """``state``: 1 .. 2**32-1; ``ValueError`` otherwise."""
         self._torch_device = torch.device(torch_device)
         self.state = state
@@ -45,7 +45,7 @@ class Lfsr:
         return int(self._states[self._position])
 
     @state.setter
-    def state(self, state: int):
+    def state(self, state: int) -> None:
         if not 0 < state < 1 << contract.WIDTH:
             raise ValueError(f"LFSR state {state}: must be 1 to 2**{contract.WIDTH}-1")
         # _states[i] is the state i draws after the block's first; the current one is at _position.
@@ -62,12 +62,12 @@ class Lfsr:
         self._advance(1)
         return self._states[self._position].item() & WORD_MASK
 
-    def _advance(self, count: int):
+    def _advance(self, count: int) -> None:
         if self._position + count >= len(self._states):
             self._look_ahead(max(count, _AHEAD))
         self._position += count
 
-    def _look_ahead(self, draws: int):
+    def _look_ahead(self, draws: int) -> None:
         """Start a block of at least ``draws`` words at the current state, doubling its length at each jump."""
         states = self._states[self._position:self._position + 1]
         while len(states) <= draws:

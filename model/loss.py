@@ -14,7 +14,8 @@ def predict(z: torch.Tensor) -> torch.Tensor:
 class Loss:
     """The error of the output columns (arithmetic 6)."""
 
-    def __init__(self, kind: geometry.Loss, last: geometry.CrossbarGeometry, torch_device: torch.device | str = "cpu"):
+    def __init__(self, kind: geometry.Loss, last: geometry.CrossbarGeometry,
+                 torch_device: torch.device | str = "cpu") -> None:
         """The loss ``kind`` behind the crossbar of geometry ``last``."""
         self.kind = kind
         self.last = last

@@ -15,7 +15,7 @@ from .neuron import Neuron
 class Network:
     """A machine that trains in place, sample by sample (arithmetic 7.1)."""
 
-    def __init__(self, experiment: Experiment, torch_device: torch.device | str = "cpu"):
+    def __init__(self, experiment: Experiment, torch_device: torch.device | str = "cpu") -> None:
         self.experiment = experiment
         self.torch_device = torch.device(torch_device)
         geometries = experiment.crossbars
@@ -67,12 +67,12 @@ class Network:
                 d = saturate(round_shift(e * y, crossbar.geometry.error_shift), crossbar.geometry.source_delta_bits)
         return int(predict(z))
 
-    def program(self):
+    def program(self) -> None:
         """Program every cell whose residual has reached the threshold: the end of a mini-batch."""
         for crossbar in self.crossbars:
             crossbar.program()
 
-    def apply(self, layer: int, dw: torch.Tensor):
+    def apply(self, layer: int, dw: torch.Tensor) -> None:
         """``Crossbar.apply`` of one layer."""
         self.crossbars[layer].apply(dw)
 
@@ -110,7 +110,7 @@ class Network:
         return {f"layer{layer}_{name}": array
                 for layer, crossbar in enumerate(self.crossbars) for name, array in crossbar.state().items()}
 
-    def load(self, state: dict[str, np.ndarray]):
+    def load(self, state: dict[str, np.ndarray]) -> None:
         """Restore what ``state()`` returned; other arrays are ignored. ``StateError`` as ``Crossbar.load``."""
         for layer, crossbar in enumerate(self.crossbars):
             prefix = f"layer{layer}_"

@@ -9,7 +9,7 @@ class Neuron:
     """Turns a hidden layer's ADC output into the drive of the next crossbar (arithmetic 5)."""
 
     def __init__(self, before: geometry.CrossbarGeometry, after: geometry.CrossbarGeometry,
-                 torch_device: torch.device | str = "cpu"):
+                 torch_device: torch.device | str = "cpu") -> None:
         """The neurons between the crossbars ``before`` and ``after``, of the kind ``after.source``."""
         self.kind = after.source
         self.x = after.x

@@ -9,7 +9,7 @@ from .lfsr import Lfsr
 class StochasticProgrammer:
     """Programs cells one by one, in the order given, drawing from ``lfsr`` once a pulse (arithmetic 4.3 and 4.4)."""
 
-    def __init__(self, geometry: CrossbarGeometry, lfsr: Lfsr, counters: Counters | None = None):
+    def __init__(self, geometry: CrossbarGeometry, lfsr: Lfsr, counters: Counters | None = None) -> None:
         """Pulses, failures and refreshes are counted in ``counters``, or in its own."""
         self.geometry = geometry
         self.lfsr = lfsr
@@ -55,6 +55,6 @@ class StochasticProgrammer:
     def _misses(self, cell: Cell, goal: int) -> bool:
         return abs(cell.g - goal) > self.geometry.margin
 
-    def _pulse(self, cell: Cell, toward: int, up: bool):
+    def _pulse(self, cell: Cell, toward: int, up: bool) -> None:
         self.device.pulse(cell, self.lfsr.word(), toward=toward, up=up)
         self.counters.count(attempts=1)

@@ -10,7 +10,7 @@ from .lfsr import Lfsr
 class StochasticRounder:
     """Rounds residuals to multiples of the threshold ``2**threshold_shift`` (arithmetic 4.2)."""
 
-    def __init__(self, geometry: CrossbarGeometry, lfsr: Lfsr, torch_device: torch.device | str = "cpu"):
+    def __init__(self, geometry: CrossbarGeometry, lfsr: Lfsr, torch_device: torch.device | str = "cpu") -> None:
         """Draws from ``lfsr``. The device has a switching curve and the threshold is a power of two."""
         self.geometry = geometry
         self.lfsr = lfsr

@@ -26,17 +26,17 @@ class AxiPins:
     #: Nanoseconds.
     period = 10
 
-    def __init__(self, dut):
+    def __init__(self, dut) -> None:
         self._dut = dut
         self._falling = FallingEdge(dut.aclk)
 
-    async def start(self):
+    async def start(self) -> None:
         """Start the clock and reset."""
         self._dut.aresetn.value = 0
         Clock(self._dut.aclk, self.period, unit="ns").start()
         await self.reset()
 
-    async def reset(self):
+    async def reset(self) -> None:
         """Hold the reset for two clock edges."""
         self._dut.aresetn.value = 0
         for _ in range(2):
@@ -44,7 +44,7 @@ class AxiPins:
         self._dut.aresetn.value = 1
         await self._falling
 
-    async def tick(self):
+    async def tick(self) -> None:
         await self._falling
 
     def get(self, name: str) -> int:
@@ -60,16 +60,16 @@ def pauses(random: Random, stall: float) -> Iterator[bool]:
 class StreamDriver:
     """What sources and sinks share: ``cycles``, the cycle in which each beat was known to have been transferred."""
 
-    def __init__(self, name: str, shape):
+    def __init__(self, name: str, shape) -> None:
         self.name = name
         self.packing = Packing(shape)
         self.width = Shape.cast(shape).width
         self.cycles: list[int] = []
 
-    def step(self, cycle: int):
+    def step(self, cycle: int) -> None:
         """Act on the clock edge to come."""
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.name}: {len(self.cycles)} beats moved"
 
 
@@ -78,7 +78,7 @@ class AxiSource(StreamDriver):
 
     Where TLAST ends a sample, the field ``last`` of every other packet is left 0."""
 
-    def __init__(self, dut, name: str, shape):
+    def __init__(self, dut, name: str, shape) -> None:
         super().__init__(name, shape)
         self.model = AxiStreamSource(AxiStreamBus.from_prefix(dut, f"s_axis_{name}"), dut.aclk, dut.aresetn,
                                      reset_active_level=False)
@@ -86,20 +86,20 @@ class AxiSource(StreamDriver):
         self._last = 1 << shape["last"].offset if hasattr(self.model.bus, "tlast") else 0
         self._packets = 0
 
-    def put(self, beat):
+    def put(self, beat) -> None:
         self.put_words([self.packing.pack(beat)])
 
-    def put_all(self, beats: Iterable):
+    def put_all(self, beats: Iterable) -> None:
         self.put_words(map(self.packing.pack, beats))
 
-    def put_words(self, words: Iterable[int]):
+    def put_words(self, words: Iterable[int]) -> None:
         words = list(words)
         if self._packets % 2:
             words[-1] &= ~self._last
         self._packets += 1
         self.send(words)
 
-    def send(self, words: list[int]):
+    def send(self, words: list[int]) -> None:
         """Queue a packet as it is."""
         self.model.send_nowait(b"".join(word.to_bytes(self._size, "little") for word in words))
 
@@ -107,7 +107,7 @@ class AxiSource(StreamDriver):
     def idle(self) -> bool:
         return self.model.idle()
 
-    def step(self, cycle: int):
+    def step(self, cycle: int) -> None:
         if self.model.active:
             self.cycles.append(cycle)
 
@@ -115,7 +115,7 @@ class AxiSource(StreamDriver):
 class AxiSink(StreamDriver):
     """A ``sim.streams.Sink`` for the port ``m_axis_<name>``. Beats are seen when their packet is complete."""
 
-    def __init__(self, dut, name: str, shape):
+    def __init__(self, dut, name: str, shape) -> None:
         super().__init__(name, shape)
         self.model = AxiStreamSink(AxiStreamBus.from_prefix(dut, f"m_axis_{name}"), dut.aclk, dut.aresetn,
                                    reset_active_level=False)
@@ -135,7 +135,7 @@ class AxiSink(StreamDriver):
     def take_all(self) -> list:
         return [self.take() for _ in range(len(self._beats))]
 
-    def step(self, cycle: int):
+    def step(self, cycle: int) -> None:
         """Between two edges: nothing that was refused at the last may have been withdrawn or changed."""
         offered = (int(self.model.bus.tdata.value), int(self.model.bus.tlast.value)) if int(self._valid.value) else None
         if self._refused not in (None, offered):
@@ -151,7 +151,7 @@ class AxiSink(StreamDriver):
             self._beats.extend(words)
             self.packets.append(len(words))
 
-    def forget(self):
+    def forget(self) -> None:
         """Drop what has been received, and what was being offered."""
         self.model.clear()
         self._beats.clear()
@@ -162,7 +162,7 @@ class AxiSink(StreamDriver):
 class Control:
     """Registers by name, over ``s_axi_ctrl``."""
 
-    def __init__(self, dut, registers: tuple[Register, ...]):
+    def __init__(self, dut, registers: tuple[Register, ...]) -> None:
         self.registers = {register.name: register for register in registers}
         self.bus = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi_ctrl"), dut.aclk, dut.aresetn,
                                  reset_active_level=False)
@@ -186,7 +186,7 @@ class Control:
             behind.set_pause_generator(None)
             behind.pause = True
 
-        async def feed(channel, beats):
+        async def feed(channel, beats) -> None:
             for beat in beats:
                 await channel.send(beat)
 
@@ -197,7 +197,7 @@ class Control:
         cocotb.start_soon(feed(write.w_channel, words))
         return [AxiResp(int((await write.b_channel.recv()).bresp)) for _ in writes]
 
-    def resume(self):
+    def resume(self) -> None:
         """Let the channel go on that ``write_channels`` holds back."""
         channel, generator = self._pauses
         channel.set_pause_generator(generator)
@@ -212,7 +212,7 @@ class Control:
             return None
         return Packing(register.layout).unpack(word)
 
-    async def write(self, name: str, **fields):
+    async def write(self, name: str, **fields) -> None:
         """Write all fields of a register."""
         register = self.registers[name]
         response = await self.write_word(register.offset, Packing(register.layout).pack(fields))
@@ -223,20 +223,20 @@ class Control:
 class RegisterSource(StreamDriver):
     """A ``sim.streams.Source`` that writes beats to a ``PUSH`` register, each when ``status`` says that it may."""
 
-    def __init__(self, control: Control, name: str, shape):
+    def __init__(self, control: Control, name: str, shape) -> None:
         super().__init__(name, shape)
         self._control = control
         self._queue: deque[dict] = deque()
         self._task = cocotb.start_soon(self._run())
 
-    def put(self, beat: dict):
+    def put(self, beat: dict) -> None:
         self._queue.append(beat)
 
     @property
     def idle(self) -> bool:
         return not self._queue
 
-    async def _run(self):
+    async def _run(self) -> None:
         while True:
             status = await self._control.read("status")
             if self._queue and status[f"{self.name}_free"]:
@@ -248,7 +248,7 @@ class RegisterSource(StreamDriver):
 class RegisterSink(StreamDriver):
     """A ``sim.streams.Sink`` that polls a ``POP`` register."""
 
-    def __init__(self, control: Control, name: str, shape):
+    def __init__(self, control: Control, name: str, shape) -> None:
         super().__init__(name, shape)
         self._control = control
         self._beats: deque[dict] = deque()
@@ -260,7 +260,7 @@ class RegisterSink(StreamDriver):
     def take(self) -> dict:
         return self._beats.popleft()
 
-    async def _run(self):
+    async def _run(self) -> None:
         while True:
             beat = await self._control.read(self.name)
             if beat is not None:
@@ -271,7 +271,7 @@ class RegisterSink(StreamDriver):
 class AxiBench(Bench):
     """A ``Bench`` of the AXI-wrapped network in ``dut``, with random pauses on every channel."""
 
-    def __init__(self, dut, network: AxiNetwork, random: Random, stall: float):
+    def __init__(self, dut, network: AxiNetwork, random: Random, stall: float) -> None:
         super().__init__(AxiPins(dut), random, stall)
         logging.getLogger(f"cocotb.{dut._name}").setLevel(logging.WARNING)  # the models tell of every beat
         self.control = Control(dut, network.registers)

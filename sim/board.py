@@ -35,7 +35,7 @@ class SimulatedBoard:
     cannot be used, ``SimulationError`` if the design cannot be built.
     """
 
-    def __init__(self, component: LinkedNetwork, to_board: Fault = bytes, to_host: Fault = bytes):
+    def __init__(self, component: LinkedNetwork, to_board: Fault = bytes, to_host: Fault = bytes) -> None:
         driver = resources.files(__package__).joinpath("board.cpp").read_text(encoding="utf-8")
         handle, size = ctypes.c_void_p, ctypes.c_size_t
         self._library = declare(build(to_verilog(component, TOP), driver), (
@@ -66,7 +66,7 @@ class SimulatedBoard:
         self._thread.start()
         return self
 
-    def close(self):
+    def close(self) -> None:
         """Power off."""
         self._done = True
         os.write(self._waker, b"\0")
@@ -81,11 +81,11 @@ class SimulatedBoard:
     def __exit__(self, *error):
         self.close()
 
-    def reset(self):
+    def reset(self) -> None:
         """Press the reset button."""
         self._resets += 1
 
-    def _run(self):
+    def _run(self) -> None:
         quiet, pending, resets = False, b"", 0
         buffer = ctypes.create_string_buffer(_BYTES)
         while not self._done:
@@ -115,7 +115,7 @@ class Noise:
     """A line that damages a fraction ``rate`` of its bytes: each is dropped, doubled, held back for a while or has a
     bit flipped, drawn from ``random``."""
 
-    def __init__(self, random: Random, rate: float):
+    def __init__(self, random: Random, rate: float) -> None:
         self._random, self._rate = random, rate
         self._held = b""
 

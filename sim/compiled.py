@@ -36,17 +36,17 @@ _CHUNK = 1 << 16
 
 
 class _Source:
-    def __init__(self, bench: "CompiledBench", index: int, shape):
+    def __init__(self, bench: "CompiledBench", index: int, shape) -> None:
         self.packing = Packing(shape)
         self._bench, self._index = bench, index
 
-    def put(self, beat):
+    def put(self, beat) -> None:
         self.put_words([self.packing.pack(beat)])
 
-    def put_all(self, beats: Iterable):
+    def put_all(self, beats: Iterable) -> None:
         self.put_words([self.packing.pack(beat) for beat in beats])
 
-    def put_words(self, words):
+    def put_words(self, words) -> None:
         """Queue packed beats."""
         array = np.ascontiguousarray(words, dtype=np.uint64)
         self._bench.library.bench_put(self._bench.handle, self._index, array.ctypes.data, len(array))
@@ -57,7 +57,7 @@ class _Source:
 
 
 class _Sink:
-    def __init__(self, bench: "CompiledBench", index: int, shape):
+    def __init__(self, bench: "CompiledBench", index: int, shape) -> None:
         self.packing = Packing(shape)
         self._bench, self._index = bench, index
 
@@ -83,7 +83,7 @@ class CompiledBench:
     Raises ``SimulatorError`` if Verilator cannot be used, ``SimulationError`` if the design cannot be built.
     """
 
-    def __init__(self, component: wiring.Component):
+    def __init__(self, component: wiring.Component) -> None:
         streams = {name: member.flow for name, member in component.signature.members.items()
                    if member.is_signature and isinstance(member.signature, stream.Signature)}
         self._sources = [name for name, flow in streams.items() if flow is In]
@@ -96,7 +96,7 @@ class CompiledBench:
         self.handle = self.library.bench_new()
         self.pins = self
 
-    def close(self):
+    def close(self) -> None:
         """Free the model; the bench cannot be used any more."""
         self.library.bench_delete(self.handle)
         self.handle = None
@@ -125,7 +125,7 @@ class CompiledBench:
         """The driver of the Out stream ``name`` with payloads of ``shape``."""
         return _Sink(self, self._sinks.index(name), shape)
 
-    async def until(self, condition: Callable[[], bool]):
+    async def until(self, condition: Callable[[], bool]) -> None:
         """Run until ``condition()`` holds; it is looked at when the design is idle or after many clocks.
         ``SimulationStuckError`` if the design stays idle and it does not hold."""
         waited = 0

@@ -53,7 +53,7 @@ def _bar(samples: int, simulator: str, show: bool) -> Iterator[Path]:
             total=samples, desc=f"co-simulating on {simulator}", unit=" samples", disable=not show) as bar:
         file, ended = Path(folder) / "progress", threading.Event()
 
-        def follow():
+        def follow() -> None:
             while not ended.wait(0.5):
                 text = file.read_text(encoding="ascii") if file.is_file() else ""
                 bar.update(int(text or bar.n) - bar.n)

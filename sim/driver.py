@@ -87,7 +87,7 @@ def drive_words(geometry: CrossbarGeometry, x: np.ndarray) -> list[int]:
 class CrossbarDriver:
     """Drives a `hw.crossbar.Crossbar`; every method returns when the operation has been carried out."""
 
-    def __init__(self, bench: Bench, geometry: CrossbarGeometry, backward: bool, errors: int = 1):
+    def __init__(self, bench: Bench, geometry: CrossbarGeometry, backward: bool, errors: int = 1) -> None:
         self.bench = bench
         self.geometry = geometry
         self._errors = errors
@@ -99,10 +99,10 @@ class CrossbarDriver:
         self._state_in = bench.source("state_in", state_bits(geometry))
         self._state_out = bench.sink("state_out", state_bits(geometry))
 
-    async def _finish(self):
+    async def _finish(self) -> None:
         await self.bench.until(lambda: self._command.idle and self.bench.pins.get("idle"))
 
-    def _order(self, operation: Operation, learning_rate_shift: int | None = None):
+    def _order(self, operation: Operation, learning_rate_shift: int | None = None) -> None:
         slowest = self.geometry.learning_rate_shifts[1]
         boost = 0 if learning_rate_shift is None else slowest - learning_rate_shift
         self._command.put({"operation": operation, "boost": boost})
@@ -118,13 +118,13 @@ class CrossbarDriver:
             raise AssertionError(f"z: `last` must mark the last of {groups} groups, not {beats}")
         return np.array([z for beat in beats for z in beat["z"]], dtype=np.int64)
 
-    async def select(self, x: np.ndarray, y: np.ndarray | None = None):
+    async def select(self, x: np.ndarray, y: np.ndarray | None = None) -> None:
         """Keep ``x`` and ``y`` for ``update``, without a forward pass."""
         self._order(Operation.SELECT)
         self._x.put_all(drive_beats(self.geometry, x, y))
         await self._finish()
 
-    def _put_errors(self, d: np.ndarray):
+    def _put_errors(self, d: np.ndarray) -> None:
         groups = d.reshape(-1, self._errors).tolist()
         sent = [group for group, errors in enumerate(groups) if any(errors)] or [0]
         self._d.put_all({"col": group * self._errors, "delta": groups[group], "last": int(group == sent[-1])}
@@ -159,31 +159,31 @@ class CrossbarDriver:
         await self._finish()
         return sums
 
-    async def program(self):
+    async def program(self) -> None:
         """Program every cell whose residual has reached the threshold."""
         self._order(Operation.PROGRAM)
         await self._finish()
 
-    async def apply(self, dw: np.ndarray):
+    async def apply(self, dw: np.ndarray) -> None:
         """Add ``dw`` (rows, cols) to the residuals, and program every cell that reaches the threshold."""
         self._order(Operation.APPLY)
         self._state_in.put_all(increment_words(self.geometry, dw))
         await self._finish()
 
-    async def configure(self, geometry: CrossbarGeometry):
+    async def configure(self, geometry: CrossbarGeometry) -> None:
         """Replace the run-time parameters by those of ``geometry``."""
         words = parameter_words(self.geometry, geometry)
         self._order(Operation.CONFIGURE)
         self._state_in.put_all(words)
         await self._finish()
 
-    async def write(self, states: np.ndarray):
+    async def write(self, states: np.ndarray) -> None:
         """Program-and-verify every cell to the nominal state in ``states`` (rows, cols)."""
         self._order(Operation.WRITE)
         self._state_in.put_all(states.ravel().tolist())
         await self._finish()
 
-    async def load(self, state: dict[str, np.ndarray]):
+    async def load(self, state: dict[str, np.ndarray]) -> None:
         """Replace the complete state."""
         self._order(Operation.LOAD)
         self._state_in.put_all(state_words(self.geometry, state))
@@ -200,7 +200,7 @@ class CrossbarDriver:
 class NetworkDriver:
     """Drives a `hw.network.Network`. Samples are queued by ``submit`` and answered in order by ``prediction``."""
 
-    def __init__(self, bench: Bench, geometries: tuple[CrossbarGeometry, ...], loss: Loss):
+    def __init__(self, bench: Bench, geometries: tuple[CrossbarGeometry, ...], loss: Loss) -> None:
         self.bench = bench
         self.geometries = geometries
         self.loss = loss
@@ -211,25 +211,25 @@ class NetworkDriver:
         self._state_in = bench.source("state_in", width)
         self._state_out = bench.sink("state_out", width)
 
-    def _order(self, operation: NetworkOperation, *, layer: int = 0, label: int = 0, boost: int = 0):
+    def _order(self, operation: NetworkOperation, *, layer: int = 0, label: int = 0, boost: int = 0) -> None:
         self._command.put({"operation": operation, "layer": layer, "label": label, "boost": boost})
 
-    async def finish(self):
+    async def finish(self) -> None:
         """Wait until every operation has been carried out."""
         await self.bench.until(lambda: self._command.idle and self._x.idle and self.bench.pins.get("idle"))
 
-    def submit(self, x: np.ndarray, label: int, learning_rate_shift: int, program: bool = True):
+    def submit(self, x: np.ndarray, label: int, learning_rate_shift: int, program: bool = True) -> None:
         """Queue a training sample ``x`` (inputs,)."""
         self._order(NetworkOperation.TRAIN if program else NetworkOperation.ACCUMULATE, label=label,
                     boost=self.geometries[0].learning_rate_shifts[1] - learning_rate_shift)
         self._x.put_words(drive_words(self.geometries[0], x))
 
-    def submit_inference(self, x: np.ndarray):
+    def submit_inference(self, x: np.ndarray) -> None:
         """Queue a sample to be classified only."""
         self._order(NetworkOperation.INFER)
         self._x.put_words(drive_words(self.geometries[0], x))
 
-    def submit_program(self):
+    def submit_program(self) -> None:
         """Queue the end of a mini-batch."""
         self._order(NetworkOperation.PROGRAM)
 
@@ -238,13 +238,13 @@ class NetworkDriver:
         await self.bench.until(lambda: len(self._result) > 0)
         return self._result.take()["prediction"]
 
-    async def apply(self, layer: int, dw: np.ndarray):
+    async def apply(self, layer: int, dw: np.ndarray) -> None:
         """Add ``dw`` (rows, cols) to the residuals of ``layer``, and program every cell that reaches the threshold."""
         self._order(NetworkOperation.APPLY, layer=layer)
         self._state_in.put_all(increment_words(self.geometries[layer], dw))
         await self.finish()
 
-    async def configure(self, geometries: tuple[CrossbarGeometry, ...]):
+    async def configure(self, geometries: tuple[CrossbarGeometry, ...]) -> None:
         """Replace the run-time parameters by those of ``geometries``, one a layer."""
         words = [parameter_words(*pair) for pair in zip(self.geometries, geometries, strict=True)]
         for layer, parameters in enumerate(words):
@@ -252,13 +252,13 @@ class NetworkDriver:
             self._state_in.put_all(parameters)
         await self.finish()
 
-    async def write(self, layer: int, states: np.ndarray):
+    async def write(self, layer: int, states: np.ndarray) -> None:
         """Program-and-verify every cell of ``layer`` to the nominal state in ``states`` (rows, cols)."""
         self._order(NetworkOperation.WRITE, layer=layer)
         self._state_in.put_all(states.ravel().tolist())
         await self.finish()
 
-    async def load(self, state: dict[str, np.ndarray]):
+    async def load(self, state: dict[str, np.ndarray]) -> None:
         """Replace the complete state by arrays named as `model.network.Network.state` names them."""
         for layer, geometry in enumerate(self.geometries):
             self._order(NetworkOperation.LOAD, layer=layer)

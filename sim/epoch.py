@@ -144,7 +144,7 @@ def _train(experiment: Experiment, bench: CompiledBench, golden: Network, xs: to
     return {"cycles_per_second": cycles / seconds, "samples_per_second": (position["sample"] - first) / seconds}
 
 
-def create(folder: Path):
+def create(folder: Path) -> None:
     """Make the folder of a run, if it is not there; ``ConfigError`` if that cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -152,7 +152,8 @@ def create(folder: Path):
         raise ConfigError(f"cannot write to {folder}: {error.strerror}") from None
 
 
-def write_checkpoint(path: Path, experiment: Experiment, state: dict[str, np.ndarray], position: dict[str, int]):
+def write_checkpoint(path: Path, experiment: Experiment, state: dict[str, np.ndarray],
+                     position: dict[str, int]) -> None:
     """Replace ``path`` by the state and position of a run of ``experiment``."""
     arrays = state | {"experiment": np.array(experiment.model_dump_json())}
     arrays |= {name: np.array(value, dtype=np.int64) for name, value in position.items()}

@@ -12,7 +12,7 @@ class Packing:
     Does what ``data.Layout.const`` does, compiled once to offsets, as simulations pack a payload every cycle.
     """
 
-    def __init__(self, shape):
+    def __init__(self, shape) -> None:
         """``shape``: anything that Amaranth casts to a shape."""
         self.shape = Shape.cast(shape)
         self._mask = (1 << self.shape.width) - 1

@@ -16,27 +16,27 @@ class Pins(Protocol):
     from an input to an output is seen.
     """
 
-    async def tick(self):
+    async def tick(self) -> None:
         """Pass one clock edge, apply what was set, and let it settle."""
 
     def get(self, name: str) -> int:
         """The value of a port."""
 
-    def set(self, name: str, value: int):
+    def set(self, name: str, value: int) -> None:
         """Drive an input from after the next edge on; inputs start at 0."""
 
 
 class AmaranthPins:
     """``Pins`` of ``component`` in a testbench of Amaranth's simulator, whose context is ``context``."""
 
-    def __init__(self, context, component: wiring.Component):
+    def __init__(self, context, component: wiring.Component) -> None:
         self._context = context
         self._ports = {"__".join(map(str, path)): Value.cast(port)
                        for path, _, port in component.signature.flatten(component)}
         self._masks = {name: (1 << len(port)) - 1 for name, port in self._ports.items()}
         self._pending: dict[str, int] = {}
 
-    async def tick(self):
+    async def tick(self) -> None:
         await self._context.tick()
         for name, value in self._pending.items():
             self._context.set(self._ports[name], value)
@@ -45,7 +45,7 @@ class AmaranthPins:
     def get(self, name: str) -> int:
         return self._context.get(self._ports[name]) & self._masks[name]
 
-    def set(self, name: str, value: int):
+    def set(self, name: str, value: int) -> None:
         self._pending[name] = value
 
 
@@ -59,7 +59,7 @@ class CocotbPins:
     #: Nanoseconds.
     period = 10
 
-    def __init__(self, dut, inputs: list[str]):
+    def __init__(self, dut, inputs: list[str]) -> None:
         self._clk = dut.clk
         self._rising, self._falling = RisingEdge(dut.clk), FallingEdge(dut.clk)
         self._rst = dut.rst
@@ -68,7 +68,7 @@ class CocotbPins:
         self._handles: dict[str, object] = {}
         self._pending: dict[str, int] = {}
 
-    async def start(self):
+    async def start(self) -> None:
         """Start the clock, set every input to 0, and hold the reset for one clock edge."""
         Clock(self._clk, self.period, unit="ns").start()
         for name in self._inputs:
@@ -79,7 +79,7 @@ class CocotbPins:
         self._rst.value = 0
         await self._falling
 
-    async def tick(self):
+    async def tick(self) -> None:
         await self._rising
         for name, value in self._pending.items():
             self._handle(name).value = value
@@ -89,7 +89,7 @@ class CocotbPins:
     def get(self, name: str) -> int:
         return int(self._handle(name).value)
 
-    def set(self, name: str, value: int):
+    def set(self, name: str, value: int) -> None:
         self._pending[name] = value
 
     def _handle(self, name: str):

@@ -66,7 +66,7 @@ def run(testbench: Testbench, simulator: toolchain.Simulator = "verilator", wave
     return answer
 
 
-def _keep(trace: Path, destination: Path):
+def _keep(trace: Path, destination: Path) -> None:
     destination.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(trace, destination)
 
@@ -118,7 +118,7 @@ def _digest(recipe: list) -> str:
     return hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:24]
 
 
-def _publish(temporary: Path, folder: Path):
+def _publish(temporary: Path, folder: Path) -> None:
     """Move a complete folder to where others look for it."""
     try:
         temporary.rename(folder)

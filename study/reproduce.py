@@ -131,7 +131,7 @@ def _row(experiment: Experiment, result: dict, folder: Path) -> dict:
     }
 
 
-def _write(out: Path, rows: list[dict], comparisons: dict):
+def _write(out: Path, rows: list[dict], comparisons: dict) -> None:
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -165,7 +165,7 @@ def table(rows: list[dict], comparisons: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _plot(file, rows: list[dict]):
+def _plot(file, rows: list[dict]) -> None:
     figure = Figure(figsize=(9, 6), layout="constrained")
     FigureCanvasAgg(figure)
     accuracy, events = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))

@@ -6,7 +6,7 @@ from ..contract.errors import ConfigError
 from ..model.network import Network
 
 
-def drift(network: Network, seconds: float):
+def drift(network: Network, seconds: float) -> None:
     """Let every conductance of ``network`` fall as it does until ``seconds`` after programming.
 
     A conductance ``G`` becomes ``G * (t / t0) ** -nu``, rounded to sub-levels; ``nu`` and ``t0`` are the device's

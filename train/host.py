@@ -20,7 +20,7 @@ class HostTrainer:
     operations, so a run is repeatable.
     """
 
-    def __init__(self, network: Network):
+    def __init__(self, network: Network) -> None:
         self.network = network
         self.rule = network.experiment.host
         shapes = [crossbar.g.shape for crossbar in network.crossbars]
@@ -67,7 +67,7 @@ class HostTrainer:
                        f"host_square{layer}": square.cpu().numpy().copy()}
         return arrays
 
-    def load(self, state: dict[str, np.ndarray]):
+    def load(self, state: dict[str, np.ndarray]) -> None:
         """Restore what ``state()`` returned; ``KeyError`` if something is missing."""
         self._steps = int(state["host_steps"])
         for layer in range(len(self._mean)):

@@ -75,7 +75,7 @@ def run(experiment: Experiment | None, *, data_dir: str | Path | None = None, ou
         rows, epoch, sample, correct = [], 0, 0, 0
         run_folder.create(folder, experiment, samples)
 
-    def checkpoint():
+    def checkpoint() -> None:
         arrays = {name: array for part in stateful for name, array in part.state().items()}
         run_folder.write_state(folder, arrays, Position(epoch, sample, correct))
 
@@ -129,7 +129,7 @@ def run(experiment: Experiment | None, *, data_dir: str | Path | None = None, ou
     if baseline:
         with deferred_stop() as stop, tqdm(total=experiment.epochs * len(labels), unit=" samples", unit_scale=True,
                                             desc="floating-point baseline", disable=not progress) as bar:
-            def seen(count: int):
+            def seen(count: int) -> None:
                 bar.update(count)
                 if stop.is_set():
                     raise InterruptedRunError(f"interrupted in the baseline; continue with --resume {folder}")

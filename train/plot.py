@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 
-def plot(file: BinaryIO, name: str, rows: list[dict], baseline_accuracy: float | None):
+def plot(file: BinaryIO, name: str, rows: list[dict], baseline_accuracy: float | None) -> None:
     """Write a PNG for the ``rows`` of ``metrics.csv``; the baseline, in percent, is a dashed line."""
     epochs = [int(row["epoch"]) for row in rows]
     figure = Figure(figsize=(7, 6), layout="constrained")
@@ -37,7 +37,7 @@ def plot(file: BinaryIO, name: str, rows: list[dict], baseline_accuracy: float |
     figure.savefig(file, format="png", dpi=120)
 
 
-def plot_attempts(file: BinaryIO, name: str, attempts: np.ndarray):
+def plot_attempts(file: BinaryIO, name: str, attempts: np.ndarray) -> None:
     """Write a PNG of how many cells took how many write pulses: ``attempts`` is int64 (cells,)."""
     figure = Figure(figsize=(7, 4), layout="constrained")
     FigureCanvasAgg(figure)

@@ -36,7 +36,7 @@ class Position(NamedTuple):
     """Samples trained in the epoch under way, and how many of them were predicted correctly before their update."""
 
 
-def create(folder: Path, experiment: Experiment, samples: int | None):
+def create(folder: Path, experiment: Experiment, samples: int | None) -> None:
     """A run folder for a new run; one that is there already is emptied of its results."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -60,7 +60,7 @@ def read_experiment(folder: Path) -> tuple[Experiment, int | None]:
         raise ConfigError(f"{path}: not the description of a run ({error})") from None
 
 
-def write_state(folder: Path, arrays: dict[str, np.ndarray], position: Position):
+def write_state(folder: Path, arrays: dict[str, np.ndarray], position: Position) -> None:
     """Write ``state.npz``: ``arrays`` and the position."""
     place = {name: np.array(value, dtype=np.int64) for name, value in position._asdict().items()}
     replace(folder / "state.npz", lambda file: np.savez(file, **arrays, **place))
@@ -81,7 +81,7 @@ def read_state(folder: Path, *parts) -> Position:
         raise ConfigError(f"{path}: cannot be loaded: {error}") from None
 
 
-def write_metrics(folder: Path, rows: list[dict]):
+def write_metrics(folder: Path, rows: list[dict]) -> None:
     """Write ``metrics.csv``."""
     text = io.StringIO()
     writer = csv.DictWriter(text, METRICS, lineterminator="\n")
@@ -99,6 +99,6 @@ def read_metrics(folder: Path) -> list[dict]:
         return list(csv.DictReader(file))
 
 
-def write_result(folder: Path, result: dict):
+def write_result(folder: Path, result: dict) -> None:
     """Write ``result.json``."""
     replace(folder / "result.json", lambda file: file.write(json.dumps(result, indent=2).encode()))

@@ -19,7 +19,7 @@ class Response(enum.Enum, shape=2):
 class AxiLiteSignature(wiring.Signature):
     """AXI4-Lite with words of 32 bits, as its manager sees it. ``prot`` is there for the tools; nothing reads it."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__({
             "awaddr": Out(ADDRESS_BITS), "awprot": Out(3), "awvalid": Out(1), "awready": In(1),
             "wdata": Out(WORD_BITS), "wstrb": Out(STROBES), "wvalid": Out(1), "wready": In(1),
@@ -41,7 +41,7 @@ class AxiLiteRegisters(wiring.Component):
     ``PUSH`` a stream of beats, of which one waits here; ``POP`` a stream of beats to be taken.
     """
 
-    def __init__(self, *, registers: tuple[Register, ...]):
+    def __init__(self, *, registers: tuple[Register, ...]) -> None:
         check(registers)
         self.registers = registers
         ports = {"bus": In(AxiLiteSignature())}
@@ -63,7 +63,7 @@ class AxiLiteRegisters(wiring.Component):
         self._serve_reads(m)
         return m
 
-    def _serve_writes(self, m: Module):
+    def _serve_writes(self, m: Module) -> None:
         bus = self.bus
         address, word = Signal(ADDRESS_BITS), Signal(WORD_BITS)
         strobes = Signal(STROBES)
@@ -105,7 +105,7 @@ class AxiLiteRegisters(wiring.Component):
                                 m.d.sync += [bus.bresp.eq(Response.OKAY), port.valid.eq(1),
                                              port.payload.eq(word[:register.layout.size])]
 
-    def _serve_reads(self, m: Module):
+    def _serve_reads(self, m: Module) -> None:
         bus = self.bus
         address, addressed = Signal(ADDRESS_BITS), Signal()
         m.d.comb += bus.arready.eq(~addressed)

@@ -106,7 +106,7 @@ class AxiNetwork(wiring.Component):
     No output depends on an input within a clock. Cost: a register file, and two words of distributed memory a stream.
     """
 
-    def __init__(self, *, geometries: tuple[CrossbarGeometry, ...], loss: Loss):
+    def __init__(self, *, geometries: tuple[CrossbarGeometry, ...], loss: Loss) -> None:
         self.network = Network(geometries=geometries, loss=loss)
         self.registers = register_table(geometries, loss)
         self.shapes = {name: member.signature.members["payload"].shape
@@ -194,7 +194,7 @@ class CommandChoice(wiring.Component):
     """Joins two streams. Of beats that wait at both, that of ``first`` goes first; a beat once offered stays. A beat
     every other clock, 1 clock after it came."""
 
-    def __init__(self, shape):
+    def __init__(self, shape) -> None:
         port = stream.Signature(shape)
         super().__init__({
             "first": In(port),
@@ -224,7 +224,7 @@ class ResultRouter(wiring.Component):
     """Sends each result where ``route`` says at that clock: to ``packets``, each ``length``-th being the last of its
     packet (none if 0), to ``register``, or nowhere. No latency; a result a clock."""
 
-    def __init__(self, shape):
+    def __init__(self, shape) -> None:
         super().__init__({
             "i": In(stream.Signature(shape)),
             "route": In(ResultRoute),
@@ -262,7 +262,7 @@ class AnswerPackets(wiring.Component):
     on the network not to take a command before the last word that answers it has been taken. A word waits
     here until the next, or ``end``, has come; a word a clock."""
 
-    def __init__(self, shape):
+    def __init__(self, shape) -> None:
         super().__init__({
             "i": In(stream.Signature(shape)),
             "end": In(1),
@@ -291,7 +291,7 @@ class AxiTop(wiring.Component):
     """An ``AxiNetwork`` as tools for systems on chip expect it: ports named ``s_axi_ctrl_awaddr``,
     ``s_axis_x_tdata``, ..., the clock ``aclk`` and ``aresetn``, a synchronous reset, active low."""
 
-    def __init__(self, *, geometries: tuple[CrossbarGeometry, ...], loss: Loss):
+    def __init__(self, *, geometries: tuple[CrossbarGeometry, ...], loss: Loss) -> None:
         self.inner = AxiNetwork(geometries=geometries, loss=loss)
         flat = {"_".join(path): member for path, member, _ in self.inner.signature.flatten(self.inner)}
         super().__init__({"aclk": In(1), "aresetn": In(1)} | flat)

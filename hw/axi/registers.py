@@ -24,7 +24,7 @@ class Access(Enum):
     PUSH = "push", "a write, of all bytes, is a beat for the hardware; it is refused while the one before waits"
     POP = "pop", f"a read takes a beat and answers with it, bit {POP_VALID} set, or with 0 if there is none"
 
-    def __init__(self, label: str, meaning: str):
+    def __init__(self, label: str, meaning: str) -> None:
         self.label = label
         self.meaning = meaning
 
@@ -63,7 +63,7 @@ class Register:
                 place.shape if isinstance(place.shape, enum.EnumMeta) else None)
 
 
-def check(registers: tuple[Register, ...]):
+def check(registers: tuple[Register, ...]) -> None:
     """``ValueError`` if two registers share a name or an offset."""
     for what in ("name", "offset"):
         seen = set()

@@ -20,7 +20,7 @@ class AxiStreamSignature(wiring.Signature):
     """AXI4-Stream for payloads of ``width`` bits, in the low bits of TDATA, as its transmitter sees it; with TLAST if
     ``last``."""
 
-    def __init__(self, width: int, *, last: bool):
+    def __init__(self, width: int, *, last: bool) -> None:
         members = {"tdata": Out(tdata_bits(width)), "tvalid": Out(1), "tready": In(1)}
         super().__init__(members | ({"tlast": Out(1)} if last else {}))
 
@@ -29,7 +29,7 @@ class StreamInput(wiring.Component):
     """Passes the beats of ``axis`` on to ``o``. Bits of TDATA above the payload are ignored. If ``last``, the payload's
     field of that name is set by TLAST too. Latency: 1 clock; throughput: a beat a clock."""
 
-    def __init__(self, shape, *, last: bool = False):
+    def __init__(self, shape, *, last: bool = False) -> None:
         self.shape = shape
         self.last = last
         super().__init__({"axis": In(AxiStreamSignature(Shape.cast(shape).width, last=last)),
@@ -57,7 +57,7 @@ class StreamOutput(wiring.Component):
     """Passes the beats of ``i``, a ``payload`` and whether it is the ``last`` of its packet, on to ``axis``, with zeros
     above the payload. Latency: 1 clock; throughput: a beat a clock."""
 
-    def __init__(self, shape):
+    def __init__(self, shape) -> None:
         self.packet = packet_layout(shape)
         super().__init__({"i": In(stream.Signature(self.packet)),
                           "axis": Out(AxiStreamSignature(Shape.cast(shape).width, last=True))})

@@ -16,7 +16,7 @@ class Fifo(wiring.Component):
     Cost: the words in memory, read into the register that block RAM has; a word is never read while it is written.
     """
 
-    def __init__(self, *, width: int, depth: int):
+    def __init__(self, *, width: int, depth: int) -> None:
         self._depth = 1 << max(1, ceil_log2(depth))
         super().__init__({
             "w_data": In(width),

@@ -33,7 +33,7 @@ class GradientAccumulator(wiring.Component):
     a lane; see ``StochasticRounder``.
     """
 
-    def __init__(self, *, geometry: CrossbarGeometry):
+    def __init__(self, *, geometry: CrossbarGeometry) -> None:
         self.geometry = geometry
         ports = {
             #: The slot at clock 0; idle slots have no flag set.

@@ -26,7 +26,7 @@ class Adc(wiring.Component):
     adders, and as many sums in registers for each clock of its latency.
     """
 
-    def __init__(self, *, geometry: CrossbarGeometry):
+    def __init__(self, *, geometry: CrossbarGeometry) -> None:
         self.geometry = geometry
         ports = {
             "ready": Out(1),

@@ -16,7 +16,7 @@ class AdderTree(wiring.Component):
     Parameters: ``count`` (>= 1) signed terms of ``width`` bits. ``o`` is ``width + ceil(log2(count))`` bits wide.
     """
 
-    def __init__(self, *, count: int, width: int):
+    def __init__(self, *, count: int, width: int) -> None:
         if count < 1 or width < 1:
             raise ValueError(f"count={count}, width={width}: both must be at least 1")
         self.count = count

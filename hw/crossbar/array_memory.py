@@ -48,7 +48,7 @@ class ArrayMemory(wiring.Component):
     initialised.
     """
 
-    def __init__(self, *, shape, depth: int, ports: int):
+    def __init__(self, *, shape, depth: int, ports: int) -> None:
         self.shape = shape
         self.depth = max(2, depth)
         self.ports = ports
@@ -99,7 +99,7 @@ class ArrayMemory(wiring.Component):
         m.d.sync += write_address.eq(self.write_address)
         return address, write, write_address
 
-    def _single_port_rams(self, m: Module):
+    def _single_port_rams(self, m: Module) -> None:
         """Banks of ``SPRAM_DEPTH`` words, each as many memories side by side as the word needs."""
         width = Shape.cast(self.shape).width
         banks, columns = ceil(self.depth / SPRAM_DEPTH), ceil(width / SPRAM_WIDTH)

@@ -20,7 +20,7 @@ class CellHash(wiring.Component):
     multiplications of the hash share it.
     """
 
-    def __init__(self, *, geometry: CrossbarGeometry):
+    def __init__(self, *, geometry: CrossbarGeometry) -> None:
         self.geometry = geometry
         super().__init__({
             "position": In(stream.Signature(position_layout(geometry))),

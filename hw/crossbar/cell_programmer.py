@@ -25,7 +25,7 @@ class CellProgrammer(wiring.Component):
     where cells have one.
     """
 
-    def __init__(self, *, geometry: CrossbarGeometry):
+    def __init__(self, *, geometry: CrossbarGeometry) -> None:
         self.geometry = geometry
         ports = {
             "demand": In(stream.Signature(demand_layout(geometry))),

@@ -28,7 +28,7 @@ class ConductanceArray(wiring.Component):
     accumulator a lane and, with ``backward``, an adder tree over the lanes.
     """
 
-    def __init__(self, *, geometry: CrossbarGeometry, backward: bool):
+    def __init__(self, *, geometry: CrossbarGeometry, backward: bool) -> None:
         self.geometry = geometry
         self.backward = backward
         lanes = geometry.lanes

@@ -46,7 +46,7 @@ class CrossbarController(wiring.Component):
     word, and the latency of the arrays, in ``APPLY`` once every ``lanes`` increments.
     """
 
-    def __init__(self, *, geometry: CrossbarGeometry, backward: bool):
+    def __init__(self, *, geometry: CrossbarGeometry, backward: bool) -> None:
         self.geometry = geometry
         self.backward = backward
         generators = len(geometry.lfsrs)

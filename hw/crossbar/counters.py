@@ -25,7 +25,7 @@ class Counters(wiring.Component):
     in the memory, and never counted.
     """
 
-    def __init__(self, *, counted: tuple[str, ...] = COUNTERS):
+    def __init__(self, *, counted: tuple[str, ...] = COUNTERS) -> None:
         self.counted = counted
         super().__init__({
             "count": In(data.StructLayout(dict.fromkeys(counted, 1))),

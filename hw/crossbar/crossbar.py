@@ -42,7 +42,7 @@ class Crossbar(wiring.Component):
     Cost: ``rows * cols`` cells of ``cell_layout`` in memory, and two multipliers a lane; see the parts.
     """
 
-    def __init__(self, *, geometry: CrossbarGeometry, backward: bool, errors: int = 1):
+    def __init__(self, *, geometry: CrossbarGeometry, backward: bool, errors: int = 1) -> None:
         self.geometry = geometry
         self.backward = backward
         self.errors = errors

@@ -27,7 +27,7 @@ class DeltaStore(wiring.Component):
     Parameters: a beat has the errors of ``errors`` columns, a divisor of ``lanes``.
     """
 
-    def __init__(self, *, geometry: CrossbarGeometry, errors: int = 1):
+    def __init__(self, *, geometry: CrossbarGeometry, errors: int = 1) -> None:
         self.geometry = geometry
         self.errors = errors
         super().__init__({

@@ -30,7 +30,7 @@ class Device(wiring.Component):
     its 1024 entries) and a multiplier, which noise and displacement share.
     """
 
-    def __init__(self, *, geometry: CrossbarGeometry):
+    def __init__(self, *, geometry: CrossbarGeometry) -> None:
         self.geometry = geometry
         device = geometry.device
         ports = {
@@ -85,7 +85,7 @@ class Device(wiring.Component):
                 self._switch(m, moves)
         return m
 
-    def _land(self, m: Module, moves):
+    def _land(self, m: Module, moves) -> None:
         movement, moving = self._movement(m, self.state)
         m.d.comb += self.done.eq(moving)
         with m.If(self.load):
@@ -93,7 +93,7 @@ class Device(wiring.Component):
         with m.If(self.done & moves):
             m.d.sync += self.level.g.eq(saturate(movement, self.geometry.device.g_bits))
 
-    def _step(self, m: Module, moves):
+    def _step(self, m: Module, moves) -> None:
         """A single device has one level from 0 to ``span``, a pair two; a pulse moves one of them."""
         device = self.geometry.device
         pulsed = Signal(range(device.span + 1))
@@ -180,7 +180,7 @@ class Device(wiring.Component):
                 m.d.sync += displacement.eq(scaled)
         return movement, pulsed[-1]
 
-    def _switch(self, m: Module, moves):
+    def _switch(self, m: Module, moves) -> None:
         device = self.geometry.device
         m.submodules.probabilities = probabilities = table(m, self.parameters, self.geometry, "probability",
                                                            unsigned(PROBABILITY_BITS + 1))

@@ -37,7 +37,7 @@ class ResidualDivider(wiring.Component):
     Cost: a subtractor and a register of ``chi_bits`` bits.
     """
 
-    def __init__(self, *, geometry: CrossbarGeometry):
+    def __init__(self, *, geometry: CrossbarGeometry) -> None:
         self.geometry = geometry
         super().__init__({
             "job": In(stream.Signature(job_layout(geometry))),
@@ -89,7 +89,7 @@ class ResidualDivider(wiring.Component):
         kept = Signal.like(state)
         m.d.comb += [demand.event.eq(event), demand.cell.eq(cell), demand.state.eq(kept)]
 
-        def take():
+        def take() -> None:
             m.d.comb += self.job.ready.eq(1)
             m.d.sync += [event.eq(job.event), cell.eq(job.cell), kept.eq(state), left.eq(bits - 1),
                          Cat(digits, rest).eq(magnitude)]

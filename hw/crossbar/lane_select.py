@@ -17,7 +17,7 @@ class LaneSelect(wiring.Component):
     Parameters: ``lanes`` (>= 1) entries of ``width`` bits, signed.
     """
 
-    def __init__(self, *, lanes: int, width: int):
+    def __init__(self, *, lanes: int, width: int) -> None:
         if lanes < 1 or width < 1:
             raise ValueError(f"lanes={lanes}, width={width}: both must be at least 1")
         self.lanes = lanes

@@ -28,7 +28,7 @@ class Lfsr(wiring.Component):
     Raises ``ValueError`` if ``init`` is not in 1 .. 2**WIDTH - 1, or ``draws`` is less than 1.
     """
 
-    def __init__(self, *, init: int = 1, draws: int = 1):
+    def __init__(self, *, init: int = 1, draws: int = 1) -> None:
         if not 0 < init < 1 << WIDTH:
             raise ValueError(f"init={init}: the state of an LFSR must be 1 to 2**{WIDTH}-1")
         if draws < 1:

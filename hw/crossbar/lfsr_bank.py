@@ -19,7 +19,7 @@ class LfsrBank(wiring.Component):
     Cost: ``LEAP`` flip-flops a lane, as a state is two consecutive words, and as many XORs of about 16 bits.
     """
 
-    def __init__(self, *, lanes: int):
+    def __init__(self, *, lanes: int) -> None:
         if lanes < 1:
             raise ValueError(f"lanes={lanes}: must be at least 1")
         self._lanes = lanes

@@ -30,7 +30,7 @@ class StochasticProgrammer(wiring.Component):
     Cost: the parts; the division, the hash and all that a kind of device needs exist only where they are configured.
     """
 
-    def __init__(self, *, geometry: CrossbarGeometry):
+    def __init__(self, *, geometry: CrossbarGeometry) -> None:
         self.geometry = geometry
         super().__init__({
             "event": In(stream.Signature(event_layout(geometry))),

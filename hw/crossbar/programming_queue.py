@@ -25,7 +25,7 @@ class ProgrammingQueue(wiring.Component):
     Cost: ``DEPTH`` words of ``lanes`` bits in distributed memory.
     """
 
-    def __init__(self, *, geometry: CrossbarGeometry):
+    def __init__(self, *, geometry: CrossbarGeometry) -> None:
         self.geometry = geometry
         super().__init__({
             "valid": In(1),

@@ -24,7 +24,7 @@ class ReadNoise(wiring.Component):
 
     latency = 2
 
-    def __init__(self, *, geometry: CrossbarGeometry):
+    def __init__(self, *, geometry: CrossbarGeometry) -> None:
         self.geometry = geometry
         self._shift = geometry.adc_shift - NOISE_SHIFT
         super().__init__({

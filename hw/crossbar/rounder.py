@@ -24,7 +24,7 @@ class StochasticRounder(wiring.Component):
     a multiplier of 17 by 12 bits, an adder, a comparator, and its part of the ``LfsrBank``.
     """
 
-    def __init__(self, *, geometry: CrossbarGeometry):
+    def __init__(self, *, geometry: CrossbarGeometry) -> None:
         self.geometry = geometry
         super().__init__({
             "visit": In(1),

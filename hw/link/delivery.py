@@ -19,7 +19,7 @@ class Delivery(wiring.Component):
     Raises ``ValueError`` if there are more than ``MAX_STREAMS`` streams.
     """
 
-    def __init__(self, *, streams: dict, slots: int):
+    def __init__(self, *, streams: dict, slots: int) -> None:
         if len(streams) > MAX_STREAMS:
             raise ValueError(f"{len(streams)} streams: a segment can name {MAX_STREAMS}")
         self.streams = streams

@@ -41,7 +41,7 @@ class Link(wiring.Component):
     Raises ``ValueError`` if ``slots`` is not a power of two up to 128.
     """
 
-    def __init__(self, *, sources: dict, sinks: dict, digest: int, slots: int = SLOTS):
+    def __init__(self, *, sources: dict, sinks: dict, digest: int, slots: int = SLOTS) -> None:
         if slots not in [1 << bits for bits in range(8)]:
             raise ValueError(f"slots={slots}: must be a power of two, at most 128")
         self.sources, self.sinks = sources, sinks

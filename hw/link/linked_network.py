@@ -26,7 +26,8 @@ class LinkedNetwork(wiring.Component):
     #: Something is being done or sent: for an indicator.
     busy: Out(1)
 
-    def __init__(self, *, geometries: tuple[CrossbarGeometry, ...], loss: Loss, divisor: int, slots: int = SLOTS):
+    def __init__(self, *, geometries: tuple[CrossbarGeometry, ...], loss: Loss, divisor: int,
+                 slots: int = SLOTS) -> None:
         super().__init__()
         self.divisor = divisor
         self.network = Network(geometries=geometries, loss=loss)

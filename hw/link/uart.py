@@ -8,7 +8,7 @@ _BROKEN = 11
 """Instead of the bits to come: there was no stop bit, and the line has to be high before the next start bit."""
 
 
-def _check(divisor: int):
+def _check(divisor: int) -> None:
     if divisor < 2:
         raise ValueError(f"divisor={divisor}: a bit must last at least 2 clocks")
 
@@ -30,7 +30,7 @@ class UartReceiver(wiring.Component):
     data: Out(8)
     valid: Out(1)
 
-    def __init__(self, *, divisor: int):
+    def __init__(self, *, divisor: int) -> None:
         _check(divisor)
         self.divisor = divisor
         super().__init__()
@@ -74,7 +74,7 @@ class UartTransmitter(wiring.Component):
     #: The line; high when nothing is sent.
     tx: Out(1, init=1)
 
-    def __init__(self, *, divisor: int):
+    def __init__(self, *, divisor: int) -> None:
         _check(divisor)
         self.divisor = divisor
         super().__init__()

@@ -101,7 +101,7 @@ class CompiledTrainer:
     on a machine, and far less than one from then on.
     """
 
-    def __init__(self, network: Network):
+    def __init__(self, network: Network) -> None:
         """A trainer for ``network``; ``ValueError`` unless that is on the CPU."""
         if network.torch_device.type != "cpu":
             raise ValueError(f"the network is on the PyTorch device {network.torch_device}; the compiled trainer "
@@ -231,7 +231,7 @@ def _first(layer, row):
 
 
 @njit(cache=True)
-def _forward(layer, g, rows, drives, active, sums, noise, z):
+def _forward(layer, g, rows, drives, active, sums, noise, z) -> None:
     """``z`` of the crossbar whose ``active`` first ``rows`` are driven with ``drives``. The sum of a block's products
     fits the type of ``drives``, that of all of them the type of ``sums``. ``noise`` of the readings is used where there
     is any."""
@@ -258,7 +258,7 @@ def _forward(layer, g, rows, drives, active, sums, noise, z):
 
 
 @njit(cache=True)
-def _read_noise(layer, lfsrs, tables, noise):
+def _read_noise(layer, lfsrs, tables, noise) -> None:
     """Draw the ``noise`` of a reading of every column, in units of the sum, but no finer than it is resolved."""
     coarser = max(NOISE_FRAC - layer.adc_shift, 0)
     for col in range(layer.cols):
@@ -327,7 +327,7 @@ def _draw(lfsrs, index, kind, tables):
 
 
 @njit(cache=True)
-def _saturate(layer, chi, first):
+def _saturate(layer, chi, first) -> None:
     """Saturate the residuals of a row."""
     limit = np.int32(layer.chi_limit)
     residuals = chi[first:first + layer.cols]
@@ -354,7 +354,7 @@ def _bound(layer, g, chi, first):
 
 
 @njit(cache=True)
-def _visit(layer, state, tables, rows, count):
+def _visit(layer, state, tables, rows, count) -> None:
     """Visit the cells of the ``count`` first ``rows``: saturate, round and bound their residuals, and program what has
     reached the threshold."""
     g, chi, cols = state.g, state.chi, layer.cols
@@ -369,7 +369,7 @@ def _visit(layer, state, tables, rows, count):
 
 
 @njit(cache=True)
-def _round(layer, lfsrs, tables, chi, first):
+def _round(layer, lfsrs, tables, chi, first) -> None:
     """Saturate and round the residuals of a row stochastically. What is left is programmed or dropped by ``_visit``."""
     shift, curve_bits = layer.threshold_shift, layer.curve_bits
     below, most = (1 << shift) - 1, (layer.chi_limit >> shift) - 1
@@ -407,7 +407,7 @@ def _fixed(layer, tables, cell):
 
 
 @njit(cache=True)
-def _pulse(layer, state, tables, cell, fixed, toward, up):
+def _pulse(layer, state, tables, cell, fixed, toward, up) -> None:
     """A write pulse: toward the state ``toward`` where the device lands at states, else up or down."""
     state.counters[layer.index, ATTEMPTS] += 1
     word = _draw(state.lfsrs, layer.index, PROGRAMMING, tables)
@@ -441,7 +441,7 @@ def _pulse(layer, state, tables, cell, fixed, toward, up):
 
 
 @njit(cache=True)
-def _program(layer, state, tables, cell):
+def _program(layer, state, tables, cell) -> None:
     """Program a cell that has reached the threshold, bounded."""
     residual, before = np.int64(state.chi[cell]), np.int64(state.g[cell])
     magnitude = abs(residual) // layer.threshold
@@ -464,7 +464,7 @@ def _program(layer, state, tables, cell):
 
 
 @njit(cache=True)
-def _refresh(layer, state, tables, cell, fixed):
+def _refresh(layer, state, tables, cell, fixed) -> None:
     """Reset a pair, and rewrite it to the level that it had."""
     counters, goal = state.counters[layer.index], np.int64(state.g[cell])
     counters[REFRESHES] += 1
@@ -495,7 +495,7 @@ def _activate(layer, x, y, rows, drive16, drive32):
 
 @njit(cache=True)
 def _train(layers, state, row_reads, tables, scratch, xs, labels, chosen, learning_rate_shift, batch, start, total,
-           predictions):
+           predictions) -> None:
     """Train on the samples ``xs[chosen]``, the first of them number ``start`` of an epoch of ``total``."""
     x, y, rows, active, some, drive16, drive32, sum32, sum64, noise, z, d, d_before = scratch
     g, chi, counters = state.g, state.chi, state.counters

@@ -57,7 +57,7 @@ class AccumulatorBench(Testbench):
             word[~fired] = 0
         return sum(int(lane) << place for place, lane in enumerate(fired))
 
-    async def exercise(self, bench: Bench):
+    async def exercise(self, bench: Bench) -> None:
         geometry, random, pins = self.geometry, self.random, bench.pins
         lanes, rate = geometry.lanes, random.randint(*geometry.learning_rate_shifts)
         done = write_back(geometry) + 1
@@ -142,5 +142,5 @@ def _zeros(layout: data.StructLayout) -> dict:
 
 
 @cocotb.test(timeout_time=1, timeout_unit="sec")
-async def agrees_with_golden_twin(dut):
+async def agrees_with_golden_twin(dut) -> None:
     await run_in_cocotb(dut, AccumulatorBench)

@@ -28,7 +28,7 @@ class AxiNetworkBench(NetworkBench):
         await bench.pins.start()
         return bench
 
-    async def exercise(self, bench: AxiBench):
+    async def exercise(self, bench: AxiBench) -> None:
         await self._constants(bench)
         await self._protocol(bench)
         await super().exercise(bench)
@@ -50,18 +50,18 @@ class AxiNetworkBench(NetworkBench):
         await super().exercise(bench)
         await self._discard(bench)
 
-    async def _reconfigure(self, bench: AxiBench):
+    async def _reconfigure(self, bench: AxiBench) -> None:
         """Bring back the parameters that the design was generated with: tables outlast a reset, as cells do."""
         experiment = self.case.experiment
         await NetworkDriver(bench, experiment.crossbars, experiment.loss).configure(experiment.crossbars)
 
-    async def _constants(self, bench: AxiBench):
+    async def _constants(self, bench: AxiBench) -> None:
         for register in self.component.inner.registers:
             if register.access is Access.CONSTANT:
                 word, response = await bench.control.read_word(register.offset)
                 expect(register.name, (register.bits, AxiResp.OKAY), (word, response))
 
-    async def _protocol(self, bench: AxiBench):
+    async def _protocol(self, bench: AxiBench) -> None:
         """Reads and writes that are refused, bytes of words, and addresses and data that come apart."""
         control, random = bench.control, self.random
         registers, refused, taken = control.registers, (0, AxiResp.SLVERR), AxiResp.OKAY
@@ -113,7 +113,7 @@ class AxiNetworkBench(NetworkBench):
         answer = await control.bus.read(0, 4 * len(words))
         expect("words from 0 on", b"".join(word.to_bytes(4, "little") for word in words), answer.data)
 
-    async def _packets(self, bench: AxiBench):
+    async def _packets(self, bench: AxiBench) -> None:
         """Samples in one packet, results in packets of three, answers to two commands in packets of their own."""
         experiment, random, control = self.case.experiment, self.random, bench.control
         first = experiment.crossbars[0]
@@ -148,7 +148,7 @@ class AxiNetworkBench(NetworkBench):
         status = await control.read("status")
         expect("status", {"idle": 1, "command_free": 1, "result_valid": 0}, status)
 
-    async def _interrupt(self, bench: AxiBench):
+    async def _interrupt(self, bench: AxiBench) -> None:
         """Leave in the midst of training, with beats waiting everywhere."""
         twins = Twins(bench, self.case.experiment)
         await twins.load()
@@ -157,14 +157,14 @@ class AxiNetworkBench(NetworkBench):
                         self.case.experiment.learning_rate_shift(0))
         await bench.run(self.random.randrange(20, 200))
 
-    def _stop(self, bench: AxiBench):
+    def _stop(self, bench: AxiBench) -> None:
         """Let the host send no more of what it has begun to send."""
         for name in ("command", "x", "state_in"):
             model = bench.port(name).model
             model.clear()
             model.assert_reset()
 
-    async def _forget(self, bench: AxiBench):
+    async def _forget(self, bench: AxiBench) -> None:
         """Let the host receive what was still offered, and forget it."""
         await bench.run(20)
         for name in ("result", "state_out"):
@@ -172,7 +172,7 @@ class AxiNetworkBench(NetworkBench):
         for name in ("commands", "results"):
             expect(name, 0, (await bench.control.read(name))["count"])
 
-    async def _discard(self, bench: AxiBench):
+    async def _discard(self, bench: AxiBench) -> None:
         """Results that go nowhere are counted."""
         twins = Twins(bench, self.case.experiment)
         before = (await bench.control.read("results"))["count"]
@@ -186,5 +186,5 @@ class AxiNetworkBench(NetworkBench):
 
 
 @cocotb.test(timeout_time=10, timeout_unit="ms")
-async def agrees_with_golden_twin(dut):
+async def agrees_with_golden_twin(dut) -> None:
     await run_in_cocotb(dut, AxiNetworkBench)

@@ -72,7 +72,7 @@ def reconfigured_twin(golden: GoldenCrossbar, geometry: CrossbarGeometry, seed: 
 
 
 def expect_state(expected: dict[str, np.ndarray], actual: dict[str, np.ndarray], layer: int, prefix: str = "",
-                 sample: int | None = None):
+                 sample: int | None = None) -> None:
     """Compare two states of a crossbar, whose arrays' names start with ``prefix``."""
     for name in ("g", "g_minus", "chi"):
         if prefix + name not in expected:
@@ -89,7 +89,7 @@ def expect_state(expected: dict[str, np.ndarray], actual: dict[str, np.ndarray],
         expect(f"counter {name}", before, after, sample=sample, layer=layer)
 
 
-def expect_vector(operation: str, axis: str, expected: np.ndarray, actual: np.ndarray, layer: int, sample: int):
+def expect_vector(operation: str, axis: str, expected: np.ndarray, actual: np.ndarray, layer: int, sample: int) -> None:
     """Compare two vectors along ``axis``, ``row`` or ``col``."""
     for place, (before, after) in enumerate(zip(expected.tolist(), actual.tolist(), strict=True)):
         expect(operation, before, after, layer=layer, sample=sample, **{axis: place})
@@ -104,7 +104,7 @@ class CrossbarBench(Testbench):
         return Crossbar(geometry=self.geometry, backward=self.geometry.source is not None,
                         errors=self.random.choice((1, self.geometry.adcs)))
 
-    async def exercise(self, bench: Bench):
+    async def exercise(self, bench: Bench) -> None:
         geometry, random = self.geometry, self.random
         driver = CrossbarDriver(bench, geometry, self.component.backward, self.component.errors)
         golden = GoldenCrossbar(geometry, self.case.experiment.seed)
@@ -166,5 +166,5 @@ class CrossbarBench(Testbench):
 
 
 @cocotb.test(timeout_time=1, timeout_unit="sec")
-async def agrees_with_golden_twin(dut):
+async def agrees_with_golden_twin(dut) -> None:
     await run_in_cocotb(dut, CrossbarBench)

@@ -31,7 +31,7 @@ class DeltaConverterBench(Testbench):
             "last": row == rows[-1],
         } for row in rows]
 
-    async def exercise(self, bench: Bench):
+    async def exercise(self, bench: Bench) -> None:
         e, d = bench.source("e", row_error_layout(self.target)), bench.sink("d", delta_layout(self.source))
         for number in range(self.case.samples):
             beats = self.random_sums()
@@ -47,5 +47,5 @@ class DeltaConverterBench(Testbench):
 
 
 @cocotb.test(timeout_time=1, timeout_unit="sec")
-async def agrees_with_golden_twin(dut):
+async def agrees_with_golden_twin(dut) -> None:
     await run_in_cocotb(dut, DeltaConverterBench)

@@ -17,7 +17,7 @@ class LfsrBench(Testbench):
         self.init = initial_state(self.case.experiment.seed, 0)
         return Lfsr(init=self.init)
 
-    async def exercise(self, bench: Bench):
+    async def exercise(self, bench: Bench) -> None:
         pins, twin = bench.pins, GoldenLfsr(self.init)
         step, load, replacement = False, False, 0
         for number in range(50 * self.case.samples):
@@ -35,5 +35,5 @@ class LfsrBench(Testbench):
 
 
 @cocotb.test(timeout_time=1, timeout_unit="sec")
-async def agrees_with_golden_twin(dut):
+async def agrees_with_golden_twin(dut) -> None:
     await run_in_cocotb(dut, LfsrBench)

@@ -20,7 +20,7 @@ class LossBench(Testbench):
         self.geometry = self.case.experiment.crossbars[-1]
         return LossUnit(geometry=self.geometry, loss=self.case.experiment.loss)
 
-    async def exercise(self, bench: Bench):
+    async def exercise(self, bench: Bench) -> None:
         geometry, loss = self.geometry, Loss(self.case.experiment.loss, self.geometry)
         layer = geometry.index
         z, sample = bench.source("z", conversion_layout(geometry)), bench.source("sample", sample_layout(geometry.cols))
@@ -48,5 +48,5 @@ class LossBench(Testbench):
 
 
 @cocotb.test(timeout_time=1, timeout_unit="sec")
-async def agrees_with_golden_twin(dut):
+async def agrees_with_golden_twin(dut) -> None:
     await run_in_cocotb(dut, LossBench)

@@ -21,36 +21,36 @@ from .testbench import Testbench, run_in_cocotb
 class Twins:
     """The network in the simulator and the golden model, given the same operations."""
 
-    def __init__(self, bench: Bench, experiment: Experiment):
+    def __init__(self, bench: Bench, experiment: Experiment) -> None:
         self.golden = GoldenNetwork(experiment)
         self.driver = NetworkDriver(bench, experiment.crossbars, experiment.loss)
         self._predictions: deque[int] = deque()
         self._submitted = 0
 
-    def train(self, x: np.ndarray, label: int, learning_rate_shift: int, program: bool = True):
+    def train(self, x: np.ndarray, label: int, learning_rate_shift: int, program: bool = True) -> None:
         """Train both on a sample; the design may do so later."""
         self.driver.submit(x, label, learning_rate_shift, program)
         self._expect(self.golden.train(torch.from_numpy(x), label, learning_rate_shift, program))
 
-    def infer(self, x: np.ndarray):
+    def infer(self, x: np.ndarray) -> None:
         """Let both classify a sample; the design may do so later."""
         self.expect_inference(x, self.golden.infer(torch.from_numpy(x)))
 
-    def expect_inference(self, x: np.ndarray, prediction: int):
+    def expect_inference(self, x: np.ndarray, prediction: int) -> None:
         """Let the design classify a sample that the golden model has classified; the design may do so later."""
         self.driver.submit_inference(x)
         self._expect(prediction)
 
-    def program(self):
+    def program(self) -> None:
         """End a mini-batch on both."""
         self.driver.submit_program()
         self.golden.program()
 
-    def _expect(self, prediction: int):
+    def _expect(self, prediction: int) -> None:
         self._predictions.append(prediction)
         self._submitted += 1
 
-    async def catch_up(self, leave: int = 0):
+    async def catch_up(self, leave: int = 0) -> None:
         """Wait until the design has answered all but ``leave`` samples, and compare its predictions; with none left,
         until it has done everything."""
         while len(self._predictions) > leave:
@@ -59,27 +59,27 @@ class Twins:
         if not leave:
             await self.driver.finish()
 
-    async def apply(self, layer: int, dw: np.ndarray):
+    async def apply(self, layer: int, dw: np.ndarray) -> None:
         """Add ``dw`` (rows, cols) to the residuals of ``layer`` of both."""
         self.golden.apply(layer, torch.from_numpy(dw))
         await self.driver.apply(layer, dw)
 
-    async def write(self, layer: int, states: np.ndarray):
+    async def write(self, layer: int, states: np.ndarray) -> None:
         """Program-and-verify ``layer`` of both to ``states`` (rows, cols)."""
         self.golden.crossbars[layer].write(torch.from_numpy(states))
         await self.driver.write(layer, states)
 
-    async def configure(self, geometries: tuple[CrossbarGeometry, ...]):
+    async def configure(self, geometries: tuple[CrossbarGeometry, ...]) -> None:
         """Give both the run-time parameters of ``geometries``."""
         crossbars, seed = self.golden.crossbars, self.golden.experiment.seed
         crossbars[:] = [reconfigured_twin(*twin, seed) for twin in zip(crossbars, geometries, strict=True)]
         await self.driver.configure(geometries)
 
-    async def load(self):
+    async def load(self) -> None:
         """Bring the design into the golden model's state."""
         await self.driver.load(self.golden.state())
 
-    async def compare(self):
+    async def compare(self) -> None:
         """Compare the complete states."""
         expected, actual = self.golden.state(), await self.driver.state()
         for layer in range(len(self.golden.crossbars)):
@@ -95,7 +95,7 @@ class NetworkBench(Testbench):
         experiment = self.case.experiment
         return Network(geometries=experiment.crossbars, loss=experiment.loss)
 
-    async def exercise(self, bench: Bench):
+    async def exercise(self, bench: Bench) -> None:
         experiment, random = self.case.experiment, self.random
         twins = Twins(bench, experiment)
         await twins.load()
@@ -113,7 +113,7 @@ class NetworkBench(Testbench):
         await twins.configure(tuple(reconfigured(random, geometry) for geometry in experiment.crossbars))
         await self._train(twins)
 
-    async def _train(self, twins: Twins):
+    async def _train(self, twins: Twins) -> None:
         experiment, random = self.case.experiment, self.random
         trained = 0
         for _ in range(self.case.samples // 3):
@@ -132,5 +132,5 @@ class NetworkBench(Testbench):
 
 
 @cocotb.test(timeout_time=1, timeout_unit="sec")
-async def agrees_with_golden_twin(dut):
+async def agrees_with_golden_twin(dut) -> None:
     await run_in_cocotb(dut, NetworkBench)

@@ -45,7 +45,7 @@ class NeuronBench(Testbench):
             active.append(self.source.cols - self.source.adcs)  # carries `last`
         return [{"row": row, "x": x[row], "derivative": derivative[row], "last": row == active[-1]} for row in active]
 
-    async def exercise(self, bench: Bench):
+    async def exercise(self, bench: Bench) -> None:
         z, x = bench.source("z", conversion_layout(self.source)), bench.sink("x", drive_layout(self.target))
         samples = [random_z(self.random, self.source) for _ in range(self.case.samples)]
         for sample in samples:
@@ -59,5 +59,5 @@ class NeuronBench(Testbench):
 
 
 @cocotb.test(timeout_time=1, timeout_unit="sec")
-async def agrees_with_golden_twin(dut):
+async def agrees_with_golden_twin(dut) -> None:
     await run_in_cocotb(dut, NeuronBench)

@@ -33,7 +33,7 @@ class ProgrammerBench(Testbench):
         self.geometry = self.case.experiment.crossbars[-1]
         return StochasticProgrammer(geometry=self.geometry)
 
-    async def exercise(self, bench: Bench):
+    async def exercise(self, bench: Bench) -> None:
         random, pins = self.random, bench.pins
         lfsr = Lfsr(random.randrange(1, 1 << 32))
         pins.set("lfsr_state", lfsr.state)
@@ -48,7 +48,7 @@ class ProgrammerBench(Testbench):
         await configure(bench, self.geometry, geometry)
         await self.serve(bench, memory, GoldenProgrammer(geometry, lfsr), self.case.samples - half)
 
-    async def serve(self, bench: Bench, memory: "_Memory", golden: GoldenProgrammer, events: int):
+    async def serve(self, bench: Bench, memory: "_Memory", golden: GoldenProgrammer, events: int) -> None:
         """Have ``events`` served as ``golden`` does."""
         random, pins, geometry = self.random, bench.pins, golden.geometry
         displacements, stuck = fixed_in_cells(geometry)
@@ -86,7 +86,7 @@ class ProgrammerBench(Testbench):
 class _Memory:
     """The array around the programmer: answers each fetch, some clocks later, with the next of ``cells``."""
 
-    def __init__(self, bench: Bench, geometry: CrossbarGeometry):
+    def __init__(self, bench: Bench, geometry: CrossbarGeometry) -> None:
         self.event = bench.source("event", event_layout(geometry))
         self.replace = bench.sink("replace", replacement_layout(geometry))
         self.cells: deque[tuple[dict, dict]] = deque()
@@ -97,7 +97,7 @@ class _Memory:
         self._pins, self._random = bench.pins, bench.random
         bench.agent(self._step)
 
-    def _step(self, cycle: int):
+    def _step(self, cycle: int) -> None:
         for name in self.pulses:
             self.pulses[name] += self._pins.get(name)
         answers = len(self._fetch) > 0 and self._random.random() < 0.7
@@ -108,7 +108,7 @@ class _Memory:
         self._pins.set("fetched", int(answers))
 
 
-async def configure(bench: Bench, generated: CrossbarGeometry, wanted: CrossbarGeometry):
+async def configure(bench: Bench, generated: CrossbarGeometry, wanted: CrossbarGeometry) -> None:
     """Replace the parameters of a design generated for ``generated``, at its port ``parameters``, by those of
     ``wanted``."""
     packing = Packing(parameter_layout(generated))
@@ -150,5 +150,5 @@ def _cell(geometry: CrossbarGeometry, cell: Cell, chi: int) -> dict[str, int]:
 
 
 @cocotb.test(timeout_time=1, timeout_unit="sec")
-async def agrees_with_golden_twin(dut):
+async def agrees_with_golden_twin(dut) -> None:
     await run_in_cocotb(dut, ProgrammerBench)

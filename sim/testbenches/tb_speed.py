@@ -86,5 +86,5 @@ class SpeedBench(Testbench):
 
 
 @cocotb.test
-async def trains_as_the_golden_model(dut):
+async def trains_as_the_golden_model(dut) -> None:
     await run_in_cocotb(dut, SpeedBench, SpeedCase)

@@ -89,7 +89,7 @@ class TrainingBench(Testbench):
         for epoch, first in enumerate(range(0, self.case.samples, count)):
             yield epoch, sample_order(seed, epoch, count), range(min(count, self.case.samples - first))
 
-    async def _train_by(self, host: HostTrainer, twins: Twins, xs: torch.Tensor, labels: np.ndarray, rate: int):
+    async def _train_by(self, host: HostTrainer, twins: Twins, xs: torch.Tensor, labels: np.ndarray, rate: int) -> None:
         """One mini-batch: the design classifies the samples that the golden model has; both apply the increments."""
         predictions, increments = host.increments(xs, labels, rate)
         for x, prediction in zip(xs.numpy(), predictions.tolist(), strict=True):
@@ -99,11 +99,11 @@ class TrainingBench(Testbench):
         for layer, dw in enumerate(increments):
             await twins.apply(layer, dw.numpy())
 
-    def _report(self, done: int):
+    def _report(self, done: int) -> None:
         if self.case.progress:
             Path(self.case.progress).write_text(str(done), encoding="ascii")
 
 
 @cocotb.test
-async def agrees_with_golden_model(dut):
+async def agrees_with_golden_model(dut) -> None:
     await run_in_cocotb(dut, TrainingBench, TrainingCase)

@@ -53,7 +53,7 @@ class Case:
 class Testbench(ABC):
     """A design and its stimulus."""
 
-    def __init__(self, parameters: Case):
+    def __init__(self, parameters: Case) -> None:
         self.case = parameters
         self.random = Random(parameters.seed)
         self.component = self.build()
@@ -86,7 +86,7 @@ class Testbench(ABC):
         simulator.add_clock(1e-8)
         returned = []
 
-        async def process(context):
+        async def process(context) -> None:
             pins = AmaranthPins(context, self.component)
             returned.append(await self.exercise(Bench(pins, self.random, self.case.stall)))
 
@@ -95,7 +95,7 @@ class Testbench(ABC):
         return returned[0]
 
 
-async def run_in_cocotb(dut, testbench: type[Testbench], parameters: type[Case] = Case):
+async def run_in_cocotb(dut, testbench: type[Testbench], parameters: type[Case] = Case) -> None:
     """Run ``testbench`` on the cocotb top level ``dut``, as the environment tells."""
     bench = testbench(parameters.from_json(os.environ[PARAMETERS]))
     outcome = {}

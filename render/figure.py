@@ -1,0 +1,40 @@
+"""Figures: one style for all of them. Matplotlib is imported when the first one is drawn."""
+
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREEN, RED, GREY = "#1f5fa8", "#e08a2c", "#1a7f4b", "#b3261e", "0.45"
+"""The colours: of the golden model or the first series, of hardware or pulses, of agreement, of failure, and of what
+the others are compared with."""
+LIGHT_BLUE, LIGHT_ORANGE, LIGHT_GREEN = "#8fb8de", "#f0c48f", "#8cc7a5"
+"""The second of a pair of the same kind."""
+DPI = 110
+
+
+def new(width: float, height: float, **options: Any) -> "Figure":
+    """An empty figure of ``width`` x ``height`` inches, white, with matplotlib's ``options``; its axes fill it unless
+    those say otherwise."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), facecolor="white", **({"layout": "constrained"} | options))
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def plain(*axes: "Axes", grid: Literal["x", "y", "both"] | None = "both") -> None:
+    """Take the frame above and to the right of ``axes`` away, and draw a faint ``grid`` unless it is None."""
+    for each in axes:
+        for side in ("top", "right"):
+            each.spines[side].set_visible(False)
+        if grid is not None:
+            each.grid(alpha=0.3, axis=grid)
+        each.set_axisbelow(True)
+
+
+def save(figure: "Figure", file: BinaryIO) -> None:
+    """Write ``figure`` to ``file`` as PNG."""
+    figure.savefig(file, format="png", dpi=DPI)

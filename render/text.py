@@ -1,0 +1,32 @@
+"""Tables of plain text, for terminals."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def table(rows: Mapping[str, Any]) -> str:
+    """A line a row: its name, and its value behind."""
+    width = max(map(len, rows))
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in rows.items())
+
+
+def columns(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A line a row, under the names of the columns, which are the keys of the first row; numbers to the right."""
+    cells = [[_cell(value) for value in row.values()] for row in rows]
+    names = list(rows[0]) if rows else []
+    widths = [max(len(line[index]) for line in [names, *cells]) for index in range(len(names))]
+    right = [isinstance(value, int | float) for value in (rows[0].values() if rows else ())]
+    return "\n".join("  ".join(cell.rjust(width) if to_right else cell.ljust(width) for cell, width, to_right in
+                               zip(line, widths, right, strict=True)).rstrip() for line in [names, *cells])
+
+
+def joules(value: float) -> str:
+    """An energy in the unit in which it is easiest to read."""
+    for unit, size in (("J", 1.0), ("mJ", 1e-3), ("uJ", 1e-6), ("nJ", 1e-9)):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value / 1e-12:.3g} pJ"
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
