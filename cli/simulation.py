@@ -1,0 +1,99 @@
+"""Commands that train in hardware, simulated or real, beside the golden model."""
+
+
+import click
+
+from ..config import load
+from ..render.text import table
+from .common import answers, config_argument, data_option, device_option, override
+
+
+@click.command()
+@config_argument
+@click.option("--samples", type=int, default=500, show_default=True, metavar="N", help="Samples to train on.")
+@click.option("--simulator", default="verilator", show_default=True, metavar="NAME", help="icarus or verilator.")
+@click.option("--digits", is_flag=True, help="On the digits, with hidden layers of 16 columns: for slow simulators.")
+@device_option
+@data_option
+@answers
+def cosim(config, samples, simulator, digits, device, data_dir):
+    """Train golden model and RTL on the same samples, and compare every bit."""
+    experiment = load(config, device)
+    from ..sim import cosim as cosimulation
+    from ..sim.shrink import shrink
+
+    experiment = shrink(experiment) if digits else experiment
+    answer = cosimulation.run(experiment, samples=samples, simulator=simulator, data_dir=data_dir, progress=True)
+    rows = {"bit-exact": "yes" if answer["bit_exact"] else "NO", "simulator": answer["simulator"],
+            "samples": answer["samples"]}
+    if answer["bit_exact"]:
+        rows["cycles a sample"] = f"{answer['cycles_per_sample']:.1f}"
+        rows["bound"] = f"{answer['bound_cycles_per_sample']:.1f}"
+    else:
+        rows |= {"first difference": answer["first_difference"], "recorded": "; ".join(answer["notes"])}
+    return answer, table(rows), answer["bit_exact"]
+
+
+@click.command()
+@config_argument
+@click.option("--samples", type=int, metavar="N", help="Train on the first N samples of the epoch only.")
+@data_option
+@click.option("--out", metavar="DIR", help="Folder for checkpoint and result; default runs/NAME-epoch.")
+@click.option("--resume", is_flag=True, help="Continue the interrupted run in that folder.")
+@answers
+def epoch(config, samples, data_dir, out, resume):
+    """Train the first epoch in simulated RTL (Verilator, compiled), and compare every bit with the golden model."""
+    experiment = load(config)
+    from ..sim import epoch as epochs
+
+    answer = epochs.run(experiment, data_dir=data_dir, out=out, resume=resume, samples=samples, progress=True)
+    rows = {"bit-exact": "yes" if answer["bit_exact"] else "NO", "samples": f"{answer['samples']:,}"}
+    if answer["bit_exact"]:
+        rows |= {
+            "training accuracy": f"{answer['training_accuracy']:.2f} %",
+            "cycles a sample": f"{answer['cycles_per_sample']:.1f}, {answer['cycles_vs_bound']:.3f} times the bound, "
+                               f"{answer['cycles_vs_reads']:.3f} times the reads",
+            "simulated": f"{answer['simulated_cycles_per_second']:,.0f} cycles/s, "
+                         f"{answer['rtl_samples_per_second']:,.0f} samples/s",
+            "digest of the state": answer["digest"],
+        }
+    else:
+        rows["first difference"] = answer["first_difference"]
+    return answer, table(rows), answer["bit_exact"]
+
+
+@click.command("run")
+@config_argument
+@device_option
+@click.option("--port", metavar="DEVICE", help="Serial device that the board hangs on, such as /dev/ttyUSB0.")
+@click.option("--simulate", is_flag=True, help="Simulate the board, behind a pseudo-terminal.")
+@click.option("--baud", type=int, default=3_000_000, show_default=True, metavar="N", help="Bits a second.")
+@click.option("--faults", type=float, default=0.0, metavar="F", help="Damage this fraction of the simulated bytes.")
+@click.option("--epochs", type=int, metavar="N", help="Epochs to train, instead of the configuration's.")
+@click.option("--samples", type=int, metavar="N", help="Train on the first N samples of all epochs only.")
+@click.option("--test", "test_samples", type=int, metavar="N", help="Evaluate on the first N test samples only.")
+@data_option
+@click.option("--out", metavar="DIR", help="Folder for checkpoint and result; default runs/NAME-board.")
+@click.option("--resume", is_flag=True, help="Continue the interrupted run in that folder.")
+@answers
+def run_on_board(config, device, epochs, **options):
+    """Train and evaluate on a board, and compare every bit with the golden model.
+
+    The board holds the bitstream of CONFIG, which serves another DEVICE of the same kind.
+    """
+    built, experiment = load(config), override(load(config, device), epochs=epochs)
+    from ..boards import run as backend
+
+    answer = backend.run(experiment, built=built, progress=True, **options)
+    rows = {"bit-exact": "yes" if answer["bit_exact"] else "NO", "samples": f"{answer['samples']:,}"}
+    if answer["bit_exact"]:
+        rows["test accuracy"] = f"{answer['test_accuracy']:.2f} % of {answer['test_samples']:,}"
+        if answer["samples_per_second"]:
+            rows["samples a second"] = f"{answer['samples_per_second']:,}"
+            rows["link"] = (f"{answer['link_bytes_per_sample']} bytes a sample; {answer['baud']:,} baud allow "
+                            f"{answer['samples_per_second_link']:,} samples/s")
+        rows |= {"frames sent again": answer["retransmissions"], "resets": answer["resets"],
+                 "digest of the state": answer["digest"]}
+    else:
+        rows["first difference"] = answer["first_difference"]
+    return answer, table(rows), answer["bit_exact"]
