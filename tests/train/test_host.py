@@ -80,7 +80,8 @@ def test_an_increment_beyond_any_integer_saturates_in_its_direction():
     _, increments = host.increments(xs, labels, 3)
     for crossbar, dw, mean in zip(host.network.crossbars, increments, host._mean, strict=True):
         limit = 1 << crossbar.geometry.chi_bits - 1
-        assert (mean > 0).any() and (mean < 0).any()
+        assert (mean > 0).any()
+        assert (mean < 0).any()
         assert (dw[mean > 0] == -limit).all()
         assert (dw[mean < 0] == limit - 1).all()
 
