@@ -321,7 +321,7 @@ class Crossbar:
             for cell in self.cells[r]:
                 if self.stochastic:
                     cell.chi = self.rounded(cell.chi, self.rounding_lfsr.draw())
-                cell.chi = self.bound(cell)
+                cell.chi = self.hold(cell)
                 if abs(cell.chi) >= self.threshold:
                     self.program_cell(cell)
                 elif self.residual == "none":
@@ -339,7 +339,7 @@ class Crossbar:
         k = min(whole + (1 if w < self.chance(f) else 0), 2 ** (self.layer.chi_bits - 1 - s) - 1)
         return k * 2**s * ((v > 0) - (v < 0))
 
-    def bound(self, cell):
+    def hold(self, cell):
         h = 0 if self.residual == "none" else self.threshold - 1
         if cell.chi >= self.threshold and cell.state == self.device.n - 1:
             return h
