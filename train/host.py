@@ -45,8 +45,8 @@ class HostTrainer:
         """As ``levels``, but the increments are int64 in units of the crossbar's residual, as ``apply`` takes them."""
         predictions, levels = self.levels(xs, labels, learning_rate_shift)
         return predictions, [
-            saturate(torch.floor(dw * 2.0 ** crossbar.geometry.chi_frac + 0.5).to(torch.int64),
-                     crossbar.geometry.chi_bits)
+            saturate(torch.floor(dw * 2.0 ** crossbar.geometry.chi_frac + 0.5),
+                     crossbar.geometry.chi_bits).to(torch.int64)
             for crossbar, dw in zip(self.network.crossbars, levels, strict=True)]
 
     def levels(self, xs: torch.Tensor, labels: np.ndarray,

@@ -1,7 +1,7 @@
-"""A second implementation of docs/arithmetic.md: plain Python integers and loops, from the text alone.
+"""A second implementation of docs/arithmetic.md, from the text alone: plain Python numbers and loops.
 
-It shares nothing with ``model/`` or ``contract/``; it reads the fields of an ``Experiment`` and derives
-the rest itself. Slow, and meant to be: for small networks.
+It shares nothing with ``model/``, ``train/`` or ``contract/``. It reads the fields of an ``Experiment`` and derives the
+rest itself. It is slow, and meant for small networks.
 """
 
 from copy import deepcopy
@@ -26,6 +26,11 @@ def saturate(v, b):
 
 def nearest(r):
     return floor(Fraction(r) + Fraction(1, 2))
+
+
+def nearest64(v):
+    """``round64`` of section 1.1: the sum is one of float64 numbers."""
+    return floor(v + 0.5)
 
 
 def mix32(v):
@@ -239,10 +244,10 @@ class Crossbar:
         self.adc_shift = x_frac + self.device.sub_bits - layer.weight_step - layer.z_frac
         self.x_frac = x_frac
         self.residual = experiment.update.residual
-        self.threshold = nearest(experiment.update.threshold * 2**layer.chi_frac)
-        self.margin = nearest(experiment.write.margin * 2**self.device.sub_bits)
+        self.threshold = nearest64(experiment.update.threshold * 2.0**layer.chi_frac)
+        self.margin = nearest64(experiment.write.margin * 2.0**self.device.sub_bits)
         self.max_attempts = experiment.write.max_attempts
-        self.read_noise = nearest(experiment.converters.read_noise * 2**4)
+        self.read_noise = nearest64(experiment.converters.read_noise * 2.0**4)
         self.lfsr = Lfsr(hash32(seed, 0xFFFF, 0))
         for _ in range(index):
             self.lfsr.state = lfsr_leap(self.lfsr.state, 28)
@@ -278,6 +283,10 @@ class Crossbar:
     def backward(self, d, rows):
         rows = rows if any(d) else [False] * self.inputs
         self.count("backward_rows", sum(rows))
+        return self.row_sums(d, rows)
+
+    def row_sums(self, d, rows):
+        """What ``backward`` answers, uncounted."""
         return [sum(self.cells[r][c].g * d[c] for c in range(self.cols)) if rows[r] else 0 for r in range(self.inputs)]
 
     def update(self, x, d, n, program):
@@ -312,14 +321,14 @@ class Crossbar:
             for cell in self.cells[r]:
                 if self.stochastic:
                     cell.chi = self.rounded(cell.chi, self.rounding_lfsr.draw())
-                cell.chi = self.bound(cell)
+                cell.chi = self.hold(cell)
                 if abs(cell.chi) >= self.threshold:
                     self.program_cell(cell)
                 elif self.residual == "none":
                     cell.chi = 0
 
     def chance(self, f):
-        """``P`` of 4.2 for the remainder ``f``."""
+        """``p`` of 4.2 for the remainder ``f`` of a residual, below one threshold."""
         device, s = self.device, bits_of(self.threshold) - 1
         i, r = f * 2**device.c >> s, f * 2**device.c % 2**s
         return device.base[i] + (device.slope[i] * (r * 2**12 >> s) >> 12)
@@ -330,7 +339,7 @@ class Crossbar:
         k = min(whole + (1 if w < self.chance(f) else 0), 2 ** (self.layer.chi_bits - 1 - s) - 1)
         return k * 2**s * ((v > 0) - (v < 0))
 
-    def bound(self, cell):
+    def hold(self, cell):
         h = 0 if self.residual == "none" else self.threshold - 1
         if cell.chi >= self.threshold and cell.state == self.device.n - 1:
             return h
@@ -467,25 +476,38 @@ class Network:
                 e = crossbar.backward(d, [v != 0 for v in y])
             crossbar.update(drives[index], d, n, program)
             if index:
-                layer, before = crossbar.layer, self.experiment.layers[index - 1]
-                y_frac = 9 if before.neuron == "sigmoid" else 0
-                shift = layer.delta_frac + crossbar.device.sub_bits - layer.weight_step + y_frac - before.delta_frac
-                d = [saturate(round_shift(ev * yv, shift), before.delta_bits) for ev, yv in zip(e, y, strict=True)]
+                d = self.passed_back(index, e, y)
         return z.index(max(z))
 
+    def passed_back(self, index, e, y):
+        """The deltas of the layer before ``index``."""
+        crossbar, before = self.crossbars[index], self.experiment.layers[index - 1]
+        layer, y_frac = crossbar.layer, 9 if before.neuron == "sigmoid" else 0
+        shift = layer.delta_frac + crossbar.device.sub_bits - layer.weight_step + y_frac - before.delta_frac
+        return [saturate(round_shift(ev * yv, shift), before.delta_bits) for ev, yv in zip(e, y, strict=True)]
+
     def train_epoch(self, xs, labels, epoch):
-        """Section 7: one epoch in its order, with its learning rate and mini-batches; returns the predictions."""
-        experiment = self.experiment
-        shifts = experiment.learning_rate_shifts
-        order = sorted(range(len(xs)), key=lambda i: (hash32(experiment.seed, 0x100 + epoch, i), i))
+        """Sections 7.1 and 7.2: one epoch in its order, with its learning rate and mini-batches; the predictions."""
+        experiment, n, order = self.experiment, self.rate_shift(epoch), self.order(len(xs), epoch)
         predictions = []
         for count, i in enumerate(order, start=1):
-            n = shifts[min(epoch, len(shifts) - 1)]
             predictions.append(self.train(xs[i], labels[i], n, experiment.batch == 1))
             if experiment.batch > 1 and (count % experiment.batch == 0 or count == len(order)):
                 for crossbar in self.crossbars:
                     crossbar.program()
         return predictions
+
+    def rate_shift(self, epoch):
+        shifts = self.experiment.learning_rate_shifts
+        return shifts[min(epoch, len(shifts) - 1)]
+
+    def order(self, count, epoch):
+        return sorted(range(count), key=lambda i: (hash32(self.experiment.seed, 0x100 + epoch, i), i))
+
+    def write(self, precursor):
+        """Section 7.4: the states of the cells of the network ``precursor``."""
+        for crossbar, before in zip(self.crossbars, precursor.crossbars, strict=True):
+            crossbar.write([[cell.state for cell in row] for row in before.cells])
 
     def predict(self, xs):
         """Section 7.2, evaluation: the predictions; nothing of the network changes."""
@@ -496,3 +518,57 @@ class Network:
     def state(self):
         return {f"layer{index}_{name}": value for index, crossbar in enumerate(self.crossbars)
                 for name, value in crossbar.state().items()}
+
+
+class Host:
+    """Section 7.3: the host of a ``Network``."""
+
+    def __init__(self, network):
+        self.network, self.rule, self.steps = network, network.experiment.host, 0
+        self.mean, self.square = ([[[0.0] * crossbar.cols for _ in range(crossbar.rows)]
+                                   for crossbar in network.crossbars] for _ in range(2))
+
+    def train_epoch(self, xs, labels, epoch):
+        order, batch = self.network.order(len(xs), epoch), self.network.experiment.batch
+        predictions = []
+        for start in range(0, len(order), batch):
+            predictions += self.train([(xs[i], labels[i]) for i in order[start:start + batch]],
+                                      self.network.rate_shift(epoch))
+        return predictions
+
+    def train(self, samples, n):
+        """One mini-batch; the predictions."""
+        crossbars, experiment = self.network.crossbars, self.network.experiment
+        sums = [[[0] * crossbar.cols for _ in range(crossbar.rows)] for crossbar in crossbars]
+        predictions = []
+        for x, label in samples:
+            drives, derivatives, z = self.network.forward(x)
+            predictions.append(z.index(max(z)))
+            d = loss(experiment.loss, z, label, experiment.layers[-1])
+            for index in reversed(range(len(crossbars))):
+                crossbar, y = crossbars[index], derivatives[index]
+                for r, value in enumerate(drives[index] + crossbar.bias):
+                    sums[index][r] = [total + value * v for total, v in zip(sums[index][r], d, strict=True)]
+                if index:
+                    d = self.network.passed_back(index, crossbar.row_sums(d, [True] * crossbar.inputs), y)
+        self.steps += 1
+        for index, crossbar in enumerate(crossbars):
+            layer = crossbar.layer
+            scale = 2.0 ** -(crossbar.x_frac + layer.delta_frac + layer.weight_step) / len(samples)
+            unit = 2.0 ** (layer.chi_frac - n)
+            crossbar.apply([[saturate(nearest64(-self.step(index, r, c, total * scale) * unit), layer.chi_bits)
+                             for c, total in enumerate(row)] for r, row in enumerate(sums[index])])
+        return predictions
+
+    def step(self, index, r, c, gradient):
+        if self.rule.optimizer == "sgd":
+            return gradient
+        b1, b2 = self.rule.betas
+        mean, square = self.mean[index][r], self.square[index][r]
+        mean[c] = mean[c] * b1 + gradient * (1 - b1)
+        square[c] = square[c] * b2 + (gradient * gradient) * (1 - b2)
+        return (mean[c] / (1 - b1**self.steps)) / (sqrt(square[c] / (1 - b2**self.steps)) + self.rule.epsilon)
+
+    def state(self):
+        return {"host_steps": self.steps} | {f"host_{name}{index}": array for name, arrays in (
+            ("mean", self.mean), ("square", self.square)) for index, array in enumerate(arrays)}

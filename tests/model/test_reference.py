@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 import torch
 from spinloom.config import parse
+from spinloom.contract.errors import ConfigError
 from spinloom.contract.hashing import sample_order
 from spinloom.devices.specification import KINDS
 from spinloom.model.network import Network
 from spinloom.model.rounder import StochasticRounder
 from spinloom.sim.random_experiment import random_experiment
+from spinloom.train.host import HostTrainer
+from spinloom.train.transfer import transfer
 
 from . import reference
 from .experiments import random_samples
@@ -116,6 +119,78 @@ def test_every_operation_equals_the_reference(kind, also):
         except AssertionError as error:
             raise AssertionError(f"{kind}, seed {seed}: {error}") from error
     assert reached == ALWAYS | also, "the random experiments leave something out"
+
+
+STOCHASTIC = {"device": {"kind": "mtj"}, "update": {"rounding": "stochastic", "residual": "none"}}
+
+
+def quick(experiment, **sections):
+    """``experiment`` with ``sections``, at the largest learning rate that it can have; None if it cannot have them."""
+    for shift in range(32):
+        try:
+            changed = parse(experiment.model_dump() | {"learning_rate_shifts": [shift, shift + 1]} | sections, "quick")
+            changed.precursor  # noqa: B018 - has other shifts, which may be out of bounds
+            return changed
+        except ConfigError:
+            continue
+    return None
+
+
+def equal(actual, expected, when):
+    assert actual.keys() == expected.keys()
+    for name, array in actual.items():
+        assert array.tolist() == expected[name], f"{when}: {name}"
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_training_with_a_host_equals_the_reference(optimizer):
+    pulses, reached = 0, set()
+    for seed in range(12):
+        random = Random(f"{optimizer} {seed}")
+        host = {"optimizer": optimizer, "betas": (random.random(), 0.999), "epsilon": random.choice((1e-8, 0.1))}
+        experiment = quick(random_experiment(random), host=host, batch=random.choice((1, 4, 5)),
+                           **(STOCHASTIC if seed % 2 else {}))
+        if experiment is None:
+            continue
+        network = Network(experiment)
+        trainer, other = HostTrainer(network), reference.Host(reference.Network(experiment))
+        xs, labels = random_samples(experiment, 14, seed)  # 14 samples: the last mini-batch has 1, 2, or 4
+        for epoch in range(2):
+            predictions = trainer.train_span(xs, labels, sample_order(experiment.seed, epoch, 14), range(14),
+                                             experiment.learning_rate_shift(epoch))
+            assert predictions.tolist() == other.train_epoch(xs.tolist(), labels.tolist(), epoch)
+        equal(network.state() | trainer.state(), other.network.state() | other.state(), f"{optimizer}, seed {seed}")
+        pulses += sum(crossbar.counters["attempts"] for crossbar in network.crossbars)
+        reached.add(experiment.update.rounding)
+    assert pulses > 100
+    assert reached == {"threshold", "stochastic"}
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_ex_situ_equals_the_reference(kind):
+    compared = pulses = 0
+    for seed in range(12):
+        random = Random(f"{kind} {seed}")
+        device = random_experiment(random, 1, kind).device
+        precursor = {"kind": "ideal", "states": device.compile().states, "sub_bits": random.randint(1, 6)}
+        experiment = quick(random_experiment(random, 2, "ideal"), device=device.model_dump(),
+                           transfer={"precursor": precursor})
+        if experiment is None:
+            continue
+        source, target = Network(experiment.precursor), Network(experiment)
+        other, written = reference.Network(experiment.precursor), reference.Network(experiment)
+        xs, labels = random_samples(experiment, 10, seed)
+        other.train_epoch(xs.tolist(), labels.tolist(), 0)
+        order = sample_order(experiment.seed, 0, 10)
+        source.train_span(xs, labels, order, range(10), experiment.learning_rate_shift(0))
+        transfer(source, target)
+        written.write(other)
+        equal(source.state(), other.state(), f"{kind}, seed {seed}, the precursor")
+        equal(target.state(), written.state(), f"{kind}, seed {seed}, the written machine")
+        compared += 1
+        pulses += sum(crossbar.counters["attempts"] for crossbar in target.crossbars)
+    assert compared >= 3
+    assert pulses > 10
 
 
 class Words:

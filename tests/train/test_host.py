@@ -71,6 +71,21 @@ def test_it_classifies_and_counts_as_the_machine():
         assert dw.shape == crossbar.g.shape
 
 
+def test_an_increment_beyond_any_integer_saturates_in_its_direction():
+    small = experiment(host={"betas": [0.9, 0.0], "epsilon": 1e-300})  # a gradient that was not zero, and then is
+    xs, labels = samples(small, 20)
+    host = HostTrainer(Network(small))
+    host.increments(xs, labels, 3)
+    host._gradients = lambda *_: ([torch.zeros_like(mean) for mean in host._mean], np.zeros(20, dtype=np.int64))
+    _, increments = host.increments(xs, labels, 3)
+    for crossbar, dw, mean in zip(host.network.crossbars, increments, host._mean, strict=True):
+        limit = 1 << crossbar.geometry.chi_bits - 1
+        assert (mean > 0).any()
+        assert (mean < 0).any()
+        assert (dw[mean > 0] == -limit).all()
+        assert (dw[mean < 0] == limit - 1).all()
+
+
 def test_it_learns_like_exact_probabilities(tmp_path):
     accuracies = {"machine": [], "floating": []}
     for seed in (1, 2, 3):
