@@ -19,6 +19,5 @@ def replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
 
 def write_json(path: Path, document: Any) -> None:
-    """Write ``document`` as indented JSON, as ``replace`` does. ``ValueError`` if it holds a number that is not
-    finite, which JSON cannot carry."""
-    replace(path, lambda file: file.write((json.dumps(document, indent=2, allow_nan=False) + "\n").encode()))
+    """Write ``document`` as indented JSON, as ``replace`` does."""
+    replace(path, lambda file: file.write((json.dumps(document, indent=2) + "\n").encode()))
