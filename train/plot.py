@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from .results import EpochResult
 
+
 def plot(file: BinaryIO, name: str, rows: list[EpochResult], baseline_accuracy: float | None) -> None:
     """Write a PNG for the ``rows`` of ``metrics.csv``; the baseline, in percent, is a dashed line."""
     epochs = [row.epoch for row in rows]

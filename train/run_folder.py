@@ -1,8 +1,8 @@
 """The folder that a run leaves, and from which it is resumed.
 
 It holds ``experiment.json`` (what is trained, and on how many samples), ``metrics.csv`` (a row for each epoch) and
-``state.npz`` (the complete state, see ``docs/arithmetic.md`` 8). At the end come ``result.json`` and ``plot.png``. Every
-file is replaced as a whole, so a run that is killed at any moment can be resumed.
+``state.npz`` (the complete state, see ``docs/arithmetic.md`` 8). At the end come ``result.json`` and ``plot.png``.
+Every file is replaced as a whole, so a run that is killed at any moment can be resumed.
 """
 
 import csv

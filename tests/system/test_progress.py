@@ -50,9 +50,14 @@ def test_something_short_leaves_one_line(monkeypatch):
 
 def test_an_error_leaves_the_line_at_which_it_happened(monkeypatch):
     written = stderr(monkeypatch)
-    with pytest.raises(ZeroDivisionError), progress.bar(total=4, desc="torn") as shown:
-        shown.update(1)
-        raise ZeroDivisionError
+
+    def work():
+        with progress.bar(total=4, desc="torn") as shown:
+            shown.update(1)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        work()
     assert [line[:11] for line in written.getvalue().splitlines()] == ["torn:  25%|"]
 
 
