@@ -9,7 +9,7 @@ import tomllib
 from functools import cached_property
 from math import floor
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -231,10 +231,17 @@ class Experiment(_Section):
     @property
     def precursor(self) -> "Experiment":
         """What is trained before a transfer: this experiment, with the precursor's device."""
-        document = self.model_dump(exclude={"name", "transfer"})
-        if self.transfer and self.transfer.precursor:
-            document["device"] = self.transfer.precursor.model_dump()
-        return parse(document, f"{self.name}-precursor")
+        device = self.transfer.precursor if self.transfer else None
+        return self.replaced(name=f"{self.name}-precursor", transfer=None, device=device or self.device)
+
+    def replaced(self, **fields: Any) -> "Experiment":
+        """This experiment with other ``fields``, validated again. ``ConfigError`` in one line if it is not valid.
+
+        A dictionary changes a section that there is: ``replaced(device={"sigma": 0.3})`` leaves the other fields of
+        the device alone. ``layers`` takes a dictionary too, from the index of a layer to the fields that change:
+        ``replaced(layers={0: {"lanes": 8}, -1: {"z_frac": 4}})``. Anything else takes the place of what was there.
+        """
+        return parse(_edited(self.model_dump(), fields), fields.get("name", self.name))
 
     def require_in_situ(self) -> None:
         """``ConfigError`` if the network is trained from outside."""
@@ -246,6 +253,24 @@ class Experiment(_Section):
     def learning_rate_shift(self, epoch: int) -> int:
         """The shift of ``epoch``, counted from 0."""
         return self.learning_rate_shifts[min(epoch, len(self.learning_rate_shifts) - 1)]
+
+
+def _edited(before: Any, change: Any) -> Any:
+    """``before``, of dictionaries, tuples and plain values, after ``change``, as `Experiment.replaced` takes it."""
+    if isinstance(change, BaseModel):
+        return change.model_dump()
+    if isinstance(change, list | tuple):
+        return [_edited(None, entry) for entry in change]
+    if isinstance(change, dict) and isinstance(before, dict):
+        return before | {name: _edited(before.get(name), value) for name, value in change.items()}
+    if isinstance(change, dict) and isinstance(before, tuple):
+        layers = list(before)
+        for index, fields in change.items():
+            if not -len(layers) <= index < len(layers):
+                raise ConfigError(f"layers[{index}]: there are only the layers 0 to {len(layers) - 1}")
+            layers[index] = _edited(layers[index], fields)
+        return layers
+    return change
 
 
 def _allowed(place: tuple) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from amaranth.utils import ceil_log2
 
-from ..config import Experiment, parse
+from ..config import Experiment
 from ..contract.device import SIGMA_BITS
 from ..contract.errors import ConfigError, SpinloomError
 from ..contract.geometry import COUNTER_BITS, COUNTERS
@@ -226,15 +226,13 @@ def _fits(experiment: Experiment | None, board: Board) -> bool:
 
 def _scaled(experiment: Experiment, depth: int, share: float, most_lanes: int) -> Experiment | None:
     """``experiment`` with ``depth`` layers, its hidden ones scaled, and its lanes limited; None if it cannot be."""
-    document = experiment.model_dump()
-    document["layers"] = [*document["layers"][:depth - 1], document["layers"][-1]]
-    for index, layer in enumerate(document["layers"]):
-        if index < depth - 1:
-            layer["cols"] = max(1, round(share * layer["cols"]))
-        lanes = min(most_lanes, layer["lanes"] or layer["cols"])
-        layer |= {"lanes": max(d for d in divisors(layer["cols"]) if d <= lanes), "adcs": None}
+    layers = []
+    for index, layer in enumerate((*experiment.layers[:depth - 1], experiment.layers[-1])):
+        cols = max(1, round(share * layer.cols)) if index < depth - 1 else layer.cols
+        lanes = max(d for d in divisors(cols) if d <= min(most_lanes, layer.lanes or cols))
+        layers.append(layer.model_copy(update={"cols": cols, "lanes": lanes, "adcs": None}))
     try:
-        return parse(document, experiment.name)
+        return experiment.replaced(layers=layers)
     except ConfigError:
         return None
 

@@ -1,11 +1,10 @@
 """Commands that train on the golden model."""
 
-
 import click
 
 from ..config import load
 from ..render.text import table
-from .common import answers, config_argument, data_option, device_option, override
+from .common import Answer, answers, config_argument, data_option, device_option, override
 
 
 @click.command()
@@ -19,7 +18,8 @@ from .common import answers, config_argument, data_option, device_option, overri
 @click.option("--resume", metavar="DIR", help="Continue the interrupted run in this folder.")
 @click.option("--reference", is_flag=True, help="Train by PyTorch, not the compiled trainer: slow, the same bits.")
 @answers
-def train(config, epochs, seed, samples, device, data_dir, out, resume, reference):
+def train(config: str, epochs: int | None, seed: int | None, samples: int | None, device: str | None,
+          data_dir: str | None, out: str | None, resume: str | None, reference: bool) -> Answer:
     """Train in situ on the golden model, beside a floating-point baseline, and evaluate."""
     experiment = override(load(config, device), epochs=epochs, seed=seed)
     if resume is not None:
@@ -29,21 +29,25 @@ def train(config, epochs, seed, samples, device, data_dir, out, resume, referenc
                 raise click.UsageError(f"{option} is fixed by the run that --resume continues; leave it out")
     from ..train import loop as training
     from ..train import transfer
+    from ..train.results import TransferResult
 
     runner = transfer.run if experiment.transfer else training.run
-    answer = runner(experiment, data_dir=data_dir, out=out, resume=resume, samples=samples, compiled=not reference)
-    written = {
-        "test accuracy before writing": f"{answer['precursor_accuracy']:.2f} %",
-        "write pulses a cell": f"{answer['attempts_per_cell']:.3f}, at most {answer['most_attempts']}",
-        "cells outside the margin": f"{answer['cells_outside_margin']:,} of {answer['cells']:,}",
-    } if experiment.transfer else {}
-    return answer, table(written | {
-        "test accuracy": f"{answer['test_accuracy']:.2f} %",
-        "floating-point baseline": f"{answer['baseline_accuracy']:.2f} %",
-        "programming events": f"{answer['programming_events']:,}",
-        "samples a second": f"{answer['samples_per_second']:,}",
-        "run folder": answer["out"],
-    }), True
+    result = runner(experiment, data_dir=data_dir, out=out, resume=resume, samples=samples, compiled=not reference)
+    rows = {}
+    if isinstance(result, TransferResult):
+        rows |= {
+            "test accuracy before writing": f"{result.precursor_accuracy:.2f} %",
+            "write pulses a cell": f"{result.attempts_per_cell:.3f}, at most {result.most_attempts}",
+            "cells outside the margin": f"{result.cells_outside_margin:,} of {result.cells:,}",
+        }
+    rows |= {
+        "test accuracy": f"{result.test_accuracy:.2f} %",
+        "floating-point baseline": f"{result.baseline_accuracy:.2f} %",
+        "write pulses": f"{result.write_pulses:,}",
+        "samples a second": f"{result.samples_per_second:,}",
+        "run folder": str(result.out),
+    }
+    return result, table(rows), True
 
 
 @click.command()
@@ -52,14 +56,14 @@ def train(config, epochs, seed, samples, device, data_dir, out, resume, referenc
               help="Also so long after programming; may be given several times.")
 @data_option
 @answers
-def evaluate(run_folder, seconds, data_dir):
+def evaluate(run_folder: str, seconds: tuple[float, ...], data_dir: str | None) -> Answer:
     """Evaluate the network in the folder RUN of a run, also after its conductances have drifted."""
     from ..train import evaluate as evaluation
 
-    answer = evaluation.run(run_folder, data_dir=data_dir, seconds=seconds)
-    rows = {"test accuracy": f"{answer['test_accuracy']:.2f} %"}
-    rows |= {f"after {row['seconds']:g} s": f"{row['test_accuracy']:.2f} %" for row in answer["drift"]}
-    return answer, table(rows), True
+    result = evaluation.run(run_folder, data_dir=data_dir, seconds=seconds)
+    rows = {"test accuracy": f"{result.test_accuracy:.2f} %"}
+    rows |= {f"after {drifted.seconds:g} s": f"{drifted.test_accuracy:.2f} %" for drifted in result.drift}
+    return result, table(rows), True
 
 
 @click.command()
@@ -69,7 +73,7 @@ def evaluate(run_folder, seconds, data_dir):
 @click.option("--out", default="runs/reproduce", show_default=True, metavar="DIR",
               help="Folder for the runs and the table; what has run there already is not run again.")
 @answers
-def reproduce(names, epochs, data_dir, out):
+def reproduce(names: tuple[str, ...], epochs: int | None, data_dir: str | None, out: str) -> Answer:
     """Train every preset on MNIST, and put them into one table beside their baselines and the papers' figures."""
     from ..study import reproduce as reproduction
 

@@ -20,7 +20,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from ..config import Experiment, load, parse
+from ..config import Experiment, load
 from ..contract.errors import ConfigError
 from ..contract.hashing import sample_order
 from ..model.compiled.trainer import CompiledTrainer
@@ -139,7 +139,8 @@ def _measure(plan: Plan, experiment: Experiment, xs: torch.Tensor, labels: np.nd
     tables["cycles"] = []
     for lanes in plan.lanes:
         step(f"RTL, {lanes} lanes")
-        narrowed = experiment if lanes == experiment.layers[0].cols else _resized(experiment, lanes=lanes, adcs=None)
+        narrowed = experiment if lanes == experiment.layers[0].cols else experiment.replaced(
+            layers={0: {"lanes": lanes, "adcs": None}})
         start, steady = _compiled(narrowed, xs, labels, [0, max(plan.steady, plan.samples)], plan.samples)
         tables["cycles"].append({"lanes": lanes, "start": start, "steady": steady})
         bar.update()
@@ -155,20 +156,13 @@ def _measure(plan: Plan, experiment: Experiment, xs: torch.Tensor, labels: np.nd
     tables["scaling"] = []
     for cols in plan.sizes:
         step(f"{cols} columns")
-        resized = _resized(experiment, cols=cols, lanes=min(cols, plan.size_lanes), adcs=None)
+        resized = experiment.replaced(layers={0: {"cols": cols, "lanes": min(cols, plan.size_lanes), "adcs": None}})
         golden = _Golden(resized, xs, labels, plan.warm_up, compiled=True)
         speed = _speeds({"kernel": golden}, plan.rounds, plan.round_seconds)["kernel"]
         measured, = _compiled(resized, xs, labels, [plan.warm_up], max(1, plan.samples // 3))
         tables["scaling"].append({"cols": cols, "lanes": resized.layers[0].lanes, "kernel": speed, "rtl": measured})
         bar.update()
     return tables
-
-
-def _resized(experiment: Experiment, **fields) -> Experiment:
-    """``experiment`` with other ``fields`` of its first layer."""
-    document = experiment.model_dump()
-    document["layers"] = [document["layers"][0] | fields, *document["layers"][1:]]
-    return parse(document, experiment.name)
 
 
 def _samples(experiment: Experiment, data_dir: str | Path | None) -> tuple[torch.Tensor, np.ndarray, str]:
@@ -304,7 +298,7 @@ def _training(plan: Plan, experiment: Experiment, xs: torch.Tensor, labels: np.n
     wanted, installed = torch.from_numpy(labels[order]), importlib.util.find_spec("aihwkit") is not None
     trainers: dict[tuple[str, int], _Trainer] = {}
     for batch in (1, 32):
-        batched = experiment.model_copy(update={"batch": batch})
+        batched = experiment.replaced(batch=batch)
         trainers["float32", batch] = _float32(experiment, x, wanted, batch)
         trainers["kernel", batch] = _Golden(batched, xs, labels, plan.warm_up, compiled=True)
         trainers["reference", batch] = _Golden(batched, xs, labels, plan.warm_up, compiled=False)

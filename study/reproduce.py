@@ -10,11 +10,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from ..config import Experiment, load, parse
+from ..config import Experiment, load
 from ..contract.errors import ConfigError
 from ..system.files import replace
 from ..train import data, float_probability, run_folder, transfer
 from ..train import loop as train
+from ..train.results import TrainResult, TransferResult
 from . import energy
 
 REPORTED = {
@@ -58,7 +59,7 @@ def run(names: tuple[str, ...] = (), *, data_dir: str | Path | None = None, out:
     for name in names or REPORTED:
         experiment = load(name)
         if epochs is not None:
-            experiment = _with(experiment, epochs=epochs)
+            experiment = experiment.replaced(epochs=epochs)
         rows.append(_row(experiment, _run(experiment, out / name, data_dir, progress), out / name))
         if experiment.update.rounding == "stochastic" and experiment.host:
             comparisons[name] = _compare(experiment, out / name, data_dir, progress)
@@ -66,17 +67,13 @@ def run(names: tuple[str, ...] = (), *, data_dir: str | Path | None = None, out:
     return {"rows": rows, "float_probability": comparisons, "out": str(out)}
 
 
-def _with(experiment: Experiment, **fields) -> Experiment:
-    return parse(experiment.model_dump() | fields, experiment.name)
-
-
-def _run(experiment: Experiment, folder: Path, data_dir, progress: bool, **options) -> dict:
+def _run(experiment: Experiment, folder: Path, data_dir, progress: bool, **options) -> TrainResult:
     """The result of the run in ``folder``, which is begun, continued or only read."""
     resume = False
     if (folder / "experiment.json").exists():
         resume = run_folder.read_experiment(folder)[0] == experiment
         if resume and (folder / "result.json").exists():
-            return json.loads((folder / "result.json").read_text(encoding="utf-8"))
+            return run_folder.read_result(folder, TransferResult if experiment.transfer else TrainResult)
     place = {"resume": folder} if resume else {"out": folder}
     runner = transfer.run if experiment.transfer else train.run
     return runner(experiment, data_dir=data_dir, progress=progress, **place, **options)
@@ -86,9 +83,9 @@ def _compare(experiment: Experiment, folder: Path, data_dir, progress: bool) -> 
     """The accuracies of machine and floating-point simulation, a seed each."""
     machine, floating = [], []
     for seed in range(experiment.seed, experiment.seed + SEEDS):
-        seeded = _with(experiment, seed=seed)
+        seeded = experiment.replaced(seed=seed)
         place = folder if seed == experiment.seed else folder / f"seed{seed}"
-        machine.append(_run(seeded, place, data_dir, progress, baseline=place == folder)["test_accuracy"])
+        machine.append(_run(seeded, place, data_dir, progress, baseline=place == folder).test_accuracy)
         floating.append(_float_probability(seeded, place / "float_probability.json", data_dir, progress))
     return {"machine": machine, "floating_point": floating}
 
@@ -109,7 +106,7 @@ def _float_probability(experiment: Experiment, file: Path, data_dir, progress: b
     return accuracy
 
 
-def _row(experiment: Experiment, result: dict, folder: Path) -> dict:
+def _row(experiment: Experiment, result: TrainResult, folder: Path) -> dict:
     cells = sum(geometry.rows * geometry.cols for geometry in experiment.crossbars)
     spent = energy.run(folder)
     rule = ("ex situ" if experiment.transfer else
@@ -119,13 +116,13 @@ def _row(experiment: Experiment, result: dict, folder: Path) -> dict:
         "topology": "-".join(map(str, [experiment.input.count, *(layer.cols for layer in experiment.layers)])),
         "device": f"{experiment.device.kind}, {experiment.device_tables.states} states",
         "rule": rule,
-        "epochs": result["epochs"],
-        "test_accuracy": result["test_accuracy"],
-        "baseline_accuracy": result["baseline_accuracy"],
+        "epochs": result.epochs,
+        "test_accuracy": result.test_accuracy,
+        "baseline_accuracy": result.baseline_accuracy,
         "reported": REPORTED.get(experiment.name, ""),
-        "programming_events": result["programming_events"],
-        "events_per_cell": round(result["programming_events"] / cells, 3),
-        "cells_outside_margin": result.get("cells_outside_margin"),
+        "programming_events": result.write_pulses,
+        "events_per_cell": round(result.write_pulses / cells, 3),
+        "cells_outside_margin": result.cells_outside_margin if isinstance(result, TransferResult) else None,
         "energy_joules": spent["joules"],
         "digital_joules": None if experiment.host or experiment.transfer else spent["digital_joules"],
     }

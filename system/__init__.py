@@ -1,1 +1,1 @@
-"""What every command needs of the operating system: files that are replaced as a whole, an orderly stop, progress."""
+"""What commands need of the operating system: files that appear as a whole, an orderly stop, progress on a terminal."""

@@ -1,43 +1,46 @@
 """Progress of long runs on standard error: a bar on a terminal, elsewhere a line now and then."""
 
+import math
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from tqdm import tqdm
 
 LINE_SECONDS = 10
-"""Between two lines where standard error is not a terminal."""
+"""Least time between two lines where standard error is not a terminal."""
 
 
 class _Lines(tqdm):
-    """A bar that writes a whole line every ``LINE_SECONDS``, and one at its end if it has written any before."""
+    """A bar that is written as a whole line, at most every ``LINE_SECONDS`` and once more at its end."""
 
     def __init__(self, **options: Any) -> None:
         self._due = time.monotonic() + LINE_SECONDS
-        self._written = False
         super().__init__(**options)
 
     @staticmethod
-    def status_printer(file: Any) -> Any:
+    def status_printer(file: Any) -> Callable[[str], None]:
         def write(text: str) -> None:
             file.write(text.strip() + "\n")
             file.flush()
         return write
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
-        if time.monotonic() < self._due:
-            return
-        self._due, self._written = time.monotonic() + LINE_SECONDS, True
-        self.sp(str(self) if msg is None else msg)
+        if time.monotonic() >= self._due:
+            self._due = time.monotonic() + LINE_SECONDS
+            self.sp(str(self) if msg is None else msg)
 
     def close(self) -> None:
-        if not self.disable and self._written:
-            self._due = 0.0
+        if not self.disable:
+            self._due = -math.inf
+            self.display()
+            self.delay = math.inf  # so that there is nothing left for tqdm to write
         super().close()
 
 
 def bar(*, show: bool = True, **options: Any) -> tqdm:
-    """A progress bar with tqdm's ``options``; nothing is written unless it is to ``show``."""
+    """A progress bar with tqdm's ``options``. It is drawn if standard error is a terminal; otherwise it is written as a
+    line at most every ``LINE_SECONDS``, and once at its end. Nothing is written unless ``show``."""
     kind = tqdm if sys.stderr.isatty() else _Lines
     return kind(file=sys.stderr, disable=not show, **options)

@@ -1,4 +1,4 @@
-"""An orderly stop."""
+"""A request to stop that waits for a good moment."""
 
 import signal
 import threading
@@ -8,8 +8,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def deferred_stop() -> Iterator[threading.Event]:
-    """Turns Ctrl-C and SIGTERM into an event, so that they cannot tear an update apart. Signals can only
-    be caught in the main thread; in others the event is never set."""
+    """Within the ``with`` block, Ctrl-C and SIGTERM set the event instead of raising an exception. The block asks the
+    event between two steps, so that no step is torn apart.
+
+    Signals reach the main thread only. In another thread the event is never set.
+    """
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop

@@ -5,6 +5,7 @@ import gzip
 import os
 import zlib
 from importlib import resources
+from math import prod
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from ..contract.geometry import ActivationFormat
 
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
+"""Where MNIST is downloaded from."""
 MNIST_MD5 = ("f68b3c2dcbeaaa9fbdd348bbdeb94873", "d53e105ee54ea40749a09fcbcd1e9432",
              "9fb629c4189551a2d022fa330f9573f3", "ec29112dd5afa0611ce80d1b7f02629c")
 """Of the gzipped ``FILES``, as published with the data set."""
@@ -29,12 +31,14 @@ class Samples(NamedTuple):
     """Images and what they show."""
 
     images: np.ndarray
-    """uint8 (n, pixels)."""
+    """uint8 (n, height, width, channels); IDX files and the digits have one channel."""
     labels: np.ndarray
     """int64 (n,)."""
 
 
 class Dataset(NamedTuple):
+    """What is trained on, and what is tested on."""
+
     train: Samples
     test: Samples
 
@@ -42,10 +46,10 @@ class Dataset(NamedTuple):
 def load(experiment: Experiment, data_dir: str | Path | None = None) -> Dataset:
     """The data set of ``experiment``.
 
-    ``digits`` is part of the package. Others are read as four IDX files, gzipped or not, from ``data_dir``, else
-    from the folder named by ``SPINLOOM_DATA``, else (MNIST only) downloaded once into the user's cache. Either
-    folder may hold them itself or in a folder of the data set's name, under their standard names or with
-    the data set's name and a hyphen in front. ``ConfigError`` names the file that is missing or unusable.
+    ``digits`` is part of the package. Every other data set is four IDX files, gzipped or not. They are looked for in
+    ``data_dir``, or else in the folder named by ``SPINLOOM_DATA``. The files are there, or in a folder there with the
+    name of the data set; they have their standard names, or these after the data set's name and a hyphen. If no folder
+    is named, MNIST is downloaded once into the user's cache. ``ConfigError`` names the file that is missing or unusable.
     """
     if experiment.dataset == "digits":
         names, dataset = ("digits", "digits"), _digits()
@@ -55,8 +59,9 @@ def load(experiment: Experiment, data_dir: str | Path | None = None) -> Dataset:
         dataset = Dataset(_samples(*paths[:2]), _samples(*paths[2:]))
     outputs = experiment.layers[-1].cols
     for name, samples in zip(names, dataset, strict=True):
-        if samples.images.shape[1] != experiment.input.count:
-            raise ConfigError(f"{name}: images have {samples.images.shape[1]} pixels; "
+        pixels = prod(samples.images.shape[1:])
+        if pixels != experiment.input.count:
+            raise ConfigError(f"{name}: images have {pixels} pixels; "
                               f"the network has input.count={experiment.input.count}")
         if samples.labels.max() >= outputs:
             raise ConfigError(f"{name}: labels reach {samples.labels.max()}; "
@@ -65,14 +70,16 @@ def load(experiment: Experiment, data_dir: str | Path | None = None) -> Dataset:
 
 
 def drive(images: np.ndarray, form: ActivationFormat) -> torch.Tensor:
-    """What pixels (uint8, any shape) drive the first crossbar with (arithmetic 7.2): int16 of their shape."""
+    """What ``images``, uint8 (n, ...), drive the first crossbar with (arithmetic 7.2): int16 (n, inputs). An image is
+    flattened in row-major order."""
     pixels = np.arange(256)
     values = np.floor_divide(pixels * (1 << form.frac) + 128, 256).clip(form.minimum, form.maximum)
-    return torch.from_numpy(values.astype(np.int16)[images])
+    return torch.from_numpy(values.astype(np.int16)[images.reshape(len(images), -1)])
 
 
 def read_idx(path: Path, magic: int) -> np.ndarray:
-    """The uint8 array in an IDX file, gzipped or not; ``ConfigError`` if it is not whole or of another kind."""
+    """The uint8 array in an IDX file, gzipped or not, which begins with the number ``magic``. ``ConfigError`` if the
+    file is damaged or of another kind."""
     try:
         content = path.read_bytes()
         if content[:2] == b"\x1f\x8b":
@@ -100,14 +107,14 @@ def _samples(images: Path, labels: Path) -> Samples:
     pixels, values = read_idx(images, IMAGES), read_idx(labels, LABELS)
     if len(pixels) != len(values):
         raise ConfigError(f"{labels}: {len(values)} labels for the {len(pixels)} images of {images.name}")
-    return Samples(pixels.reshape(len(pixels), -1), values.astype(np.int64))
+    return Samples(pixels[..., np.newaxis], values.astype(np.int64))
 
 
 def _digits() -> Dataset:
-    """Every fifth digit is for testing."""
+    """The packaged digits, of 8 x 8 pixels; every fifth one is for testing."""
     packed = resources.files(__package__.rpartition(".")[0]).joinpath("data", "digits.csv.gz").read_bytes()
     table = np.array(list(csv.reader(gzip.decompress(packed).decode().split())), dtype=np.int64)
-    pixels, labels = (table[:, :-1] * 255 + 8 >> 4).astype(np.uint8), table[:, -1]
+    pixels, labels = (table[:, :-1] * 255 + 8 >> 4).astype(np.uint8).reshape(-1, 8, 8, 1), table[:, -1]
     test = np.arange(len(table)) % 5 == 4
     return Dataset(Samples(pixels[~test], labels[~test]), Samples(pixels[test], labels[test]))
 
@@ -120,10 +127,11 @@ def _find(name: str, data_dir: str | Path | None) -> list[Path]:
                   (Path(folder), f"{name}-"), (Path(folder), "")]
         for place, prefix in places:
             paths = [_either(place / f"{prefix}{file}") for file in FILES]
+            found = [path for path in paths if path is not None]
+            if len(found) == len(FILES):
+                return found
             missing = [file for file, path in zip(FILES, paths, strict=True) if path is None]
-            if not missing:
-                return paths
-            if len(missing) < len(FILES):
+            if found:
                 raise ConfigError(f"{place}: {prefix}{missing[0]}[.gz] is missing from the data set {name!r}")
         if data_dir or name != "mnist":
             raise ConfigError(f"{folder}: no data set {name!r} there; its files are {', '.join(FILES)} "

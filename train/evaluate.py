@@ -6,12 +6,12 @@ from ..model.network import Network
 from . import data, run_folder
 from . import loop as train
 from .drift import drift
+from .results import DriftResult, EvaluateResult
 
 
-def run(folder: str | Path, *, data_dir: str | Path | None = None, seconds: tuple[float, ...] = ()) -> dict:
-    """The accuracies, in percent, on the test set of the network in the run folder ``folder``: ``test_accuracy``, and
-    ``drift``, a list of ``seconds`` and ``test_accuracy`` for each time after programming. ``ConfigError`` if the
-    folder is not that of a run, or the device does not drift."""
+def run(folder: str | Path, *, data_dir: str | Path | None = None, seconds: tuple[float, ...] = ()) -> EvaluateResult:
+    """The accuracy of the network in the run folder ``folder``, and after each of ``seconds`` since programming.
+    ``ConfigError`` if the folder is not that of a run, or if the device does not drift."""
     folder = Path(folder)
     experiment, _ = run_folder.read_experiment(folder)
     dataset = data.load(experiment, data_dir)
@@ -23,5 +23,5 @@ def run(folder: str | Path, *, data_dir: str | Path | None = None, seconds: tupl
             drift(network, time)
         return round(train.test_accuracy(network, dataset), 3)
 
-    return {"test_accuracy": accuracy(None),
-            "drift": [{"seconds": time, "test_accuracy": accuracy(time)} for time in seconds]}
+    return EvaluateResult(test_accuracy=accuracy(None),
+                          drift=tuple(DriftResult(seconds=time, test_accuracy=accuracy(time)) for time in seconds))

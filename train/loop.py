@@ -1,11 +1,14 @@
-"""The training loop: in situ, on the golden model, beside a floating-point baseline. `run_folder` says what it
-leaves."""
+"""The training loop: in situ, on the golden model, and a floating-point baseline beside it. `run_folder` says what a
+run leaves."""
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
@@ -15,17 +18,21 @@ from ..contract.hashing import sample_order
 from ..model.compiled.trainer import CompiledTrainer
 from ..model.network import Network
 from ..system.files import replace
+from ..system.progress import bar
 from ..system.stop import deferred_stop
 from . import baseline as floating_point
 from . import data, run_folder
 from .host import HostTrainer
 from .plot import plot
+from .results import EpochResult, TrainResult
 from .run_folder import Position
 
 CHECKPOINT_SECONDS = 30
+"""Time between two checkpoints within an epoch."""
 FIRST_CHUNK = 16
+"""Samples of the first chunk. Progress is shown, and a request to stop is heeded, after each chunk."""
 CHUNK_SECONDS = 0.2
-"""Samples trained before progress is first shown and a request to stop heeded, and the time aimed at from then on."""
+"""Time aimed at for the chunks that follow."""
 
 
 @contextmanager
@@ -42,127 +49,170 @@ def one_thread() -> Iterator[None]:
 @one_thread()
 def run(experiment: Experiment | None, *, data_dir: str | Path | None = None, out: str | Path | None = None,
         resume: str | Path | None = None, samples: int | None = None, baseline: bool = True,
-        progress: bool = True, torch_device: str = "cpu", compiled: bool = True) -> dict:
-    """Train ``experiment`` in situ and evaluate it; everything goes to the folder ``out`` (default ``runs/<name>``).
+        progress: bool = True, torch_device: str = "cpu", compiled: bool = True) -> TrainResult:
+    """Train ``experiment`` in situ and evaluate it. Everything goes to the folder ``out`` (default ``runs/<name>``).
 
-    ``samples`` limits training to the first so many. ``resume`` continues the run in that folder to the bits it would
-    have reached uninterrupted; experiment, samples and folder are then those of that run. On the CPU the compiled
-    trainer is used, unless ``compiled`` is False; the result is the same. Where the experiment has a ``host``, that
-    trains.
-    Returns ``test_accuracy``, ``baseline_accuracy`` (None without ``baseline``), ``programming_events``,
-    ``samples_per_second``, ``epochs``, ``samples`` (an epoch) and ``out``. Raises ``ConfigError`` on what cannot be
-    trained or resumed, ``InterruptedRunError`` after Ctrl-C or SIGTERM.
+    ``samples`` limits training to the first so many. ``resume`` continues the run in that folder, to the same bits as
+    if it had not been interrupted; experiment, samples and folder are then those of that run. On the CPU the compiled
+    trainer is used, unless ``compiled`` is False; the result is the same. If the experiment has a ``host``, the host
+    trains. Without ``baseline`` there is no floating-point baseline.
+
+    Raises ``ConfigError`` if the experiment cannot be trained or resumed, ``InterruptedRunError`` after Ctrl-C or
+    SIGTERM.
     """
-    if resume is not None:
-        folder = Path(resume)
-        given, (experiment, samples) = experiment, run_folder.read_experiment(folder)
-        if given is not None and given.name != experiment.name:
-            raise ConfigError(f"{folder} holds a run of {experiment.name}, not of {given.name}")
-    else:
-        folder = Path(out) if out is not None else Path("runs") / experiment.name
-    if samples is not None and samples < 1:
-        raise ConfigError(f"samples={samples}: must be at least 1")
-
+    experiment, folder, samples = run_folder.locate(experiment, out=out, resume=resume, samples=samples)
     dataset = data.load(experiment, data_dir)
-    images, labels = (array[:samples] for array in dataset.train)
-    train_x = data.drive(images, experiment.input.format).to(torch_device)
-
-    network = Network(experiment, torch_device)
-    trainer, stateful, stride = _trainer(network, compiled)
+    dataset = dataset._replace(train=data.Samples(*(array[:samples] for array in dataset.train)))
+    training = _Training(experiment, dataset, folder, torch_device, compiled)
     if resume is not None:
-        rows, epoch, sample, correct = _resume(folder, stateful, len(labels))
+        training.resume()
     else:
-        rows, epoch, sample, correct = [], 0, 0, 0
         run_folder.create(folder, experiment, samples)
-
-    def checkpoint() -> None:
-        arrays = {name: array for part in stateful for name, array in part.state().items()}
-        run_folder.write_state(folder, arrays, Position(epoch, sample, correct))
-
-    trained, seconds, saved, chunk = 0, 0.0, time.monotonic(), FIRST_CHUNK
-    with deferred_stop() as stop, tqdm(total=experiment.epochs * len(labels), unit=" samples", unit_scale=True,
-                                        initial=epoch * len(labels) + sample, disable=not progress) as bar:
-        checkpoint()
-        while epoch < experiment.epochs:
-            bar.set_description(f"epoch {epoch + 1}/{experiment.epochs}")
-            learning_rate_shift = experiment.learning_rate_shift(epoch)
-            order = sample_order(experiment.seed, epoch, len(labels))
-            first, started = sample, time.monotonic()
-            while sample < len(order):
-                end = -(-(sample + chunk) // stride) * stride
-                span, begun = range(sample, min(end, len(order))), time.monotonic()
-                predictions = trainer.train_span(train_x, labels, order, span, learning_rate_shift)
-                now = time.monotonic()
-                chunk = max(1, min(2 * chunk, int(len(span) * CHUNK_SECONDS / max(now - begun, 1e-6))))
-                correct += int((predictions == labels[order[span.start:span.stop]]).sum())
-                sample = span.stop
-                bar.update(len(span))
-                if stop.is_set() or now - saved > CHECKPOINT_SECONDS:
-                    checkpoint()
-                    saved = now
-                if stop.is_set():
-                    raise InterruptedRunError(f"interrupted in epoch {epoch + 1}, after {sample} of {len(order)} "
-                                              f"samples; continue with --resume {folder}")
-            elapsed = time.monotonic() - started
-            trained, seconds = trained + sample - first, seconds + elapsed
-
-            accuracy = test_accuracy(network, dataset)
-            attempts = sum(crossbar.counters["attempts"] for crossbar in network.crossbars)
-            rows.append({
-                "epoch": epoch + 1, "samples": len(order),
-                "training_accuracy": f"{100 * correct / len(order):.3f}", "test_accuracy": f"{accuracy:.3f}",
-                "programming_events": attempts - sum(int(row["programming_events"]) for row in rows),
-                "samples_per_second": round((sample - first) / elapsed) if elapsed else 0,
-            })
-            bar.set_postfix_str(f"test accuracy {accuracy:.2f} %")
-            run_folder.write_metrics(folder, rows)
-            epoch, sample, correct = epoch + 1, 0, 0
-            checkpoint()
-
-    result = {
-        "test_accuracy": float(rows[-1]["test_accuracy"]),
-        "baseline_accuracy": None,
-        "programming_events": sum(int(row["programming_events"]) for row in rows),
-        "samples_per_second": round(trained / seconds) if seconds else int(rows[-1]["samples_per_second"]),
-        "epochs": epoch, "samples": len(labels), "out": str(folder),
-    }
-    if baseline:
-        with deferred_stop() as stop, tqdm(total=experiment.epochs * len(labels), unit=" samples", unit_scale=True,
-                                            desc="floating-point baseline", disable=not progress) as bar:
-            def seen(count: int) -> None:
-                bar.update(count)
-                if stop.is_set():
-                    raise InterruptedRunError(f"interrupted in the baseline; continue with --resume {folder}")
-
-            test_x = data.drive(dataset.test.images, experiment.input.format).to(torch_device)
-            accuracy = floating_point.accuracy(
-                experiment, train_x, torch.from_numpy(labels).to(torch_device), test_x,
-                torch.from_numpy(dataset.test.labels).to(torch_device), seen)
-        result["baseline_accuracy"] = round(accuracy, 3)
-    replace(folder / "plot.png", lambda file: plot(file, experiment.name, rows, result["baseline_accuracy"]))
+    training.run(progress)
+    accuracy = _baseline(experiment, dataset, folder, torch_device, progress) if baseline else None
+    result = training.result(accuracy)
+    name = experiment.name
+    replace(folder / "plot.png", lambda file: plot(file, name, training.rows, accuracy))
     run_folder.write_result(folder, result)
     return result
 
 
 def test_accuracy(network: Network, dataset: data.Dataset) -> float:
-    """Percentage of the test samples that ``network`` classifies correctly; it stays as it is."""
+    """Percentage of the test samples that ``network`` classifies correctly; its state does not change."""
     test_x = data.drive(dataset.test.images, network.experiment.input.format).to(network.torch_device)
     labels = torch.from_numpy(dataset.test.labels).to(network.torch_device)
     return 100 * (network.predict(test_x) == labels).double().mean().item()
 
 
-def _trainer(network: Network, compiled: bool) -> tuple[Network | CompiledTrainer | HostTrainer, list, int]:
-    """What trains ``network``, everything that then has a state, and the samples of which it takes a multiple."""
-    if network.experiment.host:
-        host = HostTrainer(network)
-        return host, [network, host], network.experiment.batch
-    return (CompiledTrainer(network) if compiled and network.torch_device.type == "cpu" else network), [network], 1
+class _Trainer(Protocol):
+    """What trains a network: itself, its compiled form, or a host."""
+
+    def train_span(self, xs: torch.Tensor, labels: np.ndarray, order: np.ndarray, span: range,
+                   learning_rate_shift: int) -> np.ndarray:
+        """As ``Network.train_span``."""
 
 
-def _resume(folder: Path, stateful: list, count: int) -> tuple[list[dict], int, int, int]:
-    """Load the state; returns the rows of the epochs completed, and the position."""
-    epoch, sample, correct = run_folder.read_state(folder, *stateful)
-    rows = run_folder.read_metrics(folder)[:epoch]  # a run killed between the two files has a row too many
-    if len(rows) != epoch or not 0 <= correct <= sample <= count:
-        raise ConfigError(f"{folder / 'state.npz'}: does not match {folder / 'metrics.csv'} or the data set")
-    return rows, epoch, sample, correct
+class _Training:
+    """A run under way: the network, what trains it, and how far it has come."""
+
+    def __init__(self, experiment: Experiment, dataset: data.Dataset, folder: Path, torch_device: str,
+                 compiled: bool) -> None:
+        self.rows: list[EpochResult] = []
+        """The epochs completed."""
+        self._experiment, self._dataset, self._folder = experiment, dataset, folder
+        self._xs = data.drive(dataset.train.images, experiment.input.format).to(torch_device)
+        self._labels = dataset.train.labels
+        self._network = Network(experiment, torch_device)
+        self._parts: list[Network | HostTrainer] = [self._network]
+        """All that has a state."""
+        self._trainer: _Trainer = self._network
+        self._stride = 1
+        """Samples of which a chunk holds a multiple, unless the epoch ends."""
+        if experiment.host:
+            host = HostTrainer(self._network)
+            self._trainer, self._stride = host, experiment.batch
+            self._parts.append(host)
+        elif compiled and self._network.torch_device.type == "cpu":
+            self._trainer = CompiledTrainer(self._network)
+        self._position = Position(0)
+        self._trained, self._seconds = 0, 0.0
+        """Samples that this process has trained, and the time that they took."""
+        self._chunk, self._saved = FIRST_CHUNK, time.monotonic()
+
+    def resume(self) -> None:
+        """Go to where the run in the folder was; ``ConfigError`` if its files do not fit together."""
+        self._position = run_folder.read_state(self._folder, *self._parts)
+        epoch, sample, correct = self._position
+        self.rows = run_folder.read_metrics(self._folder)[:epoch]  # a run killed between the two files has one too many
+        if len(self.rows) != epoch or not 0 <= correct <= sample <= len(self._labels):
+            raise ConfigError(f"{self._folder / 'state.npz'}: does not match {self._folder / 'metrics.csv'} "
+                              "or the data set")
+
+    def run(self, progress: bool) -> None:
+        """Train from the position to the end of the last epoch. ``InterruptedRunError`` if asked to stop; the state is
+        then saved."""
+        size, epochs = len(self._labels), self._experiment.epochs
+        with deferred_stop() as stop, bar(
+                show=progress, total=epochs * size, unit=" samples", unit_scale=True,
+                initial=self._position.epoch * size + self._position.sample) as shown:
+            self._checkpoint()
+            while self._position.epoch < epochs:
+                shown.set_description(f"epoch {self._position.epoch + 1}/{epochs}")
+                speed = self._train_epoch(stop, shown)
+                self._end_epoch(speed)
+                shown.set_postfix_str(f"test accuracy {self.rows[-1].test_accuracy:.2f} %")
+
+    def result(self, baseline_accuracy: float | None) -> TrainResult:
+        """The result, once the last epoch has ended."""
+        last = self.rows[-1]
+        return TrainResult(
+            test_accuracy=last.test_accuracy, baseline_accuracy=baseline_accuracy,
+            write_pulses=self._pulses_before(),
+            samples_per_second=round(self._trained / self._seconds) if self._seconds else last.samples_per_second,
+            epochs=self._position.epoch, samples=len(self._labels), out=self._folder)
+
+    def _train_epoch(self, stop: threading.Event, shown: tqdm) -> float:
+        """Train on the rest of the epoch under way; returns the speed in samples a second."""
+        epoch, first, _ = self._position
+        order = sample_order(self._experiment.seed, epoch, len(self._labels))
+        started = time.monotonic()
+        while self._position.sample < len(order):
+            shown.update(self._train_chunk(order))
+            if stop.is_set() or time.monotonic() - self._saved > CHECKPOINT_SECONDS:
+                self._checkpoint()
+            if stop.is_set():
+                raise InterruptedRunError(f"interrupted in epoch {epoch + 1}, after {self._position.sample} of "
+                                          f"{len(order)} samples; continue with --resume {self._folder}")
+        trained, elapsed = self._position.sample - first, time.monotonic() - started
+        self._trained, self._seconds = self._trained + trained, self._seconds + elapsed
+        return trained / elapsed if elapsed else 0.0
+
+    def _train_chunk(self, order: np.ndarray) -> int:
+        """Train on the next chunk of the epoch that takes ``order``; returns its samples."""
+        epoch, sample, correct = self._position
+        end = -(-(sample + self._chunk) // self._stride) * self._stride
+        span, begun = range(sample, min(end, len(order))), time.monotonic()
+        predictions = self._trainer.train_span(self._xs, self._labels, order, span,
+                                               self._experiment.learning_rate_shift(epoch))
+        elapsed = max(time.monotonic() - begun, 1e-6)
+        self._chunk = max(1, min(2 * self._chunk, int(len(span) * CHUNK_SECONDS / elapsed)))
+        correct += int((predictions == self._labels[order[span.start:span.stop]]).sum())
+        self._position = Position(epoch, span.stop, correct)
+        return len(span)
+
+    def _end_epoch(self, speed: float) -> None:
+        """Evaluate the epoch that has just been trained, and save it."""
+        epoch, _, correct = self._position
+        size = len(self._labels)
+        pulses = sum(crossbar.counters["attempts"] for crossbar in self._network.crossbars)
+        self.rows.append(EpochResult(
+            epoch=epoch + 1, samples=size, training_accuracy=round(100 * correct / size, 3),
+            test_accuracy=round(test_accuracy(self._network, self._dataset), 3),
+            write_pulses=pulses - self._pulses_before(), samples_per_second=round(speed)))
+        run_folder.write_metrics(self._folder, self.rows)
+        self._position = Position(epoch + 1)
+        self._checkpoint()
+
+    def _pulses_before(self) -> int:
+        """Write pulses of the epochs completed."""
+        return sum(row.write_pulses for row in self.rows)
+
+    def _checkpoint(self) -> None:
+        arrays = {name: array for part in self._parts for name, array in part.state().items()}
+        run_folder.write_state(self._folder, arrays, self._position)
+        self._saved = time.monotonic()
+
+
+def _baseline(experiment: Experiment, dataset: data.Dataset, folder: Path, torch_device: str,
+              progress: bool) -> float:
+    """The accuracy in percent of the floating-point baseline; ``InterruptedRunError`` if asked to stop."""
+    with deferred_stop() as stop, bar(show=progress, total=experiment.epochs * len(dataset.train.labels),
+                                      unit=" samples", unit_scale=True, desc="floating-point baseline") as shown:
+        def seen(count: int) -> None:
+            shown.update(count)
+            if stop.is_set():
+                raise InterruptedRunError(f"interrupted in the baseline; continue with --resume {folder}")
+
+        drives = [data.drive(part.images, experiment.input.format).to(torch_device) for part in dataset]
+        labels = [torch.from_numpy(part.labels).to(torch_device) for part in dataset]
+        return round(floating_point.accuracy(experiment, drives[0], labels[0], drives[1], labels[1], seen), 3)

@@ -1,4 +1,4 @@
-"""The pictures of runs: accuracy and programming events over the epochs, attempts a cell of a transfer."""
+"""The pictures of runs: accuracy and write pulses over the epochs, attempts a cell of a transfer."""
 
 from typing import BinaryIO
 
@@ -7,10 +7,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from .results import EpochResult
 
-def plot(file: BinaryIO, name: str, rows: list[dict], baseline_accuracy: float | None) -> None:
+
+def plot(file: BinaryIO, name: str, rows: list[EpochResult], baseline_accuracy: float | None) -> None:
     """Write a PNG for the ``rows`` of ``metrics.csv``; the baseline, in percent, is a dashed line."""
-    epochs = [int(row["epoch"]) for row in rows]
+    epochs = [row.epoch for row in rows]
     figure = Figure(figsize=(7, 6), layout="constrained")
     FigureCanvasAgg(figure)
     accuracy, events = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
@@ -20,13 +22,13 @@ def plot(file: BinaryIO, name: str, rows: list[dict], baseline_accuracy: float |
                          label=f"floating-point baseline, test: {baseline_accuracy:.2f} %")
     for column, color, label in (("training_accuracy", "tab:blue", "in situ, training"),
                                  ("test_accuracy", "tab:orange", "in situ, test")):
-        values = [float(row[column]) for row in rows]
+        values = [getattr(row, column) for row in rows]
         accuracy.plot(epochs, values, marker="o", markersize=4, color=color, label=f"{label}: {values[-1]:.2f} %")
     accuracy.set_ylabel("accuracy (%)")
     accuracy.set_title(f"{name}: training in the crossbar")
     accuracy.legend(loc="lower right")
 
-    events.bar(epochs, [int(row["programming_events"]) / int(row["samples"]) for row in rows], color="tab:green")
+    events.bar(epochs, [row.write_pulses / row.samples for row in rows], color="tab:green")
     events.set_ylabel("write pulses a sample")
     events.set_xlabel("epoch")
     events.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -1,11 +1,12 @@
 """Ex-situ training: a precursor is trained on the golden model, and the states of its cells are written into fresh
 devices with program-and-verify.
 
-The run folder holds what `model.train` says, of the devices written, and in ``precursor`` the run folder of the
-precursor. ``result.json`` also tells what the writing took.
+The run folder holds what `run_folder` says, of the devices written. Its folder ``precursor`` is the run folder of the
+precursor.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from ..system.files import replace
 from . import data, run_folder
 from . import loop as train
 from .plot import plot_attempts
+from .results import TransferResult
 from .run_folder import Position
 
 
@@ -25,24 +27,20 @@ def transfer(source: Network, target: Network) -> list[WriteReport]:
     return [after.write(before.states()) for before, after in zip(source.crossbars, target.crossbars, strict=True)]
 
 
-def run(experiment: Experiment, *, data_dir: str | Path | None = None, out: str | Path | None = None,
-        resume: str | Path | None = None, samples: int | None = None, **options) -> dict:
-    """Train the precursor of ``experiment``, write it into its devices, and evaluate both; everything goes to the
-    folder ``out`` (default ``runs/<name>``), as ``options`` of `train.run` say.
+def run(experiment: Experiment | None, *, data_dir: str | Path | None = None, out: str | Path | None = None,
+        resume: str | Path | None = None, samples: int | None = None, **options: Any) -> TransferResult:
+    """Train the precursor of ``experiment``, write it into the devices of ``experiment``, and evaluate both.
 
-    Returns what `train.run` returns, ``test_accuracy`` and ``programming_events`` being those of the devices written,
-    with ``precursor_accuracy``, ``precursor_events``, ``cells``, ``attempts_per_cell`` (write pulses, mean),
-    ``most_attempts`` and ``cells_outside_margin``. Raises what `train.run` raises.
+    The arguments, ``options`` among them, are those of `loop.run`, and so are the errors raised.
     """
-    folder = Path(resume or out or Path("runs") / experiment.name)
-    if resume:
-        experiment, samples = run_folder.read_experiment(folder)
-    else:
+    experiment, folder, samples = run_folder.locate(experiment, out=out, resume=resume, samples=samples)
+    if resume is None:
         run_folder.create(folder, experiment, samples)
     inner = folder / "precursor"
-    place = {"resume": inner} if resume and (inner / "state.npz").exists() else {"out": inner, "samples": samples}
+    place = ({"resume": inner} if resume is not None and (inner / "state.npz").exists()
+             else {"out": inner, "samples": samples})
     try:
-        precursor = train.run(experiment.precursor, data_dir=data_dir, **place, **options)
+        trained = train.run(experiment.precursor, data_dir=data_dir, **place, **options)
     except InterruptedRunError as error:
         raise InterruptedRunError(str(error).replace(str(inner), str(folder))) from None
 
@@ -51,18 +49,15 @@ def run(experiment: Experiment, *, data_dir: str | Path | None = None, out: str 
     run_folder.read_state(inner, source)
     reports = transfer(source, target)
     attempts = np.concatenate([report.attempts.ravel() for report in reports])
-    result = precursor | {
-        "test_accuracy": round(train.test_accuracy(target, dataset), 3),
-        "precursor_accuracy": precursor["test_accuracy"],
-        "precursor_events": precursor["programming_events"],
-        "programming_events": int(attempts.sum()),
-        "cells": len(attempts),
-        "attempts_per_cell": round(float(attempts.mean()), 3),
-        "most_attempts": int(attempts.max()),
-        "cells_outside_margin": sum(report.failures for report in reports),
-        "out": str(folder),
-    }
-    run_folder.write_state(folder, target.state(), Position(result["epochs"]))
-    replace(folder / "plot.png", lambda file: plot_attempts(file, experiment.name, attempts))
+    result = TransferResult(
+        test_accuracy=round(train.test_accuracy(target, dataset), 3), baseline_accuracy=trained.baseline_accuracy,
+        write_pulses=int(attempts.sum()), samples_per_second=trained.samples_per_second,
+        epochs=trained.epochs, samples=trained.samples, out=folder,
+        precursor_accuracy=trained.test_accuracy, precursor_write_pulses=trained.write_pulses,
+        cells=len(attempts), attempts_per_cell=round(float(attempts.mean()), 3), most_attempts=int(attempts.max()),
+        cells_outside_margin=sum(report.failures for report in reports))
+    run_folder.write_state(folder, target.state(), Position(result.epochs))
+    name = experiment.name
+    replace(folder / "plot.png", lambda file: plot_attempts(file, name, attempts))
     run_folder.write_result(folder, result)
     return result

@@ -10,7 +10,7 @@ import pytest
 from spinloom import cli
 from spinloom.boards import link_document, run
 from spinloom.boards.link import LinkError
-from spinloom.config import load, parse
+from spinloom.config import load
 from spinloom.contract.errors import ConfigError, InterruptedRunError
 from spinloom.hw.link.linked_network import LinkedNetwork
 from spinloom.model.compiled.trainer import CompiledTrainer
@@ -23,7 +23,7 @@ SAMPLES, TEST = 40, 60
 
 
 def small(**fields):
-    return parse(load("digits-dw5").model_dump() | {"layers": LAYERS} | fields, "small")
+    return load("digits-dw5").replaced(**{"layers": LAYERS} | fields)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_mini_batches(board, tmp_path):
 def test_one_bitstream_serves_many_devices(whole, board, tmp_path):
     """Another device of the kind, threshold, margin and seed; a design of other widths is refused by both ends."""
     built = small()
-    device = built.device.model_dump() | {"offset": [-0.1, 0.1, 0.05, -0.2, -0.1], "sigma": 0.35}
+    device = {"offset": [-0.1, 0.1, 0.05, -0.2, -0.1], "sigma": 0.35}
     other = small(device=device, update={"threshold": 1.5}, write={"margin": 0.5}, seed=9)
     answer = run.run(other, built=built, port=board.port, samples=SAMPLES, test_samples=TEST, out=tmp_path)
     assert answer["bit_exact"]

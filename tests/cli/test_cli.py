@@ -60,7 +60,7 @@ def test_train_prints_json_alone(spinloom, small, tmp_path):
     assert answer["epochs"] == 1
     assert 0 <= answer["test_accuracy"] <= 100
     assert 0 <= answer["baseline_accuracy"] <= 100
-    assert answer["programming_events"] >= 0
+    assert answer["programming_events"] == answer["write_pulses"] >= 0
     assert answer["samples_per_second"] > 0
     assert "100%" in err
     assert (tmp_path / "run" / "state.npz").is_file()

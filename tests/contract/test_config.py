@@ -78,6 +78,39 @@ def test_a_wrong_field_is_named_in_one_line(place, value, message):
     assert "\n" not in str(caught.value)
 
 
+def test_fields_are_replaced():
+    experiment = config.parse(DOCUMENT | {"converters": {"read_noise": 0.5}}, "small")
+    changed = experiment.replaced(epochs=9, device={"sigma": 0.3}, layers={0: {"lanes": 3}, -1: {"z_frac": 4}})
+    assert (changed.name, changed.epochs, changed.device.kind, changed.device.sigma) == (
+        "small", 9, "domain_wall", 0.3)
+    assert [(layer.cols, layer.lanes, layer.z_frac) for layer in changed.layers] == [(6, 3, 8), (2, None, 4)]
+    assert changed.converters == experiment.converters
+    assert changed.crossbars[0].folds == 2
+    assert (experiment.epochs, experiment.layers[0].lanes) == (5, None)
+    assert experiment.replaced() == experiment
+
+
+def test_sections_are_replaced_as_a_whole():
+    experiment = config.parse(DOCUMENT | {"host": {"optimizer": "sgd"}}, "small")
+    changed = experiment.replaced(name="other", host=None, transfer={}, device=config.load_device("mtj"),
+                                  layers=experiment.layers[1:])
+    assert (changed.name, changed.host, changed.device.kind, len(changed.layers)) == ("other", None, "mtj", 1)
+    assert changed.transfer == config.Transfer()
+
+
+@pytest.mark.parametrize(("fields", "message"), [
+    ({"epoch": 3}, "small: epoch=3: unknown field"),
+    ({"epochs": 0, "name": "other"}, "other: epochs=0: .* greater than or equal to 1"),
+    ({"layers": {0: {"lanes": 4}}}, r"small: layers\[0\].lanes=4: must be one of the divisors 1, 2, 3, 6"),
+    ({"layers": {2: {"lanes": 4}}}, r"layers\[2\]: there are only the layers 0 to 1"),
+    ({"device": {"offset": 2.0}}, "small: device.domain_wall: offset=2: must lie in -1 to 1"),
+])
+def test_what_cannot_be_replaced_is_named_in_one_line(fields, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        config.parse(DOCUMENT, "small").replaced(**fields)
+    assert "\n" not in str(caught.value)
+
+
 def test_no_state_within_the_initial_spread():
     document = DOCUMENT | {"init_spread": 0.2, "device": {"kind": "ideal", "states": 2}}
     with pytest.raises(ConfigError, match="init_spread=0.2: no state lies within it; use at least 0.5"):

@@ -149,7 +149,7 @@ def test_shifts_beyond_64_bits():
 
 @pytest.mark.parametrize("batch", [1, 32])
 def test_an_epoch_of_digits_gives_the_same_bits(batch):
-    experiment = config.load("digits-dw5").model_copy(update={"batch": batch})
+    experiment = config.load("digits-dw5").replaced(batch=batch)
     samples = data.load(experiment).train
     xs = data.drive(samples.images, experiment.input.format)
     order = sample_order(experiment.seed, 0, len(xs))
@@ -209,7 +209,7 @@ def test_counters_wrap():
 
 @pytest.mark.parametrize("batch", [1, 8])
 def test_training_runs_do_not_depend_on_it(tmp_path, batch):
-    experiment = config.load("digits-dw5").model_copy(update={"batch": batch, "epochs": 2})
+    experiment = config.load("digits-dw5").replaced(batch=batch, epochs=2)
     states = []
     for compiled in (True, False):
         train.run(experiment, out=tmp_path, samples=100, baseline=False, progress=False, compiled=compiled)

@@ -25,7 +25,7 @@ def test_prediction_leaves_the_machine_alone_and_agrees_with_inference():
 def test_a_loaded_network_continues_as_the_saved_one():
     experiment = config.load("digits-dw5")
     xs, labels = random_samples(experiment, 60, 2)
-    one, two = Network(experiment), Network(experiment.model_copy(update={"seed": 7}))
+    one, two = Network(experiment), Network(experiment.replaced(seed=7))
     for x, label in zip(xs[:30], labels[:30], strict=True):
         one.train(x, label, 4)
     two.load(one.state())

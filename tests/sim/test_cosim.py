@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from spinloom.config import load, parse
+from spinloom.config import load
 from spinloom.contract.errors import ConfigError
 from spinloom.sim import cosim
 from spinloom.sim.toolchain import SimulatorError
@@ -12,7 +12,7 @@ from spinloom.sim.toolchain import SimulatorError
 def small(**fields):
     layers = [{"cols": 12, "lanes": 6, "bias": True, "weight_step": -2, "z_frac": 6},
               {"cols": 10, "weight_step": -1, "z_bits": 8, "z_frac": 4}]
-    return parse(load("digits-dw5").model_dump() | {"layers": layers} | fields, "small")
+    return load("digits-dw5").replaced(layers=layers, **fields)
 
 
 def test_golden_model_and_rtl_agree_on_digits(simulator):

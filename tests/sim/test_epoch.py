@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from spinloom.config import load, parse
+from spinloom.config import load
 from spinloom.contract.errors import ConfigError, InterruptedRunError
 from spinloom.model.compiled import trainer
 from spinloom.sim import epoch
@@ -13,7 +13,7 @@ from spinloom.sim import epoch
 def small(**fields):
     layers = [{"cols": 12, "lanes": 4, "bias": True, "weight_step": -2, "z_frac": 6},
               {"cols": 10, "weight_step": -1, "z_bits": 8, "z_frac": 4}]
-    return parse(load("digits-dw5").model_dump() | {"layers": layers} | fields, "small")
+    return load("digits-dw5").replaced(layers=layers, **fields)
 
 
 @pytest.mark.parametrize("batch", [1, 4])

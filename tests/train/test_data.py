@@ -39,10 +39,11 @@ def _no_other_data(monkeypatch):
 
 def test_digits_are_packaged():
     dataset = data.load(config.load("digits-dw5"))
-    assert (dataset.train.images.shape, dataset.test.images.shape) == ((1438, 64), (359, 64))
+    assert (dataset.train.images.shape, dataset.test.images.shape) == (
+        (1438, 8, 8, 1), (359, 8, 8, 1))
     assert dataset.train.labels[:6].tolist() == [0, 1, 2, 3, 5, 6]
     assert dataset.test.labels[:2].tolist() == [4, 9]
-    assert dataset.train.images[0, 2:6].tolist() == [80, 207, 143, 16]  # of 5, 13, 9, 1 in sixteenths
+    assert dataset.train.images[0, 0, 2:6, 0].tolist() == [80, 207, 143, 16]  # of 5, 13, 9, 1 in sixteenths
 
 
 @pytest.mark.parametrize("place", [("", ""), ("tiny", ""), ("", "tiny-"), ("tiny", "tiny-")])
@@ -50,8 +51,8 @@ def test_digits_are_packaged():
 def test_idx_files_are_found_and_read(tmp_path, place, suffix, pack):
     write(tmp_path / place[0], place[1], suffix, pack)
     dataset = data.load(experiment(), tmp_path)
-    assert dataset.train.images.tolist() == np.arange(30).reshape(5, 6).tolist()
-    assert dataset.test.images.tolist() == np.arange(12).reshape(2, 6).tolist()
+    assert dataset.train.images.tolist() == np.arange(30).reshape(5, 2, 3, 1).tolist()
+    assert dataset.test.images.tolist() == np.arange(12).reshape(2, 2, 3, 1).tolist()
     assert dataset.train.labels.tolist() == [0, 1, 2, 0, 1]
 
 
@@ -128,4 +129,11 @@ def test_damaged_files_are_named(tmp_path, file, change, message):
     (ActivationFormat(kind="ternary", bits=2, frac=0), [0, 0, 0, 1, 1]),
 ])
 def test_pixels_become_drives(form, expected):
-    assert data.drive(np.array([0, 1, 127, 128, 255], dtype=np.uint8), form).tolist() == expected
+    images = np.array([[0, 1, 127, 128, 255]], dtype=np.uint8)
+    assert data.drive(images, form).tolist() == [expected]
+
+
+def test_images_are_flattened_in_row_major_order():
+    images = np.arange(48, dtype=np.uint8).reshape(2, 4, 2, 3)
+    drives = data.drive(images, ActivationFormat(kind="unsigned", bits=8, frac=8))
+    assert drives.tolist() == [list(range(24)), list(range(24, 48))]

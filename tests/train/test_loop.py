@@ -13,8 +13,11 @@ from spinloom.model.compiled.trainer import CompiledTrainer
 from spinloom.model.network import Network
 from spinloom.train import baseline, data, run_folder
 from spinloom.train import loop as train
+from spinloom.train.results import TrainResult
 
 ATTEMPTS = COUNTERS.index("attempts")
+METRICS_BEFORE = ("epoch", "samples", "training_accuracy", "test_accuracy", "programming_events", "samples_per_second")
+"""Columns of ``metrics.csv`` in the previous version."""
 
 
 def experiment(batch=1):
@@ -61,12 +64,22 @@ def test_a_run_folder_tells_everything(tmp_path):
     assert tuple(rows[0]) == tuple(name for name in run_folder.METRICS if name != "samples_per_second")
     assert (state["epoch"], state["sample"], state["correct"]) == (3, 0, 0)
     attempts = state["layer0_counters"][ATTEMPTS] + state["layer1_counters"][ATTEMPTS]
-    assert attempts == result["programming_events"] == sum(int(row["programming_events"]) for row in rows) > 0
-    assert result["test_accuracy"] == float(rows[-1]["test_accuracy"])
-    assert (result["epochs"], result["samples"], result["out"]) == (3, 100, str(folder))
-    assert 0 < result["baseline_accuracy"] <= 100
-    assert result["samples_per_second"] > 0
-    assert json.loads((folder / "result.json").read_text()) == result
+    assert attempts == result.write_pulses == sum(int(row["write_pulses"]) for row in rows) > 0
+    assert all(row["programming_events"] == row["write_pulses"] for row in rows)
+    assert result.test_accuracy == float(rows[-1]["test_accuracy"])
+    assert (result.epochs, result.samples, result.out) == (3, 100, folder)
+    assert result.baseline_accuracy is not None
+    assert 0 < result.baseline_accuracy <= 100
+    assert result.samples_per_second > 0
+    document = json.loads((folder / "result.json").read_text())
+    assert document == result.to_json()
+    assert document["programming_events"] == attempts
+    assert run_folder.read_result(folder, TrainResult) == result
+    read = run_folder.read_metrics(folder)
+    assert [(row.epoch, row.samples, row.write_pulses) for row in read] == [
+        (int(row["epoch"]), 100, int(row["write_pulses"])) for row in rows]
+    assert [f"{row.training_accuracy:.3f} {row.test_accuracy:.3f}" for row in read] == [
+        f"{row['training_accuracy']} {row['test_accuracy']}" for row in rows]
     assert (folder / "plot.png").read_bytes().startswith(b"\x89PNG")
     assert not list(folder.glob("*.tmp"))
 
@@ -99,7 +112,7 @@ def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path, monkeypatch, batc
     assert not (torn / "result.json").exists()
     result = run(None, resume=torn, baseline=False)
     assert outcome(torn) == outcome(whole)
-    assert (result["epochs"], result["samples"]) == (3, 60)
+    assert (result.epochs, result.samples) == (3, 60)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
@@ -115,7 +128,7 @@ def test_an_interrupted_baseline_leaves_a_finished_run(tmp_path, monkeypatch):
         with pytest.raises(InterruptedRunError, match="interrupted in the baseline; continue with --resume"):
             run(experiment(), out=tmp_path, samples=10)
     before = outcome(tmp_path)
-    assert run(None, resume=tmp_path)["baseline_accuracy"] > 0
+    assert run(None, resume=tmp_path).baseline_accuracy > 0
     assert outcome(tmp_path) == before
 
 
@@ -138,14 +151,52 @@ def test_a_finished_run_may_be_resumed(tmp_path):
     before = outcome(tmp_path)
     again = run(None, resume=tmp_path, baseline=False)
     assert outcome(tmp_path) == before
-    assert again["test_accuracy"] == first["test_accuracy"]
+    assert again.test_accuracy == first.test_accuracy
+
+
+def test_a_run_of_the_previous_version_is_read_and_resumed(tmp_path, monkeypatch):
+    """There, write pulses had another name."""
+    new, old = tmp_path / "new", tmp_path / "old"
+    first = run(experiment(), out=new, samples=60, baseline=False)
+    with monkeypatch.context() as patch:
+        stop_after(patch, 70, signal.SIGINT)
+        with pytest.raises(InterruptedRunError):
+            run(experiment(), out=old, samples=60, baseline=False)
+    metrics = (old / "metrics.csv").read_text().splitlines()
+    assert len(metrics) == 2
+    with (old / "metrics.csv").open("w") as file:
+        columns = [name for name in METRICS_BEFORE if name != "programming_events"]
+        assert metrics[0] == ",".join([*columns[:4], "write_pulses", columns[4], "programming_events"])
+        print(",".join(METRICS_BEFORE), ",".join(metrics[1].split(",")[:-1]), sep="\n", file=file)
+    again = run(None, resume=old, baseline=False)
+    assert outcome(old) == outcome(new)
+
+    document = again.to_json()
+    del document["write_pulses"]
+    (old / "result.json").write_text(json.dumps(document))
+    assert run_folder.read_result(old, TrainResult) == again
+    assert again.write_pulses == first.write_pulses
+
+
+@pytest.mark.parametrize(("content", "message"), [
+    (None, "cannot read .*result.json: No such file"),
+    ("{", "result.json: not the result of a run"),
+    ("[]", "result.json: Input should be a dictionary"),
+    ("{}", "result.json: test_accuracy: Field required"),
+])
+def test_a_result_that_cannot_be_read_is_named(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "result.json").write_text(content)
+    with pytest.raises(ConfigError, match=message) as caught:
+        run_folder.read_result(tmp_path, TrainResult)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_new_run_replaces_an_old_one(tmp_path):
     run(experiment(), out=tmp_path, samples=20)
     again = run(experiment(), out=tmp_path, samples=10, baseline=False)
     assert len(outcome(tmp_path)[1]) == 3
-    assert again["samples"] == 10
+    assert again.samples == 10
 
 
 @pytest.mark.parametrize(("file", "content", "message"), [
@@ -156,6 +207,7 @@ def test_a_new_run_replaces_an_old_one(tmp_path):
     ("state.npz", b"", "state.npz: cannot be loaded"),
     ("state.npz", b"PK\x03\x04 no archive", "state.npz: cannot be loaded"),
     ("metrics.csv", b"epoch\n", "state.npz: does not match .*metrics.csv"),
+    ("metrics.csv", b"epoch,samples\n1,few\n", "metrics.csv, epoch 1: samples: Input should be a valid integer"),
 ])
 def test_what_cannot_be_resumed_is_named(tmp_path, file, content, message):
     run(experiment(), out=tmp_path, samples=5, baseline=False)

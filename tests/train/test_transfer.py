@@ -5,9 +5,10 @@ import pytest
 from spinloom import config
 from spinloom.contract.errors import ConfigError, InterruptedRunError
 from spinloom.model.network import Network
-from spinloom.train import data, evaluate, transfer
+from spinloom.train import data, evaluate, run_folder, transfer
 from spinloom.train import loop as train
 from spinloom.train.drift import drift
+from spinloom.train.results import TransferResult
 
 
 def experiment(device=None, **fields):
@@ -36,16 +37,18 @@ def test_the_states_of_the_precursor_are_written(tmp_path):
         outside += int(((before.g.int() - after.g.int()).abs() > margin).sum())  # ideal cells lie on their states
         attempts += after.counters["attempts"]
         assert after.counters["attempts"] == after.counters["verify_attempts"]
-    assert result["cells_outside_margin"] == outside > 0  # the stuck ones
-    assert result["programming_events"] == attempts
-    assert result["attempts_per_cell"] == round(attempts / result["cells"], 3)
-    assert result["most_attempts"] == 8
-    assert result["cells"] == 64 * 12 + 12 * 10
-    assert result["test_accuracy"] == round(train.test_accuracy(target, data.load(small)), 3)
-    assert result["precursor_accuracy"] == round(train.test_accuracy(source, data.load(small)), 3)
-    assert json.loads((tmp_path / "result.json").read_text()) == result
+    assert result.cells_outside_margin == outside > 0  # the stuck ones
+    assert result.write_pulses == attempts
+    assert result.attempts_per_cell == round(attempts / result.cells, 3)
+    assert result.most_attempts == 8
+    assert result.cells == 64 * 12 + 12 * 10
+    assert result.test_accuracy == round(train.test_accuracy(target, data.load(small)), 3)
+    assert result.precursor_accuracy == round(train.test_accuracy(source, data.load(small)), 3)
+    assert json.loads((tmp_path / "result.json").read_text()) == result.to_json()
+    assert run_folder.read_result(tmp_path, TransferResult) == result
+    assert result.to_json()["precursor_events"] == result.precursor_write_pulses > 0
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
-    assert evaluate.run(tmp_path)["test_accuracy"] == result["test_accuracy"]
+    assert evaluate.run(tmp_path).test_accuracy == result.test_accuracy
 
 
 def test_an_interrupted_transfer_resumes_to_the_same_bits(tmp_path, monkeypatch):
@@ -76,9 +79,9 @@ def test_pairs_are_written_and_drift(tmp_path):
                        transfer={}, update={"residual": "nominal"},
                        layers=[{"cols": 12, "weight_step": -5, "z_frac": 6}, {"cols": 10, "weight_step": -3}])
     result = transfer.run(small, out=tmp_path, samples=300, baseline=False, progress=False)
-    assert result["attempts_per_cell"] > 0.1
+    assert result.attempts_per_cell > 0.1
     answer = evaluate.run(tmp_path, seconds=(1.0, 38.6, 1e9))
-    assert [row["test_accuracy"] for row in answer["drift"][:2]] == [result["test_accuracy"]] * 2
+    assert [row.test_accuracy for row in answer.drift[:2]] == [result.test_accuracy] * 2
     network = Network(small)
     network.load(load(tmp_path))
     before = network.crossbars[0].g.double()

@@ -1,0 +1,90 @@
+"""What training, transfer and evaluation answer."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from ..contract.results import Result
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochResult(Result):
+    """One epoch of a run: a row of ``metrics.csv``."""
+
+    old_keys: ClassVar = {"programming_events": "write_pulses"}
+
+    epoch: int
+    """Its number, from 1."""
+    samples: int
+    """Samples trained in it."""
+    training_accuracy: float
+    """Percent of these samples that were predicted correctly, each before its update."""
+    test_accuracy: float
+    """Percent of the test samples that were predicted correctly after the epoch."""
+    write_pulses: int
+    """Write pulses of the epoch, over all crossbars."""
+    samples_per_second: int
+    """Speed of training; evaluation is not counted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainResult(Result):
+    """A run that has ended: ``result.json``."""
+
+    old_keys: ClassVar = {"programming_events": "write_pulses"}
+
+    test_accuracy: float
+    """Percent of the test samples that the machine predicts correctly in the end."""
+    baseline_accuracy: float | None
+    """Likewise of the floating-point baseline; None if there was none."""
+    write_pulses: int
+    """Write pulses of the whole run. Of devices that were written ex situ: those that the writing took."""
+    samples_per_second: int
+    """Speed of training; evaluation is not counted."""
+    epochs: int
+    """Epochs trained."""
+    samples: int
+    """Samples of an epoch."""
+    out: Path
+    """The run folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferResult(TrainResult):
+    """Ex-situ training that has ended. What `TrainResult` tells is of the devices written, and of the precursor's
+    training where there is nothing else that it could be of."""
+
+    old_keys: ClassVar = TrainResult.old_keys | {"precursor_events": "precursor_write_pulses"}
+
+    precursor_accuracy: float
+    """Percent of the test samples that the precursor predicts correctly."""
+    precursor_write_pulses: int
+    """Write pulses of the precursor's training."""
+    cells: int
+    """Cells written."""
+    attempts_per_cell: float
+    """Write pulses that a cell took, on average."""
+    most_attempts: int
+    """Write pulses of the cell that took most."""
+    cells_outside_margin: int
+    """Cells that were given up outside the margin."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriftResult(Result):
+    """Accuracy some time after programming."""
+
+    seconds: float
+    """Time since programming."""
+    test_accuracy: float
+    """Percent of the test samples that are predicted correctly then."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateResult(Result):
+    """Accuracy of the network that a run has left."""
+
+    test_accuracy: float
+    """Percent of the test samples that are predicted correctly."""
+    drift: tuple[DriftResult, ...]
+    """The same after each time that was asked for."""
