@@ -2,18 +2,24 @@
 
 import functools
 import json
+from collections.abc import Callable
+from typing import Any
 
 import click
 
 from ..config import Experiment, parse
+from ..contract.results import Result
 
 
-def answers(command):
-    """Gives ``command``, which returns a JSON object, its summary and its success, the option ``--json``."""
+def answers(command: Callable[..., tuple[Result | dict[str, Any], str, bool]]) -> Callable[..., int]:
+    """Gives ``command``, which returns a result, its summary and its success, the option ``--json``."""
     @functools.wraps(command)
-    def answering(as_json: bool, **arguments) -> int:
+    def answering(as_json: bool, **arguments: Any) -> int:
         answer, summary, success = command(**arguments)
-        click.echo(json.dumps(answer) if as_json else summary)
+        if as_json:
+            click.echo(json.dumps(answer.to_json() if isinstance(answer, Result) else answer))
+        else:
+            click.echo(summary)
         return 0 if success else 1
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(answering)
 
@@ -25,7 +31,7 @@ data_option = click.option("--data", "data_dir", metavar="DIR",
                            help="Folder of the data set in IDX format; else SPINLOOM_DATA, else it is downloaded.")
 
 
-def override(experiment: Experiment, **fields) -> Experiment:
+def override(experiment: Experiment, **fields: Any) -> Experiment:
     """``experiment`` with the fields that are not None, validated again."""
     given = {name: value for name, value in fields.items() if value is not None}
     return parse(experiment.model_dump() | given, experiment.name) if given else experiment

@@ -1,7 +1,10 @@
 """Progress of long runs on standard error: a bar on a terminal, elsewhere a line now and then."""
 
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tqdm import tqdm
@@ -41,3 +44,24 @@ def bar(*, show: bool = True, **options: Any) -> tqdm:
     """A progress bar with tqdm's ``options``; nothing is written unless it is to ``show``."""
     kind = tqdm if sys.stderr.isatty() else _Lines
     return kind(file=sys.stderr, disable=not show, **options)
+
+
+@contextmanager
+def waiting(shown: tqdm, description: str, look: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Shows ``description`` on a bar, and how long it takes, while something is done that does not move the bar.
+    ``look``, which may move it, is called twice a second."""
+    shown.set_description(description)
+    ended = threading.Event()
+
+    def follow() -> None:
+        while not ended.wait(0.5):
+            look()
+            shown.refresh()
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
