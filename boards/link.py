@@ -1,7 +1,7 @@
 """The host's end of the link: the streams of a network on a board, as a bench that `sim.driver.NetworkDriver` drives.
 
-docs/link.md describes the protocol. The line keeps the order of what it carries but may damage or lose any of it;
-``Link`` finds out what got lost by asking the board, never by guessing how long an answer takes.
+docs/link.md describes the protocol. The line keeps the order of what it carries, but may damage or lose any of it.
+``Link`` finds out what got lost by asking the board. It never guesses how long an answer takes.
 """
 
 import random
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from amaranth.hdl import Shape
+from amaranth.hdl import Shape, ShapeLike
 
 from ..config import Experiment
 from ..contract.errors import SpinloomError
@@ -36,18 +36,19 @@ from ..contract.link import (
 )
 from ..hw.crossbar.layouts import drive_layout
 from ..hw.layouts import network_command_layout
-from ..sim.packing import Packing
+from ..sim.bench import Bench
+from ..sim.benches.words import QueuedSink, WordSource
 
 SILENCE = 0.05
 """Seconds without a byte after which the board is asked how things stand."""
 PATIENCE = 10.0
 """Seconds of silence or noise after which the link is given up."""
 LONGEST_INTERVAL = 16
-"""Silences after which the board is asked again at the latest; it starts with one and doubles."""
+"""Most silences after which the board is asked again. The first time it is one, then twice as many each time."""
 NOISE = 1e-5
-"""Seconds that a byte counts for that belongs to no sound frame."""
+"""Seconds of silence that a byte of no sound frame counts for."""
 QUIET_POLLS = 5
-"""Times that an idle board confirms that it has nothing to say before its silence is taken for an answer."""
+"""Times that an idle board must confirm that it has nothing to say before it is believed."""
 
 
 class LinkError(SpinloomError, RuntimeError):
@@ -55,7 +56,7 @@ class LinkError(SpinloomError, RuntimeError):
 
 
 class BoardResetError(LinkError):
-    """The board has been reset, and with it whatever it had been given."""
+    """The board has been reset, and has lost whatever it had been given."""
 
 
 class Port(Protocol):
@@ -65,11 +66,11 @@ class Port(Protocol):
         """Send ``data``."""
 
     def read(self) -> bytes:
-        """What has been received; waits for it for at most ``SILENCE``, then returns nothing."""
+        """What has been received. Waits at most ``SILENCE`` for it, then returns nothing."""
 
 
 class Header(NamedTuple):
-    """The header of a frame from the board, see ``TO_HOST_HEADER``."""
+    """The header of a frame from the board: see ``TO_HOST_HEADER``."""
 
     kind: int
     echo: int
@@ -95,7 +96,7 @@ def frame(content: bytes) -> bytes:
 
 
 def unframe(escaped: bytes) -> bytes | None:
-    """The content of what stood before a flag; None if it is damaged."""
+    """The content of the frame whose bytes before the flag are ``escaped``. None if it is damaged."""
     for byte, pair in reversed(_ESCAPED):
         escaped = escaped.replace(pair, byte)
     content, check = escaped[:-CRC_BYTES], escaped[-CRC_BYTES:]
@@ -108,18 +109,17 @@ def _ahead(number: int, of: int) -> int:
 
 
 class Link:
-    """Sends beats to streams of a board in order, each exactly once, and receives those of the board's streams
-    likewise.
+    """Sends beats to the streams of a board, and receives beats of the board's streams: each exactly once, in order.
 
-    ``put`` queues beats, ``received`` takes what has come, ``exchange`` moves both on. ``LinkError`` if the board stays
-    silent or is of another design, ``BoardResetError`` once the board has been reset.
+    ``put`` queues beats. ``exchange`` sends and receives. ``received`` is called with what has come. ``LinkError`` if
+    the board stays silent or holds another design, ``BoardResetError`` once the board has been reset.
     """
 
     def __init__(self, port: Port, digest: int) -> None:
         self._port = port
         self._digest = digest
         self.received: Callable[[int, bytes], object] = lambda stream, beats: None
-        """Is called with the number of a stream of the board and beats of it."""
+        """Called with the number of one of the board's streams and beats of it."""
         self.bytes_sent = 0
         """Bytes written to the port."""
         self.retransmissions = 0
@@ -127,7 +127,7 @@ class Link:
         self._session = 0
 
     def open(self) -> None:
-        """Open a session: resets what is behind the link."""
+        """Open a session. This resets what is behind the link."""
         self._session = random.randrange(1, 1 << 16)
         self._queue: deque[tuple[int, int, memoryview]] = deque()  # stream, bytes of a beat, beats
         self._next = 0  # number of the next frame of beats
@@ -151,7 +151,7 @@ class Link:
                 self._write(_FLAG + hello)
 
     def close(self) -> None:
-        """Close the session; the board is not heard any more."""
+        """Close the session. Nothing that the board sends is heard any more."""
         self._write(frame(struct.pack("<BH", ToBoard.HELLO, 0)))
 
     def put(self, stream: int, size: int, beats: bytes) -> None:
@@ -167,17 +167,17 @@ class Link:
 
     @property
     def idle(self) -> bool:
-        """Every beat has been delivered, and the board is done and has nothing to say."""
+        """Every beat has been delivered, and the board is done and has sent all its answers."""
         return (self.delivered and self._status.expected == self._next % 256 and not self._missing
                 and bool(self._status.flags & Flag.IDLE))
 
     @property
     def silent(self) -> bool:
-        """The board has confirmed time and again that it is idle."""
+        """The board has confirmed ``QUIET_POLLS`` times that it is idle."""
         return self._quiet >= QUIET_POLLS
 
     def exchange(self) -> None:
-        """Send what there is room for, and take what has come, waiting a moment for it."""
+        """Send what the board has room for, and take what has come. Waits a moment for it."""
         self._send()
         if self._wait():
             self._waits += 1
@@ -212,8 +212,9 @@ class Link:
         return frame(bytes([ToBoard.DATA, number, self._expected]) + segments)
 
     def _segments(self) -> bytes:
-        """Segments of as much of the queue as fits into a frame, and their end."""
-        parts, room = [], PAYLOAD
+        """Segments of as much of the queue as fits into a frame, and the byte that ends them."""
+        parts: list[bytes | memoryview] = []
+        room = PAYLOAD
         while self._queue:
             stream, size, beats = self._queue[0]
             count = min(SEGMENT, len(beats) // size, (room - 1) // size)
@@ -227,7 +228,7 @@ class Link:
         return b"".join([*parts, b"\0"])
 
     def _wait(self) -> bool:
-        """Take what comes. Whether nothing came for a while."""
+        """Take what comes. Returns whether nothing came for a while."""
         data = self._port.read()
         self._silence += len(data) * NOISE if data else SILENCE
         if self._silence > PATIENCE:
@@ -243,7 +244,7 @@ class Link:
         return False
 
     def _take(self, content: bytes | None) -> None:
-        """Act on the content of a frame, None if damaged."""
+        """Act on the content of a frame, which is None if the frame was damaged."""
         if content is None or len(content) < len(TO_HOST_HEADER):
             if self._slots:
                 self._ask()
@@ -289,7 +290,7 @@ class Link:
         self._status = self._status._replace(session=self._session)
 
     def _ask(self) -> None:
-        """Ask the board how things stand, and for whatever of its frames is missing."""
+        """Ask the board how things stand, and for those of its frames that are missing."""
         self._token = self._token % 255 + 1  # never 0, as after a reset
         self._asked = self._next % 256
         kind = ToBoard.RESEND if self._missing else ToBoard.POLL
@@ -298,23 +299,16 @@ class Link:
         self._write(_FLAG + frame(bytes([kind, self._token, self._expected])))
 
 
-class _Source:
-    """Puts beats into a stream of the board."""
+class LinkSource(WordSource):
+    """Puts beats into the stream ``name`` of the board."""
 
-    def __init__(self, link: Link, name: str, shape) -> None:
-        self.packing = Packing(shape)
+    def __init__(self, link: Link, name: str, shape: ShapeLike) -> None:
+        super().__init__(shape)
         self._link, self._stream = link, SOURCES.index(name)
         self._size = beat_bytes(self.packing.shape.width)
 
-    def put(self, beat) -> None:
-        self.put_words([self.packing.pack(beat)])
-
-    def put_all(self, beats: Iterable) -> None:
-        self.put_words([self.packing.pack(beat) for beat in beats])
-
-    def put_words(self, words) -> None:
-        """Queue packed beats."""
-        array = np.asarray(words, dtype="<u8")
+    def put_words(self, words: Iterable[int]) -> None:
+        array = np.array(list(words), dtype="<u8")
         self._link.put(self._stream, self._size, array.view(np.uint8).reshape(-1, 8)[:, :self._size].tobytes())
 
     @property
@@ -323,13 +317,12 @@ class _Source:
         return self._link.delivered
 
 
-class _Sink:
+class LinkSink(QueuedSink):
     """Takes beats out of a stream of the board."""
 
-    def __init__(self, shape) -> None:
-        self.packing = Packing(shape)
+    def __init__(self, shape: ShapeLike) -> None:
+        super().__init__(shape)
         self._size = beat_bytes(self.packing.shape.width)
-        self._words: deque[int] = deque()
 
     def receive(self, beats: bytes) -> None:
         """Append what the board has sent."""
@@ -337,43 +330,27 @@ class _Sink:
         words[:, :self._size] = np.frombuffer(beats, dtype=np.uint8).reshape(-1, self._size)
         self._words.extend(words.view("<u8")[:, 0].tolist())
 
-    def __len__(self) -> int:
-        return len(self._words)
 
-    def take(self):
-        """The oldest beat, unpacked."""
-        return self.packing.unpack(self._words.popleft())
-
-    def take_all(self) -> list:
-        """All beats received, unpacked, oldest first."""
-        return [self.take() for _ in range(len(self._words))]
-
-
-class LinkBench:
-    """A network behind ``link``, which must be open: stands in for a `sim.streams.Bench` without stalls."""
+class LinkBench(Bench):
+    """A network behind ``link``, which must be open. Its streams never stall."""
 
     def __init__(self, link: Link) -> None:
         self.link = link
-        self.pins = self
-        self._sinks: dict[int, _Sink] = {}
+        self._sinks: dict[int, LinkSink] = {}
         link.received = lambda stream, beats: self._sinks[stream].receive(beats)
 
-    def source(self, name: str, shape) -> _Source:
-        """The driver of the stream ``name`` to the board, with payloads of ``shape``."""
-        return _Source(self.link, name, shape)
+    def source(self, name: str, shape: ShapeLike) -> LinkSource:
+        return LinkSource(self.link, name, shape)
 
-    def sink(self, name: str, shape) -> _Sink:
-        """The driver of the stream ``name`` from the board, with payloads of ``shape``."""
-        return self._sinks.setdefault(SINKS.index(name), _Sink(shape))
+    def sink(self, name: str, shape: ShapeLike) -> LinkSink:
+        return self._sinks.setdefault(SINKS.index(name), LinkSink(shape))
 
-    def get(self, name: str) -> int:
-        """Whether the board is idle: the one pin that drivers ask for."""
-        if name != "idle":
-            raise ValueError(f"pin {name!r}: a link knows `idle` only")
-        return int(self.link.idle)
+    @property
+    def idle(self) -> bool:
+        return self.link.idle
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Keep the link going until ``condition()`` holds; ``LinkError`` if the board stays idle and it does not."""
+        """Keep the link going until ``condition()`` holds. ``LinkError`` if the board stays idle and it does not."""
         while not condition():
             if self.link.silent:
                 raise LinkError("the board is idle and does not answer what it was asked for")
@@ -381,8 +358,8 @@ class LinkBench:
 
 
 def link_bytes_per_sample(experiment: Experiment, active_rows: float) -> float:
-    """Bytes that a training sample with ``active_rows`` inputs that are not zero costs on the way to the board, which
-    is the busier one, on average: its beats, their segments, its share of frames and of escapes."""
+    """Bytes that a training sample with ``active_rows`` inputs that are not zero costs on the line to the board, on
+    average: its beats, their segments, its share of frames and of escapes. The line to the host carries less."""
     geometries = experiment.crossbars
     command, x = (beat_bytes(Shape.cast(layout).width)
                   for layout in (network_command_layout(geometries), drive_layout(geometries[0])))

@@ -1,9 +1,11 @@
 """Commands that train in hardware, simulated or real, beside the golden model."""
 
+from typing import Any
 
 import click
 
 from ..config import load
+from ..contract.results import Result
 from ..render.text import table
 from .common import answers, config_argument, data_option, device_option, override
 
@@ -16,7 +18,8 @@ from .common import answers, config_argument, data_option, device_option, overri
 @device_option
 @data_option
 @answers
-def cosim(config, samples, simulator, digits, device, data_dir):
+def cosim(config: str, samples: int, simulator: str, digits: bool, device: str | None,
+          data_dir: str | None) -> tuple[Result, str, bool]:
     """Train golden model and RTL on the same samples, and compare every bit."""
     experiment = load(config, device)
     from ..sim import cosim as cosimulation
@@ -24,14 +27,14 @@ def cosim(config, samples, simulator, digits, device, data_dir):
 
     experiment = shrink(experiment) if digits else experiment
     answer = cosimulation.run(experiment, samples=samples, simulator=simulator, data_dir=data_dir, progress=True)
-    rows = {"bit-exact": "yes" if answer["bit_exact"] else "NO", "simulator": answer["simulator"],
-            "samples": answer["samples"]}
-    if answer["bit_exact"]:
-        rows["cycles a sample"] = f"{answer['cycles_per_sample']:.1f}"
-        rows["bound"] = f"{answer['bound_cycles_per_sample']:.1f}"
+    rows: dict[str, Any] = {"bit-exact": "yes" if answer.bit_exact else "NO", "simulator": answer.simulator,
+                            "samples": answer.samples}
+    if answer.bit_exact:
+        rows["cycles a sample"] = f"{answer.cycles_per_sample:.1f}"
+        rows["bound"] = f"{answer.bound_cycles_per_sample:.1f}"
     else:
-        rows |= {"first difference": answer["first_difference"], "recorded": "; ".join(answer["notes"])}
-    return answer, table(rows), answer["bit_exact"]
+        rows |= {"first difference": answer.first_difference, "recorded": "; ".join(answer.notes)}
+    return answer, table(rows), answer.bit_exact
 
 
 @click.command()
@@ -41,25 +44,27 @@ def cosim(config, samples, simulator, digits, device, data_dir):
 @click.option("--out", metavar="DIR", help="Folder for checkpoint and result; default runs/NAME-epoch.")
 @click.option("--resume", is_flag=True, help="Continue the interrupted run in that folder.")
 @answers
-def epoch(config, samples, data_dir, out, resume):
+def epoch(config: str, samples: int | None, data_dir: str | None, out: str | None,
+          resume: bool) -> tuple[Result, str, bool]:
     """Train the first epoch in simulated RTL (Verilator, compiled), and compare every bit with the golden model."""
     experiment = load(config)
     from ..sim import epoch as epochs
 
     answer = epochs.run(experiment, data_dir=data_dir, out=out, resume=resume, samples=samples, progress=True)
-    rows = {"bit-exact": "yes" if answer["bit_exact"] else "NO", "samples": f"{answer['samples']:,}"}
-    if answer["bit_exact"]:
+    rows: dict[str, Any] = {"bit-exact": "yes" if answer.bit_exact else "NO", "samples": f"{answer.samples:,}"}
+    if answer.bit_exact:
         rows |= {
-            "training accuracy": f"{answer['training_accuracy']:.2f} %",
-            "cycles a sample": f"{answer['cycles_per_sample']:.1f}, {answer['cycles_vs_bound']:.3f} times the bound, "
-                               f"{answer['cycles_vs_reads']:.3f} times the reads",
-            "simulated": f"{answer['simulated_cycles_per_second']:,.0f} cycles/s, "
-                         f"{answer['rtl_samples_per_second']:,.0f} samples/s",
-            "digest of the state": answer["digest"],
+            "training accuracy": f"{answer.training_accuracy:.2f} %",
+            "cycles a sample": f"{answer.cycles_per_sample:.1f}, {answer.cycles_vs_bound:.3f} times the bound, "
+                               f"{answer.cycles_vs_reads:.3f} times the reads",
         }
+        if answer.simulated_cycles_per_second and answer.rtl_samples_per_second:
+            rows["simulated"] = (f"{answer.simulated_cycles_per_second:,.0f} cycles/s, "
+                                 f"{answer.rtl_samples_per_second:,.0f} samples/s")
+        rows["digest of the state"] = answer.digest
     else:
-        rows["first difference"] = answer["first_difference"]
-    return answer, table(rows), answer["bit_exact"]
+        rows["first difference"] = answer.first_difference
+    return answer, table(rows), answer.bit_exact
 
 
 @click.command("run")
@@ -76,7 +81,7 @@ def epoch(config, samples, data_dir, out, resume):
 @click.option("--out", metavar="DIR", help="Folder for checkpoint and result; default runs/NAME-board.")
 @click.option("--resume", is_flag=True, help="Continue the interrupted run in that folder.")
 @answers
-def run_on_board(config, device, epochs, **options):
+def run_on_board(config: str, device: str | None, epochs: int | None, **options: Any) -> tuple[Result, str, bool]:
     """Train and evaluate on a board, and compare every bit with the golden model.
 
     The board holds the bitstream of CONFIG, which serves another DEVICE of the same kind.
@@ -85,15 +90,15 @@ def run_on_board(config, device, epochs, **options):
     from ..boards import run as backend
 
     answer = backend.run(experiment, built=built, progress=True, **options)
-    rows = {"bit-exact": "yes" if answer["bit_exact"] else "NO", "samples": f"{answer['samples']:,}"}
-    if answer["bit_exact"]:
-        rows["test accuracy"] = f"{answer['test_accuracy']:.2f} % of {answer['test_samples']:,}"
-        if answer["samples_per_second"]:
-            rows["samples a second"] = f"{answer['samples_per_second']:,}"
-            rows["link"] = (f"{answer['link_bytes_per_sample']} bytes a sample; {answer['baud']:,} baud allow "
-                            f"{answer['samples_per_second_link']:,} samples/s")
-        rows |= {"frames sent again": answer["retransmissions"], "resets": answer["resets"],
-                 "digest of the state": answer["digest"]}
+    rows: dict[str, Any] = {"bit-exact": "yes" if answer.bit_exact else "NO", "samples": f"{answer.samples:,}"}
+    if answer.bit_exact:
+        rows["test accuracy"] = f"{answer.test_accuracy:.2f} % of {answer.test_samples:,}"
+        if answer.samples_per_second:
+            rows["samples a second"] = f"{answer.samples_per_second:,}"
+            rows["link"] = (f"{answer.link_bytes_per_sample} bytes a sample; {answer.baud:,} baud allow "
+                            f"{answer.samples_per_second_link:,} samples/s")
+        rows |= {"frames sent again": answer.retransmissions, "resets": answer.resets,
+                 "digest of the state": answer.digest}
     else:
-        rows["first difference"] = answer["first_difference"]
-    return answer, table(rows), answer["bit_exact"]
+        rows["first difference"] = answer.first_difference
+    return answer, table(rows), answer.bit_exact

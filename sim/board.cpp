@@ -1,4 +1,4 @@
-// Runs a verilated board for many clocks in one call, and bit-bangs the serial line that it hangs on.
+// Runs a verilated board for many clock cycles in one call, and bit-bangs the serial line that it hangs on.
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -17,10 +17,10 @@ struct Board {
     std::vector<uint8_t> input, output;
     size_t next = 0;             // of input
     unsigned sending = 0;        // bits of the byte on rx that are still to be put there
-    unsigned send_timer = 0;     // clocks until the next one
+    unsigned send_timer = 0;     // clock cycles until the next one
     unsigned bits = 0;
     unsigned receiving = 0;      // bits of the byte on tx that are still to be sampled
-    unsigned receive_timer = 0;  // clocks until the next one
+    unsigned receive_timer = 0;  // clock cycles until the next one
     unsigned byte = 0;
 
     void clock() {
@@ -94,7 +94,7 @@ size_t board_take(Board *board, uint8_t *bytes, size_t room) {
 
 uint64_t board_cycle(const Board *board) { return board->cycle; }
 
-// Runs for `cycles` clocks, or until nothing has happened for `patience` of them; returns whether it stopped for that.
+// Runs for `cycles` clock cycles, or until nothing has happened for `patience` of them; returns whether it stopped for that.
 bool board_run(Board *board, uint64_t cycles, uint64_t patience) {
     uint64_t quiet = 0;
     for (uint64_t clock = 0; clock < cycles; clock++) {

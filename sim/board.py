@@ -1,4 +1,4 @@
-"""A board in simulation: its complete design, compiled, behind a pseudo-terminal that is opened like a serial
+"""A board in simulation: its complete design, compiled, behind a pseudo-terminal, which is opened like a serial
 device."""
 
 import ctypes
@@ -13,13 +13,13 @@ from random import Random
 
 from ..hw.export.verilog import to_verilog
 from ..hw.link.linked_network import LinkedNetwork
-from .compiled import build, declare
-from .runner import TOP
+from .simulators.library import build, declare
+from .simulators.toolchain import TOP
 
 _CHUNK = 4000
-"""Clocks between two looks at the terminal."""
+"""Clock cycles between two looks at the terminal."""
 _SETTLE = 100
-"""Clocks for which nothing must happen before time stands still."""
+"""Clock cycles for which nothing must happen before time stands still."""
 _BYTES = 1 << 16
 """Most bytes that are moved at a time."""
 
@@ -28,10 +28,10 @@ Fault = Callable[[bytes], bytes]
 
 
 class SimulatedBoard:
-    """A board with ``component`` on it, running in a thread of its own from ``start`` to ``close``; ``port`` is the
-    name of the serial device that leads to it. Time stands still while nothing happens.
+    """A board with ``component`` on it. It runs in a thread of its own from ``start`` to ``close``; ``port`` is then
+    the name of the serial device that leads to it. Time stands still while nothing happens.
 
-    ``to_board`` and ``to_host`` are what becomes of the bytes on either line. Raises ``SimulatorError`` if Verilator
+    ``to_board`` and ``to_host`` say what becomes of the bytes on either line. Raises ``SimulatorError`` if Verilator
     cannot be used, ``SimulationError`` if the design cannot be built.
     """
 
@@ -52,7 +52,7 @@ class SimulatedBoard:
         self._resets = 0
         self._done = False
         self.cycle = 0
-        """Clocks passed."""
+        """Clock cycles passed."""
 
     def start(self) -> "SimulatedBoard":
         """Power on."""
@@ -78,7 +78,7 @@ class SimulatedBoard:
     def __enter__(self) -> "SimulatedBoard":
         return self.start()
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def reset(self) -> None:
@@ -112,8 +112,8 @@ class SimulatedBoard:
 
 
 class Noise:
-    """A line that damages a fraction ``rate`` of its bytes: each is dropped, doubled, held back for a while or has a
-    bit flipped, drawn from ``random``."""
+    """A line that damages a fraction ``rate`` of its bytes, drawn from ``random``: each is dropped, doubled, held back
+    for a while, or has a bit flipped."""
 
     def __init__(self, random: Random, rate: float) -> None:
         self._random, self._rate = random, rate

@@ -1,68 +1,79 @@
 """Co-simulation: golden model and simulated RTL train on the same samples and must agree in every bit."""
 
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-
-from tqdm import tqdm
 
 from ..config import Experiment
 from ..contract.errors import ConfigError
+from ..contract.results import Result
+from ..system.progress import bar, waiting
 from ..train import data
 from ..train.difference import DifferenceError
-from . import runner, toolchain
+from .simulators import runner, toolchain
 from .testbenches.tb_training import TrainingBench, TrainingCase
 
 
-def run(experiment: Experiment, *, samples: int = 100, simulator: str = "verilator",
-        data_dir: str | Path | None = None, stall: float = 0.0, progress: bool = False) -> dict:
-    """Train on ``samples`` samples of the experiment's data set, in its order, and compare every prediction and the
-    complete state.
+@dataclass(frozen=True, kw_only=True)
+class CosimResult(Result):
+    """What ``cosim`` answers."""
 
-    Streams stall with probability ``stall`` a cycle. The answer has the keys ``bit_exact``, ``samples``, ``simulator``,
-    ``cycles_per_sample``, ``bound_cycles_per_sample`` and ``counters``, of all layers (all None unless bit-exact),
-    ``first_difference`` (None if there is none) and ``notes``: where waveform and log of a difference are.
+    bit_exact: bool
+    """Whether all predictions and the final states are equal."""
+    samples: int
+    """Samples to train on."""
+    simulator: str
+    cycles_per_sample: float | None = None
+    """Clock cycles a sample. None unless bit-exact."""
+    bound_cycles_per_sample: float | None = None
+    """Clock cycles a sample that the memories alone would need. None unless bit-exact."""
+    counters: dict[str, int] | None = None
+    """The counters by name, summed over the layers. None unless bit-exact."""
+    first_difference: str | None = None
+    """Where golden model and RTL differ first. None if they do not."""
+    notes: list[str] = field(default_factory=list)
+    """Where waveform and log of a difference are."""
+
+
+def run(experiment: Experiment, *, samples: int = 100, simulator: str = "verilator",
+        data_dir: str | Path | None = None, stall: float = 0.0, progress: bool = False) -> CosimResult:
+    """Train on ``samples`` samples of the experiment's data set, in its order, and compare every prediction and the
+    complete state. Streams stall with probability ``stall`` in each clock cycle.
 
     Raises ``SimulatorError``, ``SimulationError``, or ``ConfigError`` in one line if it cannot be run.
     """
-    toolchain.require(simulator)
+    usable = toolchain.require(simulator)
     if samples < 1:
         raise ConfigError(f"samples={samples}: must be at least 1")
     data.load(experiment, data_dir)  # so that missing data is told before the design is built
-    answer = {"bit_exact": True, "samples": samples, "simulator": simulator, "cycles_per_sample": None,
-              "bound_cycles_per_sample": None, "counters": None, "first_difference": None, "notes": []}
-    with _bar(samples, simulator, progress) as file:
-        parameters = TrainingCase(
+    answer = CosimResult(bit_exact=True, samples=samples, simulator=simulator)
+    with _followed(samples, simulator, progress) as file:
+        case = TrainingCase(
             experiment=experiment, seed=experiment.seed, samples=samples, stall=stall,
             data_dir=str(Path(data_dir).resolve()) if data_dir else None, progress=str(file))
         try:
-            counted = runner.run(TrainingBench(parameters), simulator)
+            training = runner.run(TrainingBench(case), usable)
         except DifferenceError as error:
-            return answer | {"bit_exact": False, "first_difference": str(error.difference),
-                             "notes": error.__notes__}
-    return answer | {"cycles_per_sample": counted["cycles"] / samples,
-                     "bound_cycles_per_sample": counted["bound_cycles"] / samples, "counters": counted["counters"]}
+            return replace(answer, bit_exact=False, first_difference=str(error.difference), notes=error.__notes__)
+    return replace(answer, cycles_per_sample=training.cycles / samples,
+                   bound_cycles_per_sample=training.bound_cycles / samples, counters=training.counters)
 
 
 @contextmanager
-def _bar(samples: int, simulator: str, show: bool) -> Iterator[Path]:
-    """A progress bar that follows the number in the file that it yields."""
-    with tempfile.TemporaryDirectory() as folder, tqdm(
-            total=samples, desc=f"co-simulating on {simulator}", unit=" samples", disable=not show) as bar:
-        file, ended = Path(folder) / "progress", threading.Event()
+def _followed(samples: int, simulator: str, show: bool) -> Iterator[Path]:
+    """Shows a bar that follows the number in the file that this yields. Until that is there, the simulator is being
+    built."""
+    with tempfile.TemporaryDirectory() as folder, bar(show=show, total=samples, unit=" samples") as shown:
+        file = Path(folder) / "progress"
 
-        def follow() -> None:
-            while not ended.wait(0.5):
-                text = file.read_text(encoding="ascii") if file.is_file() else ""
-                bar.update(int(text or bar.n) - bar.n)
+        def look() -> None:
+            text = file.read_text(encoding="ascii") if file.is_file() else ""
+            if text:
+                shown.set_description(f"co-simulating on {simulator}", refresh=False)
+                shown.update(int(text) - shown.n)
 
-        thread = threading.Thread(target=follow, daemon=True)
-        thread.start()
-        try:
+        with waiting(shown, "building the simulator", look):
             yield file
-            bar.update(samples - bar.n)
-        finally:
-            ended.set()
-            thread.join()
+        shown.update(samples - shown.n)

@@ -1,56 +1,74 @@
 """The first epoch of a data set, trained in simulated RTL and compared with the golden model bit for bit."""
 
-import hashlib
 import json
-import time
-import zipfile
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-import numpy as np
-import torch
-from tqdm import tqdm
+from typing import Self
 
 from ..config import Experiment
-from ..contract.errors import ConfigError, InterruptedRunError
-from ..contract.hashing import sample_order
+from ..contract.errors import ConfigError
+from ..contract.results import Result
 from ..hw.network import Network as Design
-from ..model.compiled.trainer import CompiledTrainer
-from ..model.network import Network
-from ..system.files import replace
+from ..system.files import replace as replace_file
+from ..system.progress import bar, waiting
 from ..system.stop import deferred_stop
 from ..train import data
-from ..train.difference import DifferenceError, expect
-from . import toolchain
-from .compiled import CompiledBench, complete
+from ..train.difference import DifferenceError
+from ..train.lockstep import Effort, Lockstep, Plan, Position, create_folder, digest
+from .bench import complete
+from .benches.compiled import CompiledBench
 from .driver import NetworkDriver
-from .testbenches.tb_crossbar import expect_state
-
-SPAN = 250
-"""Samples between two comparisons of the predictions."""
-CHECKPOINT_SECONDS = 60
-"""Between two comparisons of the complete state, which are checkpoints too."""
+from .simulators import toolchain
 
 
-def digest(state: dict[str, np.ndarray]) -> str:
-    """SHA-256 of a network's complete state: of the bytes, little endian and row-major, of the arrays in the order of
-    their names."""
-    hashed = hashlib.sha256()
-    for name in sorted(state):
-        array = state[name]
-        hashed.update(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes())
-    return hashed.hexdigest()
+@dataclass(frozen=True, kw_only=True)
+class EpochResult(Result):
+    """What ``epoch`` answers."""
+
+    bit_exact: bool
+    """Whether all predictions and all states that were compared are equal."""
+    samples: int
+    """Samples trained."""
+    first_difference: str | None
+    """Where golden model and RTL differ first. None if they do not."""
+    digest: str | None
+    """Of the final state: see `train.lockstep.digest`. None unless bit-exact."""
+    training_accuracy: float
+    """Percentage of the samples that were predicted correctly before their update."""
+    cycles_per_sample: float
+    bound_cycles_per_sample: float
+    """Clock cycles a sample, and those that the memories alone would need: see `model.network.Network`."""
+    cycles_vs_bound: float
+    cycles_vs_reads: float
+    """Clock cycles, as a multiple of the bound, and of the cycles for rows that had to be read."""
+    simulated_cycles_per_second: float | None
+    rtl_samples_per_second: float | None
+    """Speed of the simulation. None unless bit-exact."""
+    out: str
+    """The folder with checkpoint or state, and this result."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochPosition(Position):
+    """Also counts clock cycles."""
+
+    cycles: int = 0
+    bound_cycles: int = 0
+    read_cycles: int = 0
+
+    def after(self, effort: Effort) -> Self:
+        return replace(super().after(effort), cycles=self.cycles + effort.metered,
+                       bound_cycles=self.bound_cycles + effort.bound_cycles,
+                       read_cycles=self.read_cycles + effort.read_cycles)
 
 
 def run(experiment: Experiment, *, data_dir: str | Path | None = None, out: str | Path | None = None,
-        resume: bool = False, samples: int | None = None, progress: bool = False) -> dict:
+        resume: bool = False, samples: int | None = None, progress: bool = False) -> EpochResult:
     """Train on the first epoch of ``experiment``, or the first ``samples`` samples of its order, in a Verilator model
-    of the network, and compare every prediction and, at the end and at every checkpoint, the complete state.
+    of the network. Compare every prediction and, at the end and at every checkpoint, the complete state.
 
-    ``out`` (default ``runs/<name>-epoch``) takes the checkpoint, from which ``resume`` continues to the same bits, in
-    the end the state, ``state.npz``, and ``epoch.json``, the answer: ``bit_exact``, ``samples``, ``training_accuracy``,
-    ``digest`` (of the final state, None unless bit-exact), ``first_difference``, ``cycles_per_sample``,
-    ``bound_cycles_per_sample``, ``cycles_vs_bound``, ``cycles_vs_reads`` (see `model.network.Network`),
-    ``simulated_cycles_per_second`` and ``rtl_samples_per_second``.
+    ``out`` (default ``runs/<name>-epoch``) takes the checkpoint, from which ``resume`` continues to the same bits. In
+    the end it holds the state, ``state.npz``, and the answer, ``epoch.json``.
 
     Raises ``InterruptedRunError`` after Ctrl-C or SIGTERM; ``ConfigError``, ``SimulatorError`` or ``SimulationError``
     in one line if it cannot be run.
@@ -60,121 +78,49 @@ def run(experiment: Experiment, *, data_dir: str | Path | None = None, out: str 
     if samples is not None and samples < 1:
         raise ConfigError(f"samples={samples}: must be at least 1")
     train = data.load(experiment, data_dir).train
-    order = sample_order(experiment.seed, 0, len(train.labels))[:samples]
-    labels = train.labels.astype(np.int64)
-    xs = data.drive(train.images, experiment.input.format)
+    total = len(train.labels) if samples is None else min(samples, len(train.labels))
     folder = Path(out) if out is not None else Path("runs") / f"{experiment.name}-epoch"
-    path = folder / "checkpoint.npz"
-    golden = Network(experiment)
-    position = {"sample": 0, "correct": 0, "cycles": 0, "bound_cycles": 0, "read_cycles": 0}
+    lockstep = Lockstep(Plan(experiment, train, total, cut=True), folder / "checkpoint.npz", EpochPosition())
     if resume:
-        position = read_checkpoint(path, golden, experiment, len(order), list(position))
-    create(folder)
-
-    with tqdm(total=len(order), initial=position["sample"], unit=" samples", disable=not progress) as bar:
-        bar.set_description("building the simulator")
-        bench = CompiledBench(Design(geometries=experiment.crossbars, loss=experiment.loss))
-        bar.set_description("training in simulated RTL")
-        bar.unpause()
-        try:
-            timing = _train(experiment, bench, golden, xs, labels, order, position, path, bar)
-            difference = None
-        except DifferenceError as error:
-            timing, difference = {}, str(error.difference)
-        finally:
-            bench.close()
-    trained = position["sample"]
-    answer = {
-        "bit_exact": difference is None, "samples": trained, "first_difference": difference,
-        "digest": digest(golden.state()) if difference is None else None,
-        "training_accuracy": round(100 * position["correct"] / max(1, trained), 3),
-        "cycles_per_sample": position["cycles"] / max(1, trained),
-        "bound_cycles_per_sample": position["bound_cycles"] / max(1, trained),
-        "cycles_vs_bound": position["cycles"] / max(1, position["bound_cycles"]),
-        "cycles_vs_reads": position["cycles"] / max(1, position["read_cycles"]),
-        "simulated_cycles_per_second": timing.get("cycles_per_second"),
-        "rtl_samples_per_second": timing.get("samples_per_second"), "out": str(folder),
-    }
-    if difference is None:
-        path.replace(folder / "state.npz")
-    replace(folder / "epoch.json", lambda file: file.write(json.dumps(answer, indent=2).encode()))
+        lockstep.resume()
+    create_folder(folder)
+    difference = _train(lockstep, progress)
+    answer = _result(lockstep, difference, folder)
+    if answer.bit_exact:
+        lockstep.path.replace(folder / "state.npz")
+    replace_file(folder / "epoch.json", lambda file: file.write(json.dumps(answer.to_json(), indent=2).encode()))
     return answer
 
 
-def _train(experiment: Experiment, bench: CompiledBench, golden: Network, xs: torch.Tensor, labels: np.ndarray,
-           order: np.ndarray, position: dict[str, int], path: Path, bar: tqdm) -> dict[str, float]:
-    """Train both from ``position``, which moves on, to the end of ``order``. Returns the speed of the design."""
-    trainer = CompiledTrainer(golden)
-    driver = NetworkDriver(bench, experiment.crossbars, experiment.loss)
-    complete(driver.load(golden.state()))
-    shift, batch = experiment.learning_rate_shift(0), experiment.batch
-    bound, reads, first = position["bound_cycles"], position["read_cycles"], position["sample"]
-    cycles, seconds, saved = 0, 0.0, time.monotonic()
-    with deferred_stop() as stop:
-        while (done := position["sample"]) < len(order):
-            span = range(done, min(done + SPAN, len(order)))
-            start, started = bench.cycle, time.monotonic()
-            for sample in span:
-                driver.submit(xs[order[sample]].numpy(), int(labels[order[sample]]), shift, batch == 1)
-                if batch > 1 and ((sample + 1) % batch == 0 or sample + 1 == len(order)):
-                    driver.submit_program()
-            complete(driver.finish())
-            seconds += time.monotonic() - started
-            cycles += bench.cycle - start
-            position["cycles"] += bench.cycle - start
-
-            expected = trainer.train_span(xs, labels, order, span, shift)
-            for sample, prediction in zip(span, expected.tolist(), strict=True):
-                expect("prediction", prediction, complete(driver.prediction()), sample=sample)
-            position["correct"] += int((expected == labels[order[span.start:span.stop]]).sum())
-            position |= {"sample": span.stop, "bound_cycles": bound + golden.bound_cycles,
-                         "read_cycles": reads + golden.read_cycles}
-            bar.update(len(span))
-
-            now = time.monotonic()
-            if stop.is_set() or now - saved > CHECKPOINT_SECONDS or span.stop == len(order):
-                expected, actual = golden.state(), complete(driver.state())
-                for layer in range(len(golden.crossbars)):
-                    expect_state(expected, actual, layer, f"layer{layer}_", sample=span.stop)
-                write_checkpoint(path, experiment, actual, position)
-                saved = now
-            if stop.is_set() and span.stop < len(order):
-                raise InterruptedRunError(f"interrupted after {span.stop} of {len(order)} samples; "
-                                          "continue with --resume")
-    return {"cycles_per_second": cycles / seconds, "samples_per_second": (position["sample"] - first) / seconds}
+def _train(lockstep: Lockstep[EpochPosition], progress: bool) -> str | None:
+    """Train golden model and RTL from where they are to the end. Returns the first difference, None if there is
+    none."""
+    experiment = lockstep.plan.experiment
+    with bar(show=progress, total=lockstep.plan.total, initial=lockstep.position.sample, unit=" samples") as shown:
+        with waiting(shown, "building the simulator"):
+            bench = CompiledBench(Design(geometries=experiment.crossbars, loss=experiment.loss))
+        shown.set_description("training in simulated RTL")
+        shown.unpause()
+        try:
+            complete(lockstep.start(NetworkDriver(bench, experiment.crossbars, experiment.loss), lambda: bench.cycle))
+            with deferred_stop() as stop:
+                complete(lockstep.train(stop, shown))
+        except DifferenceError as error:
+            return str(error.difference)
+        finally:
+            bench.close()
+    return None
 
 
-def create(folder: Path) -> None:
-    """Make the folder of a run, if it is not there; ``ConfigError`` if that cannot be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"cannot write to {folder}: {error.strerror}") from None
-
-
-def write_checkpoint(path: Path, experiment: Experiment, state: dict[str, np.ndarray],
-                     position: dict[str, int]) -> None:
-    """Replace ``path`` by the state and position of a run of ``experiment``."""
-    arrays = state | {"experiment": np.array(experiment.model_dump_json())}
-    arrays |= {name: np.array(value, dtype=np.int64) for name, value in position.items()}
-    replace(path, lambda file: np.savez(file, **arrays))
-
-
-def read_checkpoint(path: Path, golden: Network, experiment: Experiment, count: int, names: list[str]) -> dict[str,
-int]:
-    """Load the state into ``golden``; returns the position, ``names``, in a run of ``count`` samples. ``ConfigError``
-    if the file is not a checkpoint of such a run."""
-    try:
-        with np.load(path) as file:
-            arrays = dict(file)
-        position = {name: int(arrays[name]) for name in names}
-        golden.load(arrays)
-    except FileNotFoundError:
-        raise ConfigError(f"there is no run to resume: {path} does not exist") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ConfigError(f"{path}: cannot be resumed from: {error}") from None
-    if str(arrays["experiment"]) != experiment.model_dump_json():
-        raise ConfigError(f"{path}: is of another configuration; start again without --resume")
-    if not 0 <= position["correct"] <= position["sample"] <= count:
-        raise ConfigError(f"{path}: is of a longer run; start again without --resume")
-    return position
+def _result(lockstep: Lockstep[EpochPosition], difference: str | None, folder: Path) -> EpochResult:
+    position, effort, exact = lockstep.position, lockstep.effort, difference is None
+    samples, measured = max(1, position.sample), exact and effort.seconds > 0
+    return EpochResult(
+        bit_exact=exact, samples=position.sample, first_difference=difference,
+        digest=digest(lockstep.proven.state) if exact else None,
+        training_accuracy=round(100 * position.correct / samples, 3),
+        cycles_per_sample=position.cycles / samples, bound_cycles_per_sample=position.bound_cycles / samples,
+        cycles_vs_bound=position.cycles / max(1, position.bound_cycles),
+        cycles_vs_reads=position.cycles / max(1, position.read_cycles),
+        simulated_cycles_per_second=effort.metered / effort.seconds if measured else None,
+        rtl_samples_per_second=effort.samples / effort.seconds if measured else None, out=str(folder))

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 from ..contract.device import PROBABILITY_BITS, SIGMA_BITS, SwitchingCurve
 from ..contract.geometry import CrossbarGeometry
@@ -9,14 +10,14 @@ from ..contract.parameters import quotient_bits
 
 
 def reconfigured(random: Random, geometry: CrossbarGeometry) -> CrossbarGeometry:
-    """A geometry of the same kind and widths, with other `contract.parameters`: a machine built for ``geometry`` can
-    become it."""
+    """A geometry of the same kind and widths, with other `contract.parameters`: a machine that was built for
+    ``geometry`` can become it."""
     device, certain, noisiest = geometry.device, 1 << PROBABILITY_BITS, (1 << SIGMA_BITS) - 1
 
     def fraction() -> int:
         return random.choice((0, certain, random.randrange(certain)))
 
-    changes = {
+    changes: dict[str, Any] = {
         "mean": tuple(min(max(mean + random.randint(-4, 4), -1 << device.g_bits - 1), (1 << device.g_bits - 1) - 1)
                       for mean in device.mean),
         "sigma": tuple(random.choice((sigma, random.randint(0, noisiest))) for sigma in device.sigma),

@@ -91,7 +91,7 @@ def run(*, quick: bool = False, data_dir: str | Path | None = None, out: str | P
     Raises ``ConfigError`` or ``SimulatorError`` in one line if it cannot be run, ``DifferenceError`` should golden
     model and RTL differ.
     """
-    from ..sim import toolchain
+    from ..sim.simulators import toolchain
 
     started, plan = time.monotonic(), QUICK if quick else FULL
     toolchain.require("verilator")
@@ -367,21 +367,23 @@ def _start_up(preset: str) -> dict:
 
 def _compiled(experiment: Experiment, xs: torch.Tensor, labels: np.ndarray, pretrained: list[int],
               samples: int) -> list[dict]:
-    """``tb_speed.measure`` in a compiled simulation."""
+    """`sim.speed.measure` in a compiled simulation."""
     from ..hw.network import Network as Design
-    from ..sim.compiled import CompiledBench, complete
-    from ..sim.testbenches.tb_speed import measure
+    from ..sim.bench import complete
+    from ..sim.benches.compiled import CompiledBench
+    from ..sim.speed import measure
 
     bench = CompiledBench(Design(geometries=experiment.crossbars, loss=experiment.loss))
     try:
-        return complete(measure(bench, experiment, xs, labels, pretrained, samples))
+        speeds = complete(measure(bench, experiment, xs, labels, pretrained, samples))
+        return [speed.to_json() for speed in speeds]
     finally:
         bench.close()
 
 
 def _simulate(simulator: str, samples: int) -> dict:
-    """What ``tb_speed.measure`` finds for ``digits-dw5``; nothing if the simulator is not installed."""
-    from ..sim import runner, toolchain
+    """What `sim.speed.measure` finds for ``digits-dw5``; nothing if the simulator is not installed."""
+    from ..sim.simulators import runner, toolchain
     from ..sim.testbenches.tb_speed import SpeedBench, SpeedCase
 
     experiment = load("digits-dw5")
@@ -391,12 +393,12 @@ def _simulate(simulator: str, samples: int) -> dict:
     testbench = SpeedBench(SpeedCase(experiment=experiment, seed=experiment.seed, stall=0.0, samples=samples,
                                            pretrained=QUICK.steady))
     if simulator == "amaranth":
-        return testbench.simulate()
+        return testbench.simulate().to_json()
     try:
         toolchain.require(simulator)
     except toolchain.SimulatorError:
         return {}
-    return runner.run(testbench, simulator)
+    return runner.run(testbench, simulator).to_json()
 
 
 def summary(answer: dict) -> str:

@@ -30,7 +30,8 @@ def run(experiment: Experiment, out: Path, data_dir: str | None = None) -> dict:
     """
     from ..hw.export.generate import generate
     from ..hw.export.synth import synthesise
-    from ..sim import cosim, toolchain
+    from ..sim import cosim
+    from ..sim.simulators import toolchain
     from ..train import loop as train
 
     started = time.monotonic()
@@ -45,7 +46,7 @@ def run(experiment: Experiment, out: Path, data_dir: str | None = None) -> dict:
     for simulator in simulators:
         _announce(3, f"training golden model and RTL on the same {SAMPLES[simulator]} samples, on {simulator}")
         answer["cosim"].append(cosim.run(experiment, samples=SAMPLES[simulator], simulator=simulator,
-                                         data_dir=data_dir, progress=True))
+                                         data_dir=data_dir, progress=True).to_json())
     _announce(4, f"mapping the RTL to {TARGET} with Yosys")
     with tqdm(bar_format="yosys, {elapsed}: {desc}", file=sys.stderr) as bar:
         answer["synth"] = synthesise(experiment, TARGET, lambda step: bar.set_description_str(step[:80]))

@@ -2,8 +2,10 @@
 
 import math
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tqdm import tqdm
@@ -44,3 +46,24 @@ def bar(*, show: bool = True, **options: Any) -> tqdm:
     line at most every ``LINE_SECONDS``, and once at its end. Nothing is written unless ``show``."""
     kind = tqdm if sys.stderr.isatty() else _Lines
     return kind(file=sys.stderr, disable=not show, **options)
+
+
+@contextmanager
+def waiting(shown: tqdm, description: str, look: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Shows ``description`` on a bar, and how long it takes, while something is done that does not move the bar.
+    ``look``, which may move it, is called twice a second."""
+    shown.set_description(description)
+    ended = threading.Event()
+
+    def follow() -> None:
+        while not ended.wait(0.5):
+            look()
+            shown.refresh()
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

@@ -1,8 +1,11 @@
-"""Where golden model and RTL differ first."""
+"""Where golden model and machine differ first."""
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..contract.errors import SpinloomError
+from ..contract.geometry import COUNTERS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,7 +16,7 @@ class Difference:
     expected: object
     """What the golden model says."""
     actual: object
-    """What the RTL says."""
+    """What the machine says."""
     sample: int | None = None
     layer: int | None = None
     row: int | None = None
@@ -26,14 +29,38 @@ class Difference:
 
 
 class DifferenceError(SpinloomError, AssertionError):
-    """Golden model and RTL differ; ``difference`` says where."""
+    """Golden model and machine differ. ``difference`` says where."""
 
     def __init__(self, difference: Difference) -> None:
         super().__init__(str(difference))
         self.difference = difference
 
 
-def expect(operation: str, expected, actual, **place: int | None) -> None:
+def expect(operation: str, expected: object, actual: object, **place: int | None) -> None:
     """Raise ``DifferenceError`` at ``place`` (fields of ``Difference``) unless both values are equal."""
     if expected != actual:
         raise DifferenceError(Difference(operation=operation, expected=expected, actual=actual, **place))
+
+
+def expect_vector(operation: str, axis: str, expected: np.ndarray, actual: np.ndarray, **place: int | None) -> None:
+    """``expect`` of two vectors, entry by entry, along ``axis``: ``row`` or ``col``."""
+    for index, (before, after) in enumerate(zip(expected.tolist(), actual.tolist(), strict=True)):
+        expect(operation, before, after, **place, **{axis: index})
+
+
+def expect_state(expected: dict[str, np.ndarray], actual: dict[str, np.ndarray], layer: int, prefix: str = "",
+                 sample: int | None = None) -> None:
+    """``expect`` of two states of the crossbar ``layer``, whose arrays' names start with ``prefix``."""
+    for name in ("g", "g_minus", "chi"):
+        if prefix + name not in expected:
+            continue
+        differ = np.argwhere(expected[prefix + name] != actual[prefix + name])
+        for row, col in differ[:1].tolist():
+            expect(name, int(expected[prefix + name][row, col]), int(actual[prefix + name][row, col]),
+                   sample=sample, layer=layer, row=row, col=col)
+    for name in ("lfsr", "rounding_lfsr", "read_lfsr"):
+        if prefix + name in expected:
+            expect(name, int(expected[prefix + name]), int(actual[prefix + name]), sample=sample, layer=layer)
+    for name, before, after in zip(COUNTERS, expected[f"{prefix}counters"].tolist(),
+                                   actual[f"{prefix}counters"].tolist(), strict=True):
+        expect(f"counter {name}", before, after, sample=sample, layer=layer)

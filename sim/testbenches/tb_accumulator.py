@@ -1,6 +1,7 @@
-"""Testbench of ``hw.accumulator.GradientAccumulator`` against ``model.accumulator.GradientAccumulator``."""
+"""Testbench of ``hw.crossbar.accumulator.GradientAccumulator`` against ``model.accumulator.GradientAccumulator``."""
 
 from collections import deque
+from typing import Any
 
 import cocotb
 import torch
@@ -12,14 +13,14 @@ from ...hw.crossbar.timing import ADDRESS, HOLD, READ, write_back
 from ...model.accumulator import GradientAccumulator as GoldenAccumulator
 from ...model.lfsr import Lfsr
 from ...train.difference import expect
-from ..packing import Packing
-from ..streams import Bench
+from ..benches.packing import Packing
+from ..benches.streams import PinBench
 from .testbench import Testbench, run_in_cocotb
 
 
-class AccumulatorBench(Testbench):
-    """Random slots, one a clock where ``stall`` allows: updates, words of increments assembled and applied, scans for
-    what has reached the threshold, single cells replaced, and words read."""
+class AccumulatorBench(Testbench[None]):
+    """Random slots, one in a clock cycle where ``stall`` allows: updates; words of increments, assembled and applied;
+    visits of words, for cells that have reached the threshold; single cells replaced; words read."""
 
     def build(self) -> GradientAccumulator:
         self.geometry = self.case.experiment.crossbars[-1]
@@ -28,7 +29,7 @@ class AccumulatorBench(Testbench):
         return GradientAccumulator(geometry=self.geometry)
 
     def random_slots(self, address: int) -> list[dict]:
-        """A slot for a word with every field, and those that must come right before it."""
+        """A slot for a word, with every field, after those that must come right before it."""
         random, geometry = self.random, self.geometry
         fold, row = divmod(address, geometry.rows)
         kind = random.choice(("update", "fire", "override", "apply", "read"))
@@ -48,7 +49,7 @@ class AccumulatorBench(Testbench):
         return self.blank["cell"] | {"chi": chi}
 
     def visit(self, golden: GoldenAccumulator, word: torch.Tensor, g: torch.Tensor) -> int:
-        """Visit the cells of ``word`` (lanes,); returns a mask of those to program."""
+        """Visit the cells of ``word`` (lanes,). Returns a mask of those to program."""
         if golden.rounder is not None:
             word.copy_(golden.rounder.round(word[None])[0])
         word.copy_(golden.bound(word, g))
@@ -57,7 +58,7 @@ class AccumulatorBench(Testbench):
             word[~fired] = 0
         return sum(int(lane) << place for place, lane in enumerate(fired))
 
-    async def exercise(self, bench: Bench) -> None:
+    async def exercise(self, bench: PinBench) -> None:
         geometry, random, pins = self.geometry, self.random, bench.pins
         lanes, rate = geometry.lanes, random.randint(*geometry.learning_rate_shifts)
         done = write_back(geometry) + 1
@@ -75,13 +76,13 @@ class AccumulatorBench(Testbench):
             await bench.run(1)
             pins.set("lfsr_load", 0)
             await bench.run(lanes + 2)
-        due: dict[int, list] = {}  # what the design must answer with, and by when
+        due: dict[int, list] = {}  # by clock cycle, what the design must answer with then
         operands: dict[int, dict] = {}
         touched: dict[int, int] = {}
-        taken: set[int] = set()  # clocks in which the one port of the memory writes
+        taken: set[int] = set()  # clock cycles in which the one port of the memory writes
         queued: deque[dict] = deque()
         increments: list[int] = []
-        left, held = 20 * self.case.samples, 0  # until when there is no other `override`
+        left, held = 20 * self.case.samples, 0  # `held`: the last clock cycle without another `override`
 
         while left or queued or due:
             for name, expected in due.pop(bench.cycle, []):
@@ -137,10 +138,10 @@ class AccumulatorBench(Testbench):
             expect("lfsr", lfsr.state, pins.get("lfsr"))
 
 
-def _zeros(layout: data.StructLayout) -> dict:
+def _zeros(layout: data.StructLayout) -> dict[str, Any]:
     return {name: _zeros(field.shape) if isinstance(field.shape, data.StructLayout) else 0 for name, field in layout}
 
 
 @cocotb.test(timeout_time=1, timeout_unit="sec")
-async def agrees_with_golden_twin(dut) -> None:
+async def agrees_with_golden_twin(dut: Any) -> None:
     await run_in_cocotb(dut, AccumulatorBench)

@@ -1,4 +1,6 @@
-"""Testbench of ``hw.error.DeltaConverter`` against the last step of ``model.network.Network.train``."""
+"""Testbench of ``hw.delta_converter.DeltaConverter`` against the last step of ``model.network.Network.train``."""
+
+from typing import Any
 
 import cocotb
 import torch
@@ -7,12 +9,12 @@ from ...hw.crossbar.layouts import delta_layout, row_error_layout
 from ...hw.delta_converter import DeltaConverter
 from ...model.fixed import round_shift, saturate
 from ...train.difference import expect
-from ..streams import Bench
+from ..benches.streams import PinBench
 from .testbench import Testbench, run_in_cocotb
 
 
-class DeltaConverterBench(Testbench):
-    """Random row sums of the second layer, converted to errors of the first."""
+class DeltaConverterBench(Testbench[None]):
+    """Random row sums of the second layer, converted to deltas of the first."""
 
     def build(self) -> DeltaConverter:
         self.source, self.target = self.case.experiment.crossbars[:2]
@@ -31,7 +33,7 @@ class DeltaConverterBench(Testbench):
             "last": row == rows[-1],
         } for row in rows]
 
-    async def exercise(self, bench: Bench) -> None:
+    async def exercise(self, bench: PinBench) -> None:
         e, d = bench.source("e", row_error_layout(self.target)), bench.sink("d", delta_layout(self.source))
         for number in range(self.case.samples):
             beats = self.random_sums()
@@ -47,5 +49,5 @@ class DeltaConverterBench(Testbench):
 
 
 @cocotb.test(timeout_time=1, timeout_unit="sec")
-async def agrees_with_golden_twin(dut) -> None:
+async def agrees_with_golden_twin(dut: Any) -> None:
     await run_in_cocotb(dut, DeltaConverterBench)

@@ -1,4 +1,6 @@
-"""Testbench of ``hw.lfsr.Lfsr`` against ``model.lfsr.Lfsr``."""
+"""Testbench of ``hw.crossbar.lfsr.Lfsr`` against ``model.lfsr.Lfsr``."""
+
+from typing import Any
 
 import cocotb
 
@@ -6,18 +8,18 @@ from ...contract.lfsr import initial_state
 from ...hw.crossbar.lfsr import Lfsr
 from ...model.lfsr import Lfsr as GoldenLfsr
 from ...train.difference import expect
-from ..streams import Bench
+from ..benches.streams import PinBench
 from .testbench import Testbench, run_in_cocotb
 
 
-class LfsrBench(Testbench):
+class LfsrBench(Testbench[None]):
     """Random draws, pauses and loads."""
 
     def build(self) -> Lfsr:
         self.init = initial_state(self.case.experiment.seed, 0)
         return Lfsr(init=self.init)
 
-    async def exercise(self, bench: Bench) -> None:
+    async def exercise(self, bench: PinBench) -> None:
         pins, twin = bench.pins, GoldenLfsr(self.init)
         step, load, replacement = False, False, 0
         for number in range(50 * self.case.samples):
@@ -35,5 +37,5 @@ class LfsrBench(Testbench):
 
 
 @cocotb.test(timeout_time=1, timeout_unit="sec")
-async def agrees_with_golden_twin(dut) -> None:
+async def agrees_with_golden_twin(dut: Any) -> None:
     await run_in_cocotb(dut, LfsrBench)

@@ -1,5 +1,7 @@
 """Testbench of ``hw.loss.LossUnit`` against ``model.loss``."""
 
+from typing import Any
+
 import cocotb
 import torch
 
@@ -8,19 +10,19 @@ from ...hw.layouts import result_layout, sample_layout
 from ...hw.loss import LossUnit
 from ...model.loss import Loss, predict
 from ...train.difference import expect
-from ..streams import Bench
+from ..benches.streams import PinBench
 from .tb_neuron import conversions, random_z
 from .testbench import Testbench, run_in_cocotb
 
 
-class LossBench(Testbench):
+class LossBench(Testbench[None]):
     """Random ADC outputs of the last layer, with and without training."""
 
     def build(self) -> LossUnit:
         self.geometry = self.case.experiment.crossbars[-1]
         return LossUnit(geometry=self.geometry, loss=self.case.experiment.loss)
 
-    async def exercise(self, bench: Bench) -> None:
+    async def exercise(self, bench: PinBench) -> None:
         geometry, loss = self.geometry, Loss(self.case.experiment.loss, self.geometry)
         layer = geometry.index
         z, sample = bench.source("z", conversion_layout(geometry)), bench.source("sample", sample_layout(geometry.cols))
@@ -48,5 +50,5 @@ class LossBench(Testbench):
 
 
 @cocotb.test(timeout_time=1, timeout_unit="sec")
-async def agrees_with_golden_twin(dut) -> None:
+async def agrees_with_golden_twin(dut: Any) -> None:
     await run_in_cocotb(dut, LossBench)

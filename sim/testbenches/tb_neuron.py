@@ -1,6 +1,7 @@
 """Testbench of ``hw.neuron.Neuron`` against ``model.neuron.Neuron``."""
 
 from random import Random
+from typing import Any
 
 import cocotb
 import torch
@@ -10,7 +11,7 @@ from ...hw.crossbar.layouts import conversion_layout, drive_layout
 from ...hw.neuron import Neuron
 from ...model.neuron import Neuron as GoldenNeuron
 from ...train.difference import expect
-from ..streams import Bench
+from ..benches.streams import PinBench
 from .testbench import Testbench, run_in_cocotb
 
 
@@ -24,28 +25,28 @@ def random_z(random: Random, geometry: CrossbarGeometry) -> list[int]:
             for _ in range(geometry.cols)]
 
 
-def conversions(geometry: CrossbarGeometry, z: list[int]) -> list[dict]:
+def conversions(geometry: CrossbarGeometry, z: list[int]) -> list[dict[str, Any]]:
     """The beats of ``conversion_layout`` that carry ``z``."""
     return [{"z": z[first:first + geometry.adcs], "last": first + geometry.adcs == geometry.cols}
             for first in range(0, geometry.cols, geometry.adcs)]
 
 
-class NeuronBench(Testbench):
+class NeuronBench(Testbench[None]):
     """Random ADC outputs through the neurons between the first two layers."""
 
     def build(self) -> Neuron:
         self.source, self.target = self.case.experiment.crossbars[:2]
         return Neuron(source=self.source, target=self.target)
 
-    def expected(self, z: list[int]) -> list[dict]:
-        """The rows that the golden neuron drives for ``z``."""
+    def expected(self, z: list[int]) -> list[dict[str, int]]:
+        """The beats of the rows that the golden neuron drives for ``z``."""
         x, derivative = (values.tolist() for values in GoldenNeuron(self.source, self.target)(torch.tensor(z)))
         active = [row for row in range(len(x)) if x[row] or derivative[row]]
         if not active or active[-1] < self.source.cols - self.source.adcs:
             active.append(self.source.cols - self.source.adcs)  # carries `last`
         return [{"row": row, "x": x[row], "derivative": derivative[row], "last": row == active[-1]} for row in active]
 
-    async def exercise(self, bench: Bench) -> None:
+    async def exercise(self, bench: PinBench) -> None:
         z, x = bench.source("z", conversion_layout(self.source)), bench.sink("x", drive_layout(self.target))
         samples = [random_z(self.random, self.source) for _ in range(self.case.samples)]
         for sample in samples:
@@ -59,5 +60,5 @@ class NeuronBench(Testbench):
 
 
 @cocotb.test(timeout_time=1, timeout_unit="sec")
-async def agrees_with_golden_twin(dut) -> None:
+async def agrees_with_golden_twin(dut: Any) -> None:
     await run_in_cocotb(dut, NeuronBench)

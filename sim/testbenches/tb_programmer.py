@@ -1,7 +1,8 @@
-"""Testbench of ``hw.programmer.StochasticProgrammer`` against ``model.programmer.StochasticProgrammer``."""
+"""Testbench of ``hw.crossbar.programmer.StochasticProgrammer`` against ``model.programmer.StochasticProgrammer``."""
 
 from collections import deque
 from random import Random
+from typing import Any
 
 import cocotb
 
@@ -14,26 +15,26 @@ from ...model.device import Cell, Device, fixed_in_cells
 from ...model.lfsr import Lfsr
 from ...model.programmer import StochasticProgrammer as GoldenProgrammer
 from ...train.difference import expect
-from ..packing import Packing
+from ..benches.packing import Packing
+from ..benches.streams import PinBench
 from ..reconfigure import reconfigured
-from ..streams import Bench
 from .testbench import Testbench, run_in_cocotb
 
 PULSES = {"attempt": "attempts", "verify_attempt": "verify_attempts", "failure": "failures", "refresh": "refreshes"}
 """Ports that count, and the counters of the golden model."""
 BURST = 5
-"""Most events that are served at once."""
+"""Most requests that wait at once."""
 
 
-class ProgrammerBench(Testbench):
-    """Bursts of events for random cells, residuals beyond the threshold and program-and-verify; half of them after all
-    parameters have been replaced."""
+class ProgrammerBench(Testbench[None]):
+    """Bursts of programming requests for random cells, by residuals beyond the threshold or by program-and-verify. Half
+    of them come after all parameters have been replaced."""
 
     def build(self) -> StochasticProgrammer:
         self.geometry = self.case.experiment.crossbars[-1]
         return StochasticProgrammer(geometry=self.geometry)
 
-    async def exercise(self, bench: Bench) -> None:
+    async def exercise(self, bench: PinBench) -> None:
         random, pins = self.random, bench.pins
         lfsr = Lfsr(random.randrange(1, 1 << 32))
         pins.set("lfsr_state", lfsr.state)
@@ -48,15 +49,15 @@ class ProgrammerBench(Testbench):
         await configure(bench, self.geometry, geometry)
         await self.serve(bench, memory, GoldenProgrammer(geometry, lfsr), self.case.samples - half)
 
-    async def serve(self, bench: Bench, memory: "_Memory", golden: GoldenProgrammer, events: int) -> None:
-        """Have ``events`` served as ``golden`` does."""
+    async def serve(self, bench: PinBench, memory: "_Memory", golden: GoldenProgrammer, requests: int) -> None:
+        """Have the design serve so many random ``requests`` as ``golden`` does."""
         random, pins, geometry = self.random, bench.pins, golden.geometry
         displacements, stuck = fixed_in_cells(geometry)
         before = dict(memory.pulses)
         served = 0
-        while served < events:
+        while served < requests:
             expected = []
-            for _ in range(min(random.randint(1, BURST), events - served)):
+            for _ in range(min(random.randint(1, BURST), requests - served)):
                 row, fold, lane = (random.randrange(n) for n in (geometry.rows, geometry.folds, geometry.lanes))
                 col = fold * geometry.lanes + lane
                 cell, chi = random_cell(random, golden.device, geometry)
@@ -65,7 +66,7 @@ class ProgrammerBench(Testbench):
                 position = {"address": fold * geometry.rows + row, "lane": lane}
                 if geometry.device.differs:
                     position |= {"row": row, "fold": fold}
-                memory.event.put({"position": position, "write": write, "state": state})
+                memory.requests.put({"position": position, "write": write, "state": state})
                 memory.cells.append((position, _cell(geometry, cell, chi)))
                 if write:
                     golden.write(cell, state)
@@ -77,17 +78,17 @@ class ProgrammerBench(Testbench):
                 await bench.until(lambda: len(memory.replace) > 0)
                 expect(operation, replacement, memory.replace.take(), sample=served)
                 served += 1
-            await bench.until(lambda: pins.get("idle"))
+            await bench.until(lambda: bench.idle)
             expect("lfsr", golden.lfsr.state, pins.get("lfsr"), sample=served - 1)
-        expect("events", {port: golden.counters[name] for port, name in PULSES.items()},
+        expect("pulses", {port: golden.counters[name] for port, name in PULSES.items()},
                {port: count - before[port] for port, count in memory.pulses.items()})
 
 
 class _Memory:
-    """The array around the programmer: answers each fetch, some clocks later, with the next of ``cells``."""
+    """The array around the programmer. It answers each fetch, some clock cycles later, with the next of ``cells``."""
 
-    def __init__(self, bench: Bench, geometry: CrossbarGeometry) -> None:
-        self.event = bench.source("event", event_layout(geometry))
+    def __init__(self, bench: PinBench, geometry: CrossbarGeometry) -> None:
+        self.requests = bench.source("event", event_layout(geometry))
         self.replace = bench.sink("replace", replacement_layout(geometry))
         self.cells: deque[tuple[dict, dict]] = deque()
         """Positions to be fetched, in order, and their cells."""
@@ -108,7 +109,7 @@ class _Memory:
         self._pins.set("fetched", int(answers))
 
 
-async def configure(bench: Bench, generated: CrossbarGeometry, wanted: CrossbarGeometry) -> None:
+async def configure(bench: PinBench, generated: CrossbarGeometry, wanted: CrossbarGeometry) -> None:
     """Replace the parameters of a design generated for ``generated``, at its port ``parameters``, by those of
     ``wanted``."""
     packing = Packing(parameter_layout(generated))
@@ -120,7 +121,7 @@ async def configure(bench: Bench, generated: CrossbarGeometry, wanted: CrossbarG
 
 
 def random_cell(random: Random, device: Device, geometry: CrossbarGeometry) -> tuple[Cell, int]:
-    """A cell, and a residual that has reached the threshold and does not push it beyond its last state."""
+    """A cell, and a residual that has reached the threshold and does not push the cell beyond its last state."""
     limit, threshold = 1 << geometry.chi_bits - 1, geometry.threshold
     tables = geometry.device
     span = tables.span
@@ -150,5 +151,5 @@ def _cell(geometry: CrossbarGeometry, cell: Cell, chi: int) -> dict[str, int]:
 
 
 @cocotb.test(timeout_time=1, timeout_unit="sec")
-async def agrees_with_golden_twin(dut) -> None:
+async def agrees_with_golden_twin(dut: Any) -> None:
     await run_in_cocotb(dut, ProgrammerBench)

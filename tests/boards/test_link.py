@@ -15,7 +15,7 @@ from spinloom.boards.link import BoardResetError, LinkBench, LinkError, frame, l
 from spinloom.config import load
 from spinloom.contract.link import FLAG, SINKS, SLOTS, SOURCES, TO_HOST_HEADER, ToBoard, ToHost
 from spinloom.hw.link.link import Link
-from spinloom.sim.compiled import complete
+from spinloom.sim.bench import complete
 
 from .model_board import DIGEST, KINDS, SIZES_IN, SIZES_OUT, Line, ModelBoard, answers, faults
 

@@ -10,12 +10,14 @@ import pytest
 from spinloom import cli
 from spinloom.boards import link_document, run
 from spinloom.boards.link import LinkError
+from spinloom.cli import simulation
 from spinloom.config import load
 from spinloom.contract.errors import ConfigError, InterruptedRunError
 from spinloom.hw.link.linked_network import LinkedNetwork
 from spinloom.model.compiled.trainer import CompiledTrainer
-from spinloom.sim import toolchain
 from spinloom.sim.board import Noise, SimulatedBoard
+from spinloom.sim.simulators import toolchain
+from spinloom.train import lockstep
 
 LAYERS = [{"cols": 6, "lanes": 3, "bias": True, "weight_step": -2, "z_frac": 6},
           {"cols": 10, "lanes": 5, "weight_step": -1, "z_bits": 8, "z_frac": 4}]
@@ -57,23 +59,23 @@ def whole(powered, tmp_path_factory):
 
 def test_run(whole):
     answer, state = whole
-    assert answer["bit_exact"]
-    assert (answer["samples"], answer["test_samples"], answer["resets"]) == (SAMPLES, TEST, 0)
-    assert 0 <= answer["test_accuracy"] <= 100
-    assert answer["samples_per_second_link"] == pytest.approx(300_000 / answer["link_bytes_per_sample"], rel=0.01)
+    assert answer.bit_exact
+    assert (answer.samples, answer.test_samples, answer.resets) == (SAMPLES, TEST, 0)
+    assert 0 <= answer.test_accuracy <= 100
+    assert answer.samples_per_second_link == pytest.approx(300_000 / answer.link_bytes_per_sample, rel=0.01)
     assert int(state["sample"]) == SAMPLES
 
 
 def test_nothing_is_sent_again_over_a_sound_line(board, tmp_path):
     """However slowly the simulation goes, and whatever the numbers of frames look like on the line."""
     answer = run.run(small(), port=board.port, samples=1200, test_samples=1, out=tmp_path)
-    assert answer["bit_exact"]
-    assert answer["retransmissions"] == 0
+    assert answer.bit_exact
+    assert answer.retransmissions == 0
 
 
 def test_mini_batches(board, tmp_path):
     answer = run.run(small(batch=4), port=board.port, samples=30, test_samples=TEST, out=tmp_path)
-    assert (answer["bit_exact"], answer["samples"]) == (True, 30)
+    assert (answer.bit_exact, answer.samples) == (True, 30)
 
 
 def test_one_bitstream_serves_many_devices(whole, board, tmp_path):
@@ -82,8 +84,8 @@ def test_one_bitstream_serves_many_devices(whole, board, tmp_path):
     device = {"offset": [-0.1, 0.1, 0.05, -0.2, -0.1], "sigma": 0.35}
     other = small(device=device, update={"threshold": 1.5}, write={"margin": 0.5}, seed=9)
     answer = run.run(other, built=built, port=board.port, samples=SAMPLES, test_samples=TEST, out=tmp_path)
-    assert answer["bit_exact"]
-    assert answer["digest"] != whole[0]["digest"]
+    assert answer.bit_exact
+    assert answer.digest != whole[0].digest
     wider = small(layers=[LAYERS[0] | {"chi_bits": 18}, LAYERS[1]])
     with pytest.raises(ConfigError, match=r"layers\[0\]: the machine was generated with chi_bits=16"):
         run.run(wider, built=built, port=board.port, samples=SAMPLES, out=tmp_path)
@@ -101,14 +103,14 @@ def test_run_over_a_bad_line_with_resets(whole, board, tmp_path, monkeypatch):
         return noise(data)
 
     board.to_board, board.to_host = to_board, Noise(Random(2), 0.001)
-    monkeypatch.setattr(run, "SPAN", 10)
-    monkeypatch.setattr(run, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(lockstep, "SPAN", 10)
+    monkeypatch.setattr(lockstep, "CHECKPOINT_SECONDS", 0)
     answer = run.run(small(), port=board.port, samples=SAMPLES, test_samples=TEST, out=tmp_path)
-    assert answer["bit_exact"]
-    assert answer["resets"] == 2
-    assert answer["retransmissions"] > 0
+    assert answer.bit_exact
+    assert answer.resets == 2
+    assert answer.retransmissions > 0
     for name in ("digest", "test_accuracy", "training_accuracy", "samples"):
-        assert answer[name] == whole[0][name]
+        assert getattr(answer, name) == getattr(whole[0], name)
 
 
 def test_a_board_that_keeps_being_reset_is_given_up(board, tmp_path):
@@ -140,17 +142,17 @@ def test_a_board_that_is_unplugged_loses_nothing(whole, board, tmp_path, monkeyp
         return sum(sizes) - size < 4500 <= sum(sizes)
 
     monkeypatch.setattr(run, "SerialPort", Plug)
-    monkeypatch.setattr(run, "SPAN", 10)
-    monkeypatch.setattr(run, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(lockstep, "SPAN", 10)
+    monkeypatch.setattr(lockstep, "CHECKPOINT_SECONDS", 0)
     with pytest.raises(LinkError, match=r"the port .* is gone: .* is saved, continue with --resume"):
         run.run(small(), port=board.port, samples=SAMPLES, out=tmp_path)
     monkeypatch.undo()
     resumed = run.run(small(), port=board.port, samples=SAMPLES, test_samples=TEST, out=tmp_path, resume=True)
-    assert resumed["digest"] == whole[0]["digest"]
+    assert resumed.digest == whole[0].digest
 
 
 def test_an_interrupted_run_resumes_to_the_same_bits(whole, board, tmp_path, monkeypatch):
-    monkeypatch.setattr(run, "SPAN", 15)
+    monkeypatch.setattr(lockstep, "SPAN", 15)
 
     class Stopped:
         def __enter__(self):
@@ -169,8 +171,8 @@ def test_an_interrupted_run_resumes_to_the_same_bits(whole, board, tmp_path, mon
     with pytest.raises(ConfigError, match="another configuration"):
         run.run(small(seed=9), port=board.port, samples=SAMPLES, out=tmp_path, resume=True)
     resumed = run.run(small(), port=board.port, samples=SAMPLES, test_samples=TEST, out=tmp_path, resume=True)
-    assert resumed["digest"] == whole[0]["digest"]
-    assert resumed["training_accuracy"] == whole[0]["training_accuracy"]
+    assert resumed.digest == whole[0].digest
+    assert resumed.training_accuracy == whole[0].training_accuracy
 
 
 def test_a_difference_is_reported(board, tmp_path, monkeypatch):
@@ -183,9 +185,9 @@ def test_a_difference_is_reported(board, tmp_path, monkeypatch):
 
     monkeypatch.setattr(CompiledTrainer, "train_span", wrong)
     answer = run.run(small(), port=board.port, samples=5, out=tmp_path)
-    assert not answer["bit_exact"]
-    assert "layer 1, row 3, col 4" in answer["first_difference"]
-    assert answer["digest"] is None
+    assert not answer.bit_exact
+    assert "layer 1, row 3, col 4" in answer.first_difference
+    assert answer.digest is None
     assert not (tmp_path / "state.npz").exists()
 
 
@@ -195,11 +197,11 @@ def test_a_board_with_another_design_is_refused(board, tmp_path):
 
 
 def test_the_program(board, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(cli, "load", lambda config, device=None: small())
+    monkeypatch.setattr(simulation, "load", lambda config, device=None: small())
     few = ["--samples", "4", "--test", "2", "--out", str(tmp_path)]
     status = cli.run(["run", "small", "--simulate", "--faults", "0.001", *few, "--json"])
-    answer = json.loads(capsys.readouterr().out)
-    assert (status, answer["bit_exact"], answer["samples"]) == (0, True, 4)
+    document = json.loads(capsys.readouterr().out)
+    assert (status, document["bit_exact"], document["samples"]) == (0, True, 4)
     assert cli.run(["run", "small", "--port", board.port, *few]) == 0
     assert "bit-exact" in capsys.readouterr().out
 

@@ -13,9 +13,9 @@ from spinloom.config import PRESETS, Experiment, load
 from spinloom.contract.hashing import hash32, sample_order
 from spinloom.model.compiled.trainer import CompiledTrainer
 from spinloom.model.network import Network
-from spinloom.sim.epoch import digest
 from spinloom.train import data
 from spinloom.train.host import HostTrainer
+from spinloom.train.lockstep import digest
 
 SAMPLES, EPOCHS, CLASSES = 300, 2, 10
 DIGESTS = json.loads(Path(__file__).with_name("preset_digests.json").read_text(encoding="utf-8"))

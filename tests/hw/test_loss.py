@@ -5,7 +5,7 @@ from spinloom.config import load
 from spinloom.hw.crossbar.layouts import conversion_layout, delta_layout
 from spinloom.hw.layouts import result_layout, sample_layout
 from spinloom.hw.loss import LossUnit
-from spinloom.sim.streams import Bench
+from spinloom.sim.benches.streams import PinBench
 from spinloom.sim.testbenches.tb_loss import LossBench
 from spinloom.sim.testbenches.tb_neuron import conversions
 from spinloom.sim.testbenches.testbench import Case
@@ -19,7 +19,7 @@ def test_agrees_with_golden_twin(seed):
 class Timing(LossBench):
     """Two samples, with no stall; the first is known before its outputs come."""
 
-    async def exercise(self, bench: Bench):
+    async def exercise(self, bench: PinBench):
         cols = self.geometry.cols
         z, sample = bench.source("z", conversion_layout(self.geometry)), bench.source("sample", sample_layout(cols))
         result, d = bench.sink("result", result_layout(cols)), bench.sink(

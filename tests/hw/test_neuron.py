@@ -6,7 +6,7 @@ import pytest
 from spinloom.config import parse
 from spinloom.hw.crossbar.layouts import conversion_layout, drive_layout
 from spinloom.hw.neuron import Neuron
-from spinloom.sim.streams import Bench
+from spinloom.sim.benches.streams import PinBench
 from spinloom.sim.testbenches.tb_neuron import NeuronBench, conversions
 from spinloom.sim.testbenches.testbench import Case, Testbench
 
@@ -38,7 +38,7 @@ class Timing(Testbench):
     def build(self):
         return Neuron(source=self.case.experiment.crossbars[0], target=self.case.experiment.crossbars[1])
 
-    async def exercise(self, bench: Bench):
+    async def exercise(self, bench: PinBench):
         source, target = self.case.experiment.crossbars
         z, x = bench.source("z", conversion_layout(source)), bench.sink("x", drive_layout(target))
         z.put_all(conversions(source, self.z))

@@ -1,7 +1,7 @@
 import shutil
 
 import pytest
-from spinloom.sim.toolchain import SIMULATORS
+from spinloom.sim.simulators.toolchain import SIMULATORS
 
 
 @pytest.fixture(params=SIMULATORS)

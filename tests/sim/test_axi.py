@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from spinloom.sim import runner
+from spinloom.sim.simulators import runner
 from spinloom.sim.testbenches.testbench import Case
 
 pytest.importorskip("cocotbext.axi", reason="cocotbext-axi is not installed")

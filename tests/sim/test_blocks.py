@@ -1,7 +1,7 @@
 """Every block against its golden twin in the simulators, through cocotb."""
 
 import pytest
-from spinloom.sim import runner
+from spinloom.sim.simulators import runner
 from spinloom.sim.testbenches.tb_accumulator import AccumulatorBench
 from spinloom.sim.testbenches.tb_crossbar import CrossbarBench
 from spinloom.sim.testbenches.tb_delta_converter import DeltaConverterBench

@@ -6,7 +6,7 @@ import pytest
 from spinloom.config import load
 from spinloom.contract.errors import ConfigError
 from spinloom.sim import cosim
-from spinloom.sim.toolchain import SimulatorError
+from spinloom.sim.simulators.toolchain import SimulatorError
 
 
 def small(**fields):
@@ -17,11 +17,11 @@ def small(**fields):
 
 def test_golden_model_and_rtl_agree_on_digits(simulator):
     answer = cosim.run(small(batch=8), samples=20, simulator=simulator, stall=0.3)
-    assert answer["bit_exact"]
-    assert answer["first_difference"] is None
-    assert (answer["samples"], answer["simulator"]) == (20, simulator)
-    assert answer["bound_cycles_per_sample"] > 2 * 12
-    assert answer["cycles_per_sample"] > 2 * 12
+    assert answer.bit_exact
+    assert answer.first_difference is None
+    assert (answer.samples, answer.simulator) == (20, simulator)
+    assert answer.bound_cycles_per_sample > 2 * 12
+    assert answer.cycles_per_sample > 2 * 12
 
 
 @pytest.mark.parametrize(("fields", "message"), [
@@ -37,12 +37,12 @@ def test_what_cannot_be_run_is_refused(fields, message):
 
 @pytest.mark.slow
 def test_digits_dw5_for_500_samples(simulator):
-    assert cosim.run(load("digits-dw5"), samples=500, simulator=simulator)["bit_exact"]
+    assert cosim.run(load("digits-dw5"), samples=500, simulator=simulator).bit_exact
 
 
 @pytest.mark.slow
 @pytest.mark.skipif("SPINLOOM_DATA" not in os.environ, reason="SPINLOOM_DATA does not name a folder with MNIST")
 def test_mnist_dw5_for_50_samples():
     answer = cosim.run(load("mnist-dw5"), samples=50)
-    assert answer["bit_exact"]
-    assert answer["cycles_per_sample"] < 1.5 * answer["bound_cycles_per_sample"]
+    assert answer.bit_exact
+    assert answer.cycles_per_sample < 1.5 * answer.bound_cycles_per_sample

@@ -20,10 +20,10 @@ def small(**fields):
 def test_an_interrupted_epoch_resumes_to_the_same_bits(tmp_path, monkeypatch, batch):
     experiment = small(batch=batch)
     whole = epoch.run(experiment, out=tmp_path / "whole", samples=610)
-    assert whole["bit_exact"]
-    assert whole["samples"] == 610
-    assert whole["bound_cycles_per_sample"] < whole["cycles_per_sample"]
-    assert json.loads((tmp_path / "whole" / "epoch.json").read_text()) == whole
+    assert whole.bit_exact
+    assert whole.samples == 610
+    assert whole.bound_cycles_per_sample < whole.cycles_per_sample
+    assert json.loads((tmp_path / "whole" / "epoch.json").read_text()) == whole.to_json()
 
     stopping = epoch.deferred_stop
 
@@ -44,8 +44,8 @@ def test_an_interrupted_epoch_resumes_to_the_same_bits(tmp_path, monkeypatch, ba
     with pytest.raises(ConfigError, match="another configuration"):
         epoch.run(small(seed=9), out=tmp_path / "torn", samples=610, resume=True)
     resumed = epoch.run(experiment, out=tmp_path / "torn", samples=610, resume=True)
-    assert resumed["digest"] == whole["digest"]
-    assert (resumed["samples"], resumed["training_accuracy"]) == (whole["samples"], whole["training_accuracy"])
+    assert resumed.digest == whole.digest
+    assert (resumed.samples, resumed.training_accuracy) == (whole.samples, whole.training_accuracy)
     with np.load(tmp_path / "whole" / "state.npz") as first, np.load(tmp_path / "torn" / "state.npz") as second:
         assert all((first[name] == second[name]).all() for name in first if name.startswith("layer"))
 
@@ -60,9 +60,9 @@ def test_a_difference_is_reported(tmp_path, monkeypatch):
 
     monkeypatch.setattr(trainer.CompiledTrainer, "train_span", wrong)
     answer = epoch.run(small(), out=tmp_path, samples=20)
-    assert not answer["bit_exact"]
-    assert answer["digest"] is None
-    assert "layer 1, row 3, col 4" in answer["first_difference"]
+    assert not answer.bit_exact
+    assert answer.digest is None
+    assert "layer 1, row 3, col 4" in answer.first_difference
 
 
 def test_there_must_be_a_run_to_resume(tmp_path):

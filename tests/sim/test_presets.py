@@ -14,8 +14,8 @@ EXERCISED = {"mnist-pcm": "refreshes", "mnist-dw5-exsitu": "verify_attempts", "m
 
 def agree(name: str, simulator: str, samples: int) -> dict[str, int]:
     answer = cosim.run(shrink(load(name)), samples=samples, simulator=simulator)
-    assert answer["bit_exact"], answer["first_difference"]
-    return answer["counters"]
+    assert answer.bit_exact, answer.first_difference
+    return answer.counters
 
 
 @pytest.mark.parametrize("name", EXERCISED)

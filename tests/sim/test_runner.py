@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from spinloom.contract.lfsr import initial_state
-from spinloom.sim import runner, toolchain
+from spinloom.sim.simulators import runner, toolchain
 from spinloom.sim.testbenches.tb_lfsr import LfsrBench
 from spinloom.sim.testbenches.testbench import Case
 from spinloom.train.difference import DifferenceError

@@ -1,4 +1,4 @@
-"""The simulators, ready for cocotb's runner."""
+"""The simulators: which are installed, where, and the environment in which they build and run."""
 
 import hashlib
 import os
@@ -12,12 +12,14 @@ from typing import Literal
 
 import pooch
 
-from ..contract.errors import SpinloomError
+from ...contract.errors import SpinloomError
 
 Simulator = Literal["verilator", "icarus"]
 SIMULATORS: tuple[Simulator, ...] = ("icarus", "verilator")
 CACHE = "SPINLOOM_CACHE"
 """Environment variable that names another folder for built simulators and failed runs."""
+TOP = "top"
+"""Name of the simulated module."""
 
 _MAKEFLAGS = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O2 OPT_SLOW=-O0 OPT_GLOBAL=-O2"
 """Verilator's makefile is configured for the machine it was packed on; g++ needs the first of these."""
@@ -41,6 +43,10 @@ class SimulatorError(SpinloomError, ValueError):
     exit_status = 2
 
 
+class SimulationError(SpinloomError, RuntimeError):
+    """A simulation that could not be built or did not come to an end, in one line that names its log."""
+
+
 def cache_folder() -> Path:
     """Where simulators are built and the traces of failed runs are kept."""
     return Path(os.environ.get(CACHE) or pooch.os_cache("spinloom")) / "sim"
@@ -55,19 +61,20 @@ def _verilator_root() -> Path:
     return Path(verilator.__file__).parent
 
 
-def require(simulator: str) -> None:
-    """``SimulatorError`` unless ``simulator`` is known and everything that it needs is installed."""
+def require(simulator: str) -> Simulator:
+    """``simulator``, if it is known and everything that it needs is installed, else ``SimulatorError``."""
     if simulator not in SIMULATORS:
         raise SimulatorError(f"unknown simulator {simulator!r}: use {' or '.join(SIMULATORS)}")
     if simulator == "icarus":
         if not shutil.which("iverilog"):
             raise SimulatorError("icarus is not installed: apt install iverilog (or your system's package), "
                                  "or use verilator")
-        return
+        return "icarus"
     _verilator_root()
     for tool, package in (("perl", "perl"), ("make", "make"), (os.environ.get("CXX", "g++"), "a C++ compiler")):
         if not shutil.which(tool):
             raise SimulatorError(f"verilator needs {package}, and {tool} was not found: install it, or use icarus")
+    return "verilator"
 
 
 @cache
@@ -81,7 +88,7 @@ def version(simulator: Simulator) -> str:
 
 @contextmanager
 def environment() -> Iterator[None]:
-    """Let cocotb's runner, which reads this process's environment, find Verilator and build with it."""
+    """Change the environment of this process so that cocotb's runner and make find Verilator and build with it."""
     changes = {}
     try:
         root = _verilator_root()
@@ -106,7 +113,7 @@ def environment() -> Iterator[None]:
 
 
 def _install(path: Path, text: str) -> None:
-    """Write an executable, unless it is there; safe beside other processes that do the same."""
+    """Write an executable, unless it is there. Other processes may do the same at the same time."""
     if path.is_file() and path.read_text(encoding="utf-8") == text:
         return
     path.parent.mkdir(parents=True, exist_ok=True)

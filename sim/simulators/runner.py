@@ -9,20 +9,21 @@ import tempfile
 from contextlib import suppress
 from importlib.metadata import version as installed_version
 from pathlib import Path
+from typing import Any, TypeVar
 from xml.etree import ElementTree
 
 import cocotb
 from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import VerilatorControlFile, get_runner
 
-from ..contract.errors import SpinloomError
-from ..hw.export.verilog import to_verilog
-from ..train.difference import Difference, DifferenceError
+from ...hw.export.verilog import to_verilog
+from ...train.difference import Difference, DifferenceError
+from ..testbenches.testbench import OUTCOME, PARAMETERS, CocotbTestbench
 from . import toolchain
-from .testbenches.testbench import OUTCOME, PARAMETERS, Testbench
+from .toolchain import TOP, SimulationError
 
-TOP = "top"
-"""Name of the simulated module."""
+R = TypeVar("R")
+
 _TIMESCALE = ("1ns", "1ps")
 _PUBLIC = f'`verilator_config\npublic_flat_rw -module "{TOP}" -var "*"\n'
 """Only the ports and signals of the top level are accessible from Python."""
@@ -30,25 +31,23 @@ _BUILD_ARGS = {"verilator": ["-O3", "--threads", "1", "-Wno-fatal", "-Wno-lint",
 _TRACES = {"verilator": "dump.vcd", "icarus": f"{TOP}.fst"}
 
 
-class SimulationError(SpinloomError, RuntimeError):
-    """A simulation that could not be built or did not come to an end, in one line that names its log."""
-
-
-def run(testbench: Testbench, simulator: toolchain.Simulator = "verilator", waves: Path | None = None):
+def run(testbench: CocotbTestbench[Any, R], simulator: toolchain.Simulator = "verilator",
+        waves: Path | None = None) -> R:
     """Run ``testbench``, whose module must hold its cocotb test, and return what ``exercise`` returned.
 
-    The design is built in the cache and built again only if it changes. A run that fails is repeated with a
-    waveform, kept with the log in the cache; ``waves`` names a file to which a waveform is written in any case.
+    The design is built in the cache, and built again only if it changes. A run that fails is repeated with a waveform,
+    which is kept in the cache with the log. ``waves`` names a file that takes the waveform, whether the run fails or
+    not.
 
-    Raises ``DifferenceError`` (golden model and design differ), ``SimulationError`` (anything else that went
-    wrong), ``SimulatorError`` (the simulator cannot be used).
+    Raises ``DifferenceError`` if golden model and design differ, ``SimulatorError`` if the simulator cannot be used,
+    ``SimulationError`` if anything else goes wrong.
     """
     toolchain.require(simulator)
     verilog = to_verilog(testbench.component, TOP)
     runs = toolchain.cache_folder() / "runs"
     runs.mkdir(parents=True, exist_ok=True)
     name = type(testbench).__module__.rpartition(".")[2]
-    folder = Path(tempfile.mkdtemp(prefix=f"{name}-{simulator}-{testbench.parameters.seed}-", dir=runs))
+    folder = Path(tempfile.mkdtemp(prefix=f"{name}-{simulator}-{testbench.case.seed}-", dir=runs))
     try:
         built = build(verilog, simulator, waves is not None)
         answer = _simulate(testbench, simulator, built, folder, waves is not None)
@@ -71,7 +70,8 @@ def _keep(trace: Path, destination: Path) -> None:
     shutil.move(trace, destination)
 
 
-def _trace(testbench: Testbench, simulator: toolchain.Simulator, verilog: str, folder: Path) -> Path:
+def _trace(testbench: CocotbTestbench[Any, Any], simulator: toolchain.Simulator, verilog: str,
+           folder: Path) -> Path:
     """Repeat a failed run in ``folder``, now with a waveform."""
     with suppress(DifferenceError, SimulationError):  # the failure that is being traced
         _simulate(testbench, simulator, build(verilog, simulator, waves=True), folder, waves=True)
@@ -81,7 +81,7 @@ def _trace(testbench: Testbench, simulator: toolchain.Simulator, verilog: str, f
 def build(verilog: str, simulator: toolchain.Simulator, waves: bool = False) -> Path:
     """The folder of the simulator of the module ``TOP`` in ``verilog``: from the cache if it is there.
 
-    Verilator's own library, two thirds of the build of a small design, is compiled once for all of them.
+    Verilator's own library takes two thirds of the build of a small design. It is compiled once for all designs.
     """
     # A simulator is linked against the libraries of this very installation of cocotb.
     recipe = [simulator, waves, toolchain.version(simulator), installed_version("cocotb"), cocotb.__file__,
@@ -114,7 +114,7 @@ def build(verilog: str, simulator: toolchain.Simulator, waves: bool = False) -> 
     return folder
 
 
-def _digest(recipe: list) -> str:
+def _digest(recipe: list[Any]) -> str:
     return hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:24]
 
 
@@ -126,13 +126,14 @@ def _publish(temporary: Path, folder: Path) -> None:
         shutil.rmtree(temporary)  # somebody else was faster
 
 
-def _runner(simulator: toolchain.Simulator):
+def _runner(simulator: toolchain.Simulator) -> Any:
     runner = get_runner(simulator)
     runner.log.setLevel(logging.CRITICAL)
     return runner
 
 
-def _simulate(testbench: Testbench, simulator: toolchain.Simulator, built: Path, folder: Path, waves: bool):
+def _simulate(testbench: CocotbTestbench[Any, Any], simulator: toolchain.Simulator, built: Path, folder: Path,
+              waves: bool) -> Any:
     """Run ``testbench`` on the simulator in ``built``, in ``folder``."""
     results, outcome, log = folder / "results.xml", folder / "outcome.json", folder / "log"
     outcome.unlink(missing_ok=True)
@@ -142,7 +143,7 @@ def _simulate(testbench: Testbench, simulator: toolchain.Simulator, built: Path,
             test_module=type(testbench).__module__, hdl_toplevel=TOP, hdl_toplevel_lang="verilog",
             build_dir=built, test_dir=folder, results_xml=str(results), log_file=log, waves=waves,
             plusargs=[f"+dumpfile_path={folder / _TRACES[simulator]}"] if simulator == "icarus" else [],
-            extra_env={PARAMETERS: testbench.parameters.to_json(), OUTCOME: str(outcome),
+            extra_env={PARAMETERS: testbench.case.to_json(), OUTCOME: str(outcome),
                        "COCOTB_REWRITE_ASSERTION_FILES": ""})  # else every import of the process is recompiled
     answer = json.loads(outcome.read_text(encoding="utf-8")) if outcome.is_file() else {}
     if "difference" in answer:
@@ -153,7 +154,7 @@ def _simulate(testbench: Testbench, simulator: toolchain.Simulator, built: Path,
         raise SimulationError(f"the simulation on {simulator} ended abnormally: see {log}") from None
     if failed or not tests:
         raise SimulationError(f"the simulation on {simulator} failed: {_reason(results)}")
-    return answer.get("returned")
+    return testbench.read(answer.get("returned"))
 
 
 def _reason(results: Path) -> str:

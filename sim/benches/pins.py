@@ -1,6 +1,6 @@
 """The top-level ports of a design under simulation, alike in Amaranth's simulator and in cocotb."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from amaranth.hdl import Value
 from amaranth.lib import wiring
@@ -11,9 +11,9 @@ from cocotb.triggers import FallingEdge, RisingEdge
 class Pins(Protocol):
     """Ports by their Verilog names, read and driven as non-negative integers of the port's bits.
 
-    Between two calls of ``tick`` time stands still just before a clock edge: ``get`` answers what that edge will
-    see, and what was ``set`` takes effect right after it. So two drivers never race, and a combinational path
-    from an input to an output is seen.
+    Between two calls of ``tick`` time stands still just before a clock edge. ``get`` answers what that edge will see.
+    What was ``set`` takes effect right after it. So drivers never race, and a combinational path from an input to an
+    output is seen.
     """
 
     async def tick(self) -> None:
@@ -23,13 +23,13 @@ class Pins(Protocol):
         """The value of a port."""
 
     def set(self, name: str, value: int) -> None:
-        """Drive an input from after the next edge on; inputs start at 0."""
+        """Drive an input, from right after the next edge on. Inputs start at 0."""
 
 
-class AmaranthPins:
-    """``Pins`` of ``component`` in a testbench of Amaranth's simulator, whose context is ``context``."""
+class AmaranthPins(Pins):
+    """The ports of ``component`` in a testbench of Amaranth's simulator, whose context is ``context``."""
 
-    def __init__(self, context, component: wiring.Component) -> None:
+    def __init__(self, context: Any, component: wiring.Component) -> None:
         self._context = context
         self._ports = {"__".join(map(str, path)): Value.cast(port)
                        for path, _, port in component.signature.flatten(component)}
@@ -49,23 +49,24 @@ class AmaranthPins:
         self._pending[name] = value
 
 
-class CocotbPins:
-    """``Pins`` of the top level ``dut`` in cocotb. ``start`` runs the clock and resets the design.
+class CocotbPins(Pins):
+    """The ports of the top level ``dut`` in cocotb, of which ``inputs`` are driven. ``start`` runs the clock and resets
+    the design.
 
-    Ports change right after a rising edge of ``clk`` and are read at the falling one, which holds in every
-    simulator, however it orders callbacks and register updates.
+    Ports are driven right after a rising edge of ``clk`` and read at the falling edge. Every simulator agrees on that,
+    however it orders callbacks and register updates.
     """
 
-    #: Nanoseconds.
+    #: Of the clock, in nanoseconds.
     period = 10
 
-    def __init__(self, dut, inputs: list[str]) -> None:
+    def __init__(self, dut: Any, inputs: list[str]) -> None:
         self._clk = dut.clk
         self._rising, self._falling = RisingEdge(dut.clk), FallingEdge(dut.clk)
         self._rst = dut.rst
         self._dut = dut
         self._inputs = inputs
-        self._handles: dict[str, object] = {}
+        self._handles: dict[str, Any] = {}
         self._pending: dict[str, int] = {}
 
     async def start(self) -> None:
@@ -92,7 +93,7 @@ class CocotbPins:
     def set(self, name: str, value: int) -> None:
         self._pending[name] = value
 
-    def _handle(self, name: str):
+    def _handle(self, name: str) -> Any:
         if name not in self._handles:
             self._handles[name] = getattr(self._dut, name)
         return self._handles[name]

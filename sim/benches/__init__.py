@@ -1,0 +1,1 @@
+"""Benches: what drives the streams of a design, in whatever runs it."""

@@ -1,0 +1,158 @@
+// Runs a verilated design for many clock cycles in one call, and the drivers of its streams with it.
+//
+// A template: the tables of the design's streams take the place of the line STREAMS.
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "Vtop.h"
+#include "verilated.h"
+
+using Top = Vtop;
+
+// Some C libraries' Verilator runtimes ask for the simulation time.
+double sc_time_stamp() { return 0; }
+
+// Payloads travel as words of 64 bits. Verilator's ports have up to 64 bits, or are arrays of 32 bits.
+template <typename Port>
+inline void store(Port &port, const uint64_t *words) {
+    port = *words;
+}
+
+template <std::size_t Count>
+inline void store(VlWide<Count> &port, const uint64_t *words) {
+    for (std::size_t index = 0; index < Count; index++) port[index] = words[index / 2] >> index % 2 * 32;
+}
+
+template <typename Port>
+inline void load(const Port &port, uint64_t *words) {
+    *words = port;
+}
+
+template <std::size_t Count>
+inline void load(const VlWide<Count> &port, uint64_t *words) {
+    for (std::size_t index = 0; index < Count; index++) {
+        if (index % 2) words[index / 2] |= uint64_t(port[index]) << 32;
+        else words[index / 2] = port[index];
+    }
+}
+
+struct Stream {
+    size_t size;  // words of a payload
+    void (*drive)(Top &, bool flag, const uint64_t *words);
+    bool (*other)(const Top &);
+    void (*payload)(const Top &, uint64_t *words);
+};
+
+// STREAMS
+
+static const uint64_t NOTHING[WIDEST] = {};
+
+struct Queue {
+    std::vector<uint64_t> words;
+    size_t next = 0;
+
+    bool empty() const { return next == words.size(); }
+
+    void append(const uint64_t *first, size_t count) {
+        if (empty()) words.clear(), next = 0;
+        words.insert(words.end(), first, first + count);
+    }
+
+    uint64_t *room(size_t count) {
+        words.resize(words.size() + count);
+        return words.data() + words.size() - count;
+    }
+};
+
+struct Bench {
+    VerilatedContext context;
+    Top top{&context};
+    Queue sources[SOURCE_COUNT];
+    Queue sinks[SINK_COUNT];
+    uint64_t cycle = 0;
+
+    // Offers the next beat of every source; returns whether there is none.
+    bool offer() {
+        bool quiet = true;
+        for (unsigned index = 0; index < SOURCE_COUNT; index++) {
+            const Queue &queue = sources[index];
+            const bool empty = queue.empty();
+            SOURCES[index].drive(top, !empty, empty ? NOTHING : &queue.words[queue.next]);
+            quiet &= empty;
+        }
+        top.eval();
+        return quiet;
+    }
+
+    void edge() {
+        top.clk = 1;
+        top.eval();
+        top.clk = 0;
+    }
+};
+
+extern "C" {
+
+Bench *bench_new() {
+    Bench *bench = new Bench;
+    for (const Stream &source : SOURCES) source.drive(bench->top, false, NOTHING);
+    for (const Stream &sink : SINKS) sink.drive(bench->top, true, NOTHING);
+    bench->top.rst = 1;
+    bench->top.clk = 0;
+    bench->top.eval();
+    bench->edge();
+    bench->top.rst = 0;
+    bench->top.eval();
+    return bench;
+}
+
+void bench_delete(Bench *bench) {
+    bench->top.final();
+    delete bench;
+}
+
+// Queues payloads that are `count` words together.
+void bench_put(Bench *bench, unsigned source, const uint64_t *words, size_t count) {
+    bench->sources[source].append(words, count);
+}
+
+bool bench_sent(const Bench *bench, unsigned source) { return bench->sources[source].empty(); }
+
+// The number of payloads that wait in a sink.
+size_t bench_received(const Bench *bench, unsigned sink) {
+    return (bench->sinks[sink].words.size() - bench->sinks[sink].next) / SINKS[sink].size;
+}
+
+// Takes `count` payloads.
+void bench_take(Bench *bench, unsigned sink, uint64_t *words, size_t count) {
+    Queue &queue = bench->sinks[sink];
+    for (size_t index = 0; index < count * SINKS[sink].size; index++) words[index] = queue.words[queue.next++];
+    if (queue.empty()) queue.words.clear(), queue.next = 0;
+}
+
+uint64_t bench_cycle(const Bench *bench) { return bench->cycle; }
+
+// Whether every beat has been sent and the design is idle.
+bool bench_idle(Bench *bench) { return bench->offer() && bench->top.idle; }
+
+// Runs for `cycles` clock cycles or, with `until_idle`, until every beat has been sent and the design is idle. Returns
+// whether it stopped for that.
+bool bench_run(Bench *bench, uint64_t cycles, bool until_idle) {
+    Top &top = bench->top;
+    for (uint64_t end = bench->cycle + cycles; bench->cycle < end; bench->cycle++) {
+        const bool quiet = bench->offer();
+        if (until_idle && quiet && top.idle) return true;
+        for (unsigned index = 0; index < SOURCE_COUNT; index++) {
+            Queue &queue = bench->sources[index];
+            if (!queue.empty() && SOURCES[index].other(top)) queue.next += SOURCES[index].size;
+        }
+        for (unsigned index = 0; index < SINK_COUNT; index++) {
+            if (SINKS[index].other(top)) SINKS[index].payload(top, bench->sinks[index].room(SINKS[index].size));
+        }
+        bench->edge();
+    }
+    return false;
+}
+
+}  // extern "C"

@@ -1,0 +1,61 @@
+"""The words that a crossbar's streams carry, from and to the golden model's arrays."""
+
+import numpy as np
+from amaranth.hdl import Shape
+
+from ..contract.geometry import COUNTERS, CrossbarGeometry
+from ..contract.parameters import replacements
+from ..hw.crossbar.layouts import cell_layout, drive_layout
+
+_STORED = {"g": np.int16, "g_minus": np.int16, "chi": np.int32}
+"""Types of the arrays of a state that hold a value a cell."""
+
+
+def state_words(geometry: CrossbarGeometry, state: dict[str, np.ndarray]) -> list[int]:
+    """The words that ``LOAD`` takes, for a crossbar's state as `model.crossbar.Crossbar.state` returns it."""
+    words = np.zeros((geometry.rows, geometry.cols), dtype=np.int64)
+    for name, field in cell_layout(geometry):
+        words += (state[name].astype(np.int64) & (1 << field.width) - 1) << field.offset
+    return [*words.ravel().tolist(), *(int(state[name]) for name in geometry.lfsrs), *state["counters"].tolist()]
+
+
+def words_state(geometry: CrossbarGeometry, words: list[int]) -> dict[str, np.ndarray]:
+    """The inverse of ``state_words``, for the words that ``DUMP`` answers with."""
+    cells = np.array(words[:geometry.rows * geometry.cols], dtype=np.int64).reshape(geometry.rows, geometry.cols)
+    rest = iter(words[cells.size:])
+    state = {}
+    for name, field in cell_layout(geometry):
+        raw = cells >> field.offset & (1 << field.width) - 1
+        sign = Shape.cast(field.shape).signed << field.width - 1
+        state[name] = (raw - ((raw & sign) << 1)).astype(_STORED[name])
+    state |= {name: np.array(next(rest), dtype=np.uint32) for name in geometry.lfsrs}
+    return state | {"counters": np.array(list(rest), dtype=np.int64)}
+
+
+def state_size(geometry: CrossbarGeometry) -> int:
+    """Words of a crossbar's state."""
+    return geometry.rows * geometry.cols + len(geometry.lfsrs) + len(COUNTERS)
+
+
+def increment_words(geometry: CrossbarGeometry, dw: np.ndarray) -> list[int]:
+    """The words that ``APPLY`` takes for the increments ``dw`` (rows, cols)."""
+    return (dw.astype(np.int64).ravel() & (1 << geometry.chi_bits) - 1).tolist()
+
+
+def parameter_words(generated: CrossbarGeometry, wanted: CrossbarGeometry) -> list[int]:
+    """The words that ``CONFIGURE`` takes. ``ConfigError`` as `contract.parameters.replacements`."""
+    return [parameter.value for parameter in replacements(generated, wanted)]
+
+
+def drive_words(geometry: CrossbarGeometry, x: np.ndarray, y: np.ndarray | None = None) -> list[int]:
+    """The words of the stream ``x`` that drive a crossbar with ``x`` (inputs,) and, behind neurons, with their
+    derivatives ``y`` (0 if it is None): one for each row with a drive or a derivative, and one at least."""
+    active = x != 0 if y is None else (x != 0) | (y != 0)
+    rows = np.flatnonzero(active) if active.any() else np.zeros(1, dtype=np.int64)
+    layout = drive_layout(geometry)
+    words = (rows << layout["row"].offset
+             | (x[rows].astype(np.int64) & (1 << geometry.x.bits) - 1) << layout["x"].offset)
+    if geometry.derivative_bits and y is not None:
+        words |= y[rows].astype(np.int64) << layout["derivative"].offset
+    words[-1] |= 1 << layout["last"].offset
+    return words.tolist()

@@ -1,0 +1,62 @@
+"""Builds a design and a driver in C++ into a shared library, once, for a simulation in this process."""
+
+import ctypes
+import hashlib
+import json
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from . import toolchain
+from .toolchain import TOP, SimulationError
+
+_VERILATE = ["-cc", "--prefix", "Vtop", "-O3", "--threads", "1", "-Wno-fatal", "-Wno-lint", "--noassert",
+             "--x-assign", "fast", "--x-initial", "fast", "-CFLAGS", "-fPIC"]
+
+Function = tuple[str, Any, list[Any]]
+"""Name, type of the result, types of the arguments: those of ctypes."""
+
+
+def build(verilog: str, driver: str) -> Path:
+    """The shared library of the module ``TOP`` in ``verilog`` with its ``driver``, a text in C++ that includes
+    ``Vtop.h``: from the cache if it is there.
+
+    Raises ``SimulatorError`` if Verilator cannot be used, ``SimulationError`` if the design cannot be built.
+    """
+    toolchain.require("verilator")
+    recipe = [verilog, driver, toolchain.version("verilator"), _VERILATE]
+    builds = toolchain.cache_folder() / "compiled"
+    library = builds / f"{hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:24]}.so"
+    if library.is_file():
+        return library
+    builds.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="build-", dir=builds))
+    (folder / f"{TOP}.v").write_text(verilog, encoding="utf-8")
+    (folder / "bench.cpp").write_text(driver, encoding="utf-8")
+    with toolchain.environment(), (folder / "log").open("wb") as log:
+        try:
+            for command in (
+                ["verilator", *_VERILATE, "--top-module", TOP, "-Mdir", ".", f"{TOP}.v"],
+                ["make", "-j2", "-f", "Vtop.mk", "libVtop", "libverilated.a"],
+                ["sh", "-c", '"${CXX:-g++}" -O2 -fPIC -shared -std=c++17 -I. -I"$VERILATOR_ROOT/include" '
+                 '-I"$VERILATOR_ROOT/include/vltstd" bench.cpp -Wl,--whole-archive libVtop.a libverilated.a '
+                 "-Wl,--no-whole-archive -pthread -o bench.so"],
+            ):
+                subprocess.run(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, check=True)
+        except subprocess.CalledProcessError:
+            raise SimulationError(f"verilator could not build the design: see {folder / 'log'}") from None
+    (folder / "bench.so").replace(library)
+    shutil.rmtree(folder)
+    return library
+
+
+def declare(path: Path, functions: Iterable[Function]) -> ctypes.CDLL:
+    """The library at ``path``, ready for calls of ``functions``."""
+    library = ctypes.CDLL(str(path))
+    for name, result, arguments in functions:
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    return library

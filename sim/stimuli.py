@@ -1,0 +1,55 @@
+"""Random operands and states of a crossbar, with the extremes among them."""
+
+from random import Random
+
+import numpy as np
+
+from ..contract.geometry import COUNTERS, CrossbarGeometry
+
+
+def random_drive(random: Random, geometry: CrossbarGeometry) -> np.ndarray:
+    """A drive int64 (inputs,) of a random density, with the extremes among it."""
+    low, high = geometry.x.minimum, geometry.x.maximum
+    density = random.choice((0.0, 0.3, 0.7, 1.0))
+    return np.array([random.choice((low, high, random.randint(low, high))) if random.random() < density else 0
+                     for _ in range(geometry.inputs)], dtype=np.int64)
+
+
+def random_deltas(random: Random, geometry: CrossbarGeometry) -> np.ndarray:
+    """Deltas int64 (cols,) of a random density and magnitude, with the extremes among them."""
+    high = (1 << geometry.delta_bits - 1) - 1
+    density, scale = random.choice((0.0, 0.5, 1.0)), random.uniform(0, high)
+    return np.array([random.choice((-high - 1, high, round(random.uniform(-scale, scale))))
+                     if random.random() < density else 0 for _ in range(geometry.cols)], dtype=np.int64)
+
+
+def random_state(random: Random, geometry: CrossbarGeometry) -> dict[str, np.ndarray]:
+    """A state such as ``model.crossbar.Crossbar.state`` returns, with any value in any place."""
+    shape, chi_limit = (geometry.rows, geometry.cols), 1 << geometry.chi_bits - 1
+
+    def array(lowest: int, highest: int, dtype: type[np.integer]) -> np.ndarray:
+        values = [random.randint(lowest, highest) for _ in range(geometry.rows * geometry.cols)]
+        return np.array(values, dtype=dtype).reshape(shape)
+
+    state = {"g": array(*geometry.device.g_range, np.int16), "chi": array(-chi_limit, chi_limit - 1, np.int32),
+             "counters": np.array([random.getrandbits(40) for _ in COUNTERS], dtype=np.int64)}
+    if geometry.device.pair:
+        plus, minus = (array(0, geometry.device.span, np.int16) for _ in range(2))
+        state |= {"g": plus - minus, "g_minus": minus}
+    return state | {name: np.array(random.randrange(1, 1 << 32), dtype=np.uint32)
+                    for name in geometry.lfsrs}
+
+
+def random_increments(random: Random, geometry: CrossbarGeometry) -> np.ndarray:
+    """Increments int64 (rows, cols) for ``apply``, most of them small, with the extremes among them."""
+    limit = 1 << geometry.chi_bits - 1
+    scale = limit * 2.0 ** -random.uniform(0, 6)
+    values = [random.choice((0, -limit, limit - 1)) if random.random() < 0.1
+              else round(random.uniform(-scale, scale - 1)) for _ in range(geometry.rows * geometry.cols)]
+    return np.array(values, dtype=np.int64).reshape(geometry.rows, geometry.cols)
+
+
+def random_states(random: Random, geometry: CrossbarGeometry) -> np.ndarray:
+    """States int64 (rows, cols) for ``write``."""
+    values = [random.randrange(geometry.device.states) for _ in range(geometry.rows * geometry.cols)]
+    return np.array(values, dtype=np.int64).reshape(geometry.rows, geometry.cols)

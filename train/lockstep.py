@@ -1,0 +1,384 @@
+"""Training in lock-step: golden model and machine get the same samples, and must agree in every bit.
+
+``Twins`` are the two of them. ``Lockstep`` trains them on a data set: it compares every prediction, compares the
+complete state at checkpoints, stops in order, and continues from its last checkpoint.
+"""
+
+import hashlib
+import threading
+import time
+import zipfile
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Generic, NamedTuple, Protocol, Self, TypeVar
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from ..config import Experiment
+from ..contract.errors import ConfigError, InterruptedRunError
+from ..contract.hashing import sample_order
+from ..model.compiled.trainer import CompiledTrainer
+from ..model.network import Network
+from ..system import files
+from . import data
+from .difference import expect, expect_state
+from .host import HostTrainer
+
+SPAN = 250
+"""Samples between two comparisons of the predictions."""
+CHECKPOINT_SECONDS = 60
+"""Between two comparisons of the complete state, which are checkpoints too."""
+
+State = dict[str, np.ndarray]
+"""The complete state of a network, as `model.network.Network.state` returns it."""
+
+
+class Machine(Protocol):
+    """A network beside the golden model, in a simulator or on a board. `sim.driver.NetworkDriver` drives one.
+
+    Samples are queued, trained on in order, and answered in order.
+    """
+
+    def submit(self, x: np.ndarray, label: int, learning_rate_shift: int, program: bool = True) -> None:
+        """Queue a training sample ``x`` (inputs,). With ``program`` False the change is only accumulated."""
+
+    def submit_program(self) -> None:
+        """Queue the end of a mini-batch."""
+
+    def submit_inference(self, x: np.ndarray) -> None:
+        """Queue a sample ``x`` (inputs,) that is only classified."""
+
+    async def prediction(self) -> int:
+        """The prediction for the oldest sample not yet answered."""
+
+    async def finish(self) -> None:
+        """Wait until everything that was queued has been carried out."""
+
+    async def apply(self, layer: int, dw: np.ndarray) -> None:
+        """Add ``dw`` (rows, cols) to the residuals of ``layer``, and program every cell that reaches the threshold."""
+
+    async def write(self, layer: int, states: np.ndarray) -> None:
+        """Program-and-verify every cell of ``layer`` to the nominal state in ``states`` (rows, cols)."""
+
+    async def load(self, state: State) -> None:
+        """Replace the complete state."""
+
+    async def state(self) -> State:
+        """The complete state."""
+
+
+class Trainer(Protocol):
+    """Trains the golden model: `model.network.Network`, or `model.compiled.trainer.CompiledTrainer` for one."""
+
+    def train_span(self, xs: torch.Tensor, labels: np.ndarray, order: np.ndarray, span: range,
+                   learning_rate_shift: int) -> np.ndarray:
+        """As `model.network.Network.train_span`."""
+
+
+class Span(NamedTuple):
+    """Samples of one epoch that follow one another."""
+
+    order: np.ndarray
+    """All samples of the epoch, in the order in which they are taken."""
+    places: range
+    """Those of the span, by their places in the order."""
+    learning_rate_shift: int
+
+    @property
+    def chosen(self) -> np.ndarray:
+        """The numbers of the samples."""
+        return self.order[self.places.start:self.places.stop]
+
+
+class Plan:
+    """The samples of a run, epoch after epoch: ``total`` of them.
+
+    With ``cut`` the last epoch ends with the last of them, and so does the last mini-batch. Otherwise a mini-batch that
+    has begun then stays open.
+    """
+
+    def __init__(self, experiment: Experiment, samples: data.Samples, total: int, *, cut: bool = False) -> None:
+        self.experiment = experiment
+        self.xs = data.drive(samples.images, experiment.input.format)
+        """The drives: integers (samples, inputs)."""
+        self.labels = samples.labels.astype(np.int64)
+        self.total = total
+        self._cut = cut
+
+    def spans(self, longest: int, first: int = 0) -> Iterator[Span]:
+        """The samples from number ``first`` on, in spans of at most ``longest`` samples."""
+        count = len(self.labels)
+        while first < self.total:
+            epoch, place = divmod(first, count)
+            end = min(count, self.total - epoch * count)
+            order = sample_order(self.experiment.seed, epoch, count)[:end if self._cut else count]
+            for start in range(place, end, longest):
+                yield Span(order, range(start, min(start + longest, end)), self.experiment.learning_rate_shift(epoch))
+            first = epoch * count + end
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """What it took to train on some samples."""
+
+    samples: int = 0
+    correct: int = 0
+    """Samples that were predicted correctly before their update."""
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    """Of the machine: from the first sample queued until everything was done."""
+    metered: int = 0
+    """By how much the machine's meter has moved in that time."""
+    bound_cycles: int = 0
+    read_cycles: int = 0
+    """See `model.network.Network`."""
+
+    def __add__(self, other: "Effort") -> "Effort":
+        return Effort(**{name: value + getattr(other, name) for name, value in asdict(self).items()})
+
+
+class Twins:
+    """The golden model and a machine, given the same operations.
+
+    What is queued for the machine may be carried out at any time before the next ``catch_up`` or ``compare``.
+    """
+
+    def __init__(self, golden: Network, machine: Machine, *, trainer: Trainer | None = None, sample: int = 0,
+                 meter: Callable[[], int] = lambda: 0) -> None:
+        """``trainer`` trains the golden model in spans: the reference, unless told otherwise. ``sample`` is the number
+        of the first sample, in messages. ``meter`` reads a number that grows as the machine works, such as its clock
+        cycles."""
+        self.golden = golden
+        self.machine = machine
+        self._trainer: Trainer = golden if trainer is None else trainer
+        self._samples = sample
+        self._meter = meter
+        self._expected: deque[int] = deque()
+
+    def train(self, x: np.ndarray, label: int, learning_rate_shift: int, program: bool = True) -> None:
+        """Train both on a sample ``x`` (inputs,)."""
+        self.machine.submit(x, label, learning_rate_shift, program)
+        self._expect(self.golden.train(torch.from_numpy(x), label, learning_rate_shift, program))
+
+    def infer(self, x: np.ndarray) -> None:
+        """Let both classify a sample ``x`` (inputs,)."""
+        self.machine.submit_inference(x)
+        self._expect(self.golden.infer(torch.from_numpy(x)))
+
+    def program(self) -> None:
+        """End a mini-batch on both."""
+        self.machine.submit_program()
+        self.golden.program()
+
+    async def train_span(self, xs: torch.Tensor, labels: np.ndarray, span: Span, ahead: int = 0) -> Effort:
+        """Train both on a span of the samples ``xs`` (samples, inputs) with ``labels`` (samples,).
+
+        Up to ``ahead`` predictions are left to be compared later, so that the machine has samples waiting for it
+        meanwhile. If it is 0, the machine has done everything at the end.
+        """
+        bound, reads, batch = self.golden.bound_cycles, self.golden.read_cycles, self.golden.experiment.batch
+        expected = self._trainer.train_span(xs, labels, span.order, span.places, span.learning_rate_shift)
+        wall, cpu, meter = time.perf_counter(), time.process_time(), self._meter()
+        for place, sample, prediction in zip(span.places, span.chosen, expected.tolist(), strict=True):
+            self.machine.submit(xs[sample].numpy(), int(labels[sample]), span.learning_rate_shift, batch == 1)
+            self._expect(prediction)
+            if batch > 1 and ((place + 1) % batch == 0 or place + 1 == len(span.order)):
+                self.machine.submit_program()
+        if not ahead:
+            await self.machine.finish()
+        effort = Effort(
+            samples=len(span.places), correct=int((expected == labels[span.chosen]).sum()),
+            seconds=time.perf_counter() - wall, cpu_seconds=time.process_time() - cpu,
+            metered=self._meter() - meter, bound_cycles=self.golden.bound_cycles - bound,
+            read_cycles=self.golden.read_cycles - reads)
+        await self.catch_up(ahead)
+        return effort
+
+    async def train_batch_by(self, host: HostTrainer, xs: torch.Tensor, labels: np.ndarray, span: Span) -> None:
+        """Let ``host`` train both on the mini-batch ``span``. The machine classifies the samples that the golden model
+        has classified, and both apply the increments of the host."""
+        predictions, increments = host.increments(xs[span.chosen].to(torch.int64), labels[span.chosen],
+                                                  span.learning_rate_shift)
+        for sample, prediction in zip(span.chosen, predictions.tolist(), strict=True):
+            self.machine.submit_inference(xs[sample].numpy())
+            self._expect(prediction)
+        await self.catch_up()
+        for layer, dw in enumerate(increments):
+            await self.apply(layer, dw.numpy())
+
+    def _expect(self, prediction: int) -> None:
+        self._expected.append(prediction)
+        self._samples += 1
+
+    async def catch_up(self, leave: int = 0) -> None:
+        """Compare the predictions for all samples but the last ``leave``. If it is 0, wait until the machine has done
+        everything."""
+        if not leave:
+            await self.machine.finish()
+        while len(self._expected) > leave:
+            number = self._samples - len(self._expected)
+            expect("prediction", self._expected.popleft(), await self.machine.prediction(), sample=number)
+
+    async def apply(self, layer: int, dw: np.ndarray) -> None:
+        """Add ``dw`` (rows, cols) to the residuals of ``layer`` of both."""
+        self.golden.apply(layer, torch.from_numpy(dw))
+        await self.machine.apply(layer, dw)
+
+    async def write(self, layer: int, states: np.ndarray) -> None:
+        """Program-and-verify ``layer`` of both to ``states`` (rows, cols)."""
+        self.golden.crossbars[layer].write(torch.from_numpy(states))
+        await self.machine.write(layer, states)
+
+    async def load(self) -> None:
+        """Bring the machine into the golden model's state."""
+        await self.machine.load(self.golden.state())
+
+    async def compare(self) -> State:
+        """Compare the complete states, and return them."""
+        expected, actual = self.golden.state(), await self.machine.state()
+        for layer in range(len(self.golden.crossbars)):
+            expect_state(expected, actual, layer, f"layer{layer}_", sample=self._samples)
+        return actual
+
+
+@dataclass(frozen=True, kw_only=True)
+class Position:
+    """How far a run has come. Subclasses add what else a run counts up; all of it is in the checkpoints."""
+
+    sample: int = 0
+    """Samples trained, over all epochs."""
+    correct: int = 0
+    """Of those, predicted correctly before their update."""
+
+    def after(self, effort: Effort) -> Self:
+        """The position when that has been done too."""
+        return replace(self, sample=self.sample + effort.samples, correct=self.correct + effort.correct)
+
+
+P = TypeVar("P", bound=Position)
+
+
+@dataclass(frozen=True)
+class Proven(Generic[P]):
+    """What the machine is known to have been in at some moment: a state that was compared, or the one to start from."""
+
+    state: State
+    position: P
+
+
+class Lockstep(Generic[P]):
+    """Trains the golden model, compiled, and a machine as planned. The checkpoints are in the file ``path``.
+
+    ``start`` gives it a machine, and gives it another one if that has lost its state.
+    """
+
+    def __init__(self, plan: Plan, path: Path, position: P) -> None:
+        """``position`` is that of a run that has not begun."""
+        self.plan = plan
+        self.path = path
+        self.golden = Network(plan.experiment)
+        self.position = position
+        """Of the last prediction that was compared."""
+        self.proven = Proven(self.golden.state(), position)
+        self.effort = Effort()
+        """Of all training here, that which was lost with a machine included."""
+        self._trainer = CompiledTrainer(self.golden)
+        self._twins: Twins
+
+    def resume(self) -> None:
+        """Go to the checkpoint. ``ConfigError`` if there is none of this run."""
+        self.position = read_checkpoint(self.path, self.golden, self.plan.experiment, self.plan.total,
+                                        type(self.position))
+        self.proven = Proven(self.golden.state(), self.position)
+
+    async def start(self, machine: Machine, meter: Callable[[], int] = lambda: 0) -> None:
+        """Bring ``machine`` and golden model into the state that is proven. ``meter`` is as in ``Twins``."""
+        self.position = self.proven.position
+        self._twins = Twins(self.golden, machine, trainer=self._trainer, sample=self.position.sample, meter=meter)
+        self.golden.load(self.proven.state)
+        await machine.load(self.proven.state)
+
+    async def train(self, stop: threading.Event, bar: tqdm) -> None:
+        """Train both to the end. ``DifferenceError`` at the first difference. ``InterruptedRunError`` once ``stop`` is
+        set; all that was trained is then in the checkpoint."""
+        total, saved = self.plan.total, time.monotonic()
+        for span in self.plan.spans(SPAN, self.position.sample):
+            effort = await self._twins.train_span(self.plan.xs, self.plan.labels, span)
+            self.effort += effort
+            self.position = self.position.after(effort)
+            bar.update(effort.samples)
+            ended = self.position.sample == total
+            if stop.is_set() or time.monotonic() - saved > CHECKPOINT_SECONDS or ended:
+                self.proven = Proven(await self._twins.compare(), self.position)
+                self.save()
+                saved = time.monotonic()
+            if stop.is_set() and not ended:
+                raise InterruptedRunError(f"interrupted after {self.position.sample} of {total} samples; "
+                                          "continue with --resume")
+
+    def save(self) -> None:
+        """Write what is proven to the checkpoint."""
+        write_checkpoint(self.path, self.plan.experiment, self.proven.state, self.proven.position)
+
+    async def evaluate(self, xs: torch.Tensor, labels: np.ndarray, stop: threading.Event, bar: tqdm) -> float:
+        """The accuracy, in percent, of the machine's answers to the test samples ``xs`` (samples, inputs), which are
+        compared with the golden model's. ``InterruptedRunError`` once ``stop`` is set."""
+        machine, expected = self._twins.machine, self.golden.predict(xs).numpy()
+        for first in range(0, len(xs), SPAN):
+            part = xs[first:first + SPAN]
+            for x in part:
+                machine.submit_inference(x.numpy())
+            for sample, prediction in enumerate(expected[first:first + SPAN].tolist(), start=first):
+                expect("inference", prediction, await machine.prediction(), sample=sample)
+            bar.update(len(part))
+            if stop.is_set():
+                raise InterruptedRunError("interrupted in the evaluation; continue with --resume")
+        return 100 * float((expected == labels).mean())
+
+
+def create_folder(folder: Path) -> None:
+    """Make the folder of a run, if it is not there. ``ConfigError`` if that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"cannot write to {folder}: {error.strerror}") from None
+
+
+def digest(state: State) -> str:
+    """SHA-256 of a network's complete state: of the bytes, little endian and row-major, of the arrays in the order of
+    their names."""
+    hashed = hashlib.sha256()
+    for name in sorted(state):
+        array = state[name]
+        hashed.update(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes())
+    return hashed.hexdigest()
+
+
+def write_checkpoint(path: Path, experiment: Experiment, state: State, position: Position) -> None:
+    """Replace ``path`` by the state and position of a run of ``experiment``."""
+    arrays = state | {"experiment": np.array(experiment.model_dump_json())}
+    arrays |= {name: np.array(value, dtype=np.int64) for name, value in asdict(position).items()}
+    files.replace(path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]  # no array is `allow_pickle`
+
+
+def read_checkpoint(path: Path, golden: Network, experiment: Experiment, total: int, kind: type[P]) -> P:
+    """Load the state into ``golden``; returns the position in a run of ``total`` samples, which is a ``kind``.
+    ``ConfigError`` if the file is not a checkpoint of such a run."""
+    try:
+        with np.load(path) as file:
+            arrays = dict(file)
+        position = kind(**{field.name: int(arrays[field.name]) for field in fields(kind)})
+        golden.load(arrays)
+    except FileNotFoundError:
+        raise ConfigError(f"there is no run to resume: {path} does not exist") from None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise ConfigError(f"{path}: cannot be resumed from: {error}") from None
+    if str(arrays["experiment"]) != experiment.model_dump_json():
+        raise ConfigError(f"{path}: is of another configuration; start again without --resume")
+    if not 0 <= position.correct <= position.sample <= total:
+        raise ConfigError(f"{path}: is of a longer run; start again without --resume")
+    return position
