@@ -96,7 +96,7 @@ class HostTrainer:
             z = crossbar.forward(x)
             drives.append(x)
             derivatives.append(y)
-        d = torch.stack([network.loss.error(row, int(label)) for row, label in zip(z, labels, strict=True)])
+        d = torch.stack([network.loss.delta(row, int(label)) for row, label in zip(z, labels, strict=True)])
 
         gradients: list[torch.Tensor] = []
         for layer in reversed(range(len(network.crossbars))):
