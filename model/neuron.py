@@ -2,7 +2,7 @@
 
 import torch
 
-from ..contract import geometry, tables
+from ..contract import formats, geometry, tables
 
 
 class Neuron:
@@ -12,7 +12,7 @@ class Neuron:
                  torch_device: torch.device | str = "cpu") -> None:
         """The neurons between the crossbars ``before`` and ``after``, of the kind ``after.source``."""
         assert after.source is not None
-        self.kind: geometry.Neuron = after.source
+        self.kind: formats.Neuron = after.source
         self.x = after.x
         self._one = 1 << before.z_frac if self.kind == "ternary" else 0
         if self.kind == "sigmoid":

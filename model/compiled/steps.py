@@ -20,6 +20,7 @@ from .tables import (
     Tables,
 )
 
+
 @njit(cache=True)
 def train(layers: np.ndarray, state: State, row_reads: np.ndarray, tables: Tables, scratch: Scratch, xs: np.ndarray,
           labels: np.ndarray, chosen: np.ndarray, learning_rate_shift: int, batch: int, start: int, total: int,
