@@ -62,5 +62,5 @@ lint: $(STAMP)
 	$(VENV)/bin/mypy
 
 clean:
-	rm -rf $(VENV) build runs *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build runs *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

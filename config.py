@@ -1,29 +1,31 @@
 """The description of an experiment: typed, validated, loaded from TOML or built in Python.
 
-``load("mnist-dw5")`` reads a preset, ``load("path/to/mine.toml")`` a file. A device may have a file of its own, which
-``device = "mine.toml"`` refers to, relative to the experiment's. ``Experiment.crossbars`` derives, once, the integers
-from which golden model and RTL are built.
+``load("mnist-dw5")`` reads a preset, ``load("path/to/mine.toml")`` a file. A device may have a file of its own; then
+the experiment says ``device = "mine.toml"``, relative to its own folder. ``Experiment.crossbars`` holds the integers
+from which golden model and RTL are built. ``Experiment.replaced`` makes a variant of an experiment.
 """
 
 import tomllib
 from functools import cached_property
 from math import floor
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from .contract.device import SIGMA_BITS, SIGMA_FRAC, DeviceTables
 from .contract.errors import ConfigError
-from .contract.geometry import ActivationFormat, CrossbarGeometry, Loss, Neuron, Residual, Rounding, neuron_format
+from .contract.formats import ActivationFormat, Neuron, neuron_format
+from .contract.geometry import CrossbarGeometry, Loss, Residual, Rounding
 from .contract.hashing import CELL_STREAM, hash_base
 from .contract.lfsr import MAX_SEGMENTS
 from .contract.widths import divisors
 from .devices.specification import KINDS, Device
 
+PRESETS = Path(__file__).parent / "configs"
+"""Where the presets are."""
 _ONE, _MANY = "float", "tuple[float, ...]"
 """How pydantic names the two forms of ``PerState``."""
-PRESETS = Path(__file__).parent / "configs"
 
 
 class _Section(BaseModel):
@@ -34,35 +36,37 @@ class Input(_Section):
     """What drives the first crossbar."""
 
     count: Annotated[int, Field(ge=1)]
-    """Inputs a sample, without the bias."""
+    """Inputs of a sample, the bias not counted: pixels times channels of an image."""
     kind: Literal["unsigned", "signed", "ternary"] = "unsigned"
+    """Format of the drive."""
     bits: Annotated[int, Field(ge=1, le=12)] = 8
-    """Width; ternary inputs have 2."""
+    """Width of the drive; ternary inputs have 2."""
 
     @property
     def format(self) -> ActivationFormat:
-        """An unsigned input covers [0, 1), a signed one [-1, 1), a ternary one {-1, 0, 1}."""
+        """The format of the drive. Unsigned inputs cover [0, 1), signed ones [-1, 1), ternary ones {-1, 0, 1}."""
         if self.kind == "ternary":
             return ActivationFormat(kind="ternary", bits=2, frac=0)
         return ActivationFormat(kind=self.kind, bits=self.bits, frac=self.bits - (self.kind == "signed"))
 
     @model_validator(mode="after")
-    def _check(self):
+    def _check(self) -> Self:
         if self.kind == "signed" and self.bits < 2:
             raise ValueError(f"bits={self.bits}: a signed input needs at least 2")
         return self
 
 
 class UpdateRule(_Section):
-    """How a requested change of weight becomes write pulses, and what is carried over."""
+    """How residuals become write pulses, and what is carried over."""
 
     rounding: Rounding = "threshold"
-    """``threshold`` truncates the residual to whole multiples of the threshold; ``stochastic`` rounds it up or down by
-    the switching curve of the device, and leaves nothing over (``residual`` is then ``none``)."""
+    """``threshold``: the residual is truncated to whole multiples of the threshold. ``stochastic``: it is rounded up or
+    down by the switching curve of the device, and nothing is left over; ``residual`` must then be ``none``."""
     threshold: Annotated[float, Field(gt=0, le=1 << 24)] = 1.0
     """Residual, in levels, from which on a cell is programmed: the noise tolerance margin."""
     residual: Residual = "verified"
-    """``verified`` subtracts the change read back, ``nominal`` the change asked for (open loop), ``none`` drops it."""
+    """What is taken off the residual of a programmed cell. ``verified``: the change that is read back. ``nominal``: the
+    change that was asked for (open loop). ``none``: all of it."""
 
 
 class WriteRule(_Section):
@@ -71,88 +75,97 @@ class WriteRule(_Section):
     margin: Annotated[float, Field(ge=0, le=1 << 16)] = 0.25
     """Accepted distance from the nominal state, in levels."""
     max_attempts: Annotated[int, Field(ge=1, le=255)] = 16
-    """Write pulses spent on a cell before it is given up."""
+    """Write pulses that are spent on a cell before it is given up."""
 
 
 class Host(_Section):
-    """Training from outside: a host works the gradients of each mini-batch out of the machine's integers, and hands the
-    increments that its optimiser makes of them to ``apply``. Its learning rate, ``2**-learning_rate_shifts[e]``, is
-    in levels."""
+    """Training from outside. A host works out the gradients of each mini-batch from the machine's integers, its
+    optimiser makes increments of them, and ``apply`` adds these to the residuals. The learning rate of epoch ``e``,
+    ``2**-learning_rate_shifts[e]``, is in levels."""
 
     optimizer: Literal["sgd", "adam"] = "adam"
+    """Plain gradient descent, or Adam."""
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
-    """Of Adam: decay of the mean gradient and of its mean square."""
+    """Of Adam: decay of the mean of the gradient, and of the mean of its square."""
     epsilon: Annotated[float, Field(gt=0)] = 1e-8
-    """Of Adam: added to the root of the mean square."""
+    """Of Adam: what is added to the root of the mean square."""
 
 
 class Transfer(_Section):
     """Ex-situ training: a precursor is trained, and the states of its cells are written into fresh devices."""
 
     precursor: Device | None = None
-    """Device of the precursor, of as many states; the experiment's own unless given."""
+    """Device of the precursor, which must have as many states. Unless given, it is that of the experiment."""
 
 
 class Converters(_Section):
-    """What all converters of the array share. The resolution of the ADCs is each layer's ``z_bits``; that of the DACs
-    is ``input.bits`` and, behind a neuron, ``activation_bits``."""
+    """What all converters share. The resolution of the ADCs of a layer is its ``z_bits``. That of the DACs is
+    ``input.bits``, or ``activation_bits`` behind a neuron."""
 
     read_noise: Annotated[float, Field(ge=0, le=((1 << SIGMA_BITS) - 1) / (1 << SIGMA_FRAC))] = 0.0
-    """Standard deviation of the noise of a reading of a column, in least significant bits of the ADC."""
+    """Standard deviation of the noise of the reading of a column, in least significant bits of the ADC."""
 
 
 class Layer(_Section):
     """One crossbar, its converters and the neurons behind it."""
 
     cols: int
+    """Columns: neurons of the layer."""
     lanes: int | None = None
-    """Columns worked on in parallel; all of them unless given."""
+    """Columns that are worked on in each clock cycle; all of them unless given."""
     adcs: int | None = None
-    """Columns converted a cycle; the largest divisor of the lanes up to 8 unless given."""
+    """Columns that are converted in each clock cycle; unless given, the largest divisor of the lanes up to 8."""
     bias: bool = False
+    """Whether there is a bias row."""
     neuron: Neuron | None = None
-    """``relu`` unless given; the last layer has none, the loss follows it."""
+    """The neurons; ``relu`` unless given. The last layer has none, as the loss follows it."""
     activation_bits: Annotated[int, Field(ge=1, le=12)] = 8
     """Width of the neuron's output; ternary neurons have 2."""
     weight_step: Annotated[int, Field(ge=-16, le=4)] = -4
     """log2 of the weight that one level stands for."""
     z_bits: int = 10
     z_frac: int = 8
-    """Width and fraction bits of the ADC's output."""
+    """Width and fraction bits of the output of the ADC."""
     delta_bits: int = 9
     delta_frac: int = 8
-    """Width and fraction bits of the error at the columns."""
+    """Width and fraction bits of the delta."""
     chi_bits: int = 16
     chi_frac: int = 12
     """Width and fraction bits of the residual, in levels."""
     ports: Literal[1, 2] = 2
-    """Ports of the memories that hold the arrays. With one, an update takes two clocks a word; results are the same."""
+    """Ports of the memories that hold the arrays. With one port, an update takes two clock cycles for each word; the
+    results are the same."""
 
 
 class Experiment(_Section):
     """A network, the devices it trains in, and how it is trained."""
 
     name: str = "unnamed"
+    """Name of the preset, or of the file without its ending, unless given."""
     dataset: str = "digits"
-    """``digits``, ``mnist``, or the prefix of a data set in IDX format."""
+    """``digits``, ``mnist``, or the name of another data set in IDX format (`train.data.load`)."""
     seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 1
+    """Master seed: all random numbers follow from it."""
     epochs: Annotated[int, Field(ge=1)] = 5
+    """Epochs of the training."""
     batch: Annotated[int, Field(ge=1)] = 1
-    """Samples whose updates are accumulated before cells are programmed."""
+    """Samples of a mini-batch, whose updates are accumulated before cells are programmed."""
     learning_rate_shifts: Annotated[tuple[Annotated[int, Field(ge=0, le=31)], ...], Field(min_length=1)] = (6,)
-    """The learning rate of epoch ``e`` is ``2**-learning_rate_shifts[e]``; the last one stays."""
+    """The learning rate of epoch ``e`` is ``2**-learning_rate_shifts[e]``; later epochs have the last one."""
     init_spread: Annotated[float, Field(ge=0)] = 1.0
-    """Initial states are uniform among those within this many levels of zero."""
+    """Initial states are uniform among those within this many levels of 0."""
     loss: Loss = "cross_entropy"
+    """The loss behind the last layer."""
     input: Input
     device: Device
+    """The device in all cells."""
     update: UpdateRule = UpdateRule()
     write: WriteRule = WriteRule()
     converters: Converters = Converters()
     host: Host | None = None
-    """Training by the machine itself unless given."""
+    """Training from outside. Unless given, the machine trains itself."""
     transfer: Transfer | None = None
-    """Training in situ unless given."""
+    """Training ex situ. Unless given, the devices are trained in situ."""
     layers: Annotated[tuple[Layer, ...], Field(min_length=1, max_length=MAX_SEGMENTS)]
 
     @field_validator("layers")
@@ -164,7 +177,7 @@ class Experiment(_Section):
                      for layer in layers)
 
     @model_validator(mode="after")
-    def _consistent(self):
+    def _consistent(self) -> Self:
         for index, layer in enumerate(self.layers[:-1]):
             if layer.neuron == "hard_tanh" and layer.activation_bits < 2:
                 raise ValueError(f"layers[{index}].activation_bits={layer.activation_bits}: hard_tanh needs at least 2")
@@ -188,12 +201,12 @@ class Experiment(_Section):
 
     @cached_property
     def device_tables(self) -> DeviceTables:
-        """The compiled device, shared by all crossbars."""
+        """The integer tables of the device, which all crossbars share."""
         return self.device.compile(certain=self.update.rounding == "stochastic")
 
     @cached_property
     def crossbars(self) -> tuple[CrossbarGeometry, ...]:
-        """The geometry of every layer's crossbar."""
+        """The geometry of the crossbar of every layer."""
         device = self.device_tables
         centre = (device.states - 1) / 2
         init = [s for s in range(device.states) if abs(s - centre) <= self.init_spread]
@@ -244,14 +257,14 @@ class Experiment(_Section):
         return parse(_edited(self.model_dump(), fields), fields.get("name", self.name))
 
     def require_in_situ(self) -> None:
-        """``ConfigError`` if the network is trained from outside."""
+        """``ConfigError`` if the devices do not train in the machine itself."""
         for section in ("host", "transfer"):
             if getattr(self, section):
                 raise ConfigError(f"{self.name}: has a section {section}, and only networks that train in situ can be "
                                   "trained here; spinloom train and spinloom cosim take this one")
 
     def learning_rate_shift(self, epoch: int) -> int:
-        """The shift of ``epoch``, counted from 0."""
+        """The learning rate of ``epoch``, from 0, as ``n`` of ``2**-n``."""
         return self.learning_rate_shifts[min(epoch, len(self.learning_rate_shifts) - 1)]
 
 
@@ -273,21 +286,22 @@ def _edited(before: Any, change: Any) -> Any:
     return change
 
 
-def _allowed(place: tuple) -> list[str]:
+def _allowed(place: tuple[Any, ...]) -> list[str]:
     """The fields of the section that the last element of ``place`` is in."""
     if len(place) == 1:
         return list(Experiment.model_fields)
-    sections = {"input": Input, "update": UpdateRule, "write": WriteRule, "converters": Converters, "host": Host,
-                "transfer": Transfer, "layers": Layer,
-                "device": KINDS.get(place[1])}
-    return list(sections[place[0]].model_fields)
+    sections: dict[str, type[BaseModel]] = {
+        "input": Input, "update": UpdateRule, "write": WriteRule, "converters": Converters, "host": Host,
+        "transfer": Transfer, "layers": Layer}
+    section = KINDS.get(place[-2]) or sections[place[0]]
+    return list(section.model_fields)
 
 
 def _explain(error: ValidationError, name: str) -> str:
-    """The first of the errors in ``name``, in one line that names field and value."""
+    """The first of the errors in the document ``name``: a line that names the field and its value."""
     first, *others = error.errors()
     if first["loc"][-1:] == (_ONE,) and isinstance(first["input"], list | tuple):
-        first = others[0]  # of the two that one figure, or many, may be: what was given
+        first = others[0]  # a list was given where a list or one figure is allowed: say what is wrong with the list
     loc = [part for part in first["loc"] if part not in (_ONE, _MANY)]
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
     message = first["msg"].removeprefix("Value error, ")
@@ -301,7 +315,8 @@ def _explain(error: ValidationError, name: str) -> str:
 
 
 def parse(document: dict, name: str) -> Experiment:
-    """An experiment from a parsed TOML document; ``ConfigError`` in one line if it is not valid."""
+    """The experiment in a parsed TOML document. Its name is ``name`` unless the document has one. ``ConfigError`` in
+    one line if it is not valid."""
     try:
         return Experiment.model_validate({"name": name} | document)
     except ValidationError as error:
@@ -309,20 +324,26 @@ def parse(document: dict, name: str) -> Experiment:
 
 
 class _DeviceFile(_Section):
+    """What is read from the file of a device."""
+
     device: Device
 
 
 def parse_device(document: dict, name: str) -> Device:
-    """A device from the fields of the section ``device``; ``ConfigError`` in one line if it is not valid."""
+    """The device with the fields of ``document``, those of the section ``device``. ``ConfigError`` in one line if it is
+    not valid."""
     try:
-        return _DeviceFile(device=document).device
+        return _DeviceFile.model_validate({"device": document}).device
     except ValidationError as error:
         raise ConfigError(_explain(error, name)) from None
 
 
 def load(source: str, device: str | None = None) -> Experiment:
-    """The experiment of a preset's name or a TOML file's path; if given, ``device`` names, for ``load_device``, the
-    device to take the place of its own. ``ConfigError`` if there is none."""
+    """The experiment that ``source`` names: a preset, or the path of a TOML file, which must end in ``.toml``.
+
+    If given, ``device`` names another device, as for ``load_device``, that takes the place of the experiment's.
+    ``ConfigError`` if there is no such experiment or device, or if it is not valid.
+    """
     path = _experiment_path(source)
     document = _read(path)
     if device is not None:
@@ -333,9 +354,12 @@ def load(source: str, device: str | None = None) -> Experiment:
 
 
 def load_device(source: str, folder: Path = Path()) -> Device:
-    """The device that ``source`` names: a kind, with the defaults of its fields; a preset, which has one; or the path,
-    relative to ``folder``, of a TOML file, that of a device, which holds the fields of the section ``device``, or that
-    of an experiment, which has such a section. ``ConfigError`` if there is none."""
+    """The device that ``source`` names. ``ConfigError`` if there is none.
+
+    A kind (``KINDS``) stands for the device with the defaults of its fields, a preset for the preset's device. Anything
+    else is the path of a TOML file, relative to ``folder``: that of a device, which holds the fields of the section
+    ``device``, or that of an experiment, which has such a section.
+    """
     if source in KINDS:
         return parse_device({"kind": source}, source)
     path = folder / source if Path(source).suffix == ".toml" else PRESETS / f"{source}.toml"

@@ -1,8 +1,8 @@
 """The program ``spinloom``.
 
-Every command prints a short summary, or with ``--json`` one JSON object and nothing else, on standard output; progress
-bars and errors, one line each, go to standard error. The exit status is 0 for success, 1 for a failure (a
-co-simulation that differs among them), 2 for bad input, 130 when interrupted.
+Every command prints a short summary on standard output, or with ``--json`` one JSON object and nothing else. Progress
+and errors, one line each, go to standard error. The exit status is 0 for success, 1 for a failure (such as a
+co-simulation that differs), 2 for bad input, 130 after an interruption.
 """
 
 import sys
@@ -29,13 +29,13 @@ for command in (training.train, training.evaluate, training.reproduce, design.ge
 
 
 def main() -> None:
-    """Entry point: runs the program and ends the process with its exit status."""
+    """The entry point: runs the program, and ends the process with its exit status."""
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
-    """Run the program with ``arguments`` and return its exit status. Errors meant for people, those that Spinloom's own
-    classes stand for, end in one line; any other exception is a defect and passes through."""
+    """Run the program with ``arguments``; returns its exit status. Errors that are meant for people (``SpinloomError``,
+    bad arguments, files that cannot be used) end in one line. Any other exception is a defect, and passes through."""
     try:
         return cli.main(arguments, prog_name="spinloom", standalone_mode=False) or 0
     except click.exceptions.NoArgsIsHelpError as error:

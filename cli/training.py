@@ -33,7 +33,7 @@ def train(config: str, epochs: int | None, seed: int | None, samples: int | None
 
     runner = transfer.run if experiment.transfer else training.run
     result = runner(experiment, data_dir=data_dir, out=out, resume=resume, samples=samples, compiled=not reference)
-    rows = {}
+    rows: dict[str, str] = {}
     if isinstance(result, TransferResult):
         rows |= {
             "test accuracy before writing": f"{result.precursor_accuracy:.2f} %",

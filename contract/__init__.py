@@ -1,1 +1,2 @@
-"""What golden model and RTL share and neither owns: number formats, integer tables, random sequences."""
+"""What golden model and RTL share: number formats, integer tables, random sequences, the link's protocol; and what all
+parts share: errors and results."""

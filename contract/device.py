@@ -1,24 +1,24 @@
 """A memory device as integers: all that golden model and RTL know of it.
 
-The conductance level ``g`` of a cell is an integer in *sub-levels*, ``2**sub_bits`` to a *level*, the spacing of
-neighbouring nominal states. Nominal state ``s`` of ``n`` lies at ``(s - (n - 1) / 2)`` levels, so a device is balanced
-around zero. Where the tables come from is `contract.specification`'s business.
+The conductance ``g`` of a cell is an integer in *sub-levels*. There are ``2**sub_bits`` of them in a *level*, the
+spacing of neighbouring nominal states. Nominal state ``s`` of ``n`` lies at ``(s - (n - 1) / 2)`` levels, so states are
+balanced around 0. `devices.specification` makes the tables.
 """
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
 SIGMA_BITS = 10
 SIGMA_FRAC = 4
-"""Width and fraction bits of noise tables, in sub-levels."""
+"""Width and fraction bits of the unsigned entries of noise tables, in sub-levels."""
 PROBABILITY_BITS = 16
-"""Fraction bits of a probability; 1 is ``2**PROBABILITY_BITS``, which a drawn word is always below."""
+"""Fraction bits of a probability. Certainty is ``2**PROBABILITY_BITS``: every drawn word is smaller."""
 SEGMENT_BITS = 4
 """log2 of the most segments into which the range of a ``step`` device is divided."""
 CURVE_BITS = 4
 """log2 of the segments of a continuous switching curve."""
 MAX_CURVE_BITS = 6
-"""Finest resolution of a pulse length, in bits."""
+"""Most bits of a pulse length."""
 CURVE_REST_BITS = 12
 """Bits of the position within a segment of a switching curve."""
 
@@ -27,12 +27,12 @@ PulseLaw = Literal["landing", "step", "switching"]
 
 @dataclass(frozen=True, kw_only=True)
 class SwitchingCurve:
-    """Probability of switching for a fraction of a level, piecewise linear (arithmetic 3.2)."""
+    """The probability of switching for a fraction of a level, as a line in each segment (arithmetic 3.2)."""
 
     base: tuple[int, ...]
-    """Probability at the start of each of ``2**bits`` segments, in units of ``2**-PROBABILITY_BITS``."""
+    """Probability at the start of each of the ``2**bits`` segments, in units of ``2**-PROBABILITY_BITS``."""
     slope: tuple[int, ...]
-    """Change over each segment; not negative."""
+    """Change of the probability over each segment, in the same units; not negative."""
 
     @property
     def bits(self) -> int:
@@ -42,55 +42,55 @@ class SwitchingCurve:
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceTables:
-    """A device as its pulse law and integer tables (arithmetic 3). Sub-levels unless said otherwise."""
+    """A device as its pulse law and integer tables (arithmetic 3). Figures are in sub-levels unless said otherwise."""
 
     pulse: PulseLaw
-    """What a write pulse does: lands at a state, steps up or down, or switches to the neighbouring state."""
+    """What a write pulse does: it lands at a state, steps up or down, or switches to the neighbouring state."""
     sub_bits: int
     """log2 of the sub-levels in a level."""
     states: int
     """Number of nominal states."""
     g_bits: int
-    """Width of the signed conductance level."""
+    """Width of the signed conductance."""
     pair: bool = False
-    """Whether a cell is the difference of two devices that can only be set; ``step`` only."""
+    """Whether a cell is the difference of two devices that only step up; ``step`` only."""
     span: int = 0
-    """``step``: largest level of one device, from 0."""
+    """``step``: largest conductance of one device; the smallest is 0."""
     mean: tuple[int, ...] = ()
-    """``landing``: mean landing point of each state. ``step``: mean step of each segment, and after those upward,
-    unless it is a pair, those downward; all signed, ``g_bits`` wide."""
+    """Signed, ``g_bits`` wide. ``landing``: the mean landing point of each state. ``step``: the mean step upward in
+    each segment, then, unless cells are pairs, the mean step downward in each."""
     sigma: tuple[int, ...] = ()
-    """Cycle-to-cycle noise of each entry of ``mean``: unsigned, times ``2**SIGMA_FRAC``."""
+    """Cycle-to-cycle variation of each entry of ``mean``: unsigned, in units of ``2**-SIGMA_FRAC`` sub-level."""
     probability: tuple[int, ...] = ()
-    """``switching``: probability of a pulse up from each state, then of a pulse down."""
+    """``switching``: the probability that a pulse up switches, from each state, then that a pulse down does."""
     variation: int = 0
-    """Device-to-device variation of ``mean``, as ``sigma``."""
+    """Device-to-device variation of the entries of ``mean``, in the units of ``sigma``."""
     stuck: int = 0
-    """Fraction of cells that do not move, in units of 2**-16."""
+    """Fraction of the cells that never move, in units of 2**-16."""
     refresh_high: int = 0
     refresh_low: int = 0
-    """A pair is refreshed when its larger level is above the one and its smaller above the other."""
-    curve: SwitchingCurve | None = field(default=None)
-    """For stochastic rounding, where the device can do it."""
+    """A pair is refreshed if the larger conductance is above the first figure and the smaller one above the second."""
+    curve: SwitchingCurve | None = None
+    """For stochastic rounding; None if the device cannot do it."""
 
     @property
     def origin(self) -> int:
-        """Conductance level of nominal state 0."""
+        """Conductance of nominal state 0."""
         return nominal(0, self.states, self.sub_bits)
 
     @property
     def lowest_top(self) -> int:
-        """Lowest conductance level at which a cell is in its last state."""
+        """Lowest conductance at which a cell is in its last state."""
         return nominal(self.states - 1, self.states, self.sub_bits) - (1 << self.sub_bits - 1)
 
     @property
     def highest_bottom(self) -> int:
-        """Highest conductance level at which a cell is in its first state."""
+        """Highest conductance at which a cell is in its first state."""
         return self.origin + (1 << self.sub_bits - 1) - 1
 
     @property
     def g_range(self) -> tuple[int, int]:
-        """Least and largest conductance level that a cell can be given: those of its width, or for a ``step`` device
+        """Smallest and largest conductance that can be loaded into a cell: those of its width, or of a ``step`` device
         those that its tables cover."""
         if self.pulse == "step":
             highest = self.span if self.pair else self.span // 2
@@ -99,7 +99,7 @@ class DeviceTables:
 
     @property
     def segment_shift(self) -> int:
-        """Right shift from the level of a ``step`` device to its segment."""
+        """Right shift from the conductance of a ``step`` device, counted from 0, to its segment."""
         return segment_shift(self.span)
 
     @property
@@ -109,20 +109,22 @@ class DeviceTables:
 
     @property
     def minus_bits(self) -> int:
-        """Width of the unsigned level ``g_minus`` that is stored beside the ``g`` of a pair; 0 without."""
+        """Width of the unsigned conductance ``g_minus`` that is stored beside the ``g`` of a pair; 0 if cells are no
+        pairs."""
         return self.span.bit_length() if self.pair else 0
 
     @property
     def differs(self) -> bool:
-        """Whether cells differ from one another: by variation, or in that some are stuck."""
+        """Whether cells differ: by device-to-device variation, or because some are stuck."""
         return bool(self.variation or self.stuck)
 
 
-def nominal(state: int, states: int, sub_bits: int) -> int:
-    """Nominal conductance level of ``state``, in sub-levels; exact, as ``sub_bits >= 1``."""
+def nominal(state: Any, states: int, sub_bits: int) -> Any:
+    """Nominal conductance of ``state``, an integer or an array or tensor of them, in sub-levels. It is exact, as
+    ``sub_bits >= 1``."""
     return (2 * state - (states - 1)) << sub_bits - 1
 
 
 def segment_shift(span: int) -> int:
-    """Right shift from a level in 0 .. ``span`` to one of at most ``2**SEGMENT_BITS`` segments."""
+    """Right shift from a conductance in 0 .. ``span`` to one of at most ``2**SEGMENT_BITS`` segments."""
     return max(0, span.bit_length() - SEGMENT_BITS)

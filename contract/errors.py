@@ -9,8 +9,8 @@ class SpinloomError(Exception):
 
 
 class ConfigError(SpinloomError, ValueError):
-    """A configuration, a file or an argument that is contradictory, unknown or out of bounds: names the field, its
-    value and what is allowed."""
+    """A configuration, a file or an argument is contradictory, unknown or out of bounds. The message names the field,
+    its value and what is allowed."""
 
     exit_status = 2
 

@@ -1,9 +1,8 @@
-"""Every derived width, shift and bound of a crossbar, in one place.
+"""Every width, shift and bound of a crossbar, in one place.
 
-A ``CrossbarGeometry`` holds integers only and is all that `model.crossbar.Crossbar` and
-`hw.crossbar.Crossbar` are built from. Binary scales relate the integers to real numbers: a value
-``v`` with ``frac`` fraction bits stands for ``v * 2**-frac``, and one level of conductance for a
-weight of ``2**weight_step``.
+A ``CrossbarGeometry`` holds integers only. It is all that `model.crossbar.Crossbar` and `hw.crossbar.crossbar.Crossbar`
+are built from. Binary scales relate the integers to real numbers: a value ``v`` with ``frac`` fraction bits stands for
+``v * 2**-frac``, and one level of conductance for a weight of ``2**weight_step``.
 """
 
 from dataclasses import dataclass
@@ -11,129 +10,95 @@ from typing import Literal
 
 from .device import DeviceTables
 from .errors import ConfigError
-from .tables import DERIVATIVE_BITS, DERIVATIVE_FRAC
+from .formats import ActivationFormat, Neuron, derivative_format
 from .widths import divisors, signed_bits
 
 MAX_SIDE = 2048
 """Most rows, and most columns, of a crossbar."""
 COUNTER_BITS = 40
-"""Width of every event counter; counters wrap."""
+"""Width of every counter; counters wrap."""
 COUNTERS = ("forwards", "forward_rows", "backward_rows", "update_rows", "visited_rows", "attempts", "verify_attempts",
             "failures", "refreshes")
-"""Event counters of a crossbar, in the order in which they are dumped.
+"""The counters of a crossbar, in the order in which they are dumped.
 
-``forwards``: forward passes. ``forward_rows``, ``backward_rows``, ``update_rows``, ``visited_rows``: rows read by a
-forward pass, read by a backward pass, accumulated into, and looked at for cells to program. ``attempts``: write
-pulses, one draw each; ``verify_attempts``: those of them that program-and-verify made. ``failures``: cells that it left
-outside the margin. ``refreshes``: pairs that were reset.
+``forwards``: forward passes. ``forward_rows``: rows that they read. ``backward_rows``: rows that backward passes read.
+``update_rows``: rows that increments are added to. ``visited_rows``: rows whose cells are looked at, to program those
+that have reached the threshold. ``attempts``: write pulses, each of which draws one word. ``verify_attempts``: those
+of them that program-and-verify spends. ``failures``: cells that it leaves outside the margin. ``refreshes``: pairs that
+are reset.
 """
 
-Neuron = Literal["relu", "sigmoid", "hard_tanh", "ternary"]
 Rounding = Literal["threshold", "stochastic"]
 Residual = Literal["verified", "nominal", "none"]
 Loss = Literal["cross_entropy", "squared_hinge"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ActivationFormat:
-    """The integers that drive the rows of a crossbar."""
-
-    kind: Literal["unsigned", "signed", "ternary"]
-    bits: int
-    frac: int
-
-    @property
-    def signed(self) -> bool:
-        return self.kind != "unsigned"
-
-    @property
-    def minimum(self) -> int:
-        return {"unsigned": 0, "signed": -(1 << self.bits - 1), "ternary": -1}[self.kind]
-
-    @property
-    def maximum(self) -> int:
-        return {"unsigned": (1 << self.bits) - 1, "signed": (1 << self.bits - 1) - 1, "ternary": 1}[self.kind]
-
-    @property
-    def magnitude(self) -> int:
-        """Largest absolute value."""
-        return max(-self.minimum, self.maximum)
-
-
-def neuron_format(neuron: Neuron, bits: int, z_frac: int) -> ActivationFormat:
-    """The format of a neuron's output for inputs ``z`` with ``z_frac`` fraction bits."""
-    match neuron:
-        case "relu":
-            return ActivationFormat(kind="unsigned", bits=bits, frac=z_frac)
-        case "sigmoid":
-            return ActivationFormat(kind="unsigned", bits=bits, frac=bits)
-        case "hard_tanh":
-            return ActivationFormat(kind="signed", bits=bits, frac=z_frac)
-        case "ternary":
-            return ActivationFormat(kind="ternary", bits=2, frac=0)
-
-
-def derivative_format(neuron: Neuron | None) -> tuple[int, int]:
-    """Width and fraction bits of a neuron's unsigned derivative; width 0 where there is no neuron."""
-    if neuron is None:
-        return 0, 0
-    return (DERIVATIVE_BITS, DERIVATIVE_FRAC) if neuron == "sigmoid" else (1, 0)
-
-
-@dataclass(frozen=True, kw_only=True)
 class CrossbarGeometry:
-    """One crossbar: ``rows x cols`` synapses worked on ``lanes`` columns at a time."""
+    """One crossbar of ``rows x cols`` cells, of which ``lanes`` columns are worked on in each clock cycle.
+
+    ``ConfigError`` if the figures contradict one another or are out of bounds.
+    """
 
     index: int
-    """Position in the network; selects the LFSR segment and the stream of initial states."""
+    """Its position in the network, from 0. It selects the part of the LFSR's period and the hash of initial states."""
     inputs: int
-    """Rows driven by data."""
+    """Rows that are driven by data or neurons."""
     bias: bool
-    """Whether one more row, the last, is driven by the constant ``bias_value``."""
+    """Whether there is one more row, the last, which is driven by the constant ``bias_value``."""
     cols: int
+    """Columns."""
     lanes: int
-    """Columns worked on in parallel; divides ``cols``."""
+    """Columns that are worked on in each clock cycle; a divisor of ``cols``."""
     adcs: int
-    """Columns converted a cycle; divides ``lanes``."""
+    """Columns that are converted in each clock cycle; a divisor of ``lanes``."""
     x: ActivationFormat
-    """What drives the rows."""
+    """Format of the drive."""
     source: Neuron | None
-    """The neuron that drives the rows; None where data does, and no error is passed back."""
+    """The neuron that drives the rows. None where data does; no delta is then passed back."""
     weight_step: int
     """log2 of the weight that one level stands for."""
     z_bits: int
     z_frac: int
-    """Signed ADC output."""
+    """Width and fraction bits of the signed output of the ADC."""
     delta_bits: int
     delta_frac: int
-    """Signed error at the columns."""
+    """Width and fraction bits of the signed delta."""
     source_delta_bits: int
     source_delta_frac: int
-    """Signed error passed back to the columns of the crossbar before (0, 0 where there is none)."""
+    """Likewise, of the delta that is passed back to the crossbar before; 0 and 0 where there is none."""
     chi_bits: int
     chi_frac: int
-    """Signed residual, in levels."""
+    """Width and fraction bits of the signed residual, in levels."""
     threshold: int
-    """Residual from which on a cell is programmed, in units of ``2**-chi_frac`` levels."""
+    """Residual from which on a cell is programmed, in units of ``2**-chi_frac`` level."""
     rounding: Rounding
+    """How residuals become whole levels (`config.UpdateRule`)."""
     residual: Residual
+    """What a programmed cell carries over (`config.UpdateRule`)."""
     margin: int
     """Tolerance of program-and-verify, in sub-levels."""
     max_attempts: int
-    """Bound on the write pulses that program-and-verify spends on a cell."""
+    """Most write pulses that program-and-verify spends on a cell."""
     init_states: tuple[int, int]
-    """First and last state among which initial states are uniform."""
+    """First and last of the states among which initial states are uniform."""
     learning_rate_shifts: tuple[int, int]
-    """Smallest and largest ``n`` of the learning rates ``2**-n`` that can be selected at run time."""
+    """Smallest and largest ``n`` of the learning rates ``2**-n`` that can be selected while the machine runs."""
     cell_seed: int
     """Base of the hash by which cells differ (arithmetic 3.3); 0 where they do not."""
     read_noise: int
-    """Noise of a conversion, in units of 2**-4 of the least significant bit of ``z``; 0 for none."""
+    """Standard deviation of the noise of a conversion, in 2**-4 of the least significant bit of ``z``; 0 for none."""
     device: DeviceTables
+    """The devices in the cells."""
     ports: int = 2
-    """Ports of the arrays' memories: 2 to read and to write at once, 1 to do so by turns."""
+    """Ports of the arrays' memories: 2 to read and write in the same clock cycle, 1 to do so by turns."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
+        self._check_ranges()
+        self._check_rounding()
+        self._check_shifts()
+
+    def _check_ranges(self) -> None:
         for name, value, allowed in (
             ("rows", self.rows, range(1, MAX_SIDE + 1)),
             ("cols", self.cols, range(1, MAX_SIDE + 1)),
@@ -159,6 +124,8 @@ class CrossbarGeometry:
         if self.chi_frac < self.device.sub_bits:
             raise ConfigError(f"layers[{self.index}].chi_frac={self.chi_frac}: must be at least "
                               f"device.sub_bits={self.device.sub_bits}, so that a sub-level is whole in the residual")
+
+    def _check_rounding(self) -> None:
         if (self.rounding == "stochastic") != (self.residual == "none"):
             raise ConfigError(f"update.residual={self.residual!r}: rounding={self.rounding!r} needs "
                               + ("'none'" if self.rounding == "stochastic" else "'verified' or 'nominal'"))
@@ -169,6 +136,8 @@ class CrossbarGeometry:
             if self.threshold & self.threshold - 1:
                 raise ConfigError(f"layers[{self.index}].threshold={self.threshold}: stochastic rounding needs a power "
                                   f"of two (units of 2**-chi_frac levels)")
+
+    def _check_shifts(self) -> None:
         lowest, highest = self.learning_rate_shifts
         for name, value, remedy in (
             ("adc_shift", self.adc_shift, "lower z_frac or weight_step, or raise the input's fraction bits"),
@@ -189,16 +158,17 @@ class CrossbarGeometry:
 
     @property
     def folds(self) -> int:
-        """Cycles that one row takes."""
+        """Clock cycles that one row takes."""
         return self.cols // self.lanes
 
     @property
     def bias_value(self) -> int:
-        """What drives the bias row: the largest activation."""
+        """What drives the bias row: the largest value of the drive."""
         return self.x.maximum
 
     @property
     def derivative_bits(self) -> int:
+        """Width of the derivative; 0 where no neuron drives the rows."""
         return derivative_format(self.source)[0]
 
     @property
@@ -208,42 +178,42 @@ class CrossbarGeometry:
 
     @property
     def error_bits(self) -> int:
-        """Width of an exact row sum of the backward pass."""
+        """Width of an exact row sum ``e``."""
         return signed_bits(self.cols << self.device.g_bits - 1 + self.delta_bits - 1)
 
     @property
     def adc_shift(self) -> int:
-        """Right shift from column sum to ``z``."""
+        """Right shift from a column sum to ``z``."""
         return self.x.frac + self.device.sub_bits - self.weight_step - self.z_frac
 
     @property
     def error_shift(self) -> int:
-        """Right shift from row sum times derivative to the error of the crossbar before."""
+        """Right shift from a row sum times the derivative to the delta of the crossbar before."""
         fraction = derivative_format(self.source)[1]
         return self.delta_frac + self.device.sub_bits - self.weight_step + fraction - self.source_delta_frac
 
     def update_shift(self, learning_rate_shift: int) -> int:
-        """Right shift from ``x * delta`` to the residual at the learning rate ``2**-learning_rate_shift``."""
+        """Right shift from ``x * delta`` to the increment at the learning rate ``2**-learning_rate_shift``."""
         return learning_rate_shift + self.x.frac + self.delta_frac + self.weight_step - self.chi_frac
 
     @property
     def lfsrs(self) -> tuple[str, ...]:
-        """The LFSRs that the crossbar has, named as in its state, in the order of its words: of programming, and of
-        stochastic rounding and read noise where there is any."""
+        """The LFSRs of the crossbar, by their names in its state and in the order of its words: that of programming,
+        that of stochastic rounding and that of read noise. The last two are there only if they are used."""
         return ("lfsr", *(["rounding_lfsr"] if self.rounding == "stochastic" else []),
                 *(["read_lfsr"] if self.read_noise else []))
 
     @property
     def threshold_shift(self) -> int:
-        """log2 of the threshold of stochastic rounding."""
+        """log2 of the threshold, if rounding is stochastic."""
         return self.threshold.bit_length() - 1
 
     @property
     def held(self) -> int:
-        """Magnitude to which a visit bounds the residual of a cell at its last state (arithmetic 4.2)."""
+        """Magnitude to which a visit bounds the residual of a cell that would leave its states (arithmetic 4.2)."""
         return 0 if self.residual == "none" else self.threshold - 1
 
     @property
     def residual_shift(self) -> int:
-        """Left shift from sub-levels to units of the residual."""
+        """Left shift from sub-levels to the units of the residual."""
         return self.chi_frac - self.device.sub_bits

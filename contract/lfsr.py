@@ -1,12 +1,11 @@
 """The pseudo-random sequence that golden model and RTL share.
 
-A 32-bit Fibonacci LFSR with the primitive polynomial ``x^32 + x^22 + x^2 + x + 1`` (taps from
-P. Alfke, "Efficient Shift Registers, LFSR Counters, and Long Pseudo-Random Sequence Generators",
-Xilinx XAPP 052). One step shifts the state left by one and inserts the XOR of the tapped bits; one
-*draw* is ``LEAP`` steps, after which the low ``LEAP`` bits, all fresh, are the word drawn.
+A 32-bit Fibonacci LFSR with the primitive polynomial ``x^32 + x^22 + x^2 + x + 1`` (taps from P. Alfke, "Efficient
+Shift Registers, LFSR Counters, and Long Pseudo-Random Sequence Generators", Xilinx XAPP 052). One step shifts the state
+left by one bit and inserts the exclusive or of the tapped bits. One *draw* is ``LEAP`` steps; the low ``LEAP`` bits,
+all of them new, are then the word drawn.
 
-Everything here is plain Python integers: a linear map over GF(2) is the list of the images of the
-32 unit vectors.
+Everything here is plain Python integers. A linear map over GF(2) is the tuple of the images of the 32 unit vectors.
 """
 
 from functools import cache
@@ -16,25 +15,25 @@ from .hashing import MASK32, hash32
 
 WIDTH = 32
 TAPS = (31, 21, 1, 0)
-"""State bits whose XOR is shifted in."""
+"""Bits of the state whose exclusive or is shifted in."""
 LEAP = 16
-"""Steps a draw, and bits in a drawn word."""
+"""Steps of a draw, and bits of a drawn word."""
 SEGMENT_BITS = 28
 """The crossbar of layer ``l`` starts ``l * 2**SEGMENT_BITS`` steps along the master sequence."""
 MAX_SEGMENTS = 15
-"""Crossbars that fit into one period of ``2**32 - 1`` steps without sharing a segment."""
+"""Crossbars that have a segment of their own within the period of ``2**32 - 1`` steps."""
 SEED_STREAM = 0xFFFF
 ROUNDING_STREAM = 0xFFFE
 READ_STREAM = 0xFFFD
-"""Hash streams from which the states are derived: the master state of programming, that of each layer's LFSR for
-stochastic rounding, and for read noise."""
+"""Hash streams of initial states: of the master sequence, from which the LFSRs of programming start, and of the LFSRs
+for stochastic rounding and for read noise, one for each layer."""
 
 Matrix = tuple[int, ...]
 """A linear map over GF(2)^32; ``matrix[i]`` is the image of ``1 << i``."""
 
 
 def step(state: int) -> int:
-    """One step of the LFSR: the definition from which everything else is derived."""
+    """One step of the LFSR. Everything else follows from this definition."""
     bit = 0
     for tap in TAPS:
         bit ^= state >> tap
@@ -57,7 +56,7 @@ def compose(second: Matrix, first: Matrix) -> Matrix:
 
 @cache
 def jump(steps: int) -> Matrix:
-    """The map of ``steps >= 0`` steps, in O(log steps) matrix products."""
+    """The map of ``steps >= 0`` steps; takes a number of matrix products of the order of log ``steps``."""
     if steps < 0:
         raise ValueError(f"an LFSR cannot step back: steps={steps}")
     if steps == 0:
@@ -70,19 +69,19 @@ def jump(steps: int) -> Matrix:
 
 
 def hashed_state(seed: int, stream: int, layer: int) -> int:
-    """The non-zero state at which the LFSR of ``stream`` starts in the crossbar ``layer`` for a master ``seed``."""
+    """The state, not 0, at which the LFSR of ``stream`` in the crossbar ``layer`` starts for a master ``seed``."""
     return hash32(seed, stream, layer) or 1
 
 
 def initial_state(seed: int, segment: int) -> int:
-    """The non-zero state at which the LFSR of crossbar ``segment`` starts for a master ``seed``."""
+    """The state, not 0, at which the LFSR of programming in the crossbar ``segment`` starts for a master ``seed``."""
     if not 0 <= segment < MAX_SEGMENTS:
         raise ValueError(f"segment={segment}: an LFSR period has segments 0 to {MAX_SEGMENTS - 1}")
     return apply(jump(segment << SEGMENT_BITS), hashed_state(seed, SEED_STREAM, 0))
 
 
 def initial_states(seed: int, geometry: CrossbarGeometry) -> dict[str, int]:
-    """Where the LFSRs of a crossbar start for a master ``seed``, by their names, in the order of its state."""
+    """The states at which the LFSRs of a crossbar start for a master ``seed``, by the names of ``geometry.lfsrs``."""
     return {name: initial_state(seed, geometry.index) if name == "lfsr"
             else hashed_state(seed, {"rounding_lfsr": ROUNDING_STREAM, "read_lfsr": READ_STREAM}[name], geometry.index)
             for name in geometry.lfsrs}

@@ -1,8 +1,8 @@
-"""The parameters of a crossbar that can be replaced while it runs: everything that a device of the same kind, another
-threshold or another seed changes, and that no width depends on.
+"""The parameters of a crossbar: what can be replaced while it runs.
 
-A machine is generated with the values of its configuration. ``CONFIGURE`` replaces them all, a word each, in the order
-of ``parameters``. Learning rates come with each command; initial states and LFSRs are loaded.
+They are everything that changes with another device of the same kind, another threshold or another seed, and that no
+width depends on. A machine is generated with the values of its configuration. ``CONFIGURE`` replaces them all, one word
+for each, in the order of ``parameters``. Learning rates come with each command; initial states and LFSRs are loaded.
 """
 
 import hashlib
@@ -16,29 +16,32 @@ from .geometry import CrossbarGeometry, Loss
 
 REPLACED = ("margin", "max_attempts", "cell_seed", "read_noise", "index", "init_states")
 DEVICE_REPLACED = ("mean", "sigma", "probability", "variation", "stuck", "refresh_high", "refresh_low", "curve")
-"""Fields of a geometry and of its device that parameters and loaded states replace; and the threshold, where rounding
-is by threshold."""
+"""Fields of a geometry and of its device that parameters and loaded states replace. If rounding is by threshold, the
+threshold is one more."""
 
 
 class Parameter(NamedTuple):
     """One word of ``CONFIGURE``."""
 
     name: str
-    """Names that differ only in a number in brackets are the entries of one table."""
+    """The entries of a table have one name with different numbers in brackets."""
     bits: int
     value: int
-    """Unsigned: negative numbers in two's complement."""
+    """Unsigned; negative numbers are in two's complement."""
 
 
 def parameters(geometry: CrossbarGeometry) -> tuple[Parameter, ...]:
-    """The parameters of a crossbar of ``geometry``, with their values. Which there are depends on the kind of device
-    and of rounding only, not on the values.
+    """The parameters of a crossbar of ``geometry``, with their values. Which ones there are depends on the kinds of
+    device and rounding and on what is in use, not on the values:
 
-    ``threshold`` (where rounding is by threshold), ``margin``, ``max_attempts``; ``cell_seed``, ``variation``,
-    ``stuck`` (where cells differ); ``refresh_high``, ``refresh_low`` (of a pair); ``movement[i]``, the entries of the
-    tables of a ``landing`` or ``step`` device: ``mean`` in the low ``g_bits`` bits, ``sigma`` above; ``probability[i]``
-    of a ``switching`` device; ``curve[i]``: ``base`` in the low bits, ``slope`` above; ``read_noise`` (where there is
-    any).
+    - ``threshold``, if rounding is by threshold; ``margin``; ``max_attempts``;
+    - ``cell_seed``, ``variation``, ``stuck``, if cells differ;
+    - ``refresh_high``, ``refresh_low``, if cells are pairs;
+    - ``movement[i]``, the tables of a ``landing`` or ``step`` device: ``mean`` in the low ``g_bits`` bits, ``sigma``
+      above;
+    - ``probability[i]``, that of a ``switching`` device;
+    - ``curve[i]``, if rounding is stochastic: ``base`` in the low bits, ``slope`` above;
+    - ``read_noise``, if there is any.
     """
     device = geometry.device
     words: list[Parameter] = []
@@ -56,7 +59,7 @@ def parameters(geometry: CrossbarGeometry) -> tuple[Parameter, ...]:
               for i, (mean, sigma) in enumerate(zip(device.mean, device.sigma, strict=True))]
     words += [Parameter(f"probability[{i}]", PROBABILITY_BITS + 1, value)
               for i, value in enumerate(device.probability)]
-    if geometry.rounding == "stochastic":
+    if geometry.rounding == "stochastic" and device.curve is not None:
         words += [Parameter(f"curve[{i}]", 2 * PROBABILITY_BITS + 2, base | slope << PROBABILITY_BITS + 1)
                   for i, (base, slope) in enumerate(zip(device.curve.base, device.curve.slope, strict=True))]
     if geometry.read_noise:
@@ -65,9 +68,11 @@ def parameters(geometry: CrossbarGeometry) -> tuple[Parameter, ...]:
 
 
 def replacements(generated: CrossbarGeometry, wanted: CrossbarGeometry) -> tuple[Parameter, ...]:
-    """The parameters by which a machine generated for ``generated`` becomes one of ``wanted``. ``ConfigError`` if they
-    differ in more than that, or if the threshold is so low that the largest residual would ask for a number of levels
-    with more bits than the machine was generated for."""
+    """The parameters that make a machine that was generated for ``generated`` one of ``wanted``.
+
+    ``ConfigError`` if the two differ in anything else, or if the threshold is too low: the number of levels that the
+    largest residual asks for then has more bits than the machine was generated for.
+    """
     kept = replace(
         generated, **{name: getattr(wanted, name) for name in _replaced(generated)},
         device=replace(generated.device, **{name: getattr(wanted.device, name) for name in DEVICE_REPLACED}))
@@ -90,11 +95,12 @@ def replacements(generated: CrossbarGeometry, wanted: CrossbarGeometry) -> tuple
 
 
 def _replaced(geometry: CrossbarGeometry) -> tuple[str, ...]:
+    """Fields of ``geometry`` that parameters and loaded states replace."""
     return (*REPLACED, "threshold") if geometry.rounding == "threshold" else REPLACED
 
 
 def design_digest(geometries: tuple[CrossbarGeometry, ...], loss: Loss) -> int:
-    """32 bits that tell designs apart: equal where each machine can become the other by its parameters."""
+    """32 bits that tell designs apart: two machines that can become one another by parameters have the same."""
     designs = []
     for geometry in geometries:
         design = asdict(geometry)
@@ -109,5 +115,5 @@ def design_digest(geometries: tuple[CrossbarGeometry, ...], loss: Loss) -> int:
 
 
 def quotient_bits(geometry: CrossbarGeometry) -> int:
-    """Bits of the most levels that a residual asks for."""
+    """Bits of the largest number of levels that a residual can ask for."""
     return ((1 << geometry.chi_bits - 1) // geometry.threshold).bit_length()

@@ -1,8 +1,8 @@
 """Integer tables of the smooth functions: sigmoid, its derivative, and the normal quantile.
 
-Entries are rounded to nearest, halves up. Up to 24 fraction bits of ``z``, no entry lies within 1e-9 of
-a tie, but for ``sigmoid(0)``, which is exactly 1/2: so every correct ``exp`` and every correct quantile
-function yields the same integers.
+Entries are rounded to nearest, halves up. For ``z`` of up to 24 fraction bits, no value lies within 1e-9 of a tie,
+except ``sigmoid(0)``, which is exactly 1/2. So all correct implementations of ``exp`` and of the quantile give the same
+integers.
 """
 
 from statistics import NormalDist

@@ -1,1 +1,2 @@
-"""The golden model: the integers of the machine, in PyTorch. ``docs/arithmetic.md`` is its specification."""
+"""The golden model: what the machine computes, in PyTorch and in integers. ``docs/arithmetic.md`` is its
+specification; docstrings here refer to its sections."""

@@ -1,4 +1,4 @@
-"""The gradient accumulator: the high-precision residual beside every cell."""
+"""The accumulator: the residual beside every cell, and when it is programmed."""
 
 import torch
 
@@ -9,30 +9,33 @@ from .rounder import StochasticRounder
 
 
 class GradientAccumulator:
-    """The array ``chi``: int32 (rows, cols), in units of ``2**-chi_frac`` level (arithmetic 4.2)."""
+    """The residuals ``chi`` of a crossbar: int32 (rows, cols), in units of ``2**-chi_frac`` level (arithmetic 4.2)."""
 
     def __init__(self, geometry: CrossbarGeometry, rounding_lfsr: Lfsr | None = None,
                  torch_device: torch.device | str = "cpu") -> None:
-        """Stochastic rounding draws from ``rounding_lfsr``."""
+        """All residuals are 0. Stochastic rounding, if the geometry has it, draws from ``rounding_lfsr``."""
         self.geometry = geometry
         self.chi = torch.zeros((geometry.rows, geometry.cols), dtype=torch.int32, device=torch_device)
-        stochastic = geometry.rounding == "stochastic"
-        self.rounder = StochasticRounder(geometry, rounding_lfsr, torch_device) if stochastic else None
+        self.rounder = (StochasticRounder(geometry, rounding_lfsr, torch_device)
+                        if rounding_lfsr is not None and geometry.rounding == "stochastic" else None)
 
     def accumulate(self, rows: torch.Tensor, x: torch.Tensor, d: torch.Tensor, learning_rate_shift: int) -> None:
-        """Add ``-x * d`` at the learning rate ``2**-learning_rate_shift`` to the rows of index ``rows`` (n,): ``x``
-        (n,) drives them, ``d`` (cols,) is the error of the columns."""
+        """Add ``-x * d`` at the learning rate ``2**-learning_rate_shift`` to the rows with the indices ``rows`` (n,).
+        ``x`` (n,) is their drive, ``d`` (cols,) the delta."""
         # |x * d| < 2**28 and |chi| < 2**24, so 32 bits hold every intermediate value.
         product = torch.outer(-x.to(torch.int32), d.to(torch.int32))
         self.add(rows, round_shift(product, self.geometry.update_shift(learning_rate_shift)))
 
     def add(self, rows: torch.Tensor, change: torch.Tensor) -> None:
-        """Add ``change`` int32 (n, cols) to the rows of index ``rows`` (n,)."""
+        """Add ``change``, int32 (n, cols), to the rows with the indices ``rows`` (n,); sums saturate."""
         self.chi.index_copy_(0, rows, saturate(self.chi.index_select(0, rows) + change, self.geometry.chi_bits))
 
     def visit(self, rows: torch.Tensor, g: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Round and bound the residuals of the rows of index ``rows`` (n,), ascending, of an array of levels ``g``
-        (rows, cols); returns rows and columns of the cells to program, in row-major order."""
+        """Round and bound the residuals of some rows, and find the cells to program.
+
+        ``rows`` (n,) are their indices, ascending; ``g`` (rows, cols) are the conductances of the whole array. Returns
+        the rows and the columns of the cells to program, in row-major order.
+        """
         chi = self.chi.index_select(0, rows)
         if self.rounder is not None:
             chi = self.rounder.round(chi)
@@ -46,7 +49,8 @@ class GradientAccumulator:
         return cells[0][moving], cells[1][moving]
 
     def bound(self, chi: torch.Tensor, g: torch.Tensor) -> torch.Tensor:
-        """``chi``, but ``held`` where a cell of level ``g`` would be pushed beyond its last state."""
+        """``chi``, but plus or minus ``held`` where a cell of conductance ``g`` would be pushed beyond its last
+        state."""
         device, threshold, held = self.geometry.device, self.geometry.threshold, self.geometry.held
         chi = torch.where((chi >= threshold) & (g >= device.lowest_top), held, chi)
         return torch.where((chi <= -threshold) & (g <= device.highest_bottom), -held, chi)

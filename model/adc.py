@@ -1,4 +1,4 @@
-"""The converters behind the columns."""
+"""The analog-to-digital converters behind the columns."""
 
 import torch
 
@@ -10,17 +10,18 @@ from .lfsr import Lfsr
 
 
 class Adc:
-    """Converts column sums to ``z`` (arithmetic 4.2)."""
+    """Converts column sums to outputs ``z`` (arithmetic 4.2)."""
 
     def __init__(self, geometry: CrossbarGeometry, torch_device: torch.device | str = "cpu") -> None:
         self.geometry = geometry
         self._normal = torch.from_numpy(tables.normal_quantiles()).to(torch_device)
 
     def convert(self, sums: torch.Tensor, read_lfsr: Lfsr | None = None) -> torch.Tensor:
-        """The outputs, int64, for exact ``sums``, int64, both (cols,) or (n, cols). Read noise draws from
-        ``read_lfsr``, a word a conversion, in row-major order."""
+        """The outputs for the exact column sums ``sums``: both int64, (cols,) or (n, cols). With read noise, each
+        conversion draws one word from ``read_lfsr``, in row-major order."""
         geometry, shift = self.geometry, self.geometry.adc_shift
         if geometry.read_noise:
+            assert read_lfsr is not None
             fraction = SIGMA_FRAC + tables.NORMAL_FRAC
             words = read_lfsr.draw(sums.numel()).reshape(sums.shape)
             noise = geometry.read_noise * self._normal[words & (1 << tables.NORMAL_INDEX_BITS) - 1]

@@ -1,15 +1,15 @@
-"""The event counters of a crossbar."""
+"""The counters of a crossbar."""
 
 from ..contract.geometry import COUNTER_BITS, COUNTERS
 
 
 class Counters(dict[str, int]):
-    """The number of events by name, in the order of ``COUNTERS``; counts wrap (arithmetic 4.5)."""
+    """Counts by name, in the order of ``COUNTERS``; they wrap (arithmetic 4.5)."""
 
     def __init__(self) -> None:
         super().__init__(dict.fromkeys(COUNTERS, 0))
 
     def count(self, **events: int) -> None:
-        """Add to the counters named."""
+        """Add to the counters that are named."""
         for name, number in events.items():
             self[name] = self[name] + number & (1 << COUNTER_BITS) - 1

@@ -16,15 +16,18 @@ from .fixed import exact_float
 from .lfsr import Lfsr
 from .programmer import StochasticProgrammer
 
+Places = tuple[torch.Tensor, ...]
+"""The rows and the columns of some cells: two int64 (n,)."""
+
 
 class StateError(SpinloomError, ValueError):
-    """A state, or states to write, or changes to apply, that do not fit the crossbar."""
+    """An array does not fit the crossbar: of a state, of states to write, or of increments to apply."""
 
     exit_status = 2
 
 
 class WriteReport(NamedTuple):
-    """What program-and-verify cost."""
+    """What program-and-verify took."""
 
     attempts: np.ndarray
     """Write pulses of each cell: int64 (rows, cols)."""
@@ -33,57 +36,61 @@ class WriteReport(NamedTuple):
 
 
 class Crossbar:
-    """``rows x cols`` cells with their residuals, one programmer, and the LFSRs of both (arithmetic 4).
+    """``rows x cols`` cells with their residuals, a programmer, and LFSRs (arithmetic 4).
 
-    Every primitive takes and returns integers, int64 unless stated, and agrees in every bit with
-    the RTL's crossbar of the same geometry.
+    Every operation takes and returns integers, int64 unless stated. It agrees in every bit with the crossbar of the RTL
+    for the same geometry.
     """
 
     def __init__(self, geometry: CrossbarGeometry, seed: int, torch_device: torch.device | str = "cpu") -> None:
-        """A crossbar in the initial state of 4.1 for the master ``seed`` (0 .. 2**32-1)."""
+        """A crossbar in the initial state (arithmetic 4.1) for the master ``seed``, 0 .. 2**32-1."""
         self.geometry = geometry
         self.torch_device = torch.device(torch_device)
         self.lfsrs = {name: Lfsr(state, torch_device) for name, state in initial_states(seed, geometry).items()}
-        """By their names in the state."""
+        """The LFSRs by their names in the state."""
         self.counters = Counters()
         self.adc = Adc(geometry, torch_device)
         self.accumulator = GradientAccumulator(geometry, self.lfsrs.get("rounding_lfsr"), torch_device)
         self.programmer = StochasticProgrammer(geometry, self.lfsrs["lfsr"], self.counters)
         self._fixed = fixed_in_cells(geometry)
         self.g = torch.from_numpy(initial_levels(geometry, seed, self._fixed[0])).to(torch_device)
-        """Conductance levels, int16 (rows, cols)."""
+        """Conductances in sub-levels, int16 (rows, cols)."""
         self.g_minus = (-self.g).clamp(min=0) if geometry.device.pair else None
-        """Of pairs: the levels of the devices that count negative, likewise."""
+        """Of pairs: the conductances of the devices that count negative, likewise."""
         g_magnitude = 1 << geometry.device.g_bits - 1
         self._exact = exact_float(
             g_magnitude * max(geometry.rows * geometry.x.magnitude, geometry.cols << geometry.delta_bits - 1))
 
     @property
     def arrays(self) -> dict[str, torch.Tensor]:
-        """The arrays of the state by name, (rows, cols): ``g``, ``g_minus`` of pairs, ``chi``. They are changed in
-        place only."""
+        """The arrays of the state by name, each (rows, cols): ``g``, ``g_minus`` if cells are pairs, and ``chi``. All
+        changes are made in place."""
         pair = {} if self.g_minus is None else {"g_minus": self.g_minus}
         return {"g": self.g, **pair, "chi": self.accumulator.chi}
 
     def move(self, arrays: dict[str, torch.Tensor]) -> None:
-        """Let ``arrays``, which hold the same, be the arrays of the state from now on."""
+        """Keep the state in ``arrays`` from now on. They hold the same values as the present ones."""
         self.g, self.g_minus, self.accumulator.chi = arrays["g"], arrays.get("g_minus"), arrays["chi"]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """The ADCs' output ``z`` (cols,) for the drive ``x`` (inputs,), or (n, cols) for (n, inputs), one by one."""
+        """The outputs ``z`` (cols,) for the drive ``x`` (inputs,). Many drives (n, inputs) give (n, cols), as if they
+        came one after the other."""
         drive = self.drive(x)
         self.counters.count(forwards=1 if x.dim() == 1 else len(x), forward_rows=int(drive.count_nonzero()))
         rows = drive.reshape(-1, drive.shape[-1]).any(dim=0).nonzero().squeeze(1)
         return self._convert(drive[..., rows], self.g.index_select(0, rows), self.lfsrs.get("read_lfsr"))
 
     def evaluate(self, x: torch.Tensor) -> torch.Tensor:
-        """``forward``, but counters and LFSRs stay as they are."""
+        """As ``forward``, but counters and LFSRs stay as they are."""
         read = self.lfsrs.get("read_lfsr")
         return self._convert(self.drive(x), self.g, read and Lfsr(read.state, self.torch_device))
 
     def backward(self, d: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
-        """The exact row sums ``e`` (inputs,) for the errors ``d`` (cols,). ``rows``, a mask (inputs,), restricts the
-        pass, which then reads nothing if all errors are 0; the sums of other rows are 0."""
+        """The exact row sums ``e`` (inputs,) for the delta ``d`` (cols,).
+
+        The mask ``rows`` (inputs,) restricts the pass to some rows; the sums of the others are 0. With a mask, a delta
+        that is 0 everywhere reads no row.
+        """
         inputs = self.geometry.inputs
         read = torch.arange(inputs, device=self.torch_device) if rows is None else (rows & d.any()).nonzero().squeeze(1)
         self.counters.count(backward_rows=len(read))
@@ -92,9 +99,12 @@ class Crossbar:
         return sums
 
     def update(self, x: torch.Tensor, d: torch.Tensor, learning_rate_shift: int, program: bool = True) -> None:
-        """Accumulate ``-x * d`` (``x`` (inputs,), ``d`` (cols,)) at the learning rate
-        ``2**-learning_rate_shift`` into the rows with ``x != 0``, and program what reaches the
-        threshold there, unless ``program`` is False. Errors that are all 0 ask for nothing."""
+        """Accumulate ``-x * d`` at the learning rate ``2**-learning_rate_shift``, for the drive ``x`` (inputs,) and the
+        delta ``d`` (cols,), in the rows with ``x != 0``.
+
+        Cells there that reach the threshold are programmed, unless ``program`` is False. A delta that is 0 everywhere
+        does nothing.
+        """
         if not d.any():
             return
         drive = self.drive(x)
@@ -109,18 +119,18 @@ class Crossbar:
         self._visit(torch.arange(self.geometry.rows, device=self.torch_device))
 
     def apply(self, dw: torch.Tensor) -> None:
-        """Add ``dw`` (rows, cols), in units of ``2**-chi_frac`` level and ``chi_bits`` wide, to the residuals, and
-        program what reaches the threshold. ``StateError`` on a wrong shape or a change too wide."""
+        """Add the increments ``dw`` (rows, cols), in units of ``2**-chi_frac`` level and ``chi_bits`` wide, to the
+        residuals, and program what reaches the threshold. ``StateError`` on a wrong shape or an increment too wide."""
         limit = 1 << self.geometry.chi_bits - 1
-        dw = self._checked("changes", dw, -limit, limit - 1)
+        dw = self._checked("increments", dw, -limit, limit - 1)
         rows = torch.arange(self.geometry.rows, device=self.torch_device)
         self.counters.count(update_rows=len(rows))
         self.accumulator.add(rows, dw.to(torch.int32))
         self._visit(rows)
 
     def write(self, states: torch.Tensor) -> WriteReport:
-        """Program-and-verify every cell to the nominal state in ``states`` (rows, cols), the bias
-        row included; residuals stay. ``StateError`` on a wrong shape or a state the device lacks."""
+        """Program-and-verify every cell, those of the bias row too, to its state in ``states`` (rows, cols). Residuals
+        stay. ``StateError`` on a wrong shape, or a state that the device does not have."""
         states = self._checked("states", states, 0, self.geometry.device.states - 1).flatten()
         everywhere = torch.ones_like(self.g, dtype=torch.bool).nonzero(as_tuple=True)
         cells = self._cells(everywhere)
@@ -131,14 +141,13 @@ class Crossbar:
         return WriteReport(np.array(attempts).reshape(self.g.shape), failures)
 
     def states(self) -> torch.Tensor:
-        """The state, 0 .. states-1, of every cell: int64 (rows, cols)."""
+        """The state of every cell, 0 .. states-1: int64 (rows, cols)."""
         device = self.geometry.device
         return (self.g.to(torch.int64) - device.origin + (1 << device.sub_bits - 1) >> device.sub_bits).clamp(
             0, device.states - 1)
 
     def state(self) -> dict[str, np.ndarray]:
-        """The complete state, as the arrays of arithmetic 8: ``g``, ``chi``, ``lfsr``, ``counters``, and what else
-        the crossbar has."""
+        """The complete state, as arrays by name (arithmetic 8): ``arrays``, the LFSRs, and the counters."""
         return {
             **{name: array.cpu().numpy().copy() for name, array in self.arrays.items()},
             **{name: np.array(lfsr.state, dtype=np.uint32) for name, lfsr in self.lfsrs.items()},
@@ -146,8 +155,8 @@ class Crossbar:
         }
 
     def load(self, state: dict[str, np.ndarray]) -> None:
-        """Restore what ``state()`` returned. ``StateError`` names an array that is missing, of the
-        wrong shape, or out of range; the crossbar is then unchanged."""
+        """Restore what ``state()`` returned. ``StateError`` names an array that is missing, has a wrong shape or is out
+        of range; the crossbar is then unchanged."""
         shape, device = tuple(self.g.shape), self.geometry.device
         chi_limit = 1 << self.geometry.chi_bits - 1
         levels = {"g": device.g_range, "g_minus": (0, device.span), "chi": (-chi_limit, chi_limit - 1)}
@@ -165,7 +174,8 @@ class Crossbar:
         self.counters.update(zip(COUNTERS, state["counters"].tolist(), strict=True))
 
     def _integers(self, name: str, state: dict, shape: tuple, lowest: int, highest: int) -> np.ndarray:
-        """The array ``name`` of ``state``, int64, checked."""
+        """The array ``name`` of ``state`` as int64; ``StateError`` unless it holds integers of ``shape`` from
+        ``lowest`` to ``highest``."""
         if name not in state:
             raise StateError(f"crossbar {self.geometry.index}: the state has no array {name!r}")
         array = np.asarray(state[name])
@@ -178,7 +188,7 @@ class Crossbar:
         return array.astype(np.int64)
 
     def _checked(self, name: str, values: torch.Tensor, lowest: int, highest: int) -> torch.Tensor:
-        """``values``, one a cell, int64, checked."""
+        """``values`` as int64; ``StateError`` unless there is one for each cell, from ``lowest`` to ``highest``."""
         values = torch.as_tensor(values, dtype=torch.int64, device=self.torch_device)
         if values.shape != self.g.shape:
             raise StateError(f"{name} of shape {tuple(values.shape)}: the crossbar has {tuple(self.g.shape)} cells")
@@ -188,15 +198,16 @@ class Crossbar:
         return values
 
     def drive(self, x: torch.Tensor) -> torch.Tensor:
-        """``x`` with the bias row's input appended."""
+        """The drive of all rows: ``x``, and behind it that of the bias row if there is one."""
         return torch.nn.functional.pad(x, (0, 1), value=self.geometry.bias_value) if self.geometry.bias else x
 
     def _convert(self, drive: torch.Tensor, g: torch.Tensor, read_lfsr: Lfsr | None) -> torch.Tensor:
+        """The outputs for the drive of the rows ``g``."""
         sums = drive.to(self._exact) @ g.to(self._exact)
         return self.adc.convert(sums.to(torch.int64), read_lfsr)
 
     def _visit(self, rows: torch.Tensor) -> None:
-        """Visit the cells of the rows of index ``rows`` (n,), ascending, and program what has to be."""
+        """Visit the cells of the rows with the indices ``rows`` (n,), ascending, and program those that are due."""
         self.counters.count(visited_rows=len(rows))
         where = self.accumulator.visit(rows, self.g)
         if len(where[0]) == 0:
@@ -206,15 +217,16 @@ class Crossbar:
             cells, chi[where].tolist(), strict=True)], dtype=chi.dtype, device=self.torch_device)
         self._replace(where, cells)
 
-    def _cells(self, where: tuple[torch.Tensor, torch.Tensor]) -> list[Cell]:
-        """The cells at the rows and columns ``where``."""
+    def _cells(self, where: Places) -> list[Cell]:
+        """The cells at the places ``where``."""
         g = self.g[where]
         g_minus = torch.zeros_like(g) if self.g_minus is None else self.g_minus[where]
         place = tuple(index.cpu().numpy() for index in where)
         vectors = g, g_minus, *(array[place] for array in self._fixed)
         return [Cell(*values) for values in zip(*(vector.tolist() for vector in vectors), strict=True)]
 
-    def _replace(self, where: tuple[torch.Tensor, torch.Tensor], cells: list[Cell]) -> None:
+    def _replace(self, where: Places, cells: list[Cell]) -> None:
+        """Put ``cells`` into the places ``where``."""
         self.g[where] = torch.tensor([cell.g for cell in cells], dtype=self.g.dtype, device=self.torch_device)
         if self.g_minus is not None:
             self.g_minus[where] = torch.tensor([cell.g_minus for cell in cells], dtype=self.g.dtype,

@@ -1,6 +1,7 @@
 """The device: what a write pulse does to a cell, and what is fixed in each cell."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -9,10 +10,13 @@ from ..contract.device import SIGMA_FRAC, DeviceTables, nominal
 from ..contract.geometry import CrossbarGeometry
 from ..contract.hashing import cell_hash, hash32
 
+Integers = int | np.ndarray
+"""An integer, or an array of int64."""
+
 _NORMAL = tables.normal_quantiles()
 
 
-def noise(sigma, word):
+def noise(sigma: Integers, word: Integers) -> Any:
     """Noise in sub-levels of standard deviation ``sigma`` for the random ``word`` (arithmetic 3): integers, or int64
     arrays that broadcast."""
     shift = SIGMA_FRAC + tables.NORMAL_FRAC
@@ -21,43 +25,46 @@ def noise(sigma, word):
 
 @dataclass
 class Cell:
-    """One cell, in plain integers."""
+    """One cell, in plain integers: sub-levels."""
 
     g: int
+    """Its conductance."""
     g_minus: int = 0
-    """Of a pair: the level of the device that counts negative."""
+    """Of a pair: the conductance of the device that counts negative."""
     displacement: int = 0
+    """By how much its landing points or steps differ from those of the tables."""
     stuck: bool = False
+    """Whether it never moves."""
 
 
 class Device:
-    """The pulse law of a device on its tables (arithmetic 3.1)."""
+    """The pulse law of a device, as its tables say (arithmetic 3.1). Arguments that may be arrays broadcast."""
 
     def __init__(self, tables: DeviceTables) -> None:
         self.tables = tables
         self._mean, self._sigma = np.array(tables.mean, dtype=np.int64), np.array(tables.sigma, dtype=np.int64)
 
-    def movement(self, entry, displacement, word):
-        """``entry`` of the tables of a landing point or a step, as it comes out with the random ``word`` in a cell of
-        ``displacement``: integers, or int64 arrays that broadcast."""
+    def movement(self, entry: Integers, displacement: Integers, word: Integers) -> Any:
+        """The landing point or the step in the place ``entry`` of the tables, as it comes out with the random ``word``
+        in a cell of ``displacement``."""
         return self._mean[entry] + displacement + noise(self._sigma[entry], word)
 
-    def land(self, state, displacement, word):
-        """Where a pulse toward ``state`` lands, of the types of ``movement``."""
+    def land(self, state: Integers, displacement: Integers, word: Integers) -> Any:
+        """The conductance at which a write pulse toward ``state`` lands, with the arguments of ``movement``."""
         limit = 1 << self.tables.g_bits - 1
         return np.minimum(np.maximum(self.movement(state, displacement, word), -limit), limit - 1)
 
     def state_of(self, g: int) -> int:
-        """The state whose nominal level is nearest to ``g``."""
+        """The state whose nominal conductance is nearest to ``g``."""
         device = self.tables
         return min(max(g - device.origin + (1 << device.sub_bits - 1) >> device.sub_bits, 0), device.states - 1)
 
-    def nominal(self, state):
-        """The nominal level of ``state``."""
+    def nominal(self, state: Any) -> Any:
+        """The nominal conductance of ``state``, an integer or an array or tensor of integers."""
         return nominal(state, self.tables.states, self.tables.sub_bits)
 
     def pulse(self, cell: Cell, word: int, *, toward: int, up: bool) -> None:
-        """One write pulse: toward the state ``toward`` if the device lands at states, else up or down."""
+        """Give ``cell`` one write pulse: toward the state ``toward`` if the device lands at states, else up or down."""
         if cell.stuck:
             return
         match self.tables.pulse:
@@ -69,12 +76,12 @@ class Device:
                 self._switch(cell, word, up)
 
     def worn(self, cell: Cell) -> bool:
-        """Whether a pair has grown so far that it has to be refreshed."""
+        """Whether ``cell`` is a pair whose devices have both grown so far that it has to be refreshed."""
         low, high = sorted((cell.g + cell.g_minus, cell.g_minus))
         return self.tables.pair and high > self.tables.refresh_high and low > self.tables.refresh_low
 
     def reset(self, cell: Cell) -> None:
-        """Set both devices of a pair to zero."""
+        """Set both devices of a pair to 0, unless they are stuck."""
         if not cell.stuck:
             cell.g = cell.g_minus = 0
 
@@ -101,8 +108,8 @@ class Device:
 
 
 def fixed_in_cells(geometry: CrossbarGeometry) -> tuple[np.ndarray, np.ndarray]:
-    """The displacement, int16, and whether a cell is stuck, both (rows, cols) (arithmetic 3.3); without memory of their
-    own where cells do not differ."""
+    """The displacement of each cell, int16, and whether it is stuck, bool: both (rows, cols) (arithmetic 3.3). Where
+    cells do not differ, these are views of a single value."""
     device, shape = geometry.device, (geometry.rows, geometry.cols)
     if not device.differs:
         return np.broadcast_to(np.int16(0), shape), np.broadcast_to(np.False_, shape)
@@ -111,7 +118,7 @@ def fixed_in_cells(geometry: CrossbarGeometry) -> tuple[np.ndarray, np.ndarray]:
 
 
 def initial_levels(geometry: CrossbarGeometry, seed: int, displacement: np.ndarray) -> np.ndarray:
-    """Where the cells of a new crossbar start, int16 (rows, cols) (arithmetic 4.1)."""
+    """The conductances of the cells of a new crossbar, int16 (rows, cols) (arithmetic 4.1)."""
     device, (low, high) = Device(geometry.device), geometry.init_states
     cells = np.arange(geometry.rows * geometry.cols, dtype=np.uint64).reshape(geometry.rows, geometry.cols)
     hashes = hash32(seed, geometry.index, cells).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Integer arithmetic on tensors: rounding, saturation, and the float format in which a product is exact."""
+"""Integer arithmetic on tensors: rounding, saturation, and float formats in which matrix products are exact."""
 
 import torch
 
@@ -21,10 +21,10 @@ def saturate(value: torch.Tensor, bits: int) -> torch.Tensor:
 
 
 def exact_float(bound: int) -> torch.dtype:
-    """The float format whose matrix product of integers is exact, in any order of summation, where
-    the absolute values of all terms of a sum add up to at most ``bound``.
+    """A float format in which a matrix product of integers is exact, in any order of summation.
 
-    ``ValueError`` from 2**53 on. float32 is chosen only while PyTorch keeps all of its bits.
+    The absolute values of the terms of a sum add up to at most ``bound``; ``ValueError`` from 2**53 on. float32 is
+    chosen only as long as PyTorch multiplies with all of its bits.
     """
     if bound < 1 << 24 and torch.get_float32_matmul_precision() == "highest":
         return torch.float32

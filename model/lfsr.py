@@ -1,4 +1,4 @@
-"""The LFSRs of a crossbar, drawn from in blocks."""
+"""The LFSRs of a crossbar. Words are drawn in blocks, as tensors."""
 
 from functools import cache
 
@@ -8,13 +8,15 @@ import torch
 from ..contract import lfsr as contract
 
 WORD_MASK = (1 << contract.LEAP) - 1
+"""The bits of a state that are the word drawn."""
 _AHEAD = 1023
-"""Draws computed at a time: programming asks for a few words a step."""
+"""Draws computed at a time, at least: programming asks for a few words at once."""
 
 
 @cache
 def _jump_tables(draws: int, torch_device: torch.device) -> torch.Tensor:
-    """int64 (4, 256): the images, ``draws`` draws on, of the values of each byte of a state."""
+    """int64 (4, 256): for each byte of a state, the images of its values after ``draws`` draws. The image of a state is
+    the exclusive or of those of its bytes."""
     columns = np.array(contract.jump(draws * contract.LEAP), dtype=np.int64).reshape(4, 8)
     images = np.zeros((4, 1), dtype=np.int64)
     for bit in range(8):
@@ -23,7 +25,7 @@ def _jump_tables(draws: int, torch_device: torch.device) -> torch.Tensor:
 
 
 def jump(states: torch.Tensor, draws: int) -> torch.Tensor:
-    """The int64 ``states``, each ``draws`` draws on, at a cost that does not depend on ``draws``."""
+    """What the int64 ``states`` are after ``draws`` draws, at a cost that does not depend on ``draws``."""
     tables = _jump_tables(draws, states.device)
     image = tables[0][states & 255]
     for byte in range(1, 4):
@@ -32,16 +34,16 @@ def jump(states: torch.Tensor, draws: int) -> torch.Tensor:
 
 
 class Lfsr:
-    """A 32-bit LFSR that leaps 16 steps a draw (arithmetic 2.2)."""
+    """A 32-bit LFSR, of which a draw takes 16 steps (arithmetic 2.2)."""
 
     def __init__(self, state: int, torch_device: torch.device | str = "cpu") -> None:
-        """``state``: 1 .. 2**32-1; ``ValueError`` otherwise."""
+        """Starts at ``state``; ``ValueError`` unless that is 1 .. 2**32-1."""
         self._torch_device = torch.device(torch_device)
         self.state = state
 
     @property
     def state(self) -> int:
-        """The state after the last word drawn; assignable."""
+        """The state after the last draw. It can be assigned."""
         return int(self._states[self._position])
 
     @state.setter
@@ -53,14 +55,14 @@ class Lfsr:
         self._position = 0
 
     def draw(self, count: int) -> torch.Tensor:
-        """The next ``count`` words: int64 (count,), 0 .. 65535. Advances by exactly ``count`` draws."""
+        """The next ``count`` words: int64 (count,), 0 .. 65535."""
         self._advance(count)
         return self._states[self._position - count + 1:self._position + 1] & WORD_MASK
 
     def word(self) -> int:
-        """The next word alone."""
+        """The next word."""
         self._advance(1)
-        return self._states[self._position].item() & WORD_MASK
+        return int(self._states[self._position]) & WORD_MASK
 
     def _advance(self, count: int) -> None:
         if self._position + count >= len(self._states):
@@ -68,7 +70,7 @@ class Lfsr:
         self._position += count
 
     def _look_ahead(self, draws: int) -> None:
-        """Start a block of at least ``draws`` words at the current state, doubling its length at each jump."""
+        """Start a block of at least ``draws`` words at the current state. Each jump doubles its length."""
         states = self._states[self._position:self._position + 1]
         while len(states) <= draws:
             states = torch.cat([states, jump(states, len(states))])

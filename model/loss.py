@@ -1,4 +1,4 @@
-"""The loss behind the last crossbar."""
+"""The loss behind the last crossbar: the prediction, and the delta from which training starts."""
 
 import torch
 
@@ -12,7 +12,7 @@ def predict(z: torch.Tensor) -> torch.Tensor:
 
 
 class Loss:
-    """The error of the output columns (arithmetic 6)."""
+    """The delta of the output columns (arithmetic 6)."""
 
     def __init__(self, kind: geometry.Loss, last: geometry.CrossbarGeometry,
                  torch_device: torch.device | str = "cpu") -> None:
@@ -23,8 +23,8 @@ class Loss:
             self._one = (1 << last.delta_frac) - 1
             self._sigmoid = torch.from_numpy(tables.sigmoid(last.z_bits, last.z_frac, self._one)).to(torch_device)
 
-    def error(self, z: torch.Tensor, label: int) -> torch.Tensor:
-        """The errors ``d`` int64 (cols,) of the outputs ``z`` (cols,) for ``label``."""
+    def delta(self, z: torch.Tensor, label: int) -> torch.Tensor:
+        """The delta ``d``, int64 (cols,), of the outputs ``z`` (cols,) for ``label``."""
         last = self.last
         if self.kind == "cross_entropy":
             d = self._sigmoid[z + (1 << last.z_bits - 1)]

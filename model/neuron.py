@@ -2,7 +2,7 @@
 
 import torch
 
-from ..contract import geometry, tables
+from ..contract import formats, geometry, tables
 
 
 class Neuron:
@@ -11,7 +11,8 @@ class Neuron:
     def __init__(self, before: geometry.CrossbarGeometry, after: geometry.CrossbarGeometry,
                  torch_device: torch.device | str = "cpu") -> None:
         """The neurons between the crossbars ``before`` and ``after``, of the kind ``after.source``."""
-        self.kind = after.source
+        assert after.source is not None
+        self.kind: formats.Neuron = after.source
         self.x = after.x
         self._one = 1 << before.z_frac if self.kind == "ternary" else 0
         if self.kind == "sigmoid":
@@ -22,7 +23,7 @@ class Neuron:
             self._derivative = torch.from_numpy(derivative).to(torch_device)
 
     def __call__(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The drive ``x`` and the derivative ``y``, both int64 of the shape of ``z``."""
+        """The drive ``x`` and the derivative ``y`` for the outputs ``z``: int64, of the shape of ``z``."""
         match self.kind:
             case "relu":
                 x = z.clamp(0, self.x.maximum)

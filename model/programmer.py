@@ -1,4 +1,4 @@
-"""The programmer: turns residuals into write pulses on stochastic cells."""
+"""The programmer: it turns residuals into write pulses."""
 
 from ..contract.geometry import CrossbarGeometry
 from .counters import Counters
@@ -7,17 +7,17 @@ from .lfsr import Lfsr
 
 
 class StochasticProgrammer:
-    """Programs cells one by one, in the order given, drawing from ``lfsr`` once a pulse (arithmetic 4.3 and 4.4)."""
+    """Programs cells one after the other (arithmetic 4.3 and 4.4). Each write pulse draws one word from ``lfsr``."""
 
     def __init__(self, geometry: CrossbarGeometry, lfsr: Lfsr, counters: Counters | None = None) -> None:
-        """Pulses, failures and refreshes are counted in ``counters``, or in its own."""
+        """Write pulses, failures and refreshes are counted in ``counters``, or in counters of its own."""
         self.geometry = geometry
         self.lfsr = lfsr
         self.counters = Counters() if counters is None else counters
         self.device = Device(geometry.device)
 
     def program(self, cell: Cell, chi: int) -> int:
-        """Program ``cell``, whose residual ``chi``, bounded, has reached the threshold; returns the new residual."""
+        """Program ``cell``. Its residual ``chi`` is bounded and has reached the threshold; returns the new one."""
         geometry, device = self.geometry, self.device
         levels = abs(chi) // geometry.threshold
         k = levels if chi > 0 else -levels
@@ -37,11 +37,13 @@ class StochasticProgrammer:
                 return 0
 
     def write(self, cell: Cell, state: int) -> int:
-        """Program-and-verify ``cell`` to the nominal level of ``state``; returns the pulses that it took."""
+        """Program-and-verify ``cell`` to the nominal conductance of ``state``; returns the write pulses spent."""
         goal = self.device.nominal(state)
         return self._rewrite(cell, goal, state) if self._misses(cell, goal) else 0
 
     def _rewrite(self, cell: Cell, goal: int, state: int) -> int:
+        """Write ``cell`` to the conductance ``goal``, or toward ``state`` if the device lands at states, until it is
+        within the margin or the attempts are used up; returns the write pulses. A pair is reset first."""
         if self.geometry.device.pair:
             self.device.reset(cell)
             self.counters.count(refreshes=1)

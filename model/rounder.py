@@ -1,4 +1,4 @@
-"""Stochastic rounding: a residual becomes whole levels by the switching curve of the device."""
+"""Stochastic rounding: a residual becomes whole multiples of the threshold, by the device's switching curve."""
 
 import torch
 
@@ -11,15 +11,19 @@ class StochasticRounder:
     """Rounds residuals to multiples of the threshold ``2**threshold_shift`` (arithmetic 4.2)."""
 
     def __init__(self, geometry: CrossbarGeometry, lfsr: Lfsr, torch_device: torch.device | str = "cpu") -> None:
-        """Draws from ``lfsr``. The device has a switching curve and the threshold is a power of two."""
+        """Draws from ``lfsr``. The geometry's rounding is stochastic: so the device has a switching curve, and the
+        threshold is a power of two."""
+        curve = geometry.device.curve
+        assert curve is not None
         self.geometry = geometry
         self.lfsr = lfsr
-        self._base = torch.tensor(geometry.device.curve.base, device=torch_device)
-        self._slope = torch.tensor(geometry.device.curve.slope, device=torch_device)
+        self._bits = curve.bits
+        self._base = torch.tensor(curve.base, device=torch_device)
+        self._slope = torch.tensor(curve.slope, device=torch_device)
 
     def round(self, chi: torch.Tensor) -> torch.Tensor:
-        """``chi`` rounded, of its shape and dtype; one draw each, in row-major order."""
-        shift, curve_bits = self.geometry.threshold_shift, self.geometry.device.curve.bits
+        """``chi`` rounded, of the same shape and dtype. Each residual draws one word, in row-major order."""
+        shift, curve_bits = self.geometry.threshold_shift, self._bits
         words = self.lfsr.draw(chi.numel()).reshape(chi.shape)
         magnitude = chi.to(torch.int64).abs()
         whole, fraction = magnitude >> shift, (magnitude & (1 << shift) - 1) << curve_bits

@@ -1,1 +1,1 @@
-"""Training: data sets, the loop, run folders, a host's optimiser, lock-step with hardware."""
+"""Training on the golden model: data sets, the loop, run folders, hosts; and lock-step with hardware."""

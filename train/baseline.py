@@ -1,4 +1,4 @@
-"""The floating-point baseline: the same topology, trained in the usual way, for comparison."""
+"""The floating-point baseline: a network of the same topology, trained in the usual way."""
 
 from collections.abc import Callable
 from math import ceil
@@ -10,16 +10,17 @@ from torch.nn import functional
 from ..config import Experiment, Layer
 
 STEPS = 5000
-"""Fewest updates aimed at; the mini-batch, of 8 to 128 samples, follows from it."""
+"""Updates of the training, at least, if mini-batches of 8 to 128 samples allow it."""
 LEARNING_RATE = 1e-2
-"""Of Adam, falling to zero along half a cosine."""
+"""Of Adam, at the beginning; it falls to 0 along half a cosine."""
 
 
 class Ternary(nn.Module):
-    """-1, 0 or 1, with a straight-through gradient of 1 where ``abs(z) < 3/2``: wider than the machine's, so
+    """-1, 0 or 1. The gradient is taken as 1 where ``abs(z) < 3/2``: in a wider range than the machine's derivative, so
     that small initial weights can leave 0."""
 
     def forward(self, z: torch.Tensor) -> torch.Tensor:
+        """The outputs for the inputs ``z``."""
         ramp = z.clamp(-1.5, 1.5)
         steps = z.sign() * (z.abs() >= 1)
         return ramp + (steps - ramp).detach()
@@ -49,9 +50,9 @@ def accuracy(experiment: Experiment, train_x: torch.Tensor, train_labels: torch.
              test_x: torch.Tensor, test_labels: torch.Tensor, seen: Callable[[int], None]) -> float:
     """Test accuracy in percent of the network of ``experiment`` in float32, after as many epochs.
 
-    It sees what the machine sees: ``train_x`` and ``test_x`` are drives, integers (n, inputs). It is trained by
-    Adam on mini-batches, and repeatable for a seed on the same version of PyTorch. ``seen`` is told the
-    number of samples in each mini-batch done.
+    It is given what the machine is given: ``train_x`` and ``test_x`` are drives, integers (n, inputs). Adam trains it
+    on mini-batches. The result is repeatable for a seed and a version of PyTorch. ``seen`` is told the number of
+    samples of each mini-batch when it is done.
     """
     scale = 2.0 ** -experiment.input.format.frac
     with torch.random.fork_rng(devices=[]):

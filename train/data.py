@@ -15,7 +15,7 @@ import torch
 
 from ..config import Experiment
 from ..contract.errors import ConfigError
-from ..contract.geometry import ActivationFormat
+from ..contract.formats import ActivationFormat
 
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
@@ -49,8 +49,7 @@ def load(experiment: Experiment, data_dir: str | Path | None = None) -> Dataset:
     ``digits`` is part of the package. Every other data set is four IDX files, gzipped or not. They are looked for in
     ``data_dir``, or else in the folder named by ``SPINLOOM_DATA``. The files are there, or in a folder there with the
     name of the data set; they have their standard names, or these after the data set's name and a hyphen. If no folder
-    is named, MNIST is downloaded once into the user's cache. ``ConfigError`` names the file that is missing or
-    unusable.
+    is named, MNIST is downloaded once into the user's cache. ``ConfigError`` names a file that is missing or unusable.
     """
     if experiment.dataset == "digits":
         names, dataset = ("digits", "digits"), _digits()

@@ -1,5 +1,5 @@
 """Stochastic rounding as a theorist would simulate it: exact probabilities and floating-point random numbers, no tables
-and no LFSR. What the machine's integers are held against where there is no accumulator."""
+and no LFSR. The machine's integers are compared with it where there is no accumulator."""
 
 from collections.abc import Callable
 
@@ -8,25 +8,33 @@ import torch
 
 from ..config import Experiment
 from ..contract.device import nominal
+from ..contract.errors import ConfigError
 from ..contract.hashing import sample_order
+from ..devices.specification import MtjDevice
 from ..model.network import Network
 from . import data
 from . import loop as train
 from .host import HostTrainer
 
 _POINTS = 1 << 16
-"""Points of the device's curve between which it is interpolated."""
+"""Points of the switching curve between which it is interpolated."""
 
 
 @train.one_thread()
 def accuracy(experiment: Experiment, dataset: data.Dataset, seen: Callable[[int], None] = lambda count: None) -> float:
-    """Test accuracy in percent of ``experiment``, which has a ``host`` and rounds stochastically, with the same
-    network, gradients and optimiser, but increments and probabilities in floating point. ``seen`` is told the samples
-    of each mini-batch done."""
+    """Test accuracy in percent of ``experiment``, which has a ``host`` and rounds stochastically.
+
+    Network, gradients and optimiser are those of the machine; increments and probabilities are in floating point.
+    ``seen`` is told the number of samples of each mini-batch when it is done. ``ConfigError`` if the device does not
+    switch by chance.
+    """
+    if not isinstance(experiment.device, MtjDevice):
+        raise ConfigError(f"device.kind={experiment.device.kind!r}: only 'mtj' has a probability of switching")
+    probability = experiment.device.probability
     network = Network(experiment)
     host, random = HostTrainer(network), np.random.default_rng(experiment.seed)
     fractions = np.arange(_POINTS + 1) / _POINTS
-    curve = np.array([experiment.device.probability(fraction) for fraction in fractions])
+    curve = np.array([probability(fraction) for fraction in fractions])
     xs = data.drive(dataset.train.images, experiment.input.format).to(torch.int64)
     labels = dataset.train.labels
     for epoch in range(experiment.epochs):

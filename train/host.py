@@ -1,26 +1,31 @@
-"""Training from outside: gradients and an optimiser on the host, the rounding and the devices in the machine.
+"""Training from outside: gradients and an optimiser on the host, rounding and devices in the machine.
 
 The machine classifies the samples of a mini-batch. From its integers the host works out the exact gradient of every
-cell, lets its optimiser make an increment of it, and hands that to ``apply``: so any optimiser can train an array that
-has no accumulator to speak of, as GXNOR-Net does with Adam (Deng et al., 2018, arXiv 1705.09283).
+cell. Its optimiser makes an increment of each gradient, and ``apply`` adds the increments to the residuals. So any
+optimiser can train an array that keeps nothing in its residuals, as GXNOR-Net does with Adam (Deng et al., 2018, arXiv
+1705.09283).
 """
 
 import numpy as np
 import torch
 
+from ..contract.errors import ConfigError
 from ..model.fixed import round_shift, saturate
 from ..model.loss import predict
 from ..model.network import Network
 
 
 class HostTrainer:
-    """Trains ``network``, whose experiment has a ``host``, in place of its own ``train_span``.
+    """Trains ``network`` in place of its own ``train_span``.
 
-    The gradients are sums of products of integers, and exact; the optimiser works in float64, in a fixed order of
+    The gradients are sums of products of integers, and exact. The optimiser works in float64, in a fixed order of
     operations, so a run is repeatable.
     """
 
     def __init__(self, network: Network) -> None:
+        """``ConfigError`` unless the experiment of ``network`` has a ``host``."""
+        if network.experiment.host is None:
+            raise ConfigError(f"{network.experiment.name}: has no section host")
         self.network = network
         self.rule = network.experiment.host
         shapes = [crossbar.g.shape for crossbar in network.crossbars]
@@ -30,7 +35,7 @@ class HostTrainer:
 
     def train_span(self, xs: torch.Tensor, labels: np.ndarray, order: np.ndarray, span: range,
                    learning_rate_shift: int) -> np.ndarray:
-        """As ``Network.train_span``; ``span`` must begin with a mini-batch, and end with one or with the epoch."""
+        """As ``Network.train_span``. ``span`` must begin with a mini-batch, and end with one or with the epoch."""
         predictions = []
         for start in range(span.start, span.stop, self.network.experiment.batch):
             chosen = order[start:min(start + self.network.experiment.batch, span.stop)]
@@ -42,7 +47,7 @@ class HostTrainer:
 
     def increments(self, xs: torch.Tensor, labels: np.ndarray,
                    learning_rate_shift: int) -> tuple[np.ndarray, list[torch.Tensor]]:
-        """As ``levels``, but the increments are int64 in units of the crossbar's residual, as ``apply`` takes them."""
+        """As ``levels``, but the increments are int64, in units of the residual, as ``Crossbar.apply`` takes them."""
         predictions, levels = self.levels(xs, labels, learning_rate_shift)
         return predictions, [
             saturate(torch.floor(dw * 2.0 ** crossbar.geometry.chi_frac + 0.5),
@@ -52,15 +57,15 @@ class HostTrainer:
     def levels(self, xs: torch.Tensor, labels: np.ndarray,
                learning_rate_shift: int) -> tuple[np.ndarray, list[torch.Tensor]]:
         """Let the machine classify a mini-batch, ``xs`` int64 (n, inputs) with ``labels`` (n,), and take a step of the
-        optimiser: the predictions int64 (n,), and the increment of every cell of every crossbar, float64 (rows, cols)
-        in levels."""
+        optimiser. Returns the predictions, int64 (n,), and for each crossbar the increments of its cells in levels,
+        float64 (rows, cols)."""
         gradients, predictions = self._gradients(xs, labels)
         self._steps += 1
         rate = 2.0 ** -learning_rate_shift
         return predictions, [-rate * self._step(layer, gradient) for layer, gradient in enumerate(gradients)]
 
     def state(self) -> dict[str, np.ndarray]:
-        """The state of the optimiser, beside that of the network."""
+        """The state of the optimiser: that of the network is not in it."""
         arrays = {"host_steps": np.array(self._steps)}
         for layer, (mean, square) in enumerate(zip(self._mean, self._square, strict=True)):
             arrays |= {f"host_mean{layer}": mean.cpu().numpy().copy(),
@@ -75,7 +80,7 @@ class HostTrainer:
             self._square[layer].copy_(torch.from_numpy(state[f"host_square{layer}"]))
 
     def _step(self, layer: int, gradient: torch.Tensor) -> torch.Tensor:
-        """The optimiser's step along the mean ``gradient`` of a crossbar, for a learning rate of 1."""
+        """What the optimiser makes of the ``gradient`` of a crossbar, for a learning rate of 1."""
         if self.rule.optimizer == "sgd":
             return gradient
         # Kingma and Ba, 2015 (arXiv 1412.6980), algorithm 1.
@@ -87,16 +92,16 @@ class HostTrainer:
         return corrected / ((square / (1 - second**self._steps)).sqrt() + self.rule.epsilon)
 
     def _gradients(self, xs: torch.Tensor, labels: np.ndarray) -> tuple[list[torch.Tensor], np.ndarray]:
-        """The mean gradients float64 (rows, cols) of a mini-batch, and the predictions."""
+        """The gradients, means over a mini-batch, of each crossbar, float64 (rows, cols), and the predictions."""
         network = self.network
-        drives, derivatives = [xs], [None]
+        drives, derivatives = [xs], []  # no neuron drives the first crossbar
         z = network.crossbars[0].forward(xs)
         for crossbar, neuron in zip(network.crossbars[1:], network.neurons, strict=True):
             x, y = neuron(z)
             z = crossbar.forward(x)
             drives.append(x)
             derivatives.append(y)
-        d = torch.stack([network.loss.error(row, int(label)) for row, label in zip(z, labels, strict=True)])
+        d = torch.stack([network.loss.delta(row, int(label)) for row, label in zip(z, labels, strict=True)])
 
         gradients: list[torch.Tensor] = []
         for layer in reversed(range(len(network.crossbars))):
@@ -105,5 +110,5 @@ class HostTrainer:
             gradients.append(crossbar.drive(drives[layer]).double().T @ d.double() * scale)
             if layer:
                 e = (d.double() @ crossbar.g[:geometry.inputs].double().T).to(torch.int64)
-                d = saturate(round_shift(e * derivatives[layer], geometry.error_shift), geometry.source_delta_bits)
+                d = saturate(round_shift(e * derivatives[layer - 1], geometry.error_shift), geometry.source_delta_bits)
         return gradients[::-1], predict(z).cpu().numpy()

@@ -39,7 +39,7 @@ class LossBench(Testbench[None]):
             expect("result", {"prediction": prediction, "correct": prediction == label}, result.take(),
                    sample=number, layer=layer)
             if train:
-                errors = loss.error(torch.tensor(outputs), label).tolist()
+                errors = loss.delta(torch.tensor(outputs), label).tolist()
                 for col in range(0, geometry.cols, geometry.adcs):
                     await bench.until(lambda: len(d) > 0)
                     after = col + geometry.adcs

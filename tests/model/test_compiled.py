@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from spinloom import config
 from spinloom.contract.geometry import COUNTERS
 from spinloom.contract.hashing import sample_order
+from spinloom.model.compiled import steps, tables
 from spinloom.model.compiled.trainer import CompiledTrainer
 from spinloom.model.network import Network
 from spinloom.sim.random_experiment import random_experiment
@@ -229,3 +230,10 @@ def test_other_inputs_and_devices_are_refused():
     network.torch_device = torch.device("cuda")
     with pytest.raises(ValueError, match="PyTorch device cuda; the compiled trainer runs on the CPU only"):
         CompiledTrainer(network)
+
+
+def test_a_change_of_any_file_is_compiled_again():
+    """Numba looks at one file and at the types of the arguments, so the digest of all files is part of a type."""
+    CompiledTrainer(Network(config.load("digits-dw5")))
+    assert steps.train.signatures
+    assert all(f"sources_{tables.digest()}" in str(signature) for signature in steps.train.signatures)

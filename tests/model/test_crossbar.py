@@ -21,8 +21,8 @@ def small(device=None, update=None, converters=None, **layer):
 @pytest.mark.parametrize(("operation", "values", "message"), [
     ("write", torch.zeros(5, 3), r"states of shape \(5, 3\): the crossbar has \(6, 3\) cells"),
     ("write", torch.full((6, 3), 5), "states from 5 to 5: they must lie in 0 to 4"),
-    ("apply", torch.zeros(6, 4), r"changes of shape \(6, 4\): the crossbar has \(6, 3\) cells"),
-    ("apply", torch.full((6, 3), 1 << 15), "changes from 32768 to 32768: they must lie in -32768 to 32767"),
+    ("apply", torch.zeros(6, 4), r"increments of shape \(6, 4\): the crossbar has \(6, 3\) cells"),
+    ("apply", torch.full((6, 3), 1 << 15), "increments from 32768 to 32768: they must lie in -32768 to 32767"),
 ])
 def test_impossible_states_and_changes_are_refused(operation, values, message):
     crossbar = Crossbar(small().crossbars[0], 1)

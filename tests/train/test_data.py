@@ -6,7 +6,7 @@ import pooch
 import pytest
 from spinloom import config
 from spinloom.contract.errors import ConfigError
-from spinloom.contract.geometry import ActivationFormat
+from spinloom.contract.formats import ActivationFormat
 from spinloom.train import data
 
 

@@ -1,0 +1,180 @@
+"""What happens to cells, in compiled code: visits of rows, rounding, write pulses, refreshing of pairs."""
+
+import numpy as np
+from numba import njit
+
+from ...contract.device import CURVE_REST_BITS
+from ..lfsr import WORD_MASK
+from .arithmetic import clip, draw, leap, mix32, noise
+from .tables import (
+    ATTEMPTS,
+    FAILURES,
+    LANDING,
+    NOMINAL,
+    PROGRAMMING,
+    REFRESHES,
+    ROUNDING,
+    SWITCHING,
+    VERIFIED,
+    VERIFY_ATTEMPTS,
+    Integer,
+    Layer,
+    State,
+    Tables,
+)
+
+
+@njit
+def first_cell(layer: Layer, row: Integer) -> Integer:
+    """The index of the first cell of a row."""
+    return layer.cell + row * layer.cols
+
+
+@njit
+def visit(layer: Layer, state: State, tables: Tables, rows: np.ndarray, count: int) -> None:
+    """Visit the cells of the ``count`` first ``rows``: saturate, round and bound their residuals, and program what has
+    reached the threshold."""
+    g, chi, cols = state.g, state.chi, layer.cols
+    for i in range(count):
+        first = first_cell(layer, rows[i])
+        if layer.stochastic:
+            _round(layer, state.lfsrs, tables, chi, first)
+        if _bound(layer, g, chi, first) >= layer.threshold:
+            for cell in range(first, first + cols):
+                if abs(chi[cell]) >= layer.threshold:
+                    _program(layer, state, tables, cell)
+
+
+@njit
+def saturate(layer: Layer, chi: np.ndarray, first: Integer) -> None:
+    """Saturate the residuals of the row whose first cell is ``first``."""
+    limit = np.int32(layer.chi_limit)
+    residuals = chi[first:first + layer.cols]
+    for col in range(layer.cols):
+        residuals[col] = max(np.int32(-limit), min(np.int32(limit - 1), residuals[col]))
+
+
+@njit
+def _bound(layer: Layer, g: np.ndarray, chi: np.ndarray, first: Integer) -> Integer:
+    """Saturate and bound the residuals of a row; returns their largest absolute value."""
+    limit, held = np.int32(layer.chi_limit), np.int32(layer.held)
+    highest = np.int32(layer.threshold - 1)
+    lowest = np.int32(-highest)
+    lowest_top, highest_bottom = np.int32(layer.lowest_top), np.int32(layer.highest_bottom)
+    levels, residuals = g[first:first + layer.cols], chi[first:first + layer.cols]
+    most = np.int32(0)
+    for col in range(layer.cols):
+        value, level = max(np.int32(-limit), min(np.int32(limit - 1), residuals[col])), np.int32(levels[col])
+        value = held if value > highest and level >= lowest_top else value
+        value = np.int32(-held) if value < lowest and level <= highest_bottom else value
+        residuals[col] = value
+        most = max(most, np.absolute(value))
+    return most
+
+
+@njit
+def _round(layer: Layer, lfsrs: np.ndarray, tables: Tables, chi: np.ndarray, first: Integer) -> None:
+    """Saturate the residuals of a row and round them stochastically. ``visit`` programs or drops what is left."""
+    shift, curve_bits = layer.threshold_shift, layer.curve_bits
+    below, most = (1 << shift) - 1, (layer.chi_limit >> shift) - 1
+    lfsr, images, base, slope = lfsrs[layer.index, ROUNDING], tables.leap, tables.base, tables.slope
+    for cell in range(first, first + layer.cols):
+        lfsr = leap(lfsr, images)
+        value = clip(np.int64(chi[cell]), -layer.chi_limit, layer.chi_limit - 1)
+        magnitude = abs(value)
+        place = (magnitude & below) << curve_bits
+        segment, rest = place >> shift, (place & below) << CURVE_REST_BITS >> shift
+        probability = base[segment] + (slope[segment] * rest >> CURVE_REST_BITS)
+        k = min((magnitude >> shift) + ((np.int64(lfsr) & WORD_MASK) < probability), most)
+        chi[cell] = np.sign(value) * (k << shift)
+    lfsrs[layer.index, ROUNDING] = lfsr
+
+
+@njit
+def _program(layer: Layer, state: State, tables: Tables, cell: Integer) -> None:
+    """Program a cell whose residual, bounded, has reached the threshold."""
+    residual, before = np.int64(state.chi[cell]), np.int64(state.g[cell])
+    magnitude = abs(residual) // layer.threshold
+    k = magnitude if residual > 0 else -magnitude
+    old = _state_of(layer, before)
+    target = clip(old + k, 0, layer.states - 1)
+    fixed = _fixed(layer, tables, cell)
+    for _ in range(1 if layer.pulse == LANDING else abs(target - old)):
+        _pulse(layer, state, tables, cell, fixed, target, k > 0)
+    if layer.pair:
+        minus = np.int64(state.g_minus[cell])
+        plus = minus + state.g[cell]
+        if max(plus, minus) > layer.refresh_high and min(plus, minus) > layer.refresh_low:
+            _refresh(layer, state, tables, cell, fixed)
+    if layer.residual == VERIFIED:
+        left = residual - ((state.g[cell] - before) << layer.residual_shift)
+        state.chi[cell] = clip(left, -layer.chi_limit, layer.chi_limit - 1)
+    else:
+        state.chi[cell] = residual - k * layer.threshold if layer.residual == NOMINAL else 0
+
+
+@njit
+def _pulse(layer: Layer, state: State, tables: Tables, cell: Integer, fixed: tuple[Integer, bool],
+           toward: Integer, up: bool) -> None:
+    """A write pulse: toward the state ``toward`` if the device lands at states, else up or down. ``fixed`` is what
+    ``_fixed`` tells of the cell."""
+    state.counters[layer.index, ATTEMPTS] += 1
+    word = draw(state.lfsrs, layer.index, PROGRAMMING, tables)
+    displacement, stuck = fixed
+    if stuck:
+        return
+    g = np.int64(state.g[cell])
+    if layer.pulse == SWITCHING:
+        old = _state_of(layer, g)
+        new = clip(old + 1 if up else old - 1, 0, layer.states - 1)
+        if word < tables.probability[old if up else layer.states + old]:
+            state.g[cell] = layer.origin + (new << layer.sub_bits)
+        return
+    minus = np.int64(state.g_minus[cell]) if layer.pair else 0
+    if layer.pulse == LANDING:
+        entry = toward
+    elif layer.pair:
+        entry = (g + minus if up else minus) >> layer.segment_shift
+    else:
+        entry = ((g + (layer.span >> 1)) >> layer.segment_shift) + (0 if up else layer.segments)
+    moved = tables.mean[entry] + displacement + noise(tables.sigma[entry], word, tables)
+    if layer.pulse == LANDING:
+        state.g[cell] = clip(moved, -layer.g_limit, layer.g_limit - 1)
+    elif layer.pair:
+        plus = clip(g + minus + moved, 0, layer.span) if up else g + minus
+        minus = minus if up else clip(minus + moved, 0, layer.span)
+        state.g[cell], state.g_minus[cell] = plus - minus, minus
+    else:
+        half = layer.span >> 1
+        state.g[cell] = clip(g + moved if up else g - moved, -half, half)
+
+
+@njit
+def _refresh(layer: Layer, state: State, tables: Tables, cell: Integer, fixed: tuple[Integer, bool]) -> None:
+    """Reset a pair, and write it to the level that it had."""
+    counters, goal = state.counters[layer.index], np.int64(state.g[cell])
+    counters[REFRESHES] += 1
+    if not fixed[1]:
+        state.g[cell] = state.g_minus[cell] = 0
+    tries = 0
+    while abs(state.g[cell] - goal) > layer.margin and tries < layer.max_attempts:
+        _pulse(layer, state, tables, cell, fixed, 0, bool(state.g[cell] < goal))
+        tries += 1
+    counters[VERIFY_ATTEMPTS] += tries
+    counters[FAILURES] += abs(state.g[cell] - goal) > layer.margin
+
+
+@njit
+def _state_of(layer: Layer, g: Integer) -> Integer:
+    """The state whose nominal conductance is nearest to ``g``."""
+    return clip((g - layer.origin + (1 << layer.sub_bits >> 1)) >> layer.sub_bits, 0, layer.states - 1)
+
+
+@njit
+def _fixed(layer: Layer, tables: Tables, cell: Integer) -> tuple[Integer, bool]:
+    """The displacement of a cell, and whether it is stuck."""
+    if not layer.differs:
+        return 0, False
+    row, col = divmod(cell - layer.cell, layer.cols)
+    word = mix32(layer.cell_seed + (row << 16) + col)
+    return noise(layer.variation, word, tables), word >> 16 < layer.stuck
