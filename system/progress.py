@@ -35,9 +35,13 @@ class _Lines(tqdm):
         self.sp(str(self) if msg is None else msg)
 
     def close(self) -> None:
-        if not self.disable and self._written:
+        if self.disable:
+            return
+        if self._written:
             self._due = 0.0
-        super().close()
+            self.display()
+        self.disable = True
+        self._decr_instances(self)
 
 
 def bar(*, show: bool = True, **options: Any) -> tqdm:
