@@ -1,5 +1,6 @@
 """Progress of long runs on standard error: a bar on a terminal, elsewhere a line now and then."""
 
+import math
 import sys
 import threading
 import time
@@ -35,13 +36,12 @@ class _Lines(tqdm):
         self.sp(str(self) if msg is None else msg)
 
     def close(self) -> None:
-        if self.disable:
-            return
-        if self._written:
+        if not self.disable and self._written:
             self._due = 0.0
             self.display()
-        self.disable = True
-        self._decr_instances(self)
+        self._due = math.inf
+        self.leave = False  # or an empty line follows
+        super().close()
 
 
 def bar(*, show: bool = True, **options: Any) -> tqdm:

@@ -188,7 +188,7 @@ def test_operands_that_do_not_fit_are_refused(pair):
     x, d = np.zeros((1, form.inputs), dtype=np.int64), np.zeros((1, form.cols), dtype=np.int64)
     cells, shift = np.zeros((form.rows, form.cols), dtype=np.int64), form.learning_rate_shifts[0]
     for call, text in (
-        (lambda: crossbar.forward(np.vstack([x, x])), "x has 2 positions: a crossbar is applied at 1 position a sample"),
+        (lambda: crossbar.forward(np.vstack([x, x])), "x has 2 positions: a crossbar is applied at 1 position"),
         (lambda: crossbar.backward(np.vstack([d, d, d])), "d has 3 positions"),
         (lambda: crossbar.forward(x[0]), r"x is int64 \(5,\)|x is int64 \(4,\)"),
         (lambda: crossbar.forward(x + 0.5), "x is float64"),
