@@ -3,13 +3,13 @@
 import serial
 
 from ..contract.errors import ConfigError
-from .link import SILENCE, LinkError
+from .link import SILENCE, LinkError, Port
 
 
-class SerialPort:
-    """The serial device ``name``, for this program alone, at ``baud``.
+class SerialPort(Port):
+    """The serial device ``name`` at ``baud`` bits a second. No other program can open it meanwhile.
 
-    Raises ``ConfigError`` if it cannot be opened; later ``LinkError`` if it goes away.
+    ``ConfigError`` if it cannot be opened, ``LinkError`` if it goes away later.
     """
 
     def __init__(self, name: str, baud: int) -> None:

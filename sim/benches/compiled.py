@@ -120,7 +120,8 @@ class CompiledBench(ClockedBench):
         while not condition():
             if self.library.bench_run(self.handle, _CHUNK, True):
                 if waited >= _PATIENCE:
-                    raise SimulationStuckError(f"the design has been idle for {waited} clocks and does not answer")
+                    raise SimulationStuckError(f"the design has been idle for {waited} clock cycles and does not "
+                                               "answer")
                 self.library.bench_run(self.handle, _SETTLE, False)
                 waited += _SETTLE
             else:

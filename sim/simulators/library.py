@@ -1,8 +1,6 @@
 """Builds a design and a driver in C++ into a shared library, once, for a simulation in this process."""
 
 import ctypes
-import hashlib
-import json
 import shutil
 import subprocess
 import tempfile
@@ -11,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from . import toolchain
+from .cache import digest, keep_runtime, lend_runtime
 from .toolchain import TOP, SimulationError
 
 _VERILATE = ["-cc", "--prefix", "Vtop", "-O3", "--threads", "1", "-Wno-fatal", "-Wno-lint", "--noassert",
@@ -27,15 +26,16 @@ def build(verilog: str, driver: str) -> Path:
     Raises ``SimulatorError`` if Verilator cannot be used, ``SimulationError`` if the design cannot be built.
     """
     toolchain.require("verilator")
-    recipe = [verilog, driver, toolchain.version("verilator"), _VERILATE]
+    recipe = [toolchain.version("verilator"), _VERILATE]
     builds = toolchain.cache_folder() / "compiled"
-    library = builds / f"{hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:24]}.so"
+    library, runtime = builds / f"{digest([verilog, driver, *recipe])}.so", builds / f"runtime-{digest(recipe)}"
     if library.is_file():
         return library
     builds.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="build-", dir=builds))
     (folder / f"{TOP}.v").write_text(verilog, encoding="utf-8")
     (folder / "bench.cpp").write_text(driver, encoding="utf-8")
+    lend_runtime(runtime, folder)
     with toolchain.environment(), (folder / "log").open("wb") as log:
         try:
             for command in (
@@ -48,6 +48,7 @@ def build(verilog: str, driver: str) -> Path:
                 subprocess.run(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, check=True)
         except subprocess.CalledProcessError:
             raise SimulationError(f"verilator could not build the design: see {folder / 'log'}") from None
+    keep_runtime(folder, runtime)
     (folder / "bench.so").replace(library)
     shutil.rmtree(folder)
     return library

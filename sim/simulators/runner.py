@@ -1,6 +1,5 @@
 """Builds a design for a simulator, once, and runs a testbench on it."""
 
-import hashlib
 import json
 import logging
 import shutil
@@ -20,6 +19,7 @@ from ...hw.export.verilog import to_verilog
 from ...train.difference import Difference, DifferenceError
 from ..testbenches.testbench import OUTCOME, PARAMETERS, CocotbTestbench
 from . import toolchain
+from .cache import digest, keep_runtime, lend_runtime, publish
 from .toolchain import TOP, SimulationError
 
 R = TypeVar("R")
@@ -79,15 +79,12 @@ def _trace(testbench: CocotbTestbench[Any, Any], simulator: toolchain.Simulator,
 
 
 def build(verilog: str, simulator: toolchain.Simulator, waves: bool = False) -> Path:
-    """The folder of the simulator of the module ``TOP`` in ``verilog``: from the cache if it is there.
-
-    Verilator's own library takes two thirds of the build of a small design. It is compiled once for all designs.
-    """
+    """The folder of the simulator of the module ``TOP`` in ``verilog``: from the cache if it is there."""
     # A simulator is linked against the libraries of this very installation of cocotb.
     recipe = [simulator, waves, toolchain.version(simulator), installed_version("cocotb"), cocotb.__file__,
               _BUILD_ARGS[simulator], _PUBLIC, _TIMESCALE]
     builds = toolchain.cache_folder() / "builds"
-    folder, runtime = builds / _digest([verilog, recipe]), builds / f"runtime-{_digest(recipe)}"
+    folder, runtime = builds / digest([verilog, recipe]), builds / f"runtime-{digest(recipe)}"
     if folder.is_dir():
         return folder
     builds.mkdir(parents=True, exist_ok=True)
@@ -97,33 +94,17 @@ def build(verilog: str, simulator: toolchain.Simulator, waves: bool = False) -> 
     source.write_text(verilog, encoding="utf-8")
     control.write_text(_PUBLIC, encoding="utf-8")
     sources = [source] if simulator == "icarus" else [VerilatorControlFile(control), source]
-    if runtime.is_dir():
-        shutil.copytree(runtime, temporary, dirs_exist_ok=True, copy_function=shutil.copyfile)
+    lend_runtime(runtime, temporary)
     with toolchain.environment():
         try:
             _runner(simulator).build(sources=sources, hdl_toplevel=TOP, build_args=_BUILD_ARGS[simulator],
                                      build_dir=temporary, timescale=_TIMESCALE, waves=waves, log_file=log)
         except (subprocess.CalledProcessError, SystemExit):
             raise SimulationError(f"{simulator} could not build the design: see {log}") from None
-    if simulator == "verilator" and not runtime.is_dir():
-        objects = Path(tempfile.mkdtemp(prefix="runtime-", dir=builds))
-        for compiled in temporary.glob("verilated*.o"):
-            shutil.copyfile(compiled, objects / compiled.name)
-        _publish(objects, runtime)
-    _publish(temporary, folder)
+    if simulator == "verilator":
+        keep_runtime(temporary, runtime)
+    publish(temporary, folder)
     return folder
-
-
-def _digest(recipe: list[Any]) -> str:
-    return hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:24]
-
-
-def _publish(temporary: Path, folder: Path) -> None:
-    """Move a complete folder to where others look for it."""
-    try:
-        temporary.rename(folder)
-    except OSError:
-        shutil.rmtree(temporary)  # somebody else was faster
 
 
 def _runner(simulator: toolchain.Simulator) -> Any:
