@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
 from ..contract.device import PROBABILITY_BITS, SIGMA_FRAC, DeviceTables
-from ..contract.tables import NORMAL_FRAC, normal_quantiles
+from ..contract.tables import NORMAL_INDEX_BITS, noise
 from .specification import Device, MtjDevice
 
 TRAINS = 200
@@ -75,11 +75,10 @@ def _landing(figure: Figure, device: Device, tables: DeviceTables) -> None:
     landing, offsets = figure.subplots(2, 1, height_ratios=(3, 2))
     scale = 2**tables.sub_bits
     colors = _colors(tables.states)
-    normal = normal_quantiles()
+    words = np.arange(1 << NORMAL_INDEX_BITS)
     top = 0.0
     for state, (mean, sigma) in enumerate(zip(tables.mean, tables.sigma, strict=True)):
-        shift = SIGMA_FRAC + NORMAL_FRAC
-        levels, counts = np.unique(mean + (sigma * normal + (1 << shift - 1) >> shift), return_counts=True)
+        levels, counts = np.unique(mean + noise(sigma, words), return_counts=True)
         density = counts / counts.sum() * scale
         top = max(top, density.max() if len(levels) > 1 else 0.0)
         landing.bar(levels / scale, density, width=1 / scale, color=colors[state], alpha=0.45, linewidth=0)
@@ -172,18 +171,16 @@ def _refresh(axes: Axes, device: Device, tables: DeviceTables) -> None:
 def _train(axes: Axes, device: Device, tables: DeviceTables) -> None:
     """The response to pulses up, then down, of devices drawn with the integer tables."""
     random = np.random.default_rng(1)
-    normal, shift = normal_quantiles(), SIGMA_FRAC + NORMAL_FRAC
     mean, sigma = np.array(tables.mean), np.array(tables.sigma)
     size = max(1, int(np.abs(mean).mean()))
     pulses = int(min(400, 1.5 * tables.span / size))
-    displacement = tables.variation * normal[random.integers(1024, size=TRAINS)] + (1 << shift - 1) >> shift
+    displacement = noise(tables.variation, random.integers(1 << NORMAL_INDEX_BITS, size=TRAINS))
     level, levels = np.zeros(TRAINS, dtype=int), []
     for pulse in range(2 * pulses):
         levels.append(level)
         down = pulse >= pulses
         index = (level >> tables.segment_shift) + tables.segments * down
-        noise = sigma[index] * normal[random.integers(1024, size=TRAINS)] + (1 << shift - 1) >> shift
-        step = mean[index] + displacement + noise
+        step = mean[index] + displacement + noise(sigma[index], random.integers(1 << NORMAL_INDEX_BITS, size=TRAINS))
         level = np.clip(level - step if down else level + step, 0, tables.span)
     response = np.array([*levels, level]) / 2**tables.sub_bits
     x = np.arange(2 * pulses + 1)

@@ -12,7 +12,6 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from ..contract import tables
 from ..contract.device import (
     CURVE_BITS,
     MAX_CURVE_BITS,
@@ -24,11 +23,12 @@ from ..contract.device import (
     nominal,
     segment_shift,
 )
+from ..contract.tables import largest_noise
+from ..contract.widths import signed_bits
 
 PerState = float | tuple[float, ...]
 """One figure for all states or segments, or one for each."""
 _MAX_G_BITS = 13
-_LARGEST_NORMAL = int(tables.normal_quantiles().max())
 
 
 class _Device(BaseModel):
@@ -95,8 +95,8 @@ class _StateDevice(_Device):
         mean = [nominal(s, self.states, self.sub_bits) + self._sub_levels(offset[s]) for s in range(self.states)]
         noise = [self._noise("sigma", value) for value in sigma]
         spread = self._noise("variation", variation)
-        reach = max(abs(m) + _widest(s) for m, s in zip(mean, noise, strict=True)) + _widest(spread)
-        return DeviceTables(pulse="landing", sub_bits=self.sub_bits, states=self.states, g_bits=_signed_bits(reach),
+        reach = max(abs(m) + largest_noise(s) for m, s in zip(mean, noise, strict=True)) + largest_noise(spread)
+        return DeviceTables(pulse="landing", sub_bits=self.sub_bits, states=self.states, g_bits=signed_bits(reach),
                             mean=tuple(mean), sigma=tuple(noise), variation=spread, stuck=self._stuck)
 
 
@@ -173,7 +173,7 @@ class IncrementalDevice(_StateDevice):
                     raise ValueError(f"{name}={float(number):g}: must lie within half the range, "
                                      f"{(self.states - 1) / 2:g} levels")
         return DeviceTables(
-            pulse="step", sub_bits=self.sub_bits, states=self.states, g_bits=_signed_bits(span // 2), span=span,
+            pulse="step", sub_bits=self.sub_bits, states=self.states, g_bits=signed_bits(span // 2), span=span,
             mean=tuple(self._sub_levels(v) for v in values["up_mean"] + values["down_mean"]),
             sigma=tuple(self._noise(name, v) for name in ("up_sigma", "down_sigma") for v in values[name]),
             variation=self._noise("variation", self.variation), stuck=self._stuck)
@@ -239,7 +239,7 @@ class PcmPairDevice(_Device):
                                  "range")
         return DeviceTables(
             pulse="step", pair=True, sub_bits=self.sub_bits, states=2 * (span >> self.sub_bits) + 1,
-            g_bits=_signed_bits(span), span=span, mean=tuple(map(self._sub_levels, mean)),
+            g_bits=signed_bits(span), span=span, mean=tuple(map(self._sub_levels, mean)),
             sigma=tuple(self._noise("step_sigma", v) for v in sigma),
             variation=self._noise("variation", self.variation), stuck=self._stuck,
             refresh_high=_round(Fraction(self.refresh_high) * span),
@@ -311,7 +311,7 @@ class MtjDevice(_StateDevice):
             chances = [1.0] * len(chances)
         return DeviceTables(
             pulse="switching", sub_bits=self.sub_bits, states=self.states,
-            g_bits=_signed_bits(-nominal(0, self.states, self.sub_bits)),
+            g_bits=signed_bits(-nominal(0, self.states, self.sub_bits)),
             probability=tuple(_round(p * (1 << PROBABILITY_BITS)) for p in chances), stuck=self._stuck,
             curve=self._curve() if self.curve else None)
 
@@ -355,16 +355,6 @@ Device = Annotated[IdealDevice | DomainWallDevice | IncrementalDevice | PcmPairD
 def _round(value: float | Fraction) -> int:
     """To the nearest integer, halves up; exact."""
     return floor(Fraction(value) + Fraction(1, 2))
-
-
-def _signed_bits(magnitude: int) -> int:
-    return magnitude.bit_length() + 1
-
-
-def _widest(sigma: int) -> int:
-    """The largest noise that an entry of a noise table makes, in sub-levels."""
-    shift = SIGMA_FRAC + tables.NORMAL_FRAC
-    return sigma * _LARGEST_NORMAL + (1 << shift - 1) >> shift
 
 
 def _middles(span: int) -> list[Fraction]:

@@ -4,19 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..contract import tables
-from ..contract.device import SIGMA_FRAC, DeviceTables, nominal
+from ..contract.device import DeviceTables, nominal
 from ..contract.geometry import CrossbarGeometry
 from ..contract.hashing import cell_hash, hash32
-
-_NORMAL = tables.normal_quantiles()
-
-
-def noise(sigma, word):
-    """Noise in sub-levels of standard deviation ``sigma`` for the random ``word`` (arithmetic 3): integers, or int64
-    arrays that broadcast."""
-    shift = SIGMA_FRAC + tables.NORMAL_FRAC
-    return sigma * _NORMAL[word & (1 << tables.NORMAL_INDEX_BITS) - 1] + (1 << shift - 1) >> shift
+from ..contract.tables import noise
 
 
 @dataclass

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from numba import njit
 
-from ...contract.device import CURVE_REST_BITS, SIGMA_FRAC
+from ...contract.device import CURVE_REST_BITS
 from ...contract.geometry import COUNTER_BITS, COUNTERS, MAX_SIDE, CrossbarGeometry
 from ...contract.hashing import MASK32, MULTIPLIERS, SHIFTS
 from ...contract.lfsr import WIDTH
-from ...contract.tables import NORMAL_FRAC, NORMAL_INDEX_BITS, normal_quantiles
+from ...contract.tables import NOISE_FRAC, NORMAL_MASK, normal_quantiles
 from ..lfsr import WORD_MASK, jump
 from ..network import Network
 
@@ -31,8 +31,6 @@ PULSES = "landing", "step", "switching"
 LANDING, STEP, SWITCHING = range(len(PULSES))
 RESIDUALS = "verified", "nominal", "none"
 VERIFIED, NOMINAL, NONE = range(len(RESIDUALS))
-NOISE_FRAC = SIGMA_FRAC + NORMAL_FRAC
-NORMAL_MASK = (1 << NORMAL_INDEX_BITS) - 1
 
 
 class State(NamedTuple):
