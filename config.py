@@ -6,10 +6,11 @@ from which golden model and RTL are built.
 """
 
 import tomllib
+from collections.abc import Iterable
 from functools import cached_property
 from math import floor
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -19,10 +20,9 @@ from .contract.geometry import ActivationFormat, CrossbarGeometry, Loss, Neuron,
 from .contract.hashing import CELL_STREAM, hash_base
 from .contract.lfsr import MAX_SEGMENTS
 from .contract.widths import divisors
-from .devices.specification import KINDS, Device
+from .devices.kinds import KINDS, AnyDevice, explain, parse_device
+from .devices.specification import Device
 
-_ONE, _MANY = "float", "tuple[float, ...]"
-"""How pydantic names the two forms of ``PerState``."""
 PRESETS = Path(__file__).parent / "configs"
 
 
@@ -47,7 +47,7 @@ class Input(_Section):
         return ActivationFormat(kind=self.kind, bits=self.bits, frac=self.bits - (self.kind == "signed"))
 
     @model_validator(mode="after")
-    def _check(self):
+    def _check(self) -> Self:
         if self.kind == "signed" and self.bits < 2:
             raise ValueError(f"bits={self.bits}: a signed input needs at least 2")
         return self
@@ -89,7 +89,7 @@ class Host(_Section):
 class Transfer(_Section):
     """Ex-situ training: a precursor is trained, and the states of its cells are written into fresh devices."""
 
-    precursor: Device | None = None
+    precursor: AnyDevice | None = None
     """Device of the precursor, of as many states; the experiment's own unless given."""
 
 
@@ -145,7 +145,7 @@ class Experiment(_Section):
     """Initial states are uniform among those within this many levels of zero."""
     loss: Loss = "cross_entropy"
     input: Input
-    device: Device
+    device: AnyDevice
     update: UpdateRule = UpdateRule()
     write: WriteRule = WriteRule()
     converters: Converters = Converters()
@@ -164,7 +164,7 @@ class Experiment(_Section):
                      for layer in layers)
 
     @model_validator(mode="after")
-    def _consistent(self):
+    def _consistent(self) -> Self:
         for index, layer in enumerate(self.layers[:-1]):
             if layer.neuron == "hard_tanh" and layer.activation_bits < 2:
                 raise ValueError(f"layers[{index}].activation_bits={layer.activation_bits}: hard_tanh needs at least 2")
@@ -248,31 +248,16 @@ class Experiment(_Section):
         return self.learning_rate_shifts[min(epoch, len(self.learning_rate_shifts) - 1)]
 
 
-def _allowed(place: tuple) -> list[str]:
+def _allowed(place: tuple[Any, ...]) -> Iterable[str]:
     """The fields of the section that the last element of ``place`` is in."""
     if len(place) == 1:
-        return list(Experiment.model_fields)
-    sections = {"input": Input, "update": UpdateRule, "write": WriteRule, "converters": Converters, "host": Host,
-                "transfer": Transfer, "layers": Layer,
-                "device": KINDS.get(place[1])}
-    return list(sections[place[0]].model_fields)
-
-
-def _explain(error: ValidationError, name: str) -> str:
-    """The first of the errors in ``name``, in one line that names field and value."""
-    first, *others = error.errors()
-    if first["loc"][-1:] == (_ONE,) and isinstance(first["input"], list | tuple):
-        first = others[0]  # of the two that one figure, or many, may be: what was given
-    loc = [part for part in first["loc"] if part not in (_ONE, _MANY)]
-    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "union_tag_not_found":
-        message = f"kind is missing; it must be one of {', '.join(KINDS)}"
-    if first["type"] == "extra_forbidden":
-        message = f"unknown field; allowed are {', '.join(_allowed(first['loc']))}"
-    told = first["type"] == "value_error" or isinstance(first["input"], dict | list | tuple)
-    given = "" if told else f"={first['input']!r}"
-    return f"{name}: {place + given + ': ' if place else ''}{message}"
+        return Experiment.model_fields
+    if place[-2] in KINDS:
+        return KINDS[place[-2]].model_fields
+    sections: dict[str, type[BaseModel]] = {
+        "input": Input, "update": UpdateRule, "write": WriteRule, "converters": Converters, "host": Host,
+        "transfer": Transfer, "layers": Layer}
+    return sections[place[0]].model_fields
 
 
 def parse(document: dict, name: str) -> Experiment:
@@ -280,19 +265,7 @@ def parse(document: dict, name: str) -> Experiment:
     try:
         return Experiment.model_validate({"name": name} | document)
     except ValidationError as error:
-        raise ConfigError(_explain(error, name)) from None
-
-
-class _DeviceFile(_Section):
-    device: Device
-
-
-def parse_device(document: dict, name: str) -> Device:
-    """A device from the fields of the section ``device``; ``ConfigError`` in one line if it is not valid."""
-    try:
-        return _DeviceFile(device=document).device
-    except ValidationError as error:
-        raise ConfigError(_explain(error, name)) from None
+        raise ConfigError(explain(error, name, _allowed)) from None
 
 
 def load(source: str, device: str | None = None) -> Experiment:

@@ -1,19 +1,27 @@
-"""What the commands share: options, and how they answer."""
+"""What the commands share: their options, and how they answer."""
 
 import functools
 import json
+from collections.abc import Callable
+from typing import Any
 
 import click
 
 from ..config import Experiment, parse
+from ..contract.results import Result
+
+Answer = tuple[Result | dict[str, Any], str, bool]
+"""What a command returns: its result, the summary for people, and whether it succeeded."""
 
 
-def answers(command):
-    """Gives ``command``, which returns a JSON object, its summary and its success, the option ``--json``."""
+def answers(command: Callable[..., Answer]) -> Callable[..., int]:
+    """Make ``command`` print its summary, or with ``--json`` its result as one JSON object, and return the exit
+    status: 0 for success, 1 for a failure."""
     @functools.wraps(command)
-    def answering(as_json: bool, **arguments) -> int:
-        answer, summary, success = command(**arguments)
-        click.echo(json.dumps(answer) if as_json else summary)
+    def answering(as_json: bool, **arguments: Any) -> int:
+        result, summary, success = command(**arguments)
+        document = result.to_json() if isinstance(result, Result) else result
+        click.echo(json.dumps(document, allow_nan=False) if as_json else summary)
         return 0 if success else 1
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(answering)
 
@@ -25,7 +33,7 @@ data_option = click.option("--data", "data_dir", metavar="DIR",
                            help="Folder of the data set in IDX format; else SPINLOOM_DATA, else it is downloaded.")
 
 
-def override(experiment: Experiment, **fields) -> Experiment:
+def override(experiment: Experiment, **fields: Any) -> Experiment:
     """``experiment`` with the fields that are not None, validated again."""
     given = {name: value for name, value in fields.items() if value is not None}
     return parse(experiment.model_dump() | given, experiment.name) if given else experiment

@@ -6,31 +6,31 @@ import click
 
 from ..config import load
 from ..render.text import columns, joules, table
-from .common import answers, data_option
+from .common import Answer, answers, data_option
 
 
 @click.command()
 @click.argument("run_folder", metavar="RUN")
 @click.option("--costs", metavar="FILE", help="TOML file of costs, instead of study/energy.toml.")
 @answers
-def energy(run_folder, costs):
+def energy(run_folder: str, costs: str | None) -> Answer:
     """What the training run in the folder RUN would cost in joules, event by event, beside a digital implementation."""
     from ..study import energy as account
 
-    answer = account.run(run_folder, account.load_costs(costs) if costs is not None else None)
-    samples = max(answer["samples"], 1)
-    head = {"device": answer["kind"], "samples trained": f"{answer['samples']:,}",
-            "energy": f"{joules(answer['joules'])}, {joules(answer['joules'] / samples)} a sample",
-            "of this, by placeholders": f"{100 * answer['placeholder_share']:.1f} %",
-            "digital, 32-bit float": f"{joules(answer['digital_joules'])}, "
-                                     f"{joules(answer['digital_joules'] / samples)} a sample",
-            "ratio": f"{answer['ratio']:.1f}" if answer["ratio"] else "none"}
-    parts = [columns([{"event": row["event"], "number": row["number"], "pJ each": row["picojoules"],
-                        "energy": joules(row["joules"]), "share": f"{100 * row['share']:.1f} %",
-                        "standing": row["standing"]} for row in answer[part]]) for part in ("events", "digital")]
-    sources = [f"{row['event']}: {row['standing']}: {row['source']}" for part in ("events", "digital")
-               for row in answer[part] if row["source"]]
-    return answer, "\n".join([table(head), "", parts[0], "", parts[1], "", *sources, *answer["notes"]]), True
+    result = account.run(run_folder, account.load_costs(costs) if costs is not None else None)
+    samples = max(result.samples, 1)
+    head = {"device": result.kind, "samples trained": f"{result.samples:,}",
+            "energy": f"{joules(result.joules)}, {joules(result.joules / samples)} a sample",
+            "of this, by placeholders": f"{100 * result.placeholder_share:.1f} %",
+            "digital, 32-bit float": f"{joules(result.digital_joules)}, "
+                                     f"{joules(result.digital_joules / samples)} a sample",
+            "ratio": f"{result.ratio:.1f}" if result.ratio else "none"}
+    sides = (result.events, result.digital)
+    tables = [columns([{"event": row.event, "number": row.number, "pJ each": row.picojoules,
+                        "energy": joules(row.joules), "share": f"{100 * row.share:.1f} %", "standing": row.standing}
+                       for row in side]) for side in sides]
+    sources = [f"{row.event}: {row.standing}: {row.source}" for side in sides for row in side if row.source]
+    return result, "\n".join([table(head), "", tables[0], "", tables[1], "", *sources, *result.notes]), True
 
 
 @click.command()

@@ -126,8 +126,8 @@ def _row(experiment: Experiment, result: dict, folder: Path) -> dict:
         "programming_events": result["programming_events"],
         "events_per_cell": round(result["programming_events"] / cells, 3),
         "cells_outside_margin": result.get("cells_outside_margin"),
-        "energy_joules": spent["joules"],
-        "digital_joules": None if experiment.host or experiment.transfer else spent["digital_joules"],
+        "energy_joules": spent.joules,
+        "digital_joules": None if experiment.host or experiment.transfer else spent.digital_joules,
     }
 
 

@@ -12,9 +12,9 @@ from amaranth.lib.wiring import In
 from amaranth.sim import Simulator
 
 from ...config import Experiment
+from ...random_experiment import random_experiment
 from ...train.difference import DifferenceError
 from ..pins import AmaranthPins, CocotbPins
-from ..random_experiment import random_experiment
 from ..streams import Bench
 
 PARAMETERS = "SPINLOOM_TESTBENCH"
