@@ -48,7 +48,7 @@ def run(testbench: Testbench, simulator: toolchain.Simulator = "verilator", wave
     runs = toolchain.cache_folder() / "runs"
     runs.mkdir(parents=True, exist_ok=True)
     name = type(testbench).__module__.rpartition(".")[2]
-    folder = Path(tempfile.mkdtemp(prefix=f"{name}-{simulator}-{testbench.parameters.seed}-", dir=runs))
+    folder = Path(tempfile.mkdtemp(prefix=f"{name}-{simulator}-{testbench.case.seed}-", dir=runs))
     try:
         built = build(verilog, simulator, waves is not None)
         answer = _simulate(testbench, simulator, built, folder, waves is not None)
@@ -142,7 +142,7 @@ def _simulate(testbench: Testbench, simulator: toolchain.Simulator, built: Path,
             test_module=type(testbench).__module__, hdl_toplevel=TOP, hdl_toplevel_lang="verilog",
             build_dir=built, test_dir=folder, results_xml=str(results), log_file=log, waves=waves,
             plusargs=[f"+dumpfile_path={folder / _TRACES[simulator]}"] if simulator == "icarus" else [],
-            extra_env={PARAMETERS: testbench.parameters.to_json(), OUTCOME: str(outcome),
+            extra_env={PARAMETERS: testbench.case.to_json(), OUTCOME: str(outcome),
                        "COCOTB_REWRITE_ASSERTION_FILES": ""})  # else every import of the process is recompiled
     answer = json.loads(outcome.read_text(encoding="utf-8")) if outcome.is_file() else {}
     if "difference" in answer:

@@ -159,7 +159,10 @@ def _float_probability(experiment: Experiment, file: Path, data_dir: str | Path 
     dataset = data.load(experiment, data_dir)
     with bar(show=progress, total=experiment.epochs * len(dataset.train.labels), unit=" samples", unit_scale=True,
              desc=f"floating-point probabilities, seed {experiment.seed}") as shown:
-        accuracy = round(float_probability.accuracy(experiment, dataset, lambda count: shown.update(count)), 3)
+        def seen(count: int) -> None:
+            shown.update(count)
+
+        accuracy = round(float_probability.accuracy(experiment, dataset, seen), 3)
     document = json.dumps({"experiment": described, "test_accuracy": accuracy}, indent=2)
     replace(file, lambda stream: stream.write(document.encode()))
     return accuracy

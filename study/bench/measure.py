@@ -120,8 +120,8 @@ class _Measurement:
         for batch in BATCHES:
             batched = experiment.model_copy(update={"batch": batch})
             compared["float32", batch] = trainers.float32(experiment, x, wanted, batch)
-            for name, compiled in (("compiled", True), ("reference", False)):
-                compared[name, batch] = trainers.Golden(batched, self._xs, labels, plan.warm_up, compiled)
+            compared["compiled", batch] = trainers.Golden(batched, self._xs, labels, plan.warm_up, compiled=True)
+            compared["reference", batch] = trainers.Golden(batched, self._xs, labels, plan.warm_up, compiled=False)
             if installed:
                 compared["aihwkit", batch] = trainers.aihwkit(experiment, x, wanted, batch)
         speeds = trainers.speeds(compared, plan.rounds, plan.round_seconds)
