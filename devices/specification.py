@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PerState = float | tuple[float, ...]
 """One figure for all states or segments, or one for each."""
 MAX_G_BITS = 13
-"""Most bits of the conductance level ``g``."""
+"""Most bits of a conductance."""
 
 
 class Device(BaseModel, ABC):
