@@ -6,6 +6,7 @@ from which golden model and RTL are built. ``Experiment.replaced`` makes a varia
 """
 
 import tomllib
+from collections.abc import Iterable
 from functools import cached_property
 from math import floor
 from pathlib import Path
@@ -20,12 +21,11 @@ from .contract.geometry import CrossbarGeometry, Loss, Residual, Rounding
 from .contract.hashing import CELL_STREAM, hash_base
 from .contract.lfsr import MAX_SEGMENTS
 from .contract.widths import divisors
-from .devices.specification import KINDS, Device
+from .devices.kinds import KINDS, AnyDevice, explain, parse_device
+from .devices.specification import Device
 
 PRESETS = Path(__file__).parent / "configs"
 """Where the presets are."""
-_ONE, _MANY = "float", "tuple[float, ...]"
-"""How pydantic names the two forms of ``PerState``."""
 
 
 class _Section(BaseModel):
@@ -94,7 +94,7 @@ class Host(_Section):
 class Transfer(_Section):
     """Ex-situ training: a precursor is trained, and the states of its cells are written into fresh devices."""
 
-    precursor: Device | None = None
+    precursor: AnyDevice | None = None
     """Device of the precursor, which must have as many states. Unless given, it is that of the experiment."""
 
 
@@ -157,7 +157,7 @@ class Experiment(_Section):
     loss: Loss = "cross_entropy"
     """The loss behind the last layer."""
     input: Input
-    device: Device
+    device: AnyDevice
     """The device in all cells."""
     update: UpdateRule = UpdateRule()
     write: WriteRule = WriteRule()
@@ -286,32 +286,16 @@ def _edited(before: Any, change: Any) -> Any:
     return change
 
 
-def _allowed(place: tuple[Any, ...]) -> list[str]:
+def _allowed(place: tuple[Any, ...]) -> Iterable[str]:
     """The fields of the section that the last element of ``place`` is in."""
     if len(place) == 1:
-        return list(Experiment.model_fields)
+        return Experiment.model_fields
+    if place[-2] in KINDS:
+        return KINDS[place[-2]].model_fields
     sections: dict[str, type[BaseModel]] = {
         "input": Input, "update": UpdateRule, "write": WriteRule, "converters": Converters, "host": Host,
         "transfer": Transfer, "layers": Layer}
-    section = KINDS.get(place[-2]) or sections[place[0]]
-    return list(section.model_fields)
-
-
-def _explain(error: ValidationError, name: str) -> str:
-    """The first of the errors in the document ``name``: a line that names the field and its value."""
-    first, *others = error.errors()
-    if first["loc"][-1:] == (_ONE,) and isinstance(first["input"], list | tuple):
-        first = others[0]  # a list was given where a list or one figure is allowed: say what is wrong with the list
-    loc = [part for part in first["loc"] if part not in (_ONE, _MANY)]
-    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "union_tag_not_found":
-        message = f"kind is missing; it must be one of {', '.join(KINDS)}"
-    if first["type"] == "extra_forbidden":
-        message = f"unknown field; allowed are {', '.join(_allowed(first['loc']))}"
-    told = first["type"] == "value_error" or isinstance(first["input"], dict | list | tuple)
-    given = "" if told else f"={first['input']!r}"
-    return f"{name}: {place + given + ': ' if place else ''}{message}"
+    return sections[place[0]].model_fields
 
 
 def parse(document: dict, name: str) -> Experiment:
@@ -320,22 +304,7 @@ def parse(document: dict, name: str) -> Experiment:
     try:
         return Experiment.model_validate({"name": name} | document)
     except ValidationError as error:
-        raise ConfigError(_explain(error, name)) from None
-
-
-class _DeviceFile(_Section):
-    """What is read from the file of a device."""
-
-    device: Device
-
-
-def parse_device(document: dict, name: str) -> Device:
-    """The device with the fields of ``document``, those of the section ``device``. ``ConfigError`` in one line if it is
-    not valid."""
-    try:
-        return _DeviceFile.model_validate({"device": document}).device
-    except ValidationError as error:
-        raise ConfigError(_explain(error, name)) from None
+        raise ConfigError(explain(error, name, _allowed)) from None
 
 
 def load(source: str, device: str | None = None) -> Experiment:

@@ -6,7 +6,7 @@ import click
 
 from ..config import load_device
 from ..render.text import columns, table
-from .common import answers
+from .common import Answer, answers
 
 
 @click.group("device")
@@ -28,49 +28,37 @@ def devices() -> None:
 @click.option("--sub-bits", type=int, metavar="N", help="log2 of the sub-levels of a level; else as fine as needed.")
 @click.option("--unit", default="", metavar="UNIT", help="Unit of the conductances, for texts: uS, ...")
 @answers
-def fit(data, out, kind, states, segments, sub_bits, unit):
+def fit(data: str, out: str, kind: str | None, states: int | None, segments: int, sub_bits: int | None,
+        unit: str) -> Answer:
     """Make a device of the measurements in DATA, a CSV file with the columns before, pulse and after: conductance
     before a write pulse, the state aimed at or a number whose sign is the direction, conductance after. A column length
     gives pulse lengths, a column device names devices."""
     from ..devices import fit as fitting
-    from ..devices import measurements
+    from ..devices.fitting import Options
 
-    measured = measurements.read(data)
-    why = "as asked for"
-    if kind is None:
-        kind, why = fitting.guess(measured)
-    found = fitting.fit(measured, kind, fitting.Options(states, segments, sub_bits, unit))
-    fitting.save(out, found.device)
-    answer = {"kind": kind, "why": why, "pulses": len(measured), "level": found.level, "unit": unit,
-              "table": found.table, "notes": found.notes, "device": found.device.model_dump(mode="json"), "out": out}
-    head = {"kind": f"{kind}; {why}", "pulses": f"{len(measured):,}", "one level": f"{found.level:.5g} {unit}".strip(),
-            "sub-levels a level": 2**found.device.sub_bits, "device": out}
-    return answer, "\n".join([table(head), "", columns(found.table), *found.notes]), True
+    result = fitting.run(data, out, kind, Options(states, segments, sub_bits, unit))
+    head = {"kind": f"{result.kind}; {result.why}", "pulses": f"{result.pulses:,}",
+            "one level": f"{result.level:.5g} {result.unit}".strip(),
+            "sub-levels a level": 2**result.device.sub_bits, "device": result.out}
+    return result, "\n".join([table(head), "", columns(result.table), *result.notes]), True
 
 
 @devices.command()
 @click.argument("device")
 @click.option("--out", metavar="FILE", help="Picture; default runs/device-NAME.png.")
 @answers
-def show(device, out):
+def show(device: str, out: str | None) -> Answer:
     """Draw a device, and print its integer tables beside the figures that they stand for."""
     specification = load_device(device)
     from ..devices import show as showing
-    from ..system.files import replace
 
     name = Path(device).stem
-    picture = Path(out) if out is not None else Path("runs") / f"device-{name}.png"
-    picture.parent.mkdir(parents=True, exist_ok=True)
-    replace(picture, lambda file: showing.draw(file, specification, name))
-    entries = showing.entries(specification)
-    tables = specification.compile()
-    answer = {"kind": specification.kind, "pulse": tables.pulse, "kernel": tables.pulse,
-              "states": tables.states, "g_bits": tables.g_bits,
-              "tables": entries, "device": specification.model_dump(mode="json"), "picture": str(picture)}
-    head = {"device": f"{device}, {specification.kind}", "pulse": tables.pulse, "states": tables.states,
-            "sub-levels a level": 2**tables.sub_bits, "bits of g": tables.g_bits,
-            **({"measured": specification.measured} if specification.measured else {}), "picture": picture}
-    return answer, "\n".join([table(head), "", columns(entries)]), True
+    result = showing.run(specification, name, out if out is not None else Path("runs") / f"device-{name}.png")
+    measured = result.device.measured
+    head = {"device": f"{device}, {result.kind}", "pulse": result.pulse, "states": result.states,
+            "sub-levels a level": 2**result.device.sub_bits, "bits of g": result.g_bits,
+            **({"measured": measured} if measured else {}), "picture": result.picture}
+    return result, "\n".join([table(head), "", columns([vars(entry) for entry in result.tables])]), True
 
 
 @devices.command()
@@ -83,10 +71,10 @@ def show(device, out):
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, metavar="N",
               help="Of the random numbers.")
 @answers
-def measure(device, out, pulses, count, read_noise, seed):
+def measure(device: str, out: str, pulses: int, count: int, read_noise: float, seed: int) -> Answer:
     """Write the measurements that a DEVICE would give: data to try fit on, in the form that it reads."""
     specification = load_device(device)
-    from ..devices import measurements
+    from ..devices import measure as measuring
 
-    measurements.write(out, measurements.measure(specification, pulses, seed, count, read_noise))
-    return {"pulses": pulses, "out": out}, table({"pulses": f"{pulses:,}", "measurements": out}), True
+    result = measuring.run(specification, out, pulses=pulses, seed=seed, devices=count, read_noise=read_noise)
+    return result, table({"pulses": f"{result.pulses:,}", "measurements": result.out}), True

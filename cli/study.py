@@ -1,47 +1,80 @@
 """Commands that put figures together: energy, benchmarks, the demonstration."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ..config import load
 from ..render.text import columns, joules, table
-from .common import answers, data_option
+from .common import Answer, answers, data_option
+
+if TYPE_CHECKING:
+    from ..sim.cosim import CosimResult
+    from ..study.demo import DemoResult
 
 
 @click.command()
 @click.argument("run_folder", metavar="RUN")
 @click.option("--costs", metavar="FILE", help="TOML file of costs, instead of study/energy.toml.")
 @answers
-def energy(run_folder, costs):
+def energy(run_folder: str, costs: str | None) -> Answer:
     """What the training run in the folder RUN would cost in joules, event by event, beside a digital implementation."""
     from ..study import energy as account
 
-    answer = account.run(run_folder, account.load_costs(costs) if costs is not None else None)
-    samples = max(answer["samples"], 1)
-    head = {"device": answer["kind"], "samples trained": f"{answer['samples']:,}",
-            "energy": f"{joules(answer['joules'])}, {joules(answer['joules'] / samples)} a sample",
-            "of this, by placeholders": f"{100 * answer['placeholder_share']:.1f} %",
-            "digital, 32-bit float": f"{joules(answer['digital_joules'])}, "
-                                     f"{joules(answer['digital_joules'] / samples)} a sample",
-            "ratio": f"{answer['ratio']:.1f}" if answer["ratio"] else "none"}
-    parts = [columns([{"event": row["event"], "number": row["number"], "pJ each": row["picojoules"],
-                        "energy": joules(row["joules"]), "share": f"{100 * row['share']:.1f} %",
-                        "standing": row["standing"]} for row in answer[part]]) for part in ("events", "digital")]
-    sources = [f"{row['event']}: {row['standing']}: {row['source']}" for part in ("events", "digital")
-               for row in answer[part] if row["source"]]
-    return answer, "\n".join([table(head), "", parts[0], "", parts[1], "", *sources, *answer["notes"]]), True
+    result = account.run(run_folder, account.load_costs(costs) if costs is not None else None)
+    samples = max(result.samples, 1)
+    head = {"device": result.kind, "samples trained": f"{result.samples:,}",
+            "energy": f"{joules(result.joules)}, {joules(result.joules / samples)} a sample",
+            "of this, by placeholders": f"{100 * result.placeholder_share:.1f} %",
+            "digital, 32-bit float": f"{joules(result.digital_joules)}, "
+                                     f"{joules(result.digital_joules / samples)} a sample",
+            "ratio": f"{result.ratio:.1f}" if result.ratio else "none"}
+    sides = (result.events, result.digital)
+    tables = [columns([{"event": row.event, "number": row.number, "pJ each": row.picojoules,
+                        "energy": joules(row.joules), "share": f"{100 * row.share:.1f} %", "standing": row.standing}
+                       for row in side]) for side in sides]
+    sources = [f"{row.event}: {row.standing}: {row.source}" for side in sides for row in side if row.source]
+    return result, "\n".join([table(head), "", tables[0], "", tables[1], "", *sources, *result.notes]), True
 
 
 @click.command()
 @click.option("--out", default="runs/demo", show_default=True, metavar="DIR", help="Folder for what it makes.")
 @answers
-def demo(out):
+def demo(out: str) -> Answer:
     """All of the above on digits-dw5, in a few minutes, with a summary and a picture."""
     from ..study import demo as demonstration
 
-    answer = demonstration.run(load("digits-dw5"), Path(out))
-    return answer, demonstration.summary(answer), answer["bit_exact"]
+    result = demonstration.run(load("digits-dw5"), Path(out))
+    return result, demo_summary(result), result.bit_exact
+
+
+def demo_summary(result: "DemoResult") -> str:
+    """What the demonstration has found, as a short table."""
+    from ..study.demo_figure import size
+
+    trained, synth = result.train, result.synth
+    return table({
+        "test accuracy, in situ": f"{trained.test_accuracy:.2f} %",
+        "floating-point baseline": f"{trained.baseline_accuracy:.2f} %",
+        "write pulses in training": f"{trained.write_pulses:,}",
+        **{f"golden model = RTL, {cosim.simulator}": _verdict(cosim) for cosim in result.cosim},
+        f"size on {synth['part']}": size(synth),
+        "Verilog": result.generate["files"][0],
+        "picture": result.picture,
+        "took": _minutes(result.seconds),
+    })
+
+
+def _verdict(cosim: "CosimResult") -> str:
+    if not cosim.bit_exact:
+        return f"NO: {cosim.first_difference}"
+    return (f"yes, every bit, {cosim.samples} samples, {cosim.cycles_per_sample:.0f} clock cycles each "
+            f"(bound {cosim.bound_cycles_per_sample:.0f})")
+
+
+def _minutes(seconds: int) -> str:
+    return f"{seconds // 60} min {seconds % 60} s"
 
 
 @click.command()
@@ -49,9 +82,18 @@ def demo(out):
 @data_option
 @click.option("--out", default="runs/bench", show_default=True, metavar="DIR", help="Folder for tables and plot.")
 @answers
-def bench(quick, data_dir, out):
+def bench(quick: bool, data_dir: str | None, out: str) -> Answer:
     """Measure every speed in one run: golden model, RTL, simulators, scaling."""
-    from ..study import bench as benchmark
+    from ..study.bench import measure
 
-    answer = benchmark.run(quick=quick, data_dir=data_dir, out=out, progress=True)
-    return answer, benchmark.summary(answer), True
+    result = measure.run(quick=quick, data_dir=data_dir, out=out, progress=True)
+    return result, table({
+        "golden model / float32, batch 1": f"{result.golden_vs_float32_batch1:.2f}",
+        "golden model / float32, batch 32": f"{result.golden_vs_float32_batch32:.2f}",
+        "cycles / bound": f"{result.cycles_vs_bound:.3f}",
+        "RTL samples a second": f"{result.rtl_samples_per_second:,.0f}",
+        "network": result.preset,
+        "data": result.data,
+        "took": _minutes(result.seconds),
+        "tables, plot": f"{result.out}/bench.md, bench.png",
+    }), True

@@ -77,5 +77,5 @@ def reproduce(names: tuple[str, ...], epochs: int | None, data_dir: str | None, 
     """Train every preset on MNIST, and put them into one table beside their baselines and the papers' figures."""
     from ..study import reproduce as reproduction
 
-    answer = reproduction.run(names, data_dir=data_dir, out=out, epochs=epochs)
-    return answer, reproduction.table(answer["rows"], answer["float_probability"]), True
+    result = reproduction.run(names, data_dir=data_dir, out=out, epochs=epochs)
+    return result, reproduction.report(result), True

@@ -1,4 +1,4 @@
-"""Integer tables of the smooth functions: sigmoid, its derivative, and the normal quantile.
+"""Integer tables of the smooth functions (sigmoid, its derivative, the normal quantile), and the noise made of them.
 
 Entries are rounded to nearest, halves up. For ``z`` of up to 24 fraction bits, no value lies within 1e-9 of a tie,
 except ``sigmoid(0)``, which is exactly 1/2. So all correct implementations of ``exp`` and of the quantile give the same
@@ -9,11 +9,17 @@ from statistics import NormalDist
 
 import numpy as np
 
+from .device import SIGMA_FRAC
+
 NORMAL_INDEX_BITS = 10
 """Random bits that address the normal quantile table."""
 NORMAL_BITS = 10
 NORMAL_FRAC = 7
 """Width and fraction bits of its signed entries, in units of one sigma."""
+NORMAL_MASK = (1 << NORMAL_INDEX_BITS) - 1
+"""The bits of a drawn word that address it."""
+NOISE_FRAC = SIGMA_FRAC + NORMAL_FRAC
+"""Fraction bits of the product of an entry of a noise table and a normal quantile."""
 DERIVATIVE_BITS = 8
 DERIVATIVE_FRAC = 9
 """Width and fraction bits of the sigmoid neuron's derivative."""
@@ -29,6 +35,20 @@ def normal_quantiles() -> np.ndarray:
     size = 1 << NORMAL_INDEX_BITS
     inverse = NormalDist().inv_cdf
     return _round(np.array([inverse((u + 0.5) / size) * (1 << NORMAL_FRAC) for u in range(size)]))
+
+
+_NORMAL = normal_quantiles()
+
+
+def noise(sigma: int | np.ndarray, word: int | np.ndarray) -> np.ndarray:
+    """Noise for the random ``word``, in sub-levels, rounded to nearest, ties up (arithmetic 3). ``sigma`` is its
+    standard deviation, an entry of a noise table. Integers, or int64 arrays that broadcast; the answer is int64."""
+    return sigma * _NORMAL[word & NORMAL_MASK] + (1 << NOISE_FRAC - 1) >> NOISE_FRAC
+
+
+def largest_noise(sigma: int) -> int:
+    """The largest magnitude of ``noise`` of the standard deviation ``sigma``, over all words."""
+    return int(noise(sigma, NORMAL_MASK))  # the quantiles ascend, and are symmetric about zero
 
 
 def _sigmoid(z_bits: int, z_frac: int) -> np.ndarray:

@@ -3,7 +3,6 @@
 import torch
 
 from ..contract import tables
-from ..contract.device import SIGMA_FRAC
 from ..contract.geometry import CrossbarGeometry
 from .fixed import round_shift, saturate
 from .lfsr import Lfsr
@@ -22,9 +21,9 @@ class Adc:
         geometry, shift = self.geometry, self.geometry.adc_shift
         if geometry.read_noise:
             assert read_lfsr is not None
-            fraction = SIGMA_FRAC + tables.NORMAL_FRAC
+            fraction = tables.NOISE_FRAC
             words = read_lfsr.draw(sums.numel()).reshape(sums.shape)
-            noise = geometry.read_noise * self._normal[words & (1 << tables.NORMAL_INDEX_BITS) - 1]
+            noise = geometry.read_noise * self._normal[words & tables.NORMAL_MASK]
             if shift >= fraction:  # bits of the sum finer than those of the noise change no rounding
                 sums, shift = (sums >> shift - fraction) + noise, fraction
             else:

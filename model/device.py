@@ -5,22 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from ..contract import tables
-from ..contract.device import SIGMA_FRAC, DeviceTables, nominal
+from ..contract.device import DeviceTables, nominal
 from ..contract.geometry import CrossbarGeometry
 from ..contract.hashing import cell_hash, hash32
+from ..contract.tables import noise
 
 Integers = int | np.ndarray
 """An integer, or an array of int64."""
-
-_NORMAL = tables.normal_quantiles()
-
-
-def noise(sigma: Integers, word: Integers) -> Any:
-    """Noise in sub-levels of standard deviation ``sigma`` for the random ``word`` (arithmetic 3): integers, or int64
-    arrays that broadcast."""
-    shift = SIGMA_FRAC + tables.NORMAL_FRAC
-    return sigma * _NORMAL[word & (1 << tables.NORMAL_INDEX_BITS) - 1] + (1 << shift - 1) >> shift
 
 
 @dataclass

@@ -11,7 +11,15 @@ BLUE, ORANGE, GREEN, RED, GREY = "#1f5fa8", "#e08a2c", "#1a7f4b", "#b3261e", "0.
 the others are compared with."""
 LIGHT_BLUE, LIGHT_ORANGE, LIGHT_GREEN = "#8fb8de", "#f0c48f", "#8cc7a5"
 """The second of a pair of the same kind."""
+DARK = "0.15"
+"""Of lines that stand for exact figures, beside coloured tables."""
+DARK_ORANGE = "#b5651d"
+"""Of text about what is drawn in ``ORANGE``."""
+SERIES = (BLUE, ORANGE, GREEN, RED, "#6f55a3", "#7a5a3c", "#c0579a", "#5f6b76", "#8f8a1d", "#2a93a8")
+"""Of many series of the same kind, over and over."""
 DPI = 110
+SMALL, MEDIUM, LARGE = 9.0, 11.0, 15.0
+"""Sizes of text: of legends and labels within axes, of titles, of the headline of a figure."""
 
 
 def new(width: float, height: float, **options: Any) -> "Figure":
@@ -25,6 +33,22 @@ def new(width: float, height: float, **options: Any) -> "Figure":
     return figure
 
 
+def headline(figure: "Figure", text: str) -> None:
+    """Put ``text`` above everything in ``figure``."""
+    figure.suptitle(text, x=0.012, ha="left", fontsize=LARGE - 2, weight="bold")
+
+
+def title(axes: "Axes", text: str) -> None:
+    """Put ``text`` above ``axes``, at its left end."""
+    axes.set_title(text, loc="left", fontsize=MEDIUM)
+
+
+def legend(axes: "Axes", **options: Any) -> None:
+    """Explain the colours and lines of ``axes``, with matplotlib's ``options``; without a frame unless those say
+    otherwise."""
+    axes.legend(**({"fontsize": SMALL, "frameon": False} | options))
+
+
 def plain(*axes: "Axes", grid: Literal["x", "y", "both"] | None = "both") -> None:
     """Take the frame above and to the right of ``axes`` away, and draw a faint ``grid`` unless it is None."""
     for each in axes:
@@ -33,6 +57,13 @@ def plain(*axes: "Axes", grid: Literal["x", "y", "both"] | None = "both") -> Non
         if grid is not None:
             each.grid(alpha=0.3, axis=grid)
         each.set_axisbelow(True)
+
+
+def whole_numbers(axes: "Axes") -> None:
+    """Mark whole numbers only along the bottom of ``axes``."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def save(figure: "Figure", file: BinaryIO) -> None:

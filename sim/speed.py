@@ -17,7 +17,7 @@ from .driver import NetworkDriver
 
 
 @dataclass(frozen=True, kw_only=True)
-class Speed(Result):
+class RtlSpeed(Result):
     """What it took to train a network on some samples."""
 
     pretrained: int
@@ -32,9 +32,26 @@ class Speed(Result):
     cpu_seconds: float
     """Of the simulation, samples queued in advance."""
 
+    @property
+    def cycles_per_second(self) -> float:
+        return self.cycles / self.seconds
+
+    @property
+    def samples_per_second(self) -> float:
+        return self.samples / self.seconds
+
+    @property
+    def samples_per_cpu_second(self) -> float:
+        return self.samples / max(self.cpu_seconds, 1e-9)
+
+    @property
+    def of_bound(self) -> float:
+        """Clock cycles as a multiple of the bound."""
+        return self.cycles / self.bound_cycles
+
 
 async def measure(bench: ClockedBench, experiment: Experiment, xs: torch.Tensor, labels: np.ndarray,
-                  pretrained: Iterable[int], samples: int) -> list[Speed]:
+                  pretrained: Iterable[int], samples: int) -> list[RtlSpeed]:
     """Train the network behind ``bench`` on ``samples`` samples: once after each number in ``pretrained``, ascending,
     of samples that the golden model has trained on before. They are those of the first epoch on ``xs`` (n, inputs) and
     ``labels`` (n,).
@@ -54,7 +71,7 @@ async def measure(bench: ClockedBench, experiment: Experiment, xs: torch.Tensor,
         await twins.load()
         effort = await twins.train_span(xs, labels, Span(order, range(start, trained), shift))
         await twins.compare()
-        results.append(Speed(pretrained=start, samples=samples, cycles=effort.metered,
+        results.append(RtlSpeed(pretrained=start, samples=samples, cycles=effort.metered,
                              bound_cycles=effort.bound_cycles, read_cycles=effort.read_cycles, seconds=effort.seconds,
                              cpu_seconds=effort.cpu_seconds))
     return results

@@ -1,1 +1,2 @@
-"""What a device researcher asks: a device from its measurements, its picture, and the energy of a training run."""
+"""What is found out about the whole: the energy of a training run, every preset in one table, every speed, and the
+demonstration."""

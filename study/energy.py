@@ -1,13 +1,15 @@
 """The energy of a training run: its events, each at its cost, beside a digital implementation of the same training.
 
-Events follow from the counters of each crossbar (arithmetic 4.5) and its geometry; costs are a TOML file, `energy.toml`
-unless another is given, in which every figure states where it comes from. Where the counters leave an event's number
-open, it is the largest that they allow.
+Events follow from the counters of each crossbar (arithmetic 4.5) and its geometry. Costs come from a TOML file,
+`energy.toml` unless another is given, and from the kind of device; every figure states where it comes from. Where the
+counters leave the number of an event open, it is the largest that they allow.
 """
 
 import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -15,24 +17,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ..config import Experiment
 from ..contract.errors import ConfigError
 from ..contract.geometry import COUNTERS, CrossbarGeometry
-from ..devices.specification import KINDS
+from ..contract.results import Result
+from ..devices.costs import Cost, DeviceCosts, Standing
+from ..devices.kinds import KINDS
 from ..train import run_folder
 
 COSTS = Path(__file__).parent / "energy.toml"
 FLOAT_BITS = 32
-Standing = Literal["sourced", "derived", "placeholder"]
+WEAKEST_FIRST: tuple[Standing, ...] = ("placeholder", "derived", "sourced")
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Cost(_Section):
-    """What one event costs, and what stands behind the figure."""
-
-    picojoules: Annotated[float, Field(ge=0)]
-    standing: Standing
-    source: str
 
 
 class Memory(Cost):
@@ -55,19 +51,11 @@ class Array(_Section):
     drive: Cost
     """A row or column is driven."""
     conversion: Cost
+    """A sum is converted."""
     accumulation: Cost
-    """``dw`` is made and added to a residual."""
+    """An increment is made and added to a residual."""
     comparison: Cost
     """A residual is compared with the threshold."""
-
-
-class Pulses(_Section):
-    """A kind of device."""
-
-    read: Cost
-    """A cell contributes to a sum."""
-    pulse: Cost
-    reset: Cost | None = None
 
 
 class Costs(_Section):
@@ -77,12 +65,14 @@ class Costs(_Section):
     """By size; an array is held in the first that it fits in."""
     digital: Digital
     array: Array
-    device: dict[str, Pulses]
+    device: dict[str, DeviceCosts] = Field(default_factory=lambda: {name: kind.costs() for name, kind in KINDS.items()})
+    """By kind; each kind's own costs unless any are given."""
 
     @model_validator(mode="after")
-    def _ordered(self):
+    def _ordered(self) -> Self:
         sizes = [memory.bytes for memory in self.memory]
-        if sizes[-1] is not None or None in sizes[:-1] or sizes[:-1] != sorted(sizes[:-1]):
+        bounded = [size for size in sizes[:-1] if size is not None]
+        if sizes[-1] is not None or len(bounded) < len(sizes) - 1 or bounded != sorted(bounded):
             raise ValueError(f"memory: bytes={sizes}: must ascend, and be left out in the last")
         for kind in self.device:
             if kind not in KINDS:
@@ -94,6 +84,53 @@ class Costs(_Section):
         memory = next(memory for memory in self.memory if memory.bytes is None or array_bits <= 8 * memory.bytes)
         standing = "derived" if memory.standing == "sourced" else memory.standing
         return Cost(picojoules=memory.picojoules * bits / 64, standing=standing, source=f"{bits}/64 of {memory.source}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventEnergy(Result):
+    """What one kind of event has cost, over all layers."""
+
+    event: str
+    """Its name."""
+    number: int
+    """How often it has happened."""
+    picojoules: float
+    """What one event has cost, on average over the layers."""
+    joules: float
+    """What all of them have cost."""
+    share: float
+    """Fraction of the joules of all events of its side."""
+    standing: str
+    """The weakest standing of the figures behind it; empty if no cost counts for it."""
+    source: str
+    """Where these figures come from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnergyResult(Result):
+    """The energy of a training run."""
+
+    run: str
+    """The run folder."""
+    kind: str
+    """The kind of device."""
+    samples: int
+    """Samples that were trained."""
+    events: tuple[EventEnergy, ...]
+    """What the machine has spent, event by event; events that did not happen are left out."""
+    joules: float
+    """Their sum."""
+    placeholder_share: float
+    """Fraction of ``joules`` that rests on placeholders."""
+    digital: tuple[EventEnergy, ...]
+    """What a dense 32-bit floating-point implementation would have spent on the same training."""
+    digital_joules: float
+    """Their sum."""
+    ratio: float | None
+    """``digital_joules / joules``; None where they do not stand for the same work: nothing was trained, or a host had a
+    part in it."""
+    notes: list[str]
+    """What the figures leave out."""
 
 
 def load_costs(path: str | Path = COSTS) -> Costs:
@@ -109,6 +146,35 @@ def load_costs(path: str | Path = COSTS) -> Costs:
         place = ".".join(map(str, first["loc"]))
         message = first["msg"].removeprefix("Value error, ")
         raise ConfigError(f"{path}: {place + ': ' if place else ''}{message}") from None
+
+
+def run(folder: str | Path, costs: Costs | None = None) -> EnergyResult:
+    """The energy of the training run in ``folder``: of what its counters say has happened since its start.
+    ``ConfigError`` if there is no run, or no cost for what it did."""
+    costs = load_costs() if costs is None else costs
+    experiment, counters = _read(Path(folder))
+    kind = experiment.device.kind
+    if kind not in costs.device:
+        raise ConfigError(f"there are no costs for device.{kind}; give a section of that name")
+    samples = counters[0]["forwards"]
+    spent: list[_Spent] = []
+    reference: list[_Spent] = []
+    for crossbar, count in zip(experiment.crossbars, counters, strict=True):
+        prices = _prices(costs, kind, crossbar)
+        if not prices["resets"] and count["refreshes"]:
+            raise ConfigError(f"there is no cost for device.{kind}.reset")
+        spent += [(name, number, prices[name]) for name, number in events(experiment, crossbar, count).items()]
+        prices = _digital_prices(costs, crossbar)
+        reference += [(name, number, prices[name])
+                      for name, number in digital_events(experiment, crossbar, samples).items()]
+    rows, digital = _sum(spent), _sum(reference)
+    joules, digital_joules = (sum(row.joules for row in part) for part in (rows, digital))
+    return EnergyResult(
+        run=str(folder), kind=kind, samples=samples, events=rows, joules=joules,
+        placeholder_share=sum(row.share for row in rows if row.standing == "placeholder"),
+        digital=digital, digital_joules=digital_joules,
+        ratio=digital_joules / joules if samples and joules and not experiment.host else None,
+        notes=_notes(experiment, samples))
 
 
 def events(experiment: Experiment, crossbar: CrossbarGeometry, counters: dict[str, int]) -> dict[str, int]:
@@ -132,8 +198,8 @@ def events(experiment: Experiment, crossbar: CrossbarGeometry, counters: dict[st
 
 
 def _accumulator_accesses(experiment: Experiment, crossbar: CrossbarGeometry, counters: dict[str, int]) -> int:
-    """A residual is read and written by every accumulation, and read once more by a visit of its own; if nothing
-    outlasts a sample, there is no accumulator."""
+    """Every accumulation reads and writes a residual; in mini-batches a visit reads it once more. If nothing outlasts a
+    sample, there is no accumulator."""
     if crossbar.residual == "none" and experiment.batch == 1:
         return 0
     visits = counters["visited_rows"] if experiment.batch > 1 else 0
@@ -142,8 +208,8 @@ def _accumulator_accesses(experiment: Experiment, crossbar: CrossbarGeometry, co
 
 def digital_events(experiment: Experiment, crossbar: CrossbarGeometry, samples: int) -> dict[str, int]:
     """The number of each event of one layer in a dense 32-bit floating-point implementation that trains on ``samples``:
-    multiplications and additions, and accesses to weights; the gradients of a mini-batch are accumulated in a
-    memory of their own."""
+    multiplications, additions and accesses to weights. The gradients of a mini-batch are accumulated in a memory of
+    their own."""
     weights, inputs = crossbar.rows * crossbar.cols, crossbar.inputs * crossbar.cols
     backward = inputs if crossbar.source is not None else 0
     macs = samples * (2 * weights + backward)  # forward, update, backward
@@ -155,52 +221,30 @@ def digital_events(experiment: Experiment, crossbar: CrossbarGeometry, samples: 
     return {"multiplications": macs, "additions": macs, "weight accesses": accesses}
 
 
-def run(folder: str | Path, costs: Costs | None = None) -> dict:
-    """The energy of the training run in ``folder``: what its counters say has happened, from its start.
+_Prices = dict[str, tuple[Cost, ...]]
+"""What each event costs, as the sum of several costs."""
+_Spent = tuple[str, int, tuple[Cost, ...]]
+"""An event, its number, and what one costs."""
 
-    Returns ``kind``, of the device; ``samples`` trained; ``events`` and ``digital``, lists of rows ``event``,
-    ``number``, ``picojoules`` (of one), ``joules``, ``share`` (of the sum), ``standing`` and ``source``; ``joules`` and
-    ``digital_joules``, their sums; ``ratio`` of the two, None where they do not stand for the same work: nothing was
-    trained, or a host had a part in it; ``placeholder_share`` of ``joules`` that placeholders make up; ``notes``, what
-    the figures leave out. Raises ``ConfigError`` if there is no run, or no cost for what it did.
-    """
-    costs = load_costs() if costs is None else costs
-    experiment, counters = _read(Path(folder))
-    kind = experiment.device.kind
-    if kind not in costs.device:
-        raise ConfigError(f"there are no costs for device.{kind}; give a section of that name")
+
+def _prices(costs: Costs, kind: str, crossbar: CrossbarGeometry) -> _Prices:
     device, array = costs.device[kind], costs.array
-    samples = counters[0]["forwards"]
-    spent, reference = [], []
-    for crossbar, count in zip(experiment.crossbars, counters, strict=True):
-        cells = crossbar.rows * crossbar.cols
-        trial = crossbar.rounding == "stochastic"
-        price = {
-            "drives": (array.drive,), "cell reads": (device.read,), "conversions": (array.conversion,),
-            "accumulations": (array.accumulation,), "comparisons": (array.comparison,),
-            "accumulator accesses": (costs.access(cells * crossbar.chi_bits, crossbar.chi_bits),),
-            "write pulses": () if trial else (device.pulse,),  # the trial that succeeded has been paid for
-            "switching trials": (device.pulse,), "verify pulses": (device.pulse,), "resets": (device.reset,),
-            "read-backs": (device.read, array.conversion),
-        }
-        if price["resets"] == (None,):
-            price["resets"] = ()
-            if count["refreshes"]:
-                raise ConfigError(f"there is no cost for device.{kind}.reset")
-        spent += [(name, number, price[name]) for name, number in events(experiment, crossbar, count).items()]
-        access = costs.access(cells * FLOAT_BITS, FLOAT_BITS)
-        price = {"multiplications": costs.digital.multiply, "additions": costs.digital.add, "weight accesses": access}
-        reference += [(name, number, (price[name],))
-                      for name, number in digital_events(experiment, crossbar, samples).items()]
-    rows, digital = _sum(spent), _sum(reference)
-    joules, digital_joules = (sum(row["joules"] for row in part) for part in (rows, digital))
+    trial = crossbar.rounding == "stochastic"
     return {
-        "run": str(folder), "kind": kind, "samples": samples, "events": rows, "joules": joules,
-        "placeholder_share": sum(row["share"] for row in rows if row["standing"] == "placeholder"),
-        "digital": digital, "digital_joules": digital_joules,
-        "ratio": digital_joules / joules if samples and joules and not experiment.host else None,
-        "notes": _notes(experiment, samples),
+        "drives": (array.drive,), "cell reads": (device.read,), "conversions": (array.conversion,),
+        "accumulations": (array.accumulation,), "comparisons": (array.comparison,),
+        "accumulator accesses": (costs.access(crossbar.rows * crossbar.cols * crossbar.chi_bits, crossbar.chi_bits),),
+        "write pulses": () if trial else (device.pulse,),  # the trial that succeeded has been paid for
+        "switching trials": (device.pulse,), "verify pulses": (device.pulse,),
+        "resets": (device.reset,) if device.reset is not None else (),
+        "read-backs": (device.read, array.conversion),
     }
+
+
+def _digital_prices(costs: Costs, crossbar: CrossbarGeometry) -> _Prices:
+    access = costs.access(crossbar.rows * crossbar.cols * FLOAT_BITS, FLOAT_BITS)
+    return {"multiplications": (costs.digital.multiply,), "additions": (costs.digital.add,),
+            "weight accesses": (access,)}
 
 
 def _notes(experiment: Experiment, samples: int) -> list[str]:
@@ -214,22 +258,26 @@ def _notes(experiment: Experiment, samples: int) -> list[str]:
     return notes
 
 
-def _sum(parts: list[tuple[str, int, tuple[Cost, ...]]]) -> list[dict]:
-    """A row an event that has happened, over all layers. The weakest standing of what an event costs is its own."""
-    rows: dict[str, dict] = {}
+def _sum(parts: Iterable[_Spent]) -> tuple[EventEnergy, ...]:
+    """A row for each event that has happened, over all layers."""
+    numbers: dict[str, int] = {}
+    joules: dict[str, float] = {}
+    counted: dict[str, dict[Cost, None]] = {}
     for name, number, prices in parts:
-        row = rows.setdefault(name, {"event": name, "number": 0, "joules": 0.0, "standing": set(), "source": {}})
-        row["number"] += number
-        row["joules"] += number * sum(price.picojoules for price in prices) * 1e-12
-        if number:
-            row["standing"] |= {price.standing for price in prices}
-            row["source"] |= dict.fromkeys(price.source for price in prices)
-    total = sum(row["joules"] for row in rows.values())
-    weakest = ("placeholder", "derived", "sourced")
-    return [{"event": name, "number": row["number"], "picojoules": row["joules"] / row["number"] * 1e12,
-             "joules": row["joules"], "share": row["joules"] / total if total else 0.0,
-             "standing": next((standing for standing in weakest if standing in row["standing"]), ""),
-             "source": "; ".join(row["source"])} for name, row in rows.items() if row["number"]]
+        numbers[name] = numbers.get(name, 0) + number
+        joules[name] = joules.get(name, 0.0) + number * sum(price.picojoules for price in prices) * 1e-12
+        counted.setdefault(name, {}).update(dict.fromkeys(prices if number else ()))
+    total = sum(joules.values())
+    return tuple(
+        EventEnergy(event=name, number=number, picojoules=joules[name] / number * 1e12, joules=joules[name],
+                    share=joules[name] / total if total else 0.0, standing=_weakest(counted[name]),
+                    source="; ".join(dict.fromkeys(price.source for price in counted[name])))
+        for name, number in numbers.items() if number)
+
+
+def _weakest(prices: Iterable[Cost]) -> str:
+    standings = {price.standing for price in prices}
+    return next((standing for standing in WEAKEST_FIRST if standing in standings), "")
 
 
 class _Counters:

@@ -3,16 +3,19 @@
 import csv
 import io
 import json
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from tqdm import tqdm
+from typing import Any, BinaryIO, ClassVar
 
 from ..config import Experiment, load
 from ..contract.errors import ConfigError
+from ..contract.results import Result
+from ..render import figure as house
+from ..render import markdown
 from ..system.files import replace
+from ..system.progress import bar
 from ..train import data, float_probability, run_folder, transfer
 from ..train import loop as train
 from ..train.results import TrainResult, TransferResult
@@ -37,49 +40,102 @@ SOURCES = (
 )
 SEEDS = 3
 """Seeds over which stochastic rounding is compared with its floating-point simulation."""
-COLUMNS = ("preset", "topology", "device", "rule", "epochs", "test_accuracy", "baseline_accuracy", "reported",
-           "programming_events", "events_per_cell", "cells_outside_margin", "energy_joules", "digital_joules")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PresetResult(Result):
+    """What came out of one preset: a row of the table."""
+
+    old_keys: ClassVar[dict[str, str]] = {"programming_events": "write_pulses",
+                                          "events_per_cell": "write_pulses_per_cell"}
+
+    preset: str
+    topology: str
+    """The inputs and the columns of each layer, as ``784-250-10``."""
+    device: str
+    """The kind of device and its number of states."""
+    rule: str
+    """How it was trained: rounding and residual of the update, or ex situ."""
+    epochs: int
+    """Epochs trained."""
+    test_accuracy: float
+    """Percent of the test samples that the machine predicts correctly."""
+    baseline_accuracy: float | None
+    """The same of a floating-point network of the same topology; None if none was trained."""
+    reported: str
+    """What a paper's abstract reports of the system, in words."""
+    write_pulses: int
+    """Write pulses of the training; ex situ, of writing the cells."""
+    write_pulses_per_cell: float
+    """Write pulses over the number of cells."""
+    cells_outside_margin: int | None
+    """Ex situ: cells that were given up outside the margin; None in situ."""
+    energy_joules: float
+    """Energy by `study.energy`."""
+    digital_joules: float | None
+    """Energy of a dense digital implementation of the same training; None where there is nothing to compare."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison(Result):
+    """Test accuracies of a preset that rounds stochastically, in percent, a seed each."""
+
+    machine: list[float]
+    floating_point: list[float]
+    """With exact probabilities in floating point."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReproduceResult(Result):
+    """What came out of all presets."""
+
+    rows: tuple[PresetResult, ...]
+    float_probability: dict[str, Comparison]
+    """By preset: those that round stochastically and are trained by a host."""
+    out: str
+    """The folder of the runs and the table."""
 
 
 def run(names: tuple[str, ...] = (), *, data_dir: str | Path | None = None, out: str | Path = "runs/reproduce",
-        epochs: int | None = None, progress: bool = True) -> dict:
+        epochs: int | None = None, progress: bool = True) -> ReproduceResult:
     """Run the presets ``names`` (all of ``REPORTED`` unless given), each in its folder in ``out``, and write
     ``reproduce.md``, ``reproduce.csv``, ``reproduce.json`` and ``reproduce.png`` there.
 
     What has run already is not run again, and what was interrupted is continued, so long as its configuration is the
-    same. ``epochs`` shortens every run. Returns ``rows``, a list of dictionaries with the keys ``COLUMNS``, and
-    ``float_probability``: for each preset that rounds stochastically the accuracies over ``SEEDS`` seeds of the machine
-    and of the simulation in floating point. Raises what `train.run` raises.
+    same. ``epochs`` shortens every run. Raises what `train.loop.run` raises.
     """
     for name in names:
         if name not in REPORTED:
             raise ConfigError(f"{name} is not among the presets to reproduce: {', '.join(REPORTED)}")
-    out = Path(out)
-    rows, comparisons = [], {}
+    folder = Path(out)
+    rows: list[PresetResult] = []
+    comparisons: dict[str, Comparison] = {}
     for name in names or REPORTED:
         experiment = load(name)
         if epochs is not None:
             experiment = experiment.replaced(epochs=epochs)
-        rows.append(_row(experiment, _run(experiment, out / name, data_dir, progress), out / name))
+        rows.append(_row(experiment, _run(experiment, folder / name, data_dir, progress), folder / name))
         if experiment.update.rounding == "stochastic" and experiment.host:
-            comparisons[name] = _compare(experiment, out / name, data_dir, progress)
-        _write(out, rows, comparisons)
-    return {"rows": rows, "float_probability": comparisons, "out": str(out)}
+            comparisons[name] = _compare(experiment, folder / name, data_dir, progress)
+        result = ReproduceResult(rows=tuple(rows), float_probability=dict(comparisons), out=str(out))
+        _write(folder, result)
+    return result
 
 
-def _run(experiment: Experiment, folder: Path, data_dir, progress: bool, **options) -> TrainResult:
+def _run(experiment: Experiment, folder: Path, data_dir: str | Path | None, progress: bool,
+         **options: Any) -> TrainResult:
     """The result of the run in ``folder``, which is begun, continued or only read."""
     resume = False
     if (folder / "experiment.json").exists():
         resume = run_folder.read_experiment(folder)[0] == experiment
         if resume and (folder / "result.json").exists():
             return run_folder.read_result(folder, TransferResult if experiment.transfer else TrainResult)
-    place = {"resume": folder} if resume else {"out": folder}
+    place: dict[str, Any] = {"resume": folder} if resume else {"out": folder}
     runner = transfer.run if experiment.transfer else train.run
     return runner(experiment, data_dir=data_dir, progress=progress, **place, **options)
 
 
-def _compare(experiment: Experiment, folder: Path, data_dir, progress: bool) -> dict[str, list[float]]:
+def _compare(experiment: Experiment, folder: Path, data_dir: str | Path | None, progress: bool) -> Comparison:
     """The accuracies of machine and floating-point simulation, a seed each."""
     machine, floating = [], []
     for seed in range(experiment.seed, experiment.seed + SEEDS):
@@ -87,10 +143,10 @@ def _compare(experiment: Experiment, folder: Path, data_dir, progress: bool) -> 
         place = folder if seed == experiment.seed else folder / f"seed{seed}"
         machine.append(_run(seeded, place, data_dir, progress, baseline=place == folder).test_accuracy)
         floating.append(_float_probability(seeded, place / "float_probability.json", data_dir, progress))
-    return {"machine": machine, "floating_point": floating}
+    return Comparison(machine=machine, floating_point=floating)
 
 
-def _float_probability(experiment: Experiment, file: Path, data_dir, progress: bool) -> float:
+def _float_probability(experiment: Experiment, file: Path, data_dir: str | Path | None, progress: bool) -> float:
     """The accuracy of the simulation in floating point: from ``file``, if it is that of the same experiment."""
     described = experiment.model_dump(mode="json")
     if file.exists():
@@ -98,87 +154,90 @@ def _float_probability(experiment: Experiment, file: Path, data_dir, progress: b
         if kept["experiment"] == described:
             return kept["test_accuracy"]
     dataset = data.load(experiment, data_dir)
-    with tqdm(total=experiment.epochs * len(dataset.train.labels), unit=" samples", unit_scale=True,
-              desc=f"floating-point probabilities, seed {experiment.seed}", disable=not progress) as bar:
-        accuracy = round(float_probability.accuracy(experiment, dataset, bar.update), 3)
+    with bar(show=progress, total=experiment.epochs * len(dataset.train.labels), unit=" samples", unit_scale=True,
+             desc=f"floating-point probabilities, seed {experiment.seed}") as shown:
+        def seen(count: int) -> None:
+            shown.update(count)
+
+        accuracy = round(float_probability.accuracy(experiment, dataset, seen), 3)
     document = json.dumps({"experiment": described, "test_accuracy": accuracy}, indent=2)
     replace(file, lambda stream: stream.write(document.encode()))
     return accuracy
 
 
-def _row(experiment: Experiment, result: TrainResult, folder: Path) -> dict:
+def _row(experiment: Experiment, result: TrainResult, folder: Path) -> PresetResult:
     cells = sum(geometry.rows * geometry.cols for geometry in experiment.crossbars)
     spent = energy.run(folder)
     rule = ("ex situ" if experiment.transfer else
             f"{experiment.update.rounding}, {experiment.update.residual}" + (", host" if experiment.host else ""))
-    return {
-        "preset": experiment.name,
-        "topology": "-".join(map(str, [experiment.input.count, *(layer.cols for layer in experiment.layers)])),
-        "device": f"{experiment.device.kind}, {experiment.device_tables.states} states",
-        "rule": rule,
-        "epochs": result.epochs,
-        "test_accuracy": result.test_accuracy,
-        "baseline_accuracy": result.baseline_accuracy,
-        "reported": REPORTED.get(experiment.name, ""),
-        "programming_events": result.write_pulses,
-        "events_per_cell": round(result.write_pulses / cells, 3),
-        "cells_outside_margin": result.cells_outside_margin if isinstance(result, TransferResult) else None,
-        "energy_joules": spent["joules"],
-        "digital_joules": None if experiment.host or experiment.transfer else spent["digital_joules"],
-    }
+    return PresetResult(
+        preset=experiment.name,
+        topology="-".join(map(str, [experiment.input.count, *(layer.cols for layer in experiment.layers)])),
+        device=f"{experiment.device.kind}, {experiment.device_tables.states} states",
+        rule=rule,
+        epochs=result.epochs,
+        test_accuracy=result.test_accuracy,
+        baseline_accuracy=result.baseline_accuracy,
+        reported=REPORTED.get(experiment.name, ""),
+        write_pulses=result.write_pulses,
+        write_pulses_per_cell=round(result.write_pulses / cells, 3),
+        cells_outside_margin=result.cells_outside_margin if isinstance(result, TransferResult) else None,
+        energy_joules=spent.joules,
+        digital_joules=None if experiment.host or experiment.transfer else spent.digital_joules)
 
 
-def _write(out: Path, rows: list[dict], comparisons: dict) -> None:
+def _write(folder: Path, result: ReproduceResult) -> None:
+    document = result.to_json()
+    del document["out"]
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, document["rows"][0], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
-    replace(out / "reproduce.csv", lambda file: file.write(text.getvalue().encode()))
-    replace(out / "reproduce.md", lambda file: file.write(table(rows, comparisons).encode()))
-    document = json.dumps({"rows": rows, "float_probability": comparisons}, indent=2)
-    replace(out / "reproduce.json", lambda file: file.write(document.encode()))
-    replace(out / "reproduce.png", lambda file: _plot(file, rows))
+    writer.writerows(document["rows"])
+    replace(folder / "reproduce.csv", lambda file: file.write(text.getvalue().encode()))
+    replace(folder / "reproduce.md", lambda file: file.write(report(result).encode()))
+    replace(folder / "reproduce.json", lambda file: file.write(json.dumps(document, indent=2).encode()))
+    replace(folder / "reproduce.png", lambda file: draw(file, result.rows))
 
 
-def table(rows: list[dict], comparisons: dict) -> str:
+def report(result: ReproduceResult) -> str:
     """The table in Markdown, with its sources."""
-    lines = ["| preset | network | device | rule | epochs | test accuracy (%) | float baseline (%) "
-             "| the paper reports (%) | write pulses | a cell | energy (J) | digital float32 (J) |",
-             "|---|---|---|---|--:|--:|--:|---|--:|--:|--:|--:|"]
-    for row in rows:
-        lines.append("| " + " | ".join([
-            row["preset"], row["topology"], row["device"], row["rule"], str(row["epochs"]),
-            f"{row['test_accuracy']:.2f}",
-            f"{row['baseline_accuracy']:.2f}" if row["baseline_accuracy"] is not None else "",
-            row["reported"], f"{row['programming_events']:,}", f"{row['events_per_cell']:.2f}",
-            f"{row['energy_joules']:.3g}",
-            f"{row['digital_joules']:.3g}" if row["digital_joules"] is not None else ""]) + " |")
+    header = ("preset", "network", "device", "rule", "epochs", "test accuracy (%)", "float baseline (%)",
+              "the paper reports (%)", "write pulses", "a cell", "energy (J)", "digital float32 (J)")
+    lines = [markdown.table(header, [
+        (row.preset, row.topology, row.device, row.rule, row.epochs, f"{row.test_accuracy:.2f}",
+         f"{row.baseline_accuracy:.2f}" if row.baseline_accuracy is not None else "", row.reported,
+         f"{row.write_pulses:,}", f"{row.write_pulses_per_cell:.2f}", f"{row.energy_joules:.3g}",
+         f"{row.digital_joules:.3g}" if row.digital_joules is not None else "")
+        for row in result.rows], right=(4, 5, 6, 8, 9, 10, 11))]
     lines += ["", *(f"{source}  " for source in SOURCES)]
-    for name, pair in comparisons.items():
-        machine, floating = np.array(pair["machine"]), np.array(pair["floating_point"])
-        lines += ["", f"{name}, {len(machine)} seeds: {machine.mean():.2f} % (standard deviation "
-                      f"{machine.std(ddof=1):.2f}); with exact probabilities in floating point {floating.mean():.2f} % "
-                      f"(standard deviation {floating.std(ddof=1):.2f})."]
+    for name, pair in result.float_probability.items():
+        lines += ["", f"{name}, {len(pair.machine)} seeds: {_spread(pair.machine)}; with exact probabilities in "
+                      f"floating point {_spread(pair.floating_point)}."]
     return "\n".join(lines) + "\n"
 
 
-def _plot(file, rows: list[dict]) -> None:
-    figure = Figure(figsize=(9, 6), layout="constrained")
-    FigureCanvasAgg(figure)
-    accuracy, events = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    places, names = np.arange(len(rows)), [row["preset"].removeprefix("mnist-") for row in rows]
-    accuracy.plot(places, [row["baseline_accuracy"] or np.nan for row in rows], "_", markersize=40, color="0.45",
-                  label="floating-point baseline, same topology")
-    accuracy.plot(places, [row["test_accuracy"] for row in rows], "o", markersize=8, color="tab:orange",
-                  label="machine")
+def _spread(accuracies: list[float]) -> str:
+    return f"{statistics.mean(accuracies):.2f} % (standard deviation {statistics.stdev(accuracies):.2f})"
+
+
+def draw(file: BinaryIO, rows: Sequence[PresetResult]) -> None:
+    """Write a PNG of accuracies and write pulses."""
+    figure = house.new(9, 6)
+    accuracy, pulses = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    places, names = range(len(rows)), [row.preset.removeprefix("mnist-") for row in rows]
+    known = [(place, row.baseline_accuracy) for place, row in zip(places, rows, strict=True) if row.baseline_accuracy]
+    accuracy.hlines([value for _, value in known], [place - 0.3 for place, _ in known],
+                    [place + 0.3 for place, _ in known], color=house.GREY,
+                    label="floating-point baseline, same topology")
+    accuracy.plot(places, [row.test_accuracy for row in rows], "o", markersize=8, color=house.BLUE, label="machine")
     accuracy.set_ylabel("test accuracy (%)")
-    accuracy.set_title("MNIST, trained in crossbars of stochastic devices")
-    accuracy.legend(loc="best")
-    events.bar(places, [row["events_per_cell"] for row in rows], 0.6, color="tab:green")
-    events.set_yscale("log")
-    events.set_ylabel("write pulses a cell")
-    events.set_xticks(places, names, rotation=20)
-    for axes in (accuracy, events):
-        axes.grid(alpha=0.3, axis="y")
-        axes.set_axisbelow(True)
-    figure.savefig(file, format="png", dpi=120)
+    house.title(accuracy, "MNIST, trained in crossbars of stochastic devices")
+    house.legend(accuracy)
+    bars = pulses.bar(places, [row.write_pulses_per_cell for row in rows], 0.6, color=house.ORANGE)
+    pulses.bar_label(bars, [f"{row.write_pulses_per_cell:.2f}" for row in rows], padding=2, fontsize=house.SMALL)
+    pulses.set_yscale("log")
+    pulses.margins(y=0.2)
+    pulses.set_ylabel("write pulses a cell")
+    pulses.set_xticks(list(places), names, rotation=20)
+    house.plain(accuracy, pulses, grid="y")
+    house.save(figure, file)

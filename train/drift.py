@@ -3,7 +3,7 @@
 import torch
 
 from ..contract.errors import ConfigError
-from ..devices.specification import PcmPairDevice
+from ..devices.pcm_pair import PcmPairDevice
 from ..model.network import Network
 
 

@@ -10,7 +10,7 @@ from ..config import Experiment
 from ..contract.device import nominal
 from ..contract.errors import ConfigError
 from ..contract.hashing import sample_order
-from ..devices.specification import MtjDevice
+from ..devices.mtj import MtjDevice
 from ..model.network import Network
 from . import data
 from . import loop as train

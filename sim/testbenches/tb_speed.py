@@ -9,7 +9,7 @@ import numpy as np
 from ...hw.network import Network
 from ...train import data
 from ..benches.streams import PinBench
-from ..speed import Speed, measure
+from ..speed import RtlSpeed, measure
 from .testbench import Case, Testbench, run_in_cocotb
 
 
@@ -20,17 +20,17 @@ class SpeedCase(Case):
     pretrained: int = 0
 
 
-class SpeedBench(Testbench[Speed]):
+class SpeedBench(Testbench[RtlSpeed]):
     """Measures on the packaged digits, or another data set that is found without being told where."""
 
-    answer = Speed
+    answer = RtlSpeed
     case: SpeedCase
 
     def build(self) -> Network:
         experiment = self.case.experiment
         return Network(geometries=experiment.crossbars, loss=experiment.loss)
 
-    async def exercise(self, bench: PinBench) -> Speed:
+    async def exercise(self, bench: PinBench) -> RtlSpeed:
         case, experiment = self.case, self.case.experiment
         train = data.load(experiment).train
         xs, labels = data.drive(train.images, experiment.input.format), train.labels.astype(np.int64)

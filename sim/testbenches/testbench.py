@@ -14,10 +14,10 @@ from amaranth.sim import Simulator
 
 from ...config import Experiment
 from ...contract.results import Result
+from ...random_experiment import random_experiment
 from ...train.difference import DifferenceError
 from ..benches.pins import AmaranthPins, CocotbPins
 from ..benches.streams import PinBench
-from ..random_experiment import random_experiment
 
 PARAMETERS = "SPINLOOM_TESTBENCH"
 """Environment variable that carries the case, as JSON, into a simulator's process."""

@@ -6,10 +6,12 @@ import sys
 
 import pytest
 from spinloom import cli
+from spinloom.cli.study import demo_summary
 from spinloom.config import load
 from spinloom.hw.export import synth
 from spinloom.sim import cosim
-from spinloom.study import demo
+from spinloom.study.demo import DemoResult
+from spinloom.study.demo_figure import draw
 
 SMALL = """
 epochs = 2
@@ -172,13 +174,13 @@ def test_demo_draws_and_sums_up(spinloom, small, tmp_path):
     folder = tmp_path / "run"
     assert spinloom("train", small, "--samples", 20, "--out", folder)[0] == 0
     trained = json.loads((folder / "result.json").read_text())
-    answer = {
-        "train": trained, "generate": {"files": ["small.v"]}, "bit_exact": False, "picture": "demo.png", "seconds": 75,
-        "cosim": [{"simulator": "icarus", "bit_exact": False, "samples": 5, "first_difference": "forward, layer 1"}],
-        "synth": {"part": "X", "luts": 3000, "flip_flops": 2, "block_rams": 1, "dsps": 0},
-    }
-    demo.draw(load(small), answer, folder, tmp_path / "demo.png")
+    result = DemoResult(
+        train=trained, generate={"files": ["small.v"]}, bit_exact=False, picture="demo.png", seconds=75,
+        cosim=[{"simulator": "icarus", "bit_exact": False, "samples": 5, "first_difference": "forward, layer 1"}],
+        synth={"part": "X", "luts": 3000, "flip_flops": 2, "block_rams": 1, "dsps": 0})
+    with (tmp_path / "demo.png").open("wb") as file:
+        draw(file, load(small), result, folder)
     assert (tmp_path / "demo.png").read_bytes().startswith(b"\x89PNG")
-    text = demo.summary(answer)
+    text = demo_summary(result)
     for part in ("NO: forward, layer 1", "3,000 LUTs", "1 min 15 s"):
         assert part in text

@@ -8,10 +8,13 @@ from math import sqrt
 
 import numpy as np
 import pytest
-from spinloom.config import load_device, parse_device
+from spinloom.config import load_device
 from spinloom.contract.errors import ConfigError
 from spinloom.devices import fit as fitting
-from spinloom.devices.measurements import Measurements, measure
+from spinloom.devices.fitting import Options
+from spinloom.devices.kinds import parse_device
+from spinloom.devices.measure import measure
+from spinloom.devices.measurements import Measurements
 
 SIGMAS = 4
 
@@ -20,7 +23,7 @@ def fitted(document, pulses=20000, seed=1, devices=1, read_noise=0.0, **options)
     data = measure(parse_device(document, "known"), pulses, seed, devices, read_noise)
     kind, _ = fitting.guess(data)
     assert kind == document["kind"]
-    return fitting.fit(data, kind, fitting.Options(**options))
+    return fitting.fit(data, kind, Options(**options))
 
 
 def table(pulse, before, after, **columns):
@@ -112,7 +115,7 @@ def test_mtj_switching_time():
 
 
 def test_a_saved_device_is_the_device(tmp_path):
-    for kind in ("domain_wall", "incremental", "pcm_pair", "mtj"):
+    for kind in fitting.fittable():
         device = fitted({"kind": kind}, 3000, devices=2 if kind == "incremental" else 1, unit="uS").device
         fitting.save(tmp_path / "device.toml", device)
         assert load_device(str(tmp_path / "device.toml")) == device
@@ -174,4 +177,4 @@ STATES = np.arange(1000) % 3
 ])
 def test_what_cannot_be_fitted_is_named(kind, data, options, message):
     with pytest.raises(ConfigError, match=message):
-        fitting.fit(data, kind, fitting.Options(**options))
+        fitting.fit(data, kind, Options(**options))

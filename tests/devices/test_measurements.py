@@ -5,6 +5,8 @@ import pytest
 from spinloom.config import load_device
 from spinloom.contract.errors import ConfigError
 from spinloom.devices import measurements
+from spinloom.devices.kinds import KINDS
+from spinloom.devices.measure import measure
 
 
 def written(tmp_path, text):
@@ -45,18 +47,18 @@ def test_a_missing_file_is_named(tmp_path):
         measurements.read(tmp_path / "data.csv")
 
 
-@pytest.mark.parametrize("kind", ["ideal", "domain_wall", "incremental", "pcm_pair", "mtj"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_made_measurements_are_read_back_and_repeatable(tmp_path, kind):
-    made = measurements.measure(load_device(kind), 200, seed=3, devices=3, read_noise=0.01)
+    made = measure(load_device(kind), 200, seed=3, devices=3, read_noise=0.01)
     measurements.write(tmp_path / "data.csv", made)
     read = measurements.read(tmp_path / "data.csv")
     for name in ("before", "pulse", "after"):
         np.testing.assert_allclose(getattr(read, name), getattr(made, name), rtol=1e-5)
     assert (read.devices, read.device.tolist()) == (made.devices, made.device.tolist())
-    again = measurements.measure(load_device(kind), 200, seed=3, devices=3, read_noise=0.01)
+    again = measure(load_device(kind), 200, seed=3, devices=3, read_noise=0.01)
     assert (again.after == made.after).all()
 
 
 def test_every_device_gets_a_pulse():
     with pytest.raises(ConfigError, match="devices=4: must be 1 to the number of pulses, 3"):
-        measurements.measure(load_device("ideal"), 3, seed=1, devices=4)
+        measure(load_device("ideal"), 3, seed=1, devices=4)

@@ -4,18 +4,17 @@ import io
 
 import pytest
 from matplotlib.image import imread
-from spinloom.config import parse_device
 from spinloom.devices import show
+from spinloom.devices.kinds import KINDS, parse_device
 
 DEVICES = [
+    *({"kind": kind} for kind in KINDS),
     {"kind": "ideal", "states": 2},
     {"kind": "domain_wall", "states": 3, "sigma": (0.1, 0.0, 0.3), "offset": (0.1, 0.0, -0.2), "variation": 0.1},
     {"kind": "domain_wall", "states": 64, "sub_bits": 2},
     {"kind": "incremental", "up_mean": (1.5, 0.5), "down_mean": -0.1, "variation": 0.1},
     {"kind": "incremental", "states": 2, "up_mean": 0.0, "down_mean": 0.0},
-    {"kind": "pcm_pair"},
     {"kind": "pcm_pair", "refresh_high": 0.2, "refresh_low": 0.6},
-    {"kind": "mtj"},
     {"kind": "mtj", "curve": "switching_time", "pulse_bits": 3, "stuck": 0.1},
     {"kind": "mtj", "curve": "none", "up": 0.5, "down": (0.0, 0.2, 0.3)},
 ]
@@ -28,30 +27,30 @@ def test_every_entry_is_its_figure_rounded(document):
     device = parse_device(document, "test")
     tables, rows = device.compile(), show.entries(device)
     for row in rows:
-        half = HALF_UNIT.get(row["table"], 0.5)
-        if row["table"] not in ("probability", "curve", "stuck"):
+        half = HALF_UNIT.get(row.table, 0.5)
+        if row.table not in ("probability", "curve", "stuck"):
             half /= 2**tables.sub_bits
-        assert row["stands_for"] == row["entry"] * 2 * half
-        assert row["error"] == row["stands_for"] - row["physical"]
-        rounded = 2 if "refresh" in row["table"] else 1  # times: these are fractions of a rounded span
-        assert abs(row["error"]) <= rounded * half + 1e-12
+        assert row.stands_for == row.entry * 2 * half
+        assert row.error == row.stands_for - row.physical
+        rounded = 2 if "refresh" in row.table else 1  # times: these are fractions of a rounded span
+        assert abs(row.error) <= rounded * half + 1e-12
     for name in ("mean", "sigma", "probability"):
-        assert tuple(row["entry"] for row in rows if row["table"] == name) == getattr(tables, name)
+        assert tuple(row.entry for row in rows if row.table == name) == getattr(tables, name)
 
 
 def test_places_say_what_an_entry_is_for():
     rows = show.entries(parse_device({"kind": "incremental", "states": 9}, "test"))
-    places = [row["place"] for row in rows if row["table"] == "mean"]
+    places = [row.place for row in rows if row.table == "mean"]
     assert (places[0], places[-1]) == ("up from 0 to 1", "down from 8 to 8")
     rows = show.entries(parse_device({"kind": "mtj"}, "test"))
-    assert [row["place"] for row in rows][:4] == ["up from state 0", "up from state 1", "up from state 2",
+    assert [row.place for row in rows][:4] == ["up from state 0", "up from state 1", "up from state 2",
                                                   "down from state 0"]
 
 
-@pytest.mark.parametrize("document", DEVICES[1::2])
+@pytest.mark.parametrize("document", [*DEVICES[:len(KINDS)], *DEVICES[len(KINDS)::2]])
 def test_a_picture_is_drawn(document):
     file = io.BytesIO()
     show.draw(file, parse_device(document, "test"), "test")
     picture = imread(io.BytesIO(file.getvalue()), format="png")
-    assert picture.shape[:2] == (840, 1080)
+    assert picture.shape[:2] == (770, 990)
     assert len({tuple(pixel) for pixel in picture[::7, ::7].reshape(-1, picture.shape[2]).tolist()}) > 10

@@ -8,8 +8,8 @@ from random import Random
 
 import pytest
 from spinloom.config import Experiment, parse
-from spinloom.devices.specification import KINDS
-from spinloom.sim.random_experiment import random_experiment
+from spinloom.devices.kinds import KINDS
+from spinloom.random_experiment import random_experiment
 from spinloom.sim.testbenches.tb_network import NetworkBench
 from spinloom.sim.testbenches.testbench import Case
 

@@ -11,7 +11,7 @@ from spinloom.contract.hashing import sample_order
 from spinloom.model.compiled import steps, tables
 from spinloom.model.compiled.trainer import CompiledTrainer
 from spinloom.model.network import Network
-from spinloom.sim.random_experiment import random_experiment
+from spinloom.random_experiment import random_experiment
 from spinloom.train import data
 from spinloom.train import loop as train
 
@@ -48,7 +48,7 @@ def counted(network, name):
 
 
 @pytest.mark.parametrize(("kind", "also"), [
-    ("ideal", set()),
+    ("ideal", {"stuck"}),
     ("domain_wall", {"stuck", "variation"}),
     ("incremental", {"stuck", "variation"}),
     ("pcm_pair", {"stuck", "variation", "verify_attempts", "failures", "refreshes"}),

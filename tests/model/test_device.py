@@ -5,7 +5,8 @@ import pytest
 from spinloom import config
 from spinloom.contract.device import DeviceTables
 from spinloom.contract.hashing import CELL_STREAM, hash32
-from spinloom.model.device import Cell, Device, fixed_in_cells, initial_levels, noise
+from spinloom.contract.tables import noise
+from spinloom.model.device import Cell, Device, fixed_in_cells, initial_levels
 
 MIDDLE, LOWEST, HIGHEST = 512, 0, 1023
 """Words whose noise is none to speak of, the least and the largest."""

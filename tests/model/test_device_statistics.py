@@ -13,9 +13,9 @@ import torch
 from spinloom.config import parse
 from spinloom.contract.device import SIGMA_FRAC
 from spinloom.contract.lfsr import initial_state
-from spinloom.contract.tables import normal_quantiles
+from spinloom.contract.tables import noise, normal_quantiles
 from spinloom.model.adc import Adc
-from spinloom.model.device import Cell, Device, fixed_in_cells, noise
+from spinloom.model.device import Cell, Device, fixed_in_cells
 from spinloom.model.lfsr import Lfsr
 from spinloom.model.programmer import StochasticProgrammer
 from spinloom.model.rounder import StochasticRounder

@@ -9,10 +9,10 @@ import torch
 from spinloom.config import parse
 from spinloom.contract.errors import ConfigError
 from spinloom.contract.hashing import sample_order
-from spinloom.devices.specification import KINDS
+from spinloom.devices.kinds import KINDS
 from spinloom.model.network import Network
 from spinloom.model.rounder import StochasticRounder
-from spinloom.sim.random_experiment import random_experiment
+from spinloom.random_experiment import random_experiment
 from spinloom.train.host import HostTrainer
 from spinloom.train.transfer import transfer
 
@@ -105,7 +105,7 @@ ALWAYS = {"threshold", "verified", "nominal", "batch", "read noise", *reference.
 
 
 @pytest.mark.parametrize(("kind", "also"), [
-    ("ideal", set()),
+    ("ideal", {"failures", "stuck"}),
     ("domain_wall", {"failures", "stuck", "variation"}),
     ("incremental", {"failures", "stuck", "variation"}),
     ("pcm_pair", {"failures", "stuck", "variation", "refreshes", "refreshed while training"}),

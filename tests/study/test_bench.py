@@ -8,10 +8,12 @@ import pytest
 from spinloom import cli
 from spinloom.config import load
 from spinloom.contract.errors import ConfigError
-from spinloom.study import bench
+from spinloom.study.bench import measure
+from spinloom.study.bench.plan import QUICK, TRAINERS
+from spinloom.study.bench.results import StartUp
 from spinloom.train import data
 
-TINY = dataclasses.replace(bench.QUICK, rounds=1, round_seconds=0.02, warm_up=100, lanes=(32,), steady=100, samples=40,
+TINY = dataclasses.replace(QUICK, rounds=1, round_seconds=0.02, warm_up=100, lanes=(32,), steady=100, samples=40,
                            simulator_samples={"amaranth": 1, "compiled": 40}, size_lanes=32)
 
 
@@ -32,9 +34,9 @@ def check(answer, folder):
     steady = answer["cycles"][0]["steady"]
     assert answer["cycles_vs_bound"] == steady["cycles"] / steady["bound_cycles"]
     speeds = {(row["trainer"], row["batch"]): row["speed"] for row in answer["training"]}
-    assert set(speeds) == {(trainer, batch) for trainer in bench.TRAINERS for batch in (1, 32)}
-    kernel, float32 = (speeds[trainer, 32]["samples_per_cpu_second"] for trainer in ("kernel", "float32"))
-    assert answer["golden_vs_float32_batch32"] == kernel / float32
+    assert set(speeds) == {(trainer, batch) for trainer in TRAINERS for batch in (1, 32)}
+    compiled, float32 = (speeds[trainer, 32]["samples_per_cpu_second"] for trainer in ("compiled", "float32"))
+    assert answer["golden_vs_float32_batch32"] == compiled / float32
     measured = [part for row in answer["cycles"] for part in (row["start"], row["steady"])]
     measured += [row for row in answer["simulators"] if "cycles" in row] + [row["rtl"] for row in answer["scaling"]]
     for row in measured:
@@ -43,13 +45,17 @@ def check(answer, folder):
 
 
 def test_everything_is_measured(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(bench, "QUICK", TINY)
-    monkeypatch.setattr(bench, "_start_up", lambda _: dict.fromkeys(("import_seconds", "kernel_first_seconds",
-                                                                     "kernel_seconds"), 1.0))
+    monkeypatch.setattr(measure, "QUICK", TINY)
+    monkeypatch.setattr(measure, "start_up", lambda _: StartUp(import_seconds=1.0, compiled_first_seconds=7.0,
+                                                               compiled_seconds=0.2))
     status, out, err = run(capsys, "--quick", "--out", tmp_path / "bench", "--json")
     assert status == 0
     assert "100%" in err
-    check(json.loads(out), tmp_path / "bench")
+    answer = json.loads(out)
+    check(answer, tmp_path / "bench")
+    assert answer["start_up"] == {"import_seconds": 1.0, "compiled_first_seconds": 7.0, "compiled_seconds": 0.2,
+                                  "kernel_first_seconds": 7.0, "kernel_seconds": 0.2}
+    assert all(row["kernel"] == row["compiled"] for row in answer["scaling"])
 
 
 @pytest.mark.slow
@@ -66,13 +72,13 @@ def test_samples_are_made_up_where_mnist_is_missing(monkeypatch, tmp_path):
         raise ConfigError("mnist: the download failed")
     experiment = load("mnist-dw5")
     with pytest.raises(ConfigError, match="no data set 'mnist'"):
-        bench._samples(experiment, tmp_path)
+        measure.samples_of(experiment, tmp_path)
     monkeypatch.setattr(data, "load", missing)
     monkeypatch.setenv("SPINLOOM_DATA", str(tmp_path))
     with pytest.raises(ConfigError, match="download failed"):
-        bench._samples(experiment, None)
+        measure.samples_of(experiment, None)
     monkeypatch.delenv("SPINLOOM_DATA")
-    xs, labels, source = bench._samples(experiment, None)
+    xs, labels, source = measure.samples_of(experiment, None)
     assert source.startswith("synthetic")
     assert xs.shape == (len(labels), 784)
     assert set(labels.tolist()) == set(range(10))

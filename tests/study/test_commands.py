@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from spinloom import cli
+from spinloom.devices.fit import fittable
 from spinloom.study import energy
 
 
@@ -19,10 +20,9 @@ def spinloom(capsys):
     return run
 
 
-KINDS = pytest.mark.parametrize(("kind", "rule"), [
-    ("domain_wall", ""), ("incremental", ""), ("pcm_pair", 'update.residual = "nominal"'),
-    ("mtj", 'update.rounding = "stochastic"\nupdate.residual = "none"\nlearning_rate_shifts = [1]'),
-])
+RULES = {"pcm_pair": 'update.residual = "nominal"',
+         "mtj": 'update.rounding = "stochastic"\nupdate.residual = "none"\nlearning_rate_shifts = [1]'}
+KINDS = pytest.mark.parametrize(("kind", "rule"), [(kind, RULES.get(kind, "")) for kind in fittable()])
 
 
 def small(folder, rule):

@@ -5,6 +5,7 @@ import pytest
 from spinloom.config import parse
 from spinloom.contract.errors import ConfigError
 from spinloom.contract.geometry import COUNTERS
+from spinloom.devices.kinds import KINDS
 from spinloom.model.network import Network
 from spinloom.study import energy
 from spinloom.train import run_folder
@@ -68,23 +69,23 @@ def test_joules_are_the_sum_of_events_at_their_costs(tmp_path, device, fields):
     described = experiment(device, **fields)
     counters = [COUNTS | ({} if device["kind"] == "pcm_pair" else {"refreshes": 0})] * 2
     answer = energy.run(left_behind(tmp_path, described, counters))
-    rows = {row["event"]: row for row in answer["events"]}
-    for row in answer["events"] + answer["digital"]:
-        assert row["joules"] == pytest.approx(row["number"] * row["picojoules"] * 1e-12)
-        assert row["standing"] or not row["joules"]
-    assert answer["joules"] == pytest.approx(sum(row["joules"] for row in rows.values()))
-    assert sum(row["share"] for row in rows.values()) == pytest.approx(1)
-    assert answer["ratio"] == pytest.approx(answer["digital_joules"] / answer["joules"])
+    rows = {row.event: row for row in answer.events}
+    for row in answer.events + answer.digital:
+        assert row.joules == pytest.approx(row.number * row.picojoules * 1e-12)
+        assert row.standing or not row.joules
+    assert answer.joules == pytest.approx(sum(row.joules for row in rows.values()))
+    assert sum(row.share for row in rows.values()) == pytest.approx(1)
+    assert answer.ratio == pytest.approx(answer.digital_joules / answer.joules)
     costs = energy.load_costs()
-    assert rows["conversions"]["picojoules"] == pytest.approx(costs.array.conversion.picojoules)
+    assert rows["conversions"].picojoules == pytest.approx(costs.array.conversion.picojoules)
     pulse = costs.device[device["kind"]].pulse.picojoules
     if "switching trials" in rows:
-        assert rows["switching trials"]["picojoules"] == pytest.approx(pulse)
-        assert rows["write pulses"]["joules"] == 0
+        assert rows["switching trials"].picojoules == pytest.approx(pulse)
+        assert rows["write pulses"].joules == 0
     else:
-        assert rows["write pulses"]["picojoules"] == pytest.approx(pulse)
+        assert rows["write pulses"].picojoules == pytest.approx(pulse)
     if device["kind"] == "pcm_pair":
-        assert rows["resets"]["picojoules"] == pytest.approx(costs.device["pcm_pair"].reset.picojoules)
+        assert rows["resets"].picojoules == pytest.approx(costs.device["pcm_pair"].reset.picojoules)
 
 
 def test_arrays_are_held_in_the_smallest_memory_that_they_fit_in():
@@ -99,14 +100,14 @@ def test_the_counters_of_a_machine_are_understood(tmp_path):
     run_folder.create(tmp_path, described, samples=None)
     run_folder.write_state(tmp_path, Network(described).state(), run_folder.Position(0))
     answer = energy.run(tmp_path)
-    assert (answer["samples"], answer["joules"], answer["ratio"], answer["events"]) == (0, 0, None, [])
+    assert (answer.samples, answer.joules, answer.ratio, answer.events) == (0, 0, None, ())
 
 
 def test_what_a_host_does_is_not_compared(tmp_path):
     described = experiment({"kind": "domain_wall"}, host={"optimizer": "sgd"})
     answer = energy.run(left_behind(tmp_path, described, [COUNTS | {"refreshes": 0}] * 2))
-    assert (answer["ratio"], answer["samples"]) == (None, 7)
-    assert "what the host computes" in answer["notes"][0]
+    assert (answer.ratio, answer.samples) == (None, 7)
+    assert "what the host computes" in answer.notes[0]
 
 
 def test_no_run_and_no_costs_are_named(tmp_path):
@@ -126,6 +127,22 @@ def test_no_run_and_no_costs_are_named(tmp_path):
         energy.run(folder)
 
 
+DEVICE = """
+[device.mtj]
+read = { picojoules = 0.5, standing = "placeholder", source = "ours" }
+pulse = { picojoules = 7, standing = "placeholder", source = "ours" }
+"""
+
+
+def test_a_table_may_give_costs_of_devices(tmp_path):
+    (tmp_path / "costs.toml").write_text(energy.COSTS.read_text() + DEVICE)
+    costs = energy.load_costs(tmp_path / "costs.toml")
+    assert set(costs.device) == {"mtj"}
+    assert (costs.device["mtj"].read.picojoules, costs.device["mtj"].pulse.picojoules) == (0.5, 7)
+    assert costs.device["mtj"].reset is None
+    assert set(energy.load_costs().device) == set(KINDS)
+
+
 @pytest.mark.parametrize(("old", "new", "message"), [
     ("picojoules = 3.7", "picojoules = -1", "digital.multiply.picojoules: .* greater than or equal to 0"),
     ("picojoules = 3.7", "", "digital.multiply.picojoules: Field required"),
@@ -136,6 +153,7 @@ def test_no_run_and_no_costs_are_named(tmp_path):
 ])
 def test_a_wrong_table_of_costs_is_named(tmp_path, old, new, message):
     text = energy.COSTS.read_text()
+    text += DEVICE
     assert old in text
     (tmp_path / "costs.toml").write_text(text.replace(old, new, 1))
     with pytest.raises(ConfigError, match=rf"costs\.toml: {message}"):

@@ -31,29 +31,32 @@ def _small(monkeypatch):
 
 def test_one_table_of_all(tmp_path):
     answer = reproduce.run(out=tmp_path, epochs=1, progress=False)
-    rows = {row["preset"]: row for row in answer["rows"]}
+    rows = {row.preset: row for row in answer.rows}
     assert list(rows) == list(SMALL)
     for name, row in rows.items():
         result = json.loads((tmp_path / name / "result.json").read_text())
-        assert row["epochs"] == result["epochs"] == 1
-        assert row["test_accuracy"] == result["test_accuracy"]
-        assert row["baseline_accuracy"] == result["baseline_accuracy"] > 0
-        assert row["programming_events"] == result["programming_events"] > 0
-        assert row["energy_joules"] > 0
-    assert rows["small-dw"]["digital_joules"] > 0
-    assert rows["small-exsitu"]["cells_outside_margin"] == 0
-    compared = answer["float_probability"]["small-gxnor"]
-    assert [len(values) for values in compared.values()] == [3, 3]
-    assert compared["machine"][0] == rows["small-gxnor"]["test_accuracy"]
+        assert row.epochs == result["epochs"] == 1
+        assert row.test_accuracy == result["test_accuracy"]
+        assert row.baseline_accuracy == result["baseline_accuracy"] > 0
+        assert row.write_pulses == result["programming_events"] > 0
+        assert row.energy_joules > 0
+    assert rows["small-dw"].digital_joules > 0
+    assert rows["small-exsitu"].cells_outside_margin == 0
+    compared = answer.float_probability["small-gxnor"]
+    assert [len(values) for values in (compared.machine, compared.floating_point)] == [3, 3]
+    assert compared.machine[0] == rows["small-gxnor"].test_accuracy
 
     with (tmp_path / "reproduce.csv").open(newline="") as file:
         written = list(csv.DictReader(file))
     assert [row["preset"] for row in written] == list(SMALL)
+    for row in written:
+        assert row["write_pulses"] == row["programming_events"]
+        assert row["write_pulses_per_cell"] == row["events_per_cell"]
     text = (tmp_path / "reproduce.md").read_text()
-    assert text == reproduce.table(answer["rows"], answer["float_probability"])
-    for row in answer["rows"]:
-        assert f"| {row['preset']} | {row['topology']} | " in text
-        assert f" | {row['test_accuracy']:.2f} | {row['baseline_accuracy']:.2f} | 99 [1] | " in text
+    assert text == reproduce.report(answer)
+    for row in answer.rows:
+        assert f"| {row.preset} | {row.topology} | " in text
+        assert f" | {row.test_accuracy:.2f} | {row.baseline_accuracy:.2f} | 99 [1] | " in text
     assert (tmp_path / "reproduce.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -68,7 +71,7 @@ def test_what_has_run_is_not_run_again(tmp_path, monkeypatch):
         patch.setattr(reproduce.float_probability, "accuracy", None)
         assert reproduce.run(("small-gxnor",), out=tmp_path, epochs=1, progress=False) == hosted
     changed = reproduce.run(("small-dw",), out=tmp_path, epochs=2, progress=False)
-    assert changed["rows"][0]["epochs"] == 2
+    assert changed.rows[0].epochs == 2
 
 
 def test_unknown_presets_are_refused(tmp_path):

@@ -19,8 +19,8 @@ from spinloom.hw.axi.registers import Access, Register
 from spinloom.hw.axi.stream import tdata_bits
 from spinloom.hw.export.generate import table
 from spinloom.hw.export.generate_axi import generate
+from spinloom.random_experiment import random_experiment
 from spinloom.sim import toolchain
-from spinloom.sim.random_experiment import random_experiment
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "axi.md"
 WAIVED = {

@@ -6,11 +6,11 @@ import pytest
 from amaranth.sim import Simulator
 from spinloom.config import parse
 from spinloom.contract.hashing import mix32
-from spinloom.devices.specification import KINDS
+from spinloom.devices.kinds import KINDS
 from spinloom.hw.crossbar.cell_hash import CellHash
 from spinloom.hw.crossbar.programmer import StochasticProgrammer
 from spinloom.hw.export.verilog import to_verilog
-from spinloom.sim.random_experiment import random_experiment
+from spinloom.random_experiment import random_experiment
 from spinloom.sim.testbenches.tb_programmer import ProgrammerBench
 from spinloom.sim.testbenches.testbench import Case
 

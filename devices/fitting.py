@@ -1,0 +1,164 @@
+"""What the fits of all kinds share: what is asked and answered, and statistics.
+
+A fit takes figures in the unit of the measurements to levels. It refuses by name what it cannot learn from too few
+pulses.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from math import sqrt
+from typing import Any
+
+import numpy as np
+
+from ..contract.errors import ConfigError
+from .measurements import Measurements
+
+MIN_PULSES = 10
+"""Fewest pulses from which a figure is learned."""
+MAX_STATES = 64
+MAX_CLUSTERS = 8
+"""Most separate conductances that are looked for unasked."""
+CLEAR_GAP = 3.0
+"""States are separate if the gaps between them are so many times wider than any within them."""
+Row = dict[str, Any]
+"""A row of a table of findings: numbers and text, by the names of the columns. Some names hold the unit."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user may decide instead of the data."""
+
+    states: int | None = None
+    segments: int = 8
+    """Equal parts of the range in which the steps of an ``incremental`` device are learned."""
+    sub_bits: int | None = None
+    unit: str = ""
+    """Name of the unit of conductance, for texts."""
+
+    @property
+    def suffix(self) -> str:
+        """The unit behind the name of a column."""
+        return f" ({self.unit})" if self.unit else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learned:
+    """What measurements say about a device."""
+
+    level: float
+    """Conductance of one level, in the unit of the measurements."""
+    figures: dict[str, Any]
+    """The fields of the section that were learned."""
+    sub_bits: int
+    """The resolution that the figures need."""
+    table: list[Row]
+    """What was found, a row a state or segment."""
+    notes: list[str] = field(default_factory=list)
+
+
+class Fittable(ABC):
+    """A kind of device that can be learned from measurements."""
+
+    @classmethod
+    @abstractmethod
+    def recognise(cls, measurements: Measurements) -> str | None:
+        """Why ``measurements`` look as if they were of this kind; None if they do not. No two kinds recognise the same
+        measurements."""
+
+    @classmethod
+    @abstractmethod
+    def learn(cls, measurements: Measurements, options: Options) -> Learned:
+        """The figures that ``measurements`` follow best. ``ConfigError`` names what they lack."""
+
+
+def sub_bits_for(scatter: np.ndarray) -> int:
+    """The resolution at which the smallest ``scatter``, in levels, is at least two sub-levels, or the finest."""
+    smallest = min((value for value in scatter if value > 0), default=0.25)
+    return next((bits for bits in range(4, 6) if smallest * 2**bits >= 2), 6)
+
+
+def upward(measurements: Measurements) -> np.ndarray:
+    """Whether each pulse goes up; one that goes nowhere is refused."""
+    nowhere = measurements.pulse == 0
+    if nowhere.any():
+        raise ConfigError(f"{measurements.name}: row {measurements.row[nowhere][0]}: pulse=0 has no direction")
+    return measurements.pulse > 0
+
+
+def require_enough(name: str, labels: list[str], counts: np.ndarray, remedy: str = "") -> None:
+    """``ConfigError`` if one of the ``counts`` of pulses, each called by its label, is too small to learn from."""
+    for label, count in zip(labels, counts, strict=True):
+        if count < MIN_PULSES:
+            raise ConfigError(f"{name}: pulses {label}: {count}, and at least {MIN_PULSES} are needed{remedy}")
+
+
+def even_spacing(means: np.ndarray) -> tuple[float, float]:
+    """The spacing and the lowest of the evenly spaced conductances that lie nearest to ``means`` (least squares)."""
+    spacing, lowest = np.polyfit(np.arange(len(means)), means, 1)
+    return float(spacing), float(lowest)
+
+
+def split(measurements: Measurements, value: np.ndarray, group: np.ndarray,
+          groups: int) -> tuple[np.ndarray, np.ndarray, float]:
+    """Split ``value`` into ``mean[group] + displacement[device] + residual``.
+
+    Returns the means, the residuals, and the standard deviation of the displacements without what the scatter of the
+    residuals adds to it. The deviation is 0 for one device, and where it is not clear.
+    """
+    count = np.bincount(group, minlength=groups)
+    device, devices = measurements.device, len(measurements.devices)
+    if device is None or devices < 2:
+        mean = np.bincount(group, value, groups) / count
+        return mean, value - mean[group], 0.0
+    pulses = np.bincount(device, minlength=devices)
+    require_enough(measurements.name, [f"on device {label}" for label in measurements.devices], pulses)
+    displacement = np.zeros(devices)
+    for _ in range(100):
+        mean = np.bincount(group, value - displacement[device], groups) / count
+        before, displacement = displacement, np.bincount(device, value - mean[group]) / pulses
+        displacement = displacement - displacement.mean()
+        if np.abs(displacement - before).max() <= 1e-9 * np.abs(value).max():
+            break
+    residual = value - mean[group] - displacement[device]
+    own = (np.bincount(device, residual**2) / (pulses - 1) / pulses).mean()
+    between = displacement.var(ddof=1)
+    clear = between > own * (1 + 3 * sqrt(2 / (devices - 1)))  # three standard errors of a variance
+    return mean, residual, sqrt(between - own) if clear else 0.0
+
+
+def scatter_of(measurements: Measurements, residual: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
+    """Standard deviation of the residuals of each group, for the degrees of freedom that ``split`` leaves."""
+    taken = max(len(measurements.devices) - 1, 0) / len(residual)
+    count = np.bincount(group, minlength=groups)
+    return np.sqrt(np.bincount(group, residual**2, groups) / ((count - 1) * (1 - taken)))
+
+
+def variation_note(measurements: Measurements, variation: float) -> list[str]:
+    """What is to be said about a ``variation`` in levels; nothing of a single device."""
+    if len(measurements.devices) < 2:
+        return []
+    differ = f"differ by {variation:.4g} level (standard deviation)" if variation else "do not differ clearly"
+    return [f"{len(measurements.devices)} devices {differ}; the sigmas are those of one device"]
+
+
+def clusters(values: np.ndarray, states: int | None = None) -> np.ndarray | None:
+    """The borders between the separate values that ``values`` scatter about: the middles of the widest gaps.
+
+    None if there are no ``states`` of them; without that, None if there are no 2 to ``MAX_CLUSTERS`` that are clearly
+    separate.
+    """
+    ordered = np.sort(values)
+    gaps = np.diff(ordered)
+    widest = np.argsort(-gaps, kind="stable")
+    if states is None:
+        size = np.append(gaps[widest[:MAX_CLUSTERS]], 0.0)
+        clear = [(size[n - 2] / max(size[n - 1], 1e-12 * (ordered[-1] - ordered[0])), n)
+                 for n in range(2, len(size) + 1) if size[n - 2] > 0.25 * (ordered[-1] - ordered[0]) / (n - 1)]
+        if not clear or max(clear)[0] < CLEAR_GAP:
+            return None
+        states = max(clear)[1]
+    if not 2 <= states <= len(ordered) or gaps[widest[states - 2]] == 0:
+        return None
+    cuts = np.sort(widest[:states - 1])
+    return (ordered[cuts] + ordered[cuts + 1]) / 2

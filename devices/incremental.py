@@ -1,0 +1,227 @@
+"""Devices whose conductance each pulse moves a step."""
+
+from fractions import Fraction
+from math import floor
+from random import Random
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from ..contract.device import DeviceTables
+from ..contract.errors import ConfigError
+from ..contract.tables import NORMAL_INDEX_BITS, noise
+from ..contract.widths import signed_bits
+from ..render.figure import BLUE, RED, legend, title
+from .costs import Cost, DeviceCosts
+from .fitting import (
+    MAX_STATES,
+    Fittable,
+    Learned,
+    Options,
+    clusters,
+    require_enough,
+    scatter_of,
+    split,
+    sub_bits_for,
+    upward,
+    variation_note,
+)
+from .measurements import Measurements, Response
+from .random_figures import common_fields, one_or_each, variation, widest_noise
+from .specification import PerState, StateDevice
+from .stepping import draw_steps, middles
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+TRAINS = 200
+"""Devices of which the response to a train of pulses is drawn."""
+NEAR_END = 0.03
+"""Part of the range at each end in which measurements turn round."""
+
+
+class IncrementalDevice(StateDevice, Fittable):
+    """A device whose conductance each pulse moves up or down by a random step that depends on where it is: filamentary
+    and bulk resistive memories, ferroelectric transistors, or whatever was measured.
+
+    Steps are given over the range of the device, from its lowest to its highest level: as one figure, or as many as
+    wanted, for equal parts of the range. Between the middles of the parts they are interpolated linearly; beyond the
+    outer middles they stay.
+    """
+
+    kind: Literal["incremental"]
+    states: Annotated[int, Field(ge=2, le=64)] = 17
+    """Nominal states; the range of the device is ``states - 1`` levels."""
+    up_mean: PerState = 1.0
+    up_sigma: PerState = 0.3
+    """Mean and standard deviation of the step of a pulse up, cycle to cycle."""
+    down_mean: PerState = 1.0
+    down_sigma: PerState = 0.3
+    """The same of a pulse down; a positive mean lowers the conductance."""
+    variation: float = 0.0
+    """Device-to-device variation: standard deviation of what is added to every step of a cell, fixed in each cell."""
+
+    def compile(self, certain: bool = False) -> DeviceTables:
+        span = (self.states - 1) << self.sub_bits
+        values = self._steps()
+        for name in ("up_mean", "down_mean"):
+            for number in values[name]:
+                if abs(number) > (self.states - 1) / 2:
+                    raise ValueError(f"{name}={float(number):g}: must lie within half the range, "
+                                     f"{(self.states - 1) / 2:g} levels")
+        return DeviceTables(
+            pulse="step", sub_bits=self.sub_bits, states=self.states, g_bits=signed_bits(span // 2), span=span,
+            mean=tuple(self._sub_levels(v) for v in values["up_mean"] + values["down_mean"]),
+            sigma=tuple(self._noise(name, v) for name in ("up_sigma", "down_sigma") for v in values[name]),
+            variation=self._noise("variation", self.variation), stuck=self._stuck)
+
+    def physical(self) -> dict[str, tuple[float, ...]]:
+        steps = self._steps()
+        return {"mean": tuple(map(float, steps["up_mean"] + steps["down_mean"])),
+                "sigma": tuple(map(float, steps["up_sigma"] + steps["down_sigma"])),
+                "variation": (self.variation,), "stuck": (self.stuck,)}
+
+    def _steps(self) -> dict[str, list[Fraction]]:
+        """The four figures of a step at the middle of each segment."""
+        span = (self.states - 1) << self.sub_bits
+        values = {}
+        for name in ("up_mean", "down_mean", "up_sigma", "down_sigma"):
+            value = getattr(self, name)
+            points = [Fraction(point) for point in (value if isinstance(value, tuple) else (value,))]
+            if not points:
+                raise ValueError(f"{name}=(): give at least one value")
+            values[name] = [_interpolate(points, middle / span) for middle in middles(span)]
+        return values
+
+    def respond(self, pulses: int, random: np.random.Generator) -> Response:
+        """Pulses up until the end of the range is near, then down, and so on."""
+        full = self.states - 1
+        displacement = self.variation * random.standard_normal()
+
+        def figure(name: str, level: float) -> float:
+            points = np.atleast_1d(getattr(self, name))
+            return float(np.interp(level / full * len(points) - 0.5, np.arange(len(points)), points))
+
+        rows, level, direction = [], 0.0, 1
+        for normal in random.standard_normal(pulses):
+            if (level > (1 - NEAR_END) * full and direction > 0) or (level < NEAR_END * full and direction < 0):
+                direction = -direction
+            name = "up" if direction > 0 else "down"
+            step = figure(f"{name}_mean", level) + displacement + figure(f"{name}_sigma", level) * normal
+            rows.append((level, direction, min(max(level + direction * step, 0.0), full)))
+            level = rows[-1][2]
+        return Response(*np.array(rows).T)
+
+    def draw(self, figure: "Figure", tables: DeviceTables) -> None:
+        steps, train = figure.subplots(2, 1)
+        draw_steps(steps, self.physical(), tables)
+        _draw_train(train, tables)
+
+    @classmethod
+    def recognise(cls, measurements: Measurements) -> str | None:
+        conductances = np.concatenate([measurements.before, measurements.after])
+        if measurements.asked != "direction" or clusters(conductances) is not None:
+            return None
+        return "pulses are up and down, and the conductance is continuous"
+
+    @classmethod
+    def learn(cls, measurements: Measurements, options: Options) -> Learned:
+        """Mean and scatter of steps up and down, in equal parts of the range. A level is about the mean of these means:
+        the range is a whole number of levels."""
+        name, before, after, up = measurements.name, measurements.before, measurements.after, upward(measurements)
+        lowest, highest = min(before.min(), after.min()), max(before.max(), after.max())
+        span, parts = highest - lowest, options.segments
+        if parts < 1:
+            raise ConfigError(f"segments={parts}: must be at least 1")
+        step = np.where(up, after - before, before - after)
+        if step.mean() <= 0:
+            raise ConfigError(f"{name}: pulses move the conductance against their sign, by {-step.mean():g} on average;"
+                              " are the signs the wrong way round?")
+        part = np.minimum((before - lowest) / span * parts, parts - 1).astype(int)
+        edges = lowest + span * np.arange(parts + 1) / parts
+        group = part + np.where(up, 0, parts)
+        count = np.bincount(group, minlength=2 * parts)
+        labels = [f"{direction} from {edges[index]:.4g} to {edges[index + 1]:.4g}{options.suffix}, part {index + 1} of "
+                  f"{parts}" for direction in ("up", "down") for index in range(parts)]
+        require_enough(name, labels, count, "; fewer --segments make larger parts")
+        mean, residual, variation = split(measurements, step, group, 2 * parts)
+        states = options.states or int(np.clip(round(span / abs(mean.mean())) + 1, 2, MAX_STATES))
+        level = span / (states - 1)
+        position = (before - lowest) / span * parts - 0.5  # the model reads its figures linearly between the middles
+        for direction, offset in ((up, 0), (~up, parts)):
+            read = np.interp(position, np.arange(parts), mean[offset:offset + parts])
+            residual[direction] += (mean[group] - read)[direction]
+        sigma = scatter_of(measurements, residual, group, 2 * parts)
+        return Learned(
+            level=level, sub_bits=sub_bits_for(sigma / level),
+            figures={"states": states, "up_mean": mean[:parts] / level, "up_sigma": sigma[:parts] / level,
+                     "down_mean": mean[parts:] / level, "down_sigma": sigma[parts:] / level,
+                     "variation": variation / level},
+            table=[{"pulses": labels[index].split(" ")[0], f"from{options.suffix}": edges[index % parts],
+                    f"to{options.suffix}": edges[index % parts + 1], "number": int(count[index]),
+                    "step (levels)": mean[index] / level, "sigma (levels)": sigma[index] / level}
+                   for index in range(2 * parts)],
+            notes=variation_note(measurements, variation / level))
+
+    @classmethod
+    def costs(cls) -> DeviceCosts:
+        return DeviceCosts(
+            read=Cost(picojoules=0.002, standing="placeholder", source="0.2 V across 5 uS for 10 ns"),
+            pulse=Cost(picojoules=1, standing="placeholder",
+                       source="order of magnitude of a filamentary memory: 1 V, 50 uA, 20 ns"))
+
+    @classmethod
+    def random_section(cls, random: Random) -> dict[str, Any]:
+        common, states = common_fields(random), random.choice((2, 3, random.randint(2, 9), 64))
+        half = (states - 1) / 2
+        figures = {"mean": (-0.2, random.choice((min(2.0, half), half))),
+                   "sigma": (0.0, min(0.9, widest_noise(common["sub_bits"])))}
+        return common | {"states": states, "variation": variation(random, common["sub_bits"])} | {
+            f"{direction}_{name}": one_or_each(random, low, high, random.randint(1, random.choice((5, 20))))
+            for direction in ("up", "down") for name, (low, high) in figures.items()}
+
+
+def _interpolate(points: list[Fraction], place: Fraction) -> Fraction:
+    """The figure at ``place``, a fraction of the range: point ``k`` of ``n`` holds at ``(k + 1/2) / n``; linear between
+    points, constant beyond them."""
+    position = place * len(points) - Fraction(1, 2)
+    position = min(max(position, Fraction(0)), Fraction(len(points) - 1))
+    below = floor(position)
+    if position == below:
+        return points[below]
+    return points[below] + (position - below) * (points[below + 1] - points[below])
+
+
+def _draw_train(axes: "Axes", tables: DeviceTables) -> None:
+    """The response to pulses up, then down, of devices drawn with the integer tables."""
+    response, pulses = _response_to_a_train(tables)
+    x = np.arange(len(response))
+    for part, color, label in ((slice(0, pulses + 1), BLUE, "up"), (slice(pulses, None), RED, "down")):
+        low, middle, high = np.percentile(response[part], (10, 50, 90), axis=1)
+        axes.fill_between(x[part], low, high, color=color, alpha=0.2, linewidth=0)
+        axes.plot(x[part], middle, color=color, label=f"pulses {label}: median, and the middle 80 %")
+        axes.plot(x[part], response[part, 0], color=color, linewidth=0.7, alpha=0.8)
+    axes.plot([], [], color="0.4", linewidth=0.7, label="one device")
+    axes.set_xlabel("pulse")
+    axes.set_ylabel("conductance (levels)")
+    title(axes, f"{TRAINS} devices of the integer tables under a train of pulses")
+    legend(axes)
+
+
+def _response_to_a_train(tables: DeviceTables) -> tuple[np.ndarray, int]:
+    """The levels, (pulses + 1, ``TRAINS``), of devices under a train of pulses up and as many down, which number."""
+    random, words = np.random.default_rng(1), 1 << NORMAL_INDEX_BITS
+    mean, sigma = np.array(tables.mean), np.array(tables.sigma)
+    size = max(1, int(np.abs(mean).mean()))
+    pulses = int(min(400, 1.5 * tables.span / size))
+    displacement = noise(tables.variation, random.integers(words, size=TRAINS))
+    level, levels = np.zeros(TRAINS, dtype=int), []
+    for pulse in range(2 * pulses):
+        levels.append(level)
+        down = pulse >= pulses
+        index = (level >> tables.segment_shift) + tables.segments * down
+        step = mean[index] + displacement + noise(sigma[index], random.integers(words, size=TRAINS))
+        level = np.clip(level - step if down else level + step, 0, tables.span)
+    return np.array([*levels, level]) / 2**tables.sub_bits, pulses

@@ -1,0 +1,76 @@
+"""Every kind of device. A new kind is a file and its class in ``KINDS``."""
+
+from collections.abc import Callable, Iterable
+from functools import reduce
+from inspect import isabstract
+from operator import or_
+from random import Random
+from typing import TYPE_CHECKING, Annotated, Any, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..contract.errors import ConfigError
+from .domain_wall import DomainWallDevice
+from .ideal import IdealDevice
+from .incremental import IncrementalDevice
+from .mtj import MtjDevice
+from .pcm_pair import PcmPairDevice
+from .specification import Device
+
+ONE, MANY = "float", "tuple[float, ...]"
+"""How pydantic names the two forms of ``PerState``."""
+
+
+def _by_name(*kinds: type[Device]) -> dict[str, type[Device]]:
+    for kind in kinds:
+        if isabstract(kind):
+            raise TypeError(f"{kind.__name__} lacks {', '.join(sorted(kind.__abstractmethods__))}")
+    return {get_args(kind.model_fields["kind"].annotation)[0]: kind for kind in kinds}
+
+
+KINDS = _by_name(IdealDevice, DomainWallDevice, IncrementalDevice, PcmPairDevice, MtjDevice)
+"""Every kind of device, by the name that its section gives as ``kind``."""
+
+if TYPE_CHECKING:
+    AnyDevice = Device
+else:
+    AnyDevice = Annotated[reduce(or_, KINDS.values()), Field(discriminator="kind")]
+    """As the type of a field of a configuration: a section of the kind that it names."""
+
+
+class _DeviceFile(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    device: AnyDevice
+
+
+def parse_device(section: dict[str, Any], name: str) -> Device:
+    """A device from the fields of the ``section`` ``device`` in ``name``; ``ConfigError`` in one line if it is not
+    valid."""
+    try:
+        return _DeviceFile.model_validate({"device": section}).device
+    except ValidationError as error:
+        raise ConfigError(explain(error, name, lambda place: KINDS[place[-2]].model_fields)) from None
+
+
+def random_section(random: Random, kind: str) -> dict[str, Any]:
+    """A valid section ``device`` of ``kind``: every field drawn, extremes included."""
+    return {"kind": kind} | KINDS[kind].random_section(random)
+
+
+def explain(error: ValidationError, name: str, allowed: Callable[[tuple[Any, ...]], Iterable[str]]) -> str:
+    """The first of the errors in ``name``, in one line that names field and value. ``allowed`` gives the fields of the
+    section that the last element of a place is in."""
+    first, *others = error.errors()
+    if first["loc"][-1:] == (ONE,) and isinstance(first["input"], list | tuple):
+        first = others[0]  # of the two that one figure, or many, may be: what was given
+    loc = [part for part in first["loc"] if part not in (ONE, MANY)]
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "union_tag_not_found":
+        message = f"kind is missing; it must be one of {', '.join(KINDS)}"
+    if first["type"] == "extra_forbidden":
+        message = f"unknown field; allowed are {', '.join(allowed(first['loc']))}"
+    told = first["type"] == "value_error" or isinstance(first["input"], dict | list | tuple)
+    given = "" if told else f"={first['input']!r}"
+    return f"{name}: {place + given + ': ' if place else ''}{message}"

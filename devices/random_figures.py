@@ -1,0 +1,47 @@
+"""Random figures for random devices and experiments, with the extremes and the round numbers that chance would miss."""
+
+from random import Random
+from typing import Any
+
+from ..contract.device import SIGMA_BITS, SIGMA_FRAC
+
+
+def extreme(random: Random, low: int, high: int) -> int:
+    """A whole number in ``low`` .. ``high``; each end has a probability of at least 1/6."""
+    return random.choice((low, high, *(random.randint(low, high) for _ in range(4))))
+
+
+def figure(random: Random, low: float, high: float) -> float:
+    """A number in ``low`` .. ``high``: any, as if it were measured, or a whole number of sixteenths, because rounding
+    has to hold at ties too."""
+    if random.random() < 0.5:
+        return random.uniform(low, high)
+    return min(max(random.randint(int(low * 16), int(high * 16)) / 16, low), high)
+
+
+def one_or_each(random: Random, low: float, high: float, count: int) -> float | list[float]:
+    """One ``figure``, or a list of ``count``."""
+    if random.random() < 0.5:
+        return figure(random, low, high)
+    return [figure(random, low, high) for _ in range(count)]
+
+
+def widest_noise(sub_bits: int) -> float:
+    """The largest standard deviation that the noise tables hold, in levels."""
+    return ((1 << SIGMA_BITS) - 1) / (1 << SIGMA_FRAC + sub_bits)
+
+
+def common_fields(random: Random) -> dict[str, Any]:
+    """The fields that every kind has."""
+    return {"sub_bits": extreme(random, 1, 6), "stuck": random.choice((0.0, 0.0, 0.0, 0.2, 0.2, 0.01, 0.4, 1.0))}
+
+
+def variation(random: Random, sub_bits: int) -> float:
+    """A device-to-device variation, in levels: often none, sometimes the largest."""
+    widest = widest_noise(sub_bits)
+    return random.choice((0.0, 0.0, figure(random, 0, min(0.9, widest)), widest))
+
+
+def states(random: Random) -> int:
+    """A number of nominal states: mostly few, sometimes the most that there can be."""
+    return random.choice((2, 3, 5, random.randint(2, 9), 64))

