@@ -38,7 +38,7 @@ STRAY = 0.05
 
 
 class MtjDevice(StateDevice, Fittable):
-    """A binary or ternary synapse of a pair of magnetic tunnel junctions, which a pulse switches to the neighbouring
+    """A binary or ternary cell: a pair of magnetic tunnel junctions, which a pulse switches to the neighbouring
     state with a probability that depends on its length.
 
     Sources: the curve ``tanh`` is the update rule of GXNOR-Net (Deng et al., Neural Networks 100:49, 2018, arXiv

@@ -36,7 +36,7 @@ def draw(file: BinaryIO, experiment: Experiment, result: "DemoResult", run_folde
     _draw_landings(figure.add_subplot(grid[0, 2]), experiment, g)
     sizes = "-".join(map(str, [experiment.input.count, *(layer.cols for layer in experiment.layers)]))
     states = experiment.device_tables.states
-    figure.text(0.015, 0.945, f"{sizes}, trained in situ in a crossbar of {states}-state stochastic synapses",
+    figure.text(0.015, 0.945, f"{sizes}, trained in situ in a crossbar of {states}-state stochastic cells",
                 fontsize=house.LARGE, weight="bold")
     _write_verdict(figure, result)
     house.save(figure, file)

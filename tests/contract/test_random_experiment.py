@@ -1,0 +1,33 @@
+"""The generator of random experiments: what it draws is valid, and reaches every option and every extreme."""
+
+from random import Random
+
+from spinloom.devices.kinds import KINDS
+from spinloom.random_experiment import random_experiment
+
+
+def test_it_reaches_every_option_and_every_extreme():
+    experiments = [random_experiment(Random(seed)) for seed in range(600)]
+    crossbars = [crossbar for experiment in experiments for crossbar in experiment.crossbars]
+    for name, least, most in (("z_bits", 2, 12), ("delta_bits", 2, 16), ("chi_bits", 4, 24), ("cols", 1, 12),
+                              ("inputs", 1, 17), ("folds", 1, 12), ("adc_shift", 0, None), ("ports", 1, 2)):
+        values = {getattr(crossbar, name) for crossbar in crossbars}
+        assert min(values) == least, name
+        assert max(values) == most or most is None, name
+    errors = {crossbar.error_shift for crossbar in crossbars if crossbar.source}
+    updates = {crossbar.update_shift(crossbar.learning_rate_shifts[0]) for crossbar in crossbars}
+    assert {0, 1, 2, 10} <= errors & updates
+    assert {crossbar.source for crossbar in crossbars} == {None, "relu", "sigmoid", "hard_tanh", "ternary"}
+    assert {crossbar.x.kind for crossbar in crossbars} == {"unsigned", "signed", "ternary"}
+    assert {crossbar.residual for crossbar in crossbars} == {"verified", "nominal", "none"}
+    assert {experiment.device.kind for experiment in experiments} == set(KINDS)
+    assert {experiment.loss for experiment in experiments} == {"cross_entropy", "squared_hinge"}
+    assert {len(experiment.layers) for experiment in experiments} == {1, 2, 3}
+    assert {experiment.batch for experiment in experiments} == {1, 2, 3, 5}
+
+
+def test_a_seed_repeats_its_experiment_and_what_is_asked_for_is_kept():
+    for kind in KINDS:
+        experiment = random_experiment(Random(7), layers=2, kind=kind)
+        assert (len(experiment.layers), experiment.device.kind) == (2, kind)
+        assert random_experiment(Random(7), layers=2, kind=kind) == experiment
