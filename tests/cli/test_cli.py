@@ -163,7 +163,7 @@ def test_a_defect_is_not_hidden(monkeypatch, spinloom, small):
 
 def test_help_and_version_are_quick():
     script = ("import sys; from spinloom import cli; assert cli.run(['--help']) == cli.run(['--version']) == 0; "
-              "sys.exit(bool({'torch', 'amaranth', 'matplotlib', 'cocotb'} & set(sys.modules)))")
+              "sys.exit(bool({'torch', 'numba', 'amaranth', 'matplotlib', 'cocotb'} & set(sys.modules)))")
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     for command in ("train", "generate", "cosim", "synth", "demo", "spinloom 0."):
