@@ -87,13 +87,14 @@ def test_generate(spinloom, small, tmp_path):
 @pytest.mark.parametrize("exact", [True, False])
 def test_cosim_fails_if_something_differs(monkeypatch, spinloom, small, exact):
     difference = None if exact else "update, layer 0, row 3, col 5: expected -4, actual 12"
-    answer = {"bit_exact": exact, "samples": 12, "simulator": "icarus", "first_difference": difference,
-              "cycles_per_sample": 151.25 if exact else None, "bound_cycles_per_sample": 110.5 if exact else None,
-              "notes": [] if exact else ["waveform: dump.vcd"]}
+    answer = cosim.CosimResult(
+        bit_exact=exact, samples=12, simulator="icarus", first_difference=difference,
+        cycles_per_sample=151.25 if exact else None, bound_cycles_per_sample=110.5 if exact else None,
+        notes=[] if exact else ["waveform: dump.vcd"])
     calls = []
     monkeypatch.setattr(cosim, "run", lambda experiment, **options: calls.append((experiment, options)) or answer)
     status, out, _ = spinloom("cosim", small, "--samples", 12, "--simulator", "icarus", "--json")
-    assert (status, json.loads(out)) == (0 if exact else 1, answer)
+    assert (status, json.loads(out)) == (0 if exact else 1, answer.to_json())
     assert calls == [(load(small), {"samples": 12, "simulator": "icarus", "data_dir": None, "progress": True})]
     assert ("110.5" if exact else difference) in spinloom("cosim", small)[1]
 
