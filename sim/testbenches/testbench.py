@@ -53,7 +53,6 @@ class Case:
 
 
 B = TypeVar("B")
-C = TypeVar("C", bound=Case)
 R = TypeVar("R")
 
 
