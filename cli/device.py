@@ -26,18 +26,33 @@ def devices() -> None:
 @click.option("--segments", type=int, default=8, show_default=True, metavar="N",
               help="Parts of the range in which the steps of an incremental device are learned.")
 @click.option("--sub-bits", type=int, metavar="N", help="log2 of the sub-levels of a level; else as fine as needed.")
-@click.option("--unit", default="", metavar="UNIT", help="Unit of the conductances, for texts: uS, ...")
+@click.option("--unit", default="", metavar="UNIT",
+              help="Unit of the conductances, if the header does not say it. S, mS, nS and pS are taken to uS.")
+@click.option("--before", metavar="NAME", help="Column of the conductances before the pulses.")
+@click.option("--pulse", metavar="NAME", help="Column of the pulses: states aimed at, or directions.")
+@click.option("--after", metavar="NAME", help="Column of the conductances after the pulses.")
+@click.option("--conductance", metavar="NAME", help="Column of readings, where there is one a pulse.")
+@click.option("--number", metavar="NAME", help="Column of the numbers of the pulses, beside such readings.")
+@click.option("--length", metavar="NAME", help="Column of the lengths of the pulses.")
+@click.option("--device", metavar="NAME", help="Column of the names of the devices.")
+@click.option("--picture", metavar="FILE", help="Also draw the data beside what the device learned would give (PNG).")
 @answers
 def fit(data: str, out: str, kind: str | None, states: int | None, segments: int, sub_bits: int | None,
-        unit: str) -> Answer:
+        unit: str, picture: str | None, **names: str | None) -> Answer:
     """Make a device of the measurements in DATA, a CSV file with the columns before, pulse and after: conductance
     before a write pulse, the state aimed at or a number whose sign is the direction, conductance after. A column length
-    gives pulse lengths, a column device names devices."""
+    gives pulse lengths, a column device names devices. Or with one reading a row: pulse number against conductance.
+
+    Separators, decimal commas and units in the header are found out, and whatever was concluded is said. Rows that do
+    not fit the others are left out and named.
+    """
     from ..devices import fit as fitting
     from ..devices.fitting import Options
 
-    result = fitting.run(data, out, kind, Options(states, segments, sub_bits, unit))
-    head = {"kind": f"{result.kind}; {result.why}", "pulses": f"{result.pulses:,}",
+    result = fitting.run(data, out, kind, Options(states, segments, sub_bits, unit), picture=picture,
+                         columns={role: name for role, name in names.items() if name is not None})
+    certainty = "" if result.certainty == result.why else f"; {result.certainty}"
+    head = {"kind": f"{result.kind}{certainty}: {result.why}", "pulses": f"{result.pulses:,}",
             "one level": f"{result.level:.5g} {result.unit}".strip(),
             "sub-levels a level": 2**result.device.sub_bits, "device": result.out}
     return result, "\n".join([table(head), "", columns(result.table), *result.notes]), True

@@ -13,17 +13,23 @@ from .fitting import (
     Fittable,
     Learned,
     Options,
+    Recognised,
     even_spacing,
+    landing_share,
     require_enough,
     scatter_of,
     split,
     sub_bits_for,
     variation_note,
+    without_outliers,
 )
 from .landing import LandingDevice
 from .measurements import Measurements
 from .random_figures import common_fields, one_or_each, states, variation, widest_noise
 from .specification import PerState
+
+LANDS, SURELY_LANDS = 0.5, 0.85
+"""Part of the scatter after the pulses from which on they count as aimed at states, and surely so."""
 
 
 class DomainWallDevice(LandingDevice, Fittable):
@@ -57,17 +63,26 @@ class DomainWallDevice(LandingDevice, Fittable):
             "variation": (self.variation,), "stuck": (self.stuck,)}
 
     @classmethod
-    def recognise(cls, measurements: Measurements) -> str | None:
+    def recognise(cls, measurements: Measurements) -> Recognised | None:
         if measurements.asked != "state":
             return None
-        pulse = measurements.pulse
-        return f"every pulse is a whole number, {pulse.min():g} to {pulse.max():g}: the state aimed at"
+        pulse, share = measurements.pulse, landing_share(measurements)
+        if share < LANDS:
+            return None
+        return Recognised(f"every pulse is a whole number, {pulse.min():g} to {pulse.max():g}, and {100 * share:.0f} % "
+                          "of the scatter after it follows from it: the state aimed at",
+                          "sure" if share > SURELY_LANDS else "likely")
 
     @classmethod
     def learn(cls, measurements: Measurements, options: Options) -> Learned:
         """Mean and scatter of where pulses toward each state land. Nominal states are the evenly spaced conductances
         that lie nearest to the means, in the least-squares sense; what remains is the offset."""
+        measurements, outliers = without_outliers(measurements, measurements.after, _targets(measurements))
         name, target = measurements.name, _targets(measurements)
+        share = landing_share(measurements)
+        if share < LANDS:
+            outliers.append(f"only {100 * share:.0f} % of the scatter after the pulses follows from the states aimed "
+                            "at; are these states?")
         states = options.states or max(2, int(target.max()) + 1)
         if target.max() >= states:
             raise ConfigError(f"{name}: row {measurements.row[target.argmax()]}: pulse={target.max()} is none of the "
@@ -88,7 +103,7 @@ class DomainWallDevice(LandingDevice, Fittable):
             table=[{"state": state, "pulses": int(count[state]), f"mean{options.suffix}": mean[state],
                     f"sigma{options.suffix}": sigma[state], "offset (levels)": offset[state],
                     "sigma (levels)": sigma[state] / level} for state in range(states)],
-            notes=variation_note(measurements, variation / level))
+            notes=outliers + variation_note(measurements, variation / level))
 
     @classmethod
     def costs(cls) -> DeviceCosts:

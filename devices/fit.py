@@ -1,23 +1,29 @@
 """A device from measurements: the specification that measured write pulses follow best."""
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..contract.device import SIGMA_FRAC
 from ..contract.errors import ConfigError
 from ..contract.results import Result
-from ..system.files import replace
-from . import measurements
-from .fitting import Fittable, Learned, Options, Row
+from ..system import files
+from . import reading
+from .domain_wall import LANDS
+from .fit_figure import draw
+from .fitting import Fittable, Learned, Options, Row, landing_share, without_far_readings
 from .kinds import KINDS, parse_device
 from .measurements import Measurements
 from .specification import Device
 
 DIGITS = 5
 """Significant digits of a figure in a device's file."""
+WIDEST_LANDING = 1
+"""Write noise, in levels, beyond which states cannot be told apart."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,14 @@ class Fit:
     notes: list[str] = field(default_factory=list)
 
 
+class Guess(NamedTuple):
+    """A kind of device that measurements look like."""
+
+    kind: str
+    why: str
+    certainty: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class FitResult(Result):
     """What ``run`` has learned and written."""
@@ -39,6 +53,8 @@ class FitResult(Result):
     kind: str
     why: str
     """Why it is of this kind, in words."""
+    certainty: str
+    """How sure that is: ``as asked for``, ``sure``, ``likely`` or ``a guess``."""
     pulses: int
     """Write pulses that were measured."""
     level: float
@@ -48,6 +64,9 @@ class FitResult(Result):
     table: list[Row]
     """What was found, a row a state or segment; the names of the columns are the keys."""
     notes: list[str]
+    """What the user should know: rows left out, columns and units concluded, figures not learned."""
+    picture: str | None
+    """The picture of data and fit, if one was asked for."""
     device: Device
     out: str
     """The device's file."""
@@ -56,16 +75,24 @@ class FitResult(Result):
         return super().to_json() | {"device": self.device.model_dump(mode="json")}
 
 
-def run(data: str | Path, out: str | Path, kind: str | None = None, options: Options | None = None) -> FitResult:
+def run(data: str | Path, out: str | Path, kind: str | None = None, options: Options | None = None, *,
+        columns: Mapping[str, str] | None = None, picture: str | Path | None = None) -> FitResult:
     """Learn a device of ``kind``, or of the kind that the data look like, from the CSV file ``data``; write it to the
-    TOML file ``out``."""
+    TOML file ``out``. ``columns`` says which column is which, as `reading.read` takes it. ``picture`` names a file for
+    a picture of the data beside what the device learned would give."""
     options = options or Options()
-    measured = measurements.read(data)
-    kind, why = (kind, "as asked for") if kind is not None else guess(measured)
-    found = fit(measured, kind, options)
+    measured = reading.read(data, columns, options.unit)
+    options = replace(options, unit=measured.unit or options.unit)
+    guessed = guess(measured) if kind is None else Guess(kind, "as asked for", "as asked for")
+    found = fit(measured, guessed.kind, options)
     save(out, found.device)
-    return FitResult(kind=kind, why=why, pulses=len(measured), level=found.level, unit=options.unit, table=found.table,
-                     notes=found.notes, device=found.device, out=str(out))
+    if picture is not None:
+        Path(picture).parent.mkdir(parents=True, exist_ok=True)
+        files.replace(Path(picture), lambda file: draw(file, measured, found.device))
+    return FitResult(
+        kind=guessed.kind, why=guessed.why, certainty=guessed.certainty, pulses=len(measured), level=found.level,
+        unit=options.unit, table=found.table, notes=[*measured.notes, *found.notes],
+        picture=str(picture) if picture is not None else None, device=found.device, out=str(out))
 
 
 def fittable() -> dict[str, type[Fittable]]:
@@ -73,25 +100,62 @@ def fittable() -> dict[str, type[Fittable]]:
     return {name: kind for name, kind in KINDS.items() if issubclass(kind, Fittable)}
 
 
-def guess(measured: Measurements) -> tuple[str, str]:
-    """The kind of device that ``measured`` looks like, and why."""
+def guess(measured: Measurements) -> Guess:
+    """The kind of device that ``measured`` looks like, why, and how sure that is. ``ConfigError`` if it is none that
+    could be told from the others."""
+    measured = _directed(without_far_readings(measured)[0])
     for name, kind in fittable().items():
-        if why := kind.recognise(measured):
-            return name, why
+        if recognised := kind.recognise(measured):
+            return Guess(name, *recognised)
+    if measured.asked == "state":
+        raise ConfigError(
+            f"{measured.name}: pulses are whole numbers from {measured.pulse.min():g} to {measured.pulse.max():g}, but "
+            f"only {100 * landing_share(measured):.0f} % of the scatter after them follows from these: they are no "
+            "states aimed at, and no directions; --kind KIND says what they are")
     raise ConfigError(f"{measured.name}: looks like no kind of device; --kind KIND says which it is")
 
 
+def _directed(measured: Measurements) -> Measurements:
+    """``measured``, with pulses coded 1 and 0 as up and down, where they are not states aimed at."""
+    if set(np.unique(measured.pulse)) == {0.0, 1.0} and landing_share(measured) < LANDS:
+        return replace(measured, pulse=2 * measured.pulse - 1)
+    return measured
+
+
 def fit(measured: Measurements, kind: str, options: Options | None = None) -> Fit:
-    """The device of ``kind`` that fits best. ``ConfigError`` names what the measurements lack, or the figure that a
-    device cannot have."""
+    """The device of ``kind`` that fits best. ``ConfigError`` names what the measurements lack, the figure that a device
+    cannot have, or why what was learned cannot be."""
     kinds, options = fittable(), options or Options()
     if kind not in kinds:
         raise ConfigError(f"kind={kind!r}: a device can be fitted as {', '.join(kinds)}")
-    everything = np.concatenate([measured.before, measured.after])
-    if everything.min() == everything.max():
-        raise ConfigError(f"{measured.name}: the conductance is {everything[0]:g} everywhere; nothing was switched")
-    learned = kinds[kind].learn(measured, options)
-    return Fit(_device(kind, measured, options, learned), learned.level, learned.table, learned.notes)
+    near, notes = without_far_readings(measured)
+    directed = near if kind == "domain_wall" else _directed(near)
+    if directed is not near:
+        notes.append("pulses coded 1 and 0 are taken as up and down")
+    if directed.readings.min() == directed.readings.max():
+        raise ConfigError(f"{measured.name}: the conductance is {directed.readings[0]:g} everywhere; nothing was "
+                          "switched")
+    learned = kinds[kind].learn(directed, options)
+    device = _device(kind, measured, options, learned)
+    _require_plausible(device, measured.name)
+    return Fit(device, learned.level, learned.table, [*notes, *learned.notes])
+
+
+def _require_plausible(device: Device, name: str) -> None:
+    """``ConfigError`` if a network could not train in ``device``: if it does not move, or lands anywhere."""
+    tables = device.compile()
+    if tables.pulse == "landing" and np.median(tables.sigma) > WIDEST_LANDING << tables.sub_bits + SIGMA_FRAC:
+        sigma = np.median(tables.sigma) / (1 << tables.sub_bits + SIGMA_FRAC)
+        raise ConfigError(f"{name}: writes would scatter by {sigma:.2g} levels, so that no state could be told from "
+                          "another; are the pulses states aimed at? --kind KIND says what they are")
+    if tables.pulse == "step":
+        for direction, part in zip(("up", "down"), np.split(np.array(tables.mean), 1 if tables.pair else 2),
+                                   strict=False):
+            if (part <= 0).all():
+                raise ConfigError(f"{name}: pulses {direction} would never move the device that was learned; its steps "
+                                  "are smaller than a sub-level, or go the other way")
+    if tables.pulse == "switching" and not any(tables.probability):
+        raise ConfigError(f"{name}: no pulse has switched anything")
 
 
 def _device(kind: str, measured: Measurements, options: Options, learned: Learned) -> Device:
@@ -133,4 +197,5 @@ def save(path: str | Path, device: Device) -> None:
              for name, value in device.model_dump(mode="json").items()
              if name in ("kind", "states", "sub_bits") or value != defaults[name]]
     lines.sort(key=lambda line: not line.startswith("kind"))
-    replace(path, lambda file: file.write(("\n".join(lines) + "\n").encode()))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files.replace(path, lambda file: file.write(("\n".join(lines) + "\n").encode()))

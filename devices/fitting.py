@@ -7,7 +7,7 @@ pulses.
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from math import sqrt
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,15 @@ MAX_CLUSTERS = 8
 """Most separate conductances that are looked for unasked."""
 CLEAR_GAP = 3.0
 """States are separate if the gaps between them are so many times wider than any within them."""
+FAR = 8.0
+"""Robust standard deviations from the median of its kind from which on a pulse is an outlier."""
+MOST_OUTLIERS = 0.02
+"""Largest part of the pulses that can be outliers; of more, none is: the scatter is the device's."""
+RESET_LANDS, RESET_FALLS, RESETS_AT_LEAST = 0.2, 0.25, 0.9
+"""A reset ends below the first part of the range and falls by more than the second. Where there are resets, at least
+the third part of all pulses down are."""
+NAMED = 5
+"""Outliers that are named by their rows."""
 Row = dict[str, Any]
 """A row of a table of findings: numbers and text, by the names of the columns. Some names hold the unit."""
 
@@ -57,14 +66,21 @@ class Learned:
     notes: list[str] = field(default_factory=list)
 
 
+class Recognised(NamedTuple):
+    """That measurements look as if they were of a kind of device."""
+
+    why: str
+    certainty: Literal["sure", "likely", "a guess"]
+
+
 class Fittable(ABC):
     """A kind of device that can be learned from measurements."""
 
     @classmethod
     @abstractmethod
-    def recognise(cls, measurements: Measurements) -> str | None:
-        """Why ``measurements`` look as if they were of this kind; None if they do not. No two kinds recognise the same
-        measurements."""
+    def recognise(cls, measurements: Measurements) -> Recognised | None:
+        """Why, and how surely, ``measurements`` look as if they were of this kind; None if they do not. No two kinds
+        recognise the same measurements."""
 
     @classmethod
     @abstractmethod
@@ -76,6 +92,93 @@ def sub_bits_for(scatter: np.ndarray) -> int:
     """The resolution at which the smallest ``scatter``, in levels, is at least two sub-levels, or the finest."""
     smallest = min((value for value in scatter if value > 0), default=0.25)
     return next((bits for bits in range(4, 6) if smallest * 2**bits >= 2), 6)
+
+
+def without_far_readings(measurements: Measurements) -> tuple[Measurements, list[str]]:
+    """``measurements`` without the rows of readings that lie further from all others than these lie from one another,
+    as spikes and overflows do; and what is to be said of them."""
+    readings = measurements.readings
+    order = np.argsort(readings, kind="stable")
+    ordered, low, high = readings[order], 0, len(readings)
+    most = max(2, int(MOST_OUTLIERS * len(readings)))
+    while True:
+        outside = low + len(ordered) - high
+        for count in range(min(most - outside, high - low - 3), 0, -1):
+            if ordered[high - count] - ordered[high - count - 1] > ordered[high - count - 1] - ordered[low] > 0:
+                high -= count
+                break
+            if ordered[low + count] - ordered[low + count - 1] > ordered[high - 1] - ordered[low + count] > 0:
+                low += count
+                break
+        else:
+            break
+    far = np.zeros(len(readings), dtype=bool)
+    far[order[:low]] = far[order[high:]] = True
+    return _left_out(measurements, np.asarray(far.reshape(2, -1).any(axis=0)), "readings far from all others")
+
+
+def without_outliers(measurements: Measurements, value: np.ndarray,
+                     group: np.ndarray) -> tuple[Measurements, list[str]]:
+    """``measurements`` without the pulses whose ``value`` lies ``FAR`` robust standard deviations or more from the
+    median of its ``group``; and what is to be said of them. All are kept if they are more than ``MOST_OUTLIERS``."""
+    distance, scale = np.zeros(len(value)), np.zeros(len(value))
+    for number in np.unique(group):
+        members = group == number
+        distance[members] = np.abs(value[members] - np.median(value[members]))
+        scale[members] = 1.4826 * np.median(distance[members])
+    typical = np.median(scale[scale > 0]) if (scale > 0).any() else 0.0
+    far = distance > FAR * np.maximum(scale, typical)
+    if typical == 0 or far.mean() > MOST_OUTLIERS:
+        return measurements, []
+    return _left_out(measurements, far, "unlike the pulses beside it")
+
+
+def _left_out(measurements: Measurements, far: np.ndarray, why: str) -> tuple[Measurements, list[str]]:
+    if not far.any():
+        return measurements, []
+    rows = [f"row {row} ({before:g} to {after:g})" for row, before, after in zip(
+        measurements.row[far], measurements.before[far], measurements.after[far], strict=True)]
+    named = ", ".join(rows[:NAMED]) + (f" and {len(rows) - NAMED} more" if len(rows) > NAMED else "")
+    return measurements.only(~far), [f"left out, {why}: {named}"]
+
+
+def resets(measurements: Measurements) -> np.ndarray:
+    """Whether each pulse is an abrupt reset: one down that lands near the bottom of the range. None is, unless all
+    pulses down are, by far more than steps: as of devices that go up in steps and down at once."""
+    down, readings = measurements.pulse < 0, measurements.readings
+    lowest, span = readings.min(), np.ptp(readings)
+    if not down.any() or down.all() or not span:
+        return np.zeros(len(down), dtype=bool)
+    fall = (measurements.before - measurements.after)[down]
+    abrupt = (measurements.after[down] < lowest + RESET_LANDS * span) & (fall > RESET_FALLS * span)
+    return down if abrupt.mean() > RESETS_AT_LEAST else np.zeros(len(down), dtype=bool)
+
+
+def lengths_vary(measurements: Measurements) -> bool:
+    """Whether the pulses have several lengths."""
+    return measurements.length is not None and len(np.unique(measurements.length)) > 1
+
+
+def abrupt_falls(measurements: Measurements) -> np.ndarray:
+    """Whether each pulse up ends near the bottom of the range, far below where it began: a reset in its place."""
+    readings = measurements.readings
+    fall = measurements.before - measurements.after
+    return ((measurements.pulse > 0) & (fall > 2 * RESET_FALLS * np.ptp(readings))
+            & (measurements.after < readings.min() + RESET_LANDS * np.ptp(readings)))
+
+
+def quantile_groups(values: np.ndarray, groups: int = 8) -> np.ndarray:
+    """The number of the one of ``groups``, about equally large, that each value belongs to by its size."""
+    return np.searchsorted(np.quantile(values, np.linspace(0, 1, groups + 1)[1:-1]), values, side="right")
+
+
+def landing_share(measurements: Measurements) -> float:
+    """The part of the scatter of the conductances after the pulses that the states aimed at explain: 1 if every state
+    has its own, 0 if the pulses do not matter."""
+    target = np.unique(measurements.pulse, return_inverse=True)[1]
+    mean = np.bincount(target, measurements.after) / np.bincount(target)
+    total = measurements.after.var()
+    return float(1 - (measurements.after - mean[target]).var() / total) if total else 0.0
 
 
 def upward(measurements: Measurements) -> np.ndarray:
@@ -106,7 +209,7 @@ def split(measurements: Measurements, value: np.ndarray, group: np.ndarray,
     Returns the means, the residuals, and the standard deviation of the displacements without what the scatter of the
     residuals adds to it. The deviation is 0 for one device, and where it is not clear.
     """
-    count = np.bincount(group, minlength=groups)
+    count = np.maximum(np.bincount(group, minlength=groups), 1)  # an empty group has the mean 0
     device, devices = measurements.device, len(measurements.devices)
     if device is None or devices < 2:
         mean = np.bincount(group, value, groups) / count
@@ -130,7 +233,7 @@ def split(measurements: Measurements, value: np.ndarray, group: np.ndarray,
 def scatter_of(measurements: Measurements, residual: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
     """Standard deviation of the residuals of each group, for the degrees of freedom that ``split`` leaves."""
     taken = max(len(measurements.devices) - 1, 0) / len(residual)
-    count = np.bincount(group, minlength=groups)
+    count = np.maximum(np.bincount(group, minlength=groups), 2)
     return np.sqrt(np.bincount(group, residual**2, groups) / ((count - 1) * (1 - taken)))
 
 

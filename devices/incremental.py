@@ -16,16 +16,21 @@ from ..render.figure import BLUE, RED, legend, title
 from .costs import Cost, DeviceCosts
 from .fitting import (
     MAX_STATES,
+    MIN_PULSES,
     Fittable,
     Learned,
     Options,
+    Recognised,
     clusters,
+    lengths_vary,
     require_enough,
+    resets,
     scatter_of,
     split,
     sub_bits_for,
     upward,
     variation_note,
+    without_outliers,
 )
 from .measurements import Measurements, Response
 from .random_figures import common_fields, one_or_each, variation, widest_noise
@@ -38,6 +43,8 @@ if TYPE_CHECKING:
 
 TRAINS = 200
 """Devices of which the response to a train of pulses is drawn."""
+SURE_PULSES = 100
+"""Pulses from which on the look of the conductances is more than a guess."""
 NEAR_END = 0.03
 """Part of the range at each end in which measurements turn round."""
 
@@ -120,40 +127,54 @@ class IncrementalDevice(StateDevice, Fittable):
         _draw_train(train, tables)
 
     @classmethod
-    def recognise(cls, measurements: Measurements) -> str | None:
-        conductances = np.concatenate([measurements.before, measurements.after])
-        if measurements.asked != "direction" or clusters(conductances) is not None:
+    def recognise(cls, measurements: Measurements) -> Recognised | None:
+        if measurements.asked != "direction" or clusters(measurements.readings) is not None:
             return None
-        return "pulses are up and down, and the conductance is continuous"
+        if resets(measurements).any():
+            return None
+        return Recognised("pulses are up and down, and the conductance is continuous",
+                          "likely" if len(measurements) >= SURE_PULSES else "a guess")
 
     @classmethod
     def learn(cls, measurements: Measurements, options: Options) -> Learned:
         """Mean and scatter of steps up and down, in equal parts of the range. A level is about the mean of these means:
         the range is a whole number of levels."""
-        name, before, after, up = measurements.name, measurements.before, measurements.after, upward(measurements)
-        lowest, highest = min(before.min(), after.min()), max(before.max(), after.max())
-        span, parts = highest - lowest, options.segments
+        name, parts = measurements.name, options.segments
         if parts < 1:
             raise ConfigError(f"segments={parts}: must be at least 1")
-        step = np.where(up, after - before, before - after)
+        reset = resets(measurements)
+        if reset.any():
+            raise ConfigError(f"{name}: row {measurements.row[reset][0]}: pulses down reset the device to the bottom "
+                              "of its range at once, which steps of an incremental device cannot describe; --kind "
+                              "pcm_pair learns the pulses up")
+        measurements, outliers = without_outliers(measurements, *_steps_by_part(measurements, parts))
+        before, up = measurements.before, upward(measurements)
+        lowest, highest = measurements.readings.min(), measurements.readings.max()
+        span = highest - lowest
+        step, group = _steps_by_part(measurements, parts)
         if step.mean() <= 0:
             raise ConfigError(f"{name}: pulses move the conductance against their sign, by {-step.mean():g} on average;"
                               " are the signs the wrong way round?")
-        part = np.minimum((before - lowest) / span * parts, parts - 1).astype(int)
         edges = lowest + span * np.arange(parts + 1) / parts
-        group = part + np.where(up, 0, parts)
         count = np.bincount(group, minlength=2 * parts)
         labels = [f"{direction} from {edges[index]:.4g} to {edges[index + 1]:.4g}{options.suffix}, part {index + 1} of "
                   f"{parts}" for direction in ("up", "down") for index in range(parts)]
-        require_enough(name, labels, count, "; fewer --segments make larger parts")
+        group, filled = _merged(name, labels, group, count)
         mean, residual, variation = split(measurements, step, group, 2 * parts)
-        states = options.states or int(np.clip(round(span / abs(mean.mean())) + 1, 2, MAX_STATES))
+        mean = _interpolated(mean, filled)
+        states = options.states or int(np.clip(round(span / abs(np.median(mean))) + 1, 2, MAX_STATES))
         level = span / (states - 1)
         position = (before - lowest) / span * parts - 0.5  # the model reads its figures linearly between the middles
         for direction, offset in ((up, 0), (~up, parts)):
             read = np.interp(position, np.arange(parts), mean[offset:offset + parts])
             residual[direction] += (mean[group] - read)[direction]
-        sigma = scatter_of(measurements, residual, group, 2 * parts)
+        sigma = _interpolated(scatter_of(measurements, residual, group, 2 * parts), filled)
+        if lengths_vary(measurements):
+            outliers.append("pulses have several lengths, which steps do not depend on in this kind of device: the "
+                            "column 'length' is not used")
+        empty = [labels[index] for index in np.flatnonzero(~filled)]
+        if empty:
+            outliers.append(f"fewer than {MIN_PULSES} pulses, so taken from the parts beside: {'; '.join(empty)}")
         return Learned(
             level=level, sub_bits=sub_bits_for(sigma / level),
             figures={"states": states, "up_mean": mean[:parts] / level, "up_sigma": sigma[:parts] / level,
@@ -163,7 +184,7 @@ class IncrementalDevice(StateDevice, Fittable):
                     f"to{options.suffix}": edges[index % parts + 1], "number": int(count[index]),
                     "step (levels)": mean[index] / level, "sigma (levels)": sigma[index] / level}
                    for index in range(2 * parts)],
-            notes=variation_note(measurements, variation / level))
+            notes=outliers + variation_note(measurements, variation / level))
 
     @classmethod
     def costs(cls) -> DeviceCosts:
@@ -181,6 +202,38 @@ class IncrementalDevice(StateDevice, Fittable):
         return common | {"states": states, "variation": variation(random, common["sub_bits"])} | {
             f"{direction}_{name}": one_or_each(random, low, high, random.randint(1, random.choice((5, 20))))
             for direction in ("up", "down") for name, (low, high) in figures.items()}
+
+
+def _steps_by_part(measurements: Measurements, parts: int) -> tuple[np.ndarray, np.ndarray]:
+    """The step of each pulse in its own direction, and its group: the part of the range that it starts in, for pulses
+    down plus the number of parts."""
+    up, lowest, highest = upward(measurements), measurements.readings.min(), measurements.readings.max()
+    step = np.where(up, 1, -1) * (measurements.after - measurements.before)
+    part = np.minimum((measurements.before - lowest) / (highest - lowest) * parts, parts - 1).astype(int)
+    return step, part + np.where(up, 0, parts)
+
+
+def _merged(name: str, labels: list[str], group: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The groups of the pulses, those of parts with too few pulses put to the nearest part of their direction that has
+    enough; and which parts have enough. ``ConfigError`` unless at least half of them have in each direction."""
+    parts, filled, nearest_part = len(labels) // 2, count >= MIN_PULSES, np.arange(len(labels))
+    for first, direction in ((0, "up"), (parts, "down")):
+        good = np.flatnonzero(filled[first:first + parts]) + first
+        total = int(count[first:first + parts].sum())
+        require_enough(name, [direction], np.array([total]))
+        if 2 * len(good) < parts:
+            poor = first + int(np.flatnonzero(~filled[first:first + parts])[0])
+            require_enough(name, [labels[poor]], count[poor:poor + 1], "; fewer --segments make larger parts")
+        nearest_part[first:first + parts] = [good[np.abs(good - index).argmin()]
+                                             for index in range(first, first + parts)]
+    return nearest_part[group], filled
+
+
+def _interpolated(figures: np.ndarray, filled: np.ndarray) -> np.ndarray:
+    """``figures``, one a part up and then one a part down; where they are not ``filled``, between those that are."""
+    halves = [np.interp(np.arange(len(half)), np.flatnonzero(good), half[good])
+              for half, good in zip(np.split(figures, 2), np.split(filled, 2), strict=True)]
+    return np.concatenate(halves)
 
 
 def _interpolate(points: list[Fraction], place: Fraction) -> Fraction:

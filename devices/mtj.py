@@ -20,7 +20,18 @@ from ..contract.widths import signed_bits
 from ..render.figure import BLUE, DARK, RED, legend
 from .costs import Cost, DeviceCosts
 from .figure import beside, legend_above
-from .fitting import Fittable, Learned, Options, Row, clusters, even_spacing, require_enough, upward
+from .fitting import (
+    Fittable,
+    Learned,
+    Options,
+    Recognised,
+    Row,
+    clusters,
+    even_spacing,
+    lengths_vary,
+    require_enough,
+    upward,
+)
 from .measurements import Measurements, Response
 from .random_figures import common_fields, figure, one_or_each, states
 from .specification import PerState, StateDevice, nearest
@@ -33,6 +44,8 @@ LENGTHS = 12
 """Pulse lengths that are tried in measurements, where the length matters."""
 UNEVEN = 0.25
 """Distance from even spacing, in levels, up to which the states count as even."""
+SURE_PULSES = 100
+"""Pulses from which on the look of the conductances is more than a guess."""
 STRAY = 0.05
 """Fraction of the pulses that may lead elsewhere than to a neighbouring state."""
 
@@ -169,13 +182,14 @@ class MtjDevice(StateDevice, Fittable):
         legend(axes, loc="lower right")
 
     @classmethod
-    def recognise(cls, measurements: Measurements) -> str | None:
-        if measurements.asked == "length":
-            return "there is a column 'length'"
-        borders = clusters(np.concatenate([measurements.before, measurements.after]))
+    def recognise(cls, measurements: Measurements) -> Recognised | None:
+        borders = clusters(measurements.readings)
         if measurements.asked != "direction" or borders is None:
             return None
-        return f"pulses are up and down, and the conductance has {len(borders) + 1} separate values"
+        why = f"pulses are up and down, and the conductance has {len(borders) + 1} separate values"
+        if lengths_vary(measurements):
+            return Recognised(f"{why}; the pulses have several lengths", "sure")
+        return Recognised(why, "likely" if len(measurements) >= SURE_PULSES else "a guess")
 
     @classmethod
     def learn(cls, measurements: Measurements, options: Options) -> Learned:
@@ -190,14 +204,17 @@ class MtjDevice(StateDevice, Fittable):
             raise ConfigError(f"{name}: {stray.sum()} of {len(stray)} pulses lead elsewhere than to the neighbouring "
                               f"state, first that of row {measurements.row[stray][0]}; at most {STRAY:.0%} may")
         notes = []
+        if measurements.length is not None and not lengths_vary(measurements):
+            notes.append("all pulses have the same length: the column 'length' is not used")
         if stray.any():
             notes.append(f"{stray.sum()} pulses that lead elsewhere than to the neighbouring state count as not "
                          "switching")
         if measurements.device is not None:
             notes.append("an mtj has no field for variation from device to device: the column 'device' is not used")
         switched = (moved == 1)[inward]
-        if measurements.length is not None:
-            figures, table, note = _switching_time(name, measurements.length[inward], switched,
+        if lengths_vary(measurements):
+            lengths = np.asarray(measurements.length)[inward]
+            figures, table, note = _switching_time(name, lengths, switched,
                                                    measurements.row[inward])
             notes.insert(0, note)
         else:

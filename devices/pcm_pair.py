@@ -18,11 +18,17 @@ from .fitting import (
     Fittable,
     Learned,
     Options,
+    Recognised,
+    abrupt_falls,
+    clusters,
+    quantile_groups,
     require_enough,
+    resets,
     split,
     sub_bits_for,
     upward,
     variation_note,
+    without_outliers,
 )
 from .measurements import Measurements, Response
 from .random_figures import common_fields, extreme, figure, variation, widest_noise
@@ -35,6 +41,8 @@ if TYPE_CHECKING:
 
 CUT = 2.0
 """Sigmas by which a pulse must stay away from the ends of the range for its step to count as whole."""
+SURELY_SIEMENS = 1e-3
+"""Conductances below this, without a unit, are in siemens rather than in microsiemens."""
 NEARLY_FULL = 0.97
 """Part of the range from which on a device that is measured is reset."""
 
@@ -126,20 +134,34 @@ class PcmPairDevice(Device, Fittable):
         title(refresh, f"the pair; its difference is constant along a grey line; one level is {self.level:g} uS")
 
     @classmethod
-    def recognise(cls, measurements: Measurements) -> str | None:
-        return "every pulse is positive: a device that can only be set" if measurements.asked == "up" else None
+    def recognise(cls, measurements: Measurements) -> Recognised | None:
+        if measurements.asked == "up":
+            return Recognised("every pulse is positive: a device that can only be set", "likely")
+        if clusters(measurements.readings) is None and resets(measurements).any():
+            return Recognised("pulses up are steps, and pulses down reset the device at once", "likely")
+        return None
 
     @classmethod
     def learn(cls, measurements: Measurements, options: Options) -> Learned:
         """Step and scatter of a device that can only be set, each a straight line over its conductance, which counts
         from the lowest. A level is the mean step in the lower quarter of the range."""
-        name, up = measurements.name, upward(measurements)
+        name, reset = measurements.name, resets(measurements) | abrupt_falls(measurements)
+        notes = []
+        if reset.any():
+            notes.append(f"{reset.sum():,} pulses are resets, to the bottom of the range at once: left out")
+        measurements = measurements.only(~reset)
+        up = upward(measurements)
         if not up.all():
             raise ConfigError(f"{name}: row {measurements.row[~up][0]}: a pulse down; devices of a pcm_pair are only "
                               "set")
         if options.states:
             raise ConfigError("states is not a field of pcm_pair; its range and level say how many there are")
         require_enough(name, ["up"], np.array([len(measurements)]))
+        if not measurements.unit and measurements.readings.max() < SURELY_SIEMENS:
+            raise ConfigError(f"{name}: conductances reach only {measurements.readings.max():g}, and the fields of a "
+                              "pcm_pair are in uS; --unit says which unit they have (S, mS, uS, nS or pS)")
+        measurements, outliers = without_outliers(
+            measurements, measurements.after - measurements.before, quantile_groups(measurements.before))
         lowest = min(measurements.before.min(), measurements.after.min())
         conductance, step = measurements.before - lowest, measurements.after - measurements.before
         full = max(conductance.max(), measurements.after.max() - lowest)
@@ -158,7 +180,8 @@ class PcmPairDevice(Device, Fittable):
                      "variation": variation / level},
             table=[{f"conductance{options.suffix}": g, f"step{options.suffix}": start + slope * g,
                     f"sigma{options.suffix}": base + widen * g} for g in np.linspace(0, full, 5)],
-            notes=[f"{whole.sum():,} of {len(whole):,} pulses count: the others start so near an end that it may cut "
+            notes=[*notes, *outliers,
+                   f"{whole.sum():,} of {len(whole):,} pulses count: the others start so near an end that it may cut "
                    "them", *variation_note(measurements, variation / level)])
 
     @classmethod

@@ -11,6 +11,7 @@ import pytest
 from spinloom.config import load_device
 from spinloom.contract.errors import ConfigError
 from spinloom.devices import fit as fitting
+from spinloom.devices import measurements
 from spinloom.devices.fitting import Options
 from spinloom.devices.kinds import parse_device
 from spinloom.devices.measure import measure
@@ -21,7 +22,7 @@ SIGMAS = 4
 
 def fitted(document, pulses=20000, seed=1, devices=1, read_noise=0.0, **options):
     data = measure(parse_device(document, "known"), pulses, seed, devices, read_noise)
-    kind, _ = fitting.guess(data)
+    kind = fitting.guess(data).kind
     assert kind == document["kind"]
     return fitting.fit(data, kind, Options(**options))
 
@@ -133,8 +134,114 @@ def test_the_kind_is_guessed(pulse, before, after, kind):
     assert fitting.guess(table(pulse, before, after))[0] == kind
 
 
-def test_a_column_length_makes_it_an_mtj():
-    assert fitting.guess(table([1], [0], [1], length=np.ones(1)))[0] == "mtj"
+@pytest.mark.parametrize(("length", "note"), [
+    (np.ones(1000), "all pulses have the same length"), (np.arange(1000) % 3 + 1.0, None)])
+def test_a_column_length_alone_makes_no_mtj(length, note):
+    ramp = np.linspace(0, 10, 1000)
+    steps = table([1, -1] * 500, ramp, ramp + 0.1 * np.array([1, -1] * 500), length=length)
+    assert fitting.guess(steps).kind == "incremental"
+    switched = table([1, -1] * 500, [0, 1] * 500, [1, 0] * 500, length=length)
+    assert fitting.guess(switched).kind == "mtj"
+    if note:
+        assert any(note in each for each in fitting.fit(switched, "mtj").notes)
+
+
+def soft(count=1200, seed=1, noise=0.2):
+    """Trains of pulses up and down on a device with soft bounds: pulse, before, after."""
+    random, g, rows = np.random.default_rng(seed), 2.0, []
+    for number in range(count):
+        up = number // 60 % 2 == 0
+        before, g = g, g + (2.2 * (1 - g / 40) if up else -2.2 * g / 40) + noise * random.standard_normal()
+        rows.append((1 if up else -1, before, g))
+    return (np.array(column) for column in zip(*rows, strict=True))
+
+
+@pytest.mark.parametrize("wild", [1e3, 9.9e37, -50.0])
+def test_a_wild_reading_is_named_and_left_out(wild):
+    pulse, before, after = soft()
+    clean = fitting.fit(table(pulse, before, after), "incremental")
+    before, after = before.copy(), after.copy()
+    after[500] = before[501] = wild
+    spiked = table(pulse, before, after)
+    assert fitting.guess(spiked).kind == "incremental"
+    found = fitting.fit(spiked, "incremental")
+    assert found.level == pytest.approx(clean.level, rel=0.02)
+    np.testing.assert_allclose(found.device.up_sigma, clean.device.up_sigma, rtol=0.2)
+    assert any("row 502" in note and "row 503" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("spike", [60.0, 7.0])
+def test_a_wild_landing_is_named_and_left_out(spike):
+    data = measure(parse_device({"kind": "domain_wall", "sigma": 0.2}, "known"), 2000, 3)
+    aimed = int(np.flatnonzero(data.pulse == 2)[100])
+    after = data.after.copy()
+    after[aimed] = spike
+    found = fitting.fit(table(data.pulse, data.before, after), "domain_wall")
+    np.testing.assert_allclose(found.device.sigma, 0.2, atol=0.03)
+    assert any(f"row {aimed + 2} " in note for note in found.notes)
+
+
+def test_pulses_coded_1_and_0_are_directions_where_they_are_no_states():
+    pulse, before, after = soft()
+    coded = table((pulse + 1) / 2, before, after)
+    assert fitting.guess(coded).kind == "incremental"
+    found = fitting.fit(coded, "incremental")
+    assert found.device == fitting.fit(table(pulse, before, after), "incremental").device
+    assert "pulses coded 1 and 0 are taken as up and down" in found.notes
+
+
+def test_numbers_that_are_neither_states_nor_directions_are_a_question():
+    pulse, before, after = soft()
+    with pytest.raises(ConfigError, match="no states aimed at, and no directions; --kind KIND says what they are"):
+        fitting.guess(table(np.arange(len(pulse)) % 5, before, after))
+
+
+def test_one_pulse_resets_are_no_steps():
+    random, rows = np.random.default_rng(2), []
+    for _ in range(60):
+        g = 2.0
+        while g < 38:
+            before, g = g, g + 2.2 + 0.5 * random.standard_normal()
+            rows.append((1, before, g))
+        rows.append((-1, g, 2 + 0.3 * random.random()))
+    data = table(*(np.array(column) for column in zip(*rows, strict=True)))
+    assert fitting.guess(data).kind == "pcm_pair"
+    found = fitting.fit(data, "pcm_pair")
+    assert "60 pulses are resets, to the bottom of the range at once: left out" in found.notes
+    assert found.level == pytest.approx(2.2, rel=0.05)
+    with pytest.raises(ConfigError, match="reset the device to the bottom of its range at once"):
+        fitting.fit(data, "incremental")
+
+
+def test_parts_that_no_pulse_starts_in_are_taken_from_those_beside():
+    pulse, before, after = soft(noise=0.05)
+    kept = (pulse > 0) | (before < 20) | (before > 30)
+    found = fitting.fit(table(pulse[kept], before[kept], after[kept]), "incremental")
+    assert (np.array(found.device.down_mean) > 0).all()
+    assert any("taken from the parts beside" in note for note in found.notes)
+
+
+def test_siemens_without_a_unit_are_refused_where_microsiemens_are_written():
+    data = measure(load_device("pcm_pair"), 2000, 1)
+    with pytest.raises(ConfigError, match="conductances reach only .*e-05, .* in uS; --unit says"):
+        fitting.fit(table(data.pulse, data.before * 1e-6, data.after * 1e-6), "pcm_pair")
+
+
+def test_implausible_devices_are_refused():
+    pulse, before, after = soft(noise=0.0)
+    noisy = np.random.default_rng(1).normal(0, 30, len(pulse))
+    with pytest.raises(ConfigError, match="writes would scatter by .* no state could be told from another"):
+        fitting.fit(table(np.arange(len(pulse)) % 3, before, np.arange(len(pulse)) % 3 * 10 + noisy), "domain_wall")
+    with pytest.raises(ConfigError, match="no pulse has switched anything"):
+        fitting.fit(table([1, -1] * 500, [0, 1] * 500, [0, 1] * 500), "mtj")
+
+
+def test_a_picture_of_data_and_fit(tmp_path):
+    data = measure(load_device("domain_wall"), 500, 1)
+    measurements.write(tmp_path / "data.csv", data)
+    result = fitting.run(tmp_path / "data.csv", tmp_path / "a" / "d.toml", picture=tmp_path / "b" / "fit.png")
+    assert (tmp_path / "b" / "fit.png").read_bytes().startswith(b"\x89PNG")
+    assert (result.certainty, result.kind) == ("sure", "domain_wall")
 
 
 RAMP = np.linspace(0, 10, 1000)
@@ -156,7 +263,7 @@ STATES = np.arange(1000) % 3
      "pulses on device A: 1"),
     ("incremental", table([1, 0], [0, 1], [1, 2]), {}, "row 3: pulse=0 has no direction"),
     ("incremental", table([1, -1] * 500, RAMP, RAMP - 0.1 * np.array([1, -1] * 500)), {}, "against their sign"),
-    ("incremental", table([1] * 1000, RAMP, RAMP + 0.1), {}, "pulses down from 0 to 1.26., part 1 of 8: 0"),
+    ("incremental", table([1] * 1000, RAMP, RAMP + 0.1), {}, "pulses down: 0, and at least 10 are needed"),
     ("incremental", table([1, -1] * 500, RAMP, RAMP + 0.1 * np.array([1, -1] * 500)), {"segments": 100},
      "part 1 of 100: [1-9], .*fewer --segments"),
     ("incremental", table([1, -1] * 500, RAMP, RAMP + 0.1 * np.array([1, -1] * 500)), {"segments": 0}, "segments=0"),
@@ -171,8 +278,9 @@ STATES = np.arange(1000) % 3
     ("mtj", table([1, -1] * 500, [0, 2] * 500, [2, 1] * 500), {}, "500 of 1000 pulses lead elsewhere .* row 2"),
     ("mtj", table([1, -1] * 500 + [1] * 9, [0, 1] * 500 + [1] * 9, [1, 0] * 500 + [2] * 9), {},
      "pulses up from state 1: 9"),
-    ("mtj", table([1, -1] * 500, [0, 1] * 500, [1, 0] * 500, length=np.zeros(1000)), {}, "row 2: length=0 must be"),
-    ("mtj", table([1, -1] * 500, [0, 1] * 500, [1, 0] * 500, length=np.ones(1000)), {}, "there are 1 pulse lengths"),
+    ("mtj", table([1, -1] * 500, [0, 1] * 500, [1, 0] * 500, length=STATES * 1.0), {}, "row 2: length=0 must be"),
+    ("mtj", table([1, -1] * 500, [0, 1] * 500, [1, 0] * 500, length=np.arange(1000) % 2 + 1.0), {},
+     "there are 2 pulse lengths"),
     ("mtj", table([1, -1] * 500, [0, 1] * 500, [1, 0] * 500, length=STATES + 1.0), {}, "with the same probability, 1"),
 ])
 def test_what_cannot_be_fitted_is_named(kind, data, options, message):
