@@ -24,7 +24,7 @@ from ..contract.tables import DERIVATIVE_BITS, NORMAL_BITS, NORMAL_INDEX_BITS
 from ..contract.widths import divisors
 from ..hw.crossbar.adder_tree import tree_latency
 from ..hw.crossbar.array_memory import SPRAM_DEPTH, SPRAM_WIDTH, column_bits
-from ..hw.crossbar.layouts import address_bits, cell_layout, drive_layout, level_layout, row_error_layout
+from ..hw.crossbar.layouts import address_bits, cell_layout, drive_layout, level_layout, row_sum_layout
 from ..hw.crossbar.noise import STORED_BITS
 from ..hw.crossbar.programming_queue import DEPTH
 from .board import Board
@@ -81,7 +81,7 @@ def memories(experiment: Experiment, slots: int = SLOTS) -> list[Memory]:
         ]
         if geometry.source is not None:
             answers = 2 * (6 + tree_latency(geometry.lanes))
-            found.append(Memory(1 << ceil_log2(answers), row_error_layout(geometry).size))
+            found.append(Memory(1 << ceil_log2(answers), row_sum_layout(geometry).size))
         if geometry.device.pulse != "switching":
             found.append(Memory(1 << NORMAL_INDEX_BITS - 1, STORED_BITS, "table"))
             found.append(Memory(len(geometry.device.mean), geometry.device.g_bits + SIGMA_BITS, "table"))

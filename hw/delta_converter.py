@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..contract.geometry import CrossbarGeometry
 from .basics.fixed import round_shift, saturate
-from .crossbar.layouts import delta_layout, row_error_layout
+from .crossbar.layouts import delta_layout, row_sum_layout
 
 
 class DeltaConverter(wiring.Component):
@@ -27,7 +27,7 @@ class DeltaConverter(wiring.Component):
 
     Members
     -------
-    e : In stream of ``row_error_layout(target)``.
+    e : In stream of ``row_sum_layout(target)``.
     d : Out stream of ``delta_layout(source)``.
     """
 
@@ -38,7 +38,7 @@ class DeltaConverter(wiring.Component):
         self._target = target
         #: Cycles from the transfer of a beat to the cycle in which its result is offered.
         self.latency = 1 if target.derivative_bits == 1 else 2
-        super().__init__({"e": In(stream.Signature(row_error_layout(target))),
+        super().__init__({"e": In(stream.Signature(row_sum_layout(target))),
                           "d": Out(stream.Signature(delta_layout(source)))})
 
     def elaborate(self, platform) -> Module:

@@ -56,7 +56,7 @@ class Network(wiring.Component):
         m = Module()
         last = self.geometries[-1]
         crossbars = [Crossbar(geometry=geometry, backward=geometry.source is not None,
-                              errors=last.adcs if geometry is last else 1) for geometry in self.geometries]
+                              deltas=last.adcs if geometry is last else 1) for geometry in self.geometries]
         neurons = [Neuron(source=source, target=target) for source, target in pairwise(self.geometries)]
         errors = [DeltaConverter(source=source, target=target) for source, target in pairwise(self.geometries)]
         loss = LossUnit(geometry=last, loss=self.loss)

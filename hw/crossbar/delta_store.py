@@ -27,9 +27,9 @@ class DeltaStore(wiring.Component):
     Parameters: a beat has the errors of ``errors`` columns, a divisor of ``lanes``.
     """
 
-    def __init__(self, *, geometry: CrossbarGeometry, errors: int = 1) -> None:
+    def __init__(self, *, geometry: CrossbarGeometry, deltas: int = 1) -> None:
         self.geometry = geometry
-        self.errors = errors
+        self.deltas = deltas
         super().__init__({
             #: Empties the store.
             "start": In(1),
@@ -37,7 +37,7 @@ class DeltaStore(wiring.Component):
             "complete": Out(1),
             #: They are all zero.
             "zero": Out(1),
-            "d": In(stream.Signature(delta_layout(geometry, errors))),
+            "d": In(stream.Signature(delta_layout(geometry, deltas))),
             #: Fold to be read.
             "fold": In(index_bits(geometry.folds)),
             #: Its errors, `READ` clocks later.
@@ -68,7 +68,7 @@ class DeltaStore(wiring.Component):
         m.d.comb += [told.taken.eq(taken), told.empty.eq(empty), told.lane.eq(lane),
                      told.delta.eq(self.d.payload.delta)]
         for index, beat in enumerate(spread(m, told, geometry.lanes)):
-            place = index % self.errors
+            place = index % self.deltas
             with m.If(beat.taken & (beat.lane == index - place)):
                 m.d.sync += gathered[index].eq(beat.delta[place])
             with m.If(beat.empty):

@@ -34,7 +34,7 @@ class ProgrammingQueue(wiring.Component):
             "room": Out(1),
             #: No word that was offered before this clock waits for `event`.
             "empty": Out(1),
-            "event": Out(stream.Signature(position_layout(geometry))),
+            "request": Out(stream.Signature(position_layout(geometry))),
         })
 
     def elaborate(self, platform) -> Module:
@@ -66,8 +66,8 @@ class ProgrammingQueue(wiring.Component):
         others = waiting & (waiting - 1)
         m.d.comb += [
             first.eq(_first(m, waiting)),
-            *(self.event.payload[name].eq(current.word[name]) for name, _ in current.word.shape()),
-            self.event.payload.lane.eq(segment * SEGMENT + first),
+            *(self.request.payload[name].eq(current.word[name]) for name, _ in current.word.shape()),
+            self.request.payload.lane.eq(segment * SEGMENT + first),
         ]
         with m.FSM():
             with m.State("take"):
@@ -81,8 +81,8 @@ class ProgrammingQueue(wiring.Component):
                 m.d.sync += [waiting.eq(current.fired[segment]), left.bit_select(segment, 1).eq(0)]
                 m.next = "offer"
             with m.State("offer"):
-                m.d.comb += self.event.valid.eq(1)
-                with m.If(self.event.ready):
+                m.d.comb += self.request.valid.eq(1)
+                with m.If(self.request.ready):
                     m.d.sync += waiting.eq(others)
                     with m.If(others == 0):
                         m.next = "find"

@@ -7,7 +7,7 @@ import cocotb
 
 from ...contract.geometry import CrossbarGeometry
 from ...contract.parameters import replacements
-from ...hw.crossbar.layouts import cell_layout, event_layout, position_layout, replacement_layout
+from ...hw.crossbar.layouts import cell_layout, position_layout, replacement_layout, request_layout
 from ...hw.crossbar.parameters import parameter_layout
 from ...hw.crossbar.programmer import StochasticProgrammer
 from ...model.device import Cell, Device, fixed_in_cells
@@ -65,7 +65,7 @@ class ProgrammerBench(Testbench):
                 position = {"address": fold * geometry.rows + row, "lane": lane}
                 if geometry.device.differs:
                     position |= {"row": row, "fold": fold}
-                memory.event.put({"position": position, "write": write, "state": state})
+                memory.request.put({"position": position, "write": write, "state": state})
                 memory.cells.append((position, _cell(geometry, cell, chi)))
                 if write:
                     golden.write(cell, state)
@@ -87,7 +87,7 @@ class _Memory:
     """The array around the programmer: answers each fetch, some clocks later, with the next of ``cells``."""
 
     def __init__(self, bench: Bench, geometry: CrossbarGeometry) -> None:
-        self.event = bench.source("event", event_layout(geometry))
+        self.request = bench.source("request", request_layout(geometry))
         self.replace = bench.sink("replace", replacement_layout(geometry))
         self.cells: deque[tuple[dict, dict]] = deque()
         """Positions to be fetched, in order, and their cells."""
