@@ -3,10 +3,11 @@
 from amaranth.hdl import Cat, Module, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
 from ...contract.geometry import CrossbarGeometry
 from ..basics.delay import delay
-from ..basics.fifo import Fifo
+from ..basics.queue import Queue
 from .accumulator import GradientAccumulator
 from .adc import Adc
 from .conductance import ConductanceArray
@@ -156,18 +157,15 @@ class Crossbar(wiring.Component):
             m.d.comb += [tag.row.eq(slot.row), tag.last.eq(slot.row_sum_last)]
             if geometry.derivative_bits:
                 m.d.comb += tag.derivative.eq(slot.derivative)
-            answer = Signal(row_sum_layout(geometry))
-            m.submodules.answers = answers = Fifo(width=answer.shape().size, depth=2 * (latency + 2))
+            depth = 1 << ceil_log2(2 * (latency + 2))
+            m.submodules.answers = answers = Queue(shape=tag.shape(), depth=depth, storage="block")
+            wiring.connect(m, answers.o, wiring.flipped(self.e))
             m.d.comb += [
                 conductance.delta.eq(deltas.word),
-                answer.eq(delay(m, tag, latency)),
-                answer.e.eq(conductance.e),
-                answers.w_data.eq(answer),
-                answers.w_en.eq(delay(m, controller.answer, latency)),
+                answers.i.payload.eq(delay(m, tag, latency)),
+                answers.i.payload.e.eq(conductance.e),
+                answers.i.valid.eq(delay(m, controller.answer, latency)),
                 controller.row_sum_room.eq(answers.level < latency + 2),
-                self.e.valid.eq(answers.r_rdy),
-                self.e.payload.eq(answers.r_data),
-                answers.r_en.eq(self.e.ready),
             ]
         else:
             m.d.comb += controller.row_sum_room.eq(1)

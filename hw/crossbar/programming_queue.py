@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ...contract.geometry import CrossbarGeometry
-from ..basics.fifo import Fifo
+from ..basics.queue import Queue
 from .layouts import position_layout, word_layout
 from .timing import write_back
 
@@ -51,14 +51,14 @@ class ProgrammingQueue(wiring.Component):
         m.d["sync" if segments > 1 else "comb"] += [
             offered.word.eq(self.word), offered.fired.eq(self.fired), occupied.eq(Cat(arriving))]
 
-        m.submodules.fifo = fifo = Fifo(width=entry.size, depth=DEPTH)
+        m.submodules.words = words = Queue(shape=entry, depth=DEPTH, storage="block")
         current = Signal(entry)  # stays at the head until all its lanes are gone
         m.d.comb += [
-            fifo.w_data.eq(offered),
-            fifo.w_en.eq(occupied.any()),
-            current.eq(fifo.r_data),
-            self.room.eq(fifo.level < DEPTH - in_flight),
-            self.empty.eq(~occupied.any() & (fifo.level == 0)),
+            words.i.payload.eq(offered),
+            words.i.valid.eq(occupied.any()),
+            current.eq(words.o.payload),
+            self.room.eq(words.level < DEPTH - in_flight),
+            self.empty.eq(~occupied.any() & (words.level == 0)),
         ]
 
         segment, left = Signal(range(max(2, segments))), Signal(segments)
@@ -72,7 +72,7 @@ class ProgrammingQueue(wiring.Component):
         with m.FSM():
             with m.State("take"):
                 m.d.sync += left.eq(Cat(fired.any() for fired in current.fired))
-                with m.If(fifo.r_rdy):
+                with m.If(words.o.valid):
                     m.next = "find"
             with m.State("find"):
                 m.d.sync += segment.eq(_first(m, left))
@@ -87,7 +87,7 @@ class ProgrammingQueue(wiring.Component):
                     with m.If(others == 0):
                         m.next = "find"
                         with m.If(~left.any()):
-                            m.d.comb += fifo.r_en.eq(1)
+                            m.d.comb += words.o.ready.eq(1)
                             m.next = "take"
         return m
 

@@ -22,14 +22,14 @@ from spinloom.hw.export.generate_axi import generate
 from spinloom.sim import toolchain
 from spinloom.sim.random_experiment import random_experiment
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "axi.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "axi.md"
 WAIVED = {
     "DECLFILENAME": "one file holds all modules",
     "UNUSEDSIGNAL": "Amaranth declares every signal of a module",
     "WIDTH": "Amaranth's operands have the widths that they have",
     "PROCASSINIT": "registers are initialised where they are declared",
     "CASEINCOMPLETE": "Amaranth assigns the default before the case",
-    "INITIALDLY": "by which `hw.verilog` lets every process run at the start",
+    "INITIALDLY": "by which `hw.export.verilog` lets every process run at the start",
 }
 """Verilator's warnings about the style of generated Verilog, and what causes them."""
 
