@@ -6,14 +6,16 @@ import json
 import click
 
 from ..config import Experiment, parse
+from ..contract.results import Result
 
 
 def answers(command):
-    """Gives ``command``, which returns a JSON object, its summary and its success, the option ``--json``."""
+    """Gives ``command``, which returns a result, its summary and its success, the option ``--json``."""
     @functools.wraps(command)
     def answering(as_json: bool, **arguments) -> int:
         answer, summary, success = command(**arguments)
-        click.echo(json.dumps(answer) if as_json else summary)
+        document = answer.to_json() if isinstance(answer, Result) else answer
+        click.echo(json.dumps(document) if as_json else summary)
         return 0 if success else 1
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(answering)
 

@@ -10,6 +10,11 @@ from .basics.fixed import round_shift, saturate
 from .crossbar.layouts import delta_layout, row_sum_layout
 
 
+def converter_latency(target: CrossbarGeometry) -> int:
+    """Clock cycles from a row sum of ``target`` to the delta of the column that drives the row."""
+    return 1 if target.derivative_bits == 1 else 2
+
+
 class DeltaConverter(wiring.Component):
     """``delta = saturate(round_shift(e * derivative, error_shift), delta_bits of source)``, rows of ``target``
     being columns of ``source``.
@@ -36,8 +41,8 @@ class DeltaConverter(wiring.Component):
             raise ValueError(f"layers[{target.index}] is driven by data: it passes no error back")
         self._source = source
         self._target = target
-        #: Cycles from the transfer of a beat to the cycle in which its result is offered.
-        self.latency = 1 if target.derivative_bits == 1 else 2
+        #: Clock cycles from the transfer of a beat to the one in which its result is offered.
+        self.latency = converter_latency(target)
         super().__init__({"e": In(stream.Signature(row_sum_layout(target))),
                           "d": Out(stream.Signature(delta_layout(source)))})
 

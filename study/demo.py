@@ -48,7 +48,7 @@ def run(experiment: Experiment, out: Path, data_dir: str | None = None) -> dict:
                                          data_dir=data_dir, progress=True))
     _announce(4, f"mapping the RTL to {TARGET} with Yosys")
     with tqdm(bar_format="yosys, {elapsed}: {desc}", file=sys.stderr) as bar:
-        answer["synth"] = synthesise(experiment, TARGET, lambda step: bar.set_description_str(step[:80]))
+        answer["synth"] = synthesise(experiment, TARGET, lambda step: bar.set_description_str(step[:80])).to_json()
     answer["bit_exact"] = all(cosimulation["bit_exact"] for cosimulation in answer["cosim"])
     answer["picture"] = str(out / "demo.png")
     answer["seconds"] = round(time.monotonic() - started)

@@ -8,6 +8,8 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 Storage = Literal["distributed", "registers", "block"]
+LATENCY: dict[Storage, int] = {"distributed": 1, "registers": 1, "block": 2}
+"""Clock cycles from the transfer of a beat to the first one in which it is offered."""
 
 
 class Queue(wiring.Component):
@@ -50,7 +52,7 @@ class Queue(wiring.Component):
     @property
     def latency(self) -> int:
         """Clock cycles from ``i`` to ``o``."""
-        return 2 if self.storage == "block" else 1
+        return LATENCY[self.storage]
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

@@ -14,6 +14,12 @@ from .layouts import level_layout, slot_layout
 from .timing import ADDRESS, PRODUCT, READ, SUM, write_back
 
 
+def row_sum_latency(geometry: CrossbarGeometry) -> int:
+    """Clock cycles from the slot of a row's last fold to its row sum: the products, the adder tree, and the sum over
+    folds."""
+    return PRODUCT + tree_latency(geometry.lanes) + 1
+
+
 class ConductanceArray(wiring.Component):
     """The array ``g``, its column sums ``sum over rows of x * g`` and its row sums ``sum over columns of g * delta``.
 
@@ -49,8 +55,8 @@ class ConductanceArray(wiring.Component):
 
     @property
     def row_sum_latency(self) -> int:
-        """Clocks from the slot of a row's last fold to its ``e``."""
-        return PRODUCT + tree_latency(self.geometry.lanes) + 1  # then the sum over folds
+        """Clock cycles from the slot of a row's last fold to its ``e``."""
+        return row_sum_latency(self.geometry)
 
     def elaborate(self, platform) -> Module:
         m = Module()

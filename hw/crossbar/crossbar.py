@@ -7,10 +7,10 @@ from amaranth.utils import ceil_log2
 
 from ...contract.geometry import CrossbarGeometry
 from ..basics.delay import delay
-from ..basics.queue import Queue
+from ..basics.queue import Queue, Storage
 from .accumulator import GradientAccumulator
 from .adc import Adc
-from .conductance import ConductanceArray
+from .conductance import ConductanceArray, row_sum_latency
 from .controller import CrossbarController
 from .delta_store import DeltaStore
 from .lane_select import LaneSelect
@@ -26,6 +26,20 @@ from .layouts import (
 from .programmer import StochasticProgrammer
 from .programming_queue import ProgrammingQueue
 from .timing import READ, SUM, fetch_latency
+
+ANSWERS: Storage = "block"
+"""What row sums wait in for their taker."""
+
+
+def answers_depth(geometry: CrossbarGeometry) -> int:
+    """Row sums that can wait for their taker. Room is withdrawn when half of the places are taken. The other half is
+    for those that are still on their way."""
+    return 1 << ceil_log2(2 * _in_flight(geometry))
+
+
+def _in_flight(geometry: CrossbarGeometry) -> int:
+    """Row sums that can be on their way from their slots to the queue."""
+    return row_sum_latency(geometry) + 2
 
 
 class Crossbar(wiring.Component):
@@ -157,15 +171,14 @@ class Crossbar(wiring.Component):
             m.d.comb += [tag.row.eq(slot.row), tag.last.eq(slot.row_sum_last)]
             if geometry.derivative_bits:
                 m.d.comb += tag.derivative.eq(slot.derivative)
-            depth = 1 << ceil_log2(2 * (latency + 2))
-            m.submodules.answers = answers = Queue(shape=tag.shape(), depth=depth, storage="block")
+            m.submodules.answers = answers = Queue(shape=tag.shape(), depth=answers_depth(geometry), storage=ANSWERS)
             wiring.connect(m, answers.o, wiring.flipped(self.e))
             m.d.comb += [
                 conductance.delta.eq(deltas.word),
                 answers.i.payload.eq(delay(m, tag, latency)),
                 answers.i.payload.e.eq(conductance.e),
                 answers.i.valid.eq(delay(m, controller.answer, latency)),
-                controller.row_sum_room.eq(answers.level < latency + 2),
+                controller.row_sum_room.eq(answers.level < _in_flight(geometry)),
             ]
         else:
             m.d.comb += controller.row_sum_room.eq(1)

@@ -13,6 +13,11 @@ from .layouts import delta_layout
 from .timing import READ
 
 
+def store_latency(geometry: CrossbarGeometry) -> int:
+    """Clock cycles from the transfer of the last beat, if it is of the last fold, to ``complete``."""
+    return 0 if geometry.folds == 1 else 1
+
+
 class DeltaStore(wiring.Component):
     """Gathers the sparse, ascending stream ``d`` into words of ``lanes`` errors, one a fold.
 

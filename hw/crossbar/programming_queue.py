@@ -15,6 +15,12 @@ DEPTH = 16
 """Words that wait."""
 
 
+def queued_layout(geometry: CrossbarGeometry) -> data.StructLayout:
+    """A word that waits: its place, and which of its lanes fire, in segments."""
+    segments, segment_lanes = -(-geometry.lanes // SEGMENT), min(geometry.lanes, SEGMENT)
+    return data.StructLayout({"word": word_layout(geometry), "fired": data.ArrayLayout(segment_lanes, segments)})
+
+
 class ProgrammingQueue(wiring.Component):
     """Turns words of firing lanes into a stream of single cells, lanes ascending, words in order.
 
@@ -39,11 +45,9 @@ class ProgrammingQueue(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        lanes = self.geometry.lanes
-        segments, segment_lanes = -(-lanes // SEGMENT), min(lanes, SEGMENT)
+        entry = queued_layout(self.geometry)
+        segments, segment_lanes = entry["fired"].shape.length, min(self.geometry.lanes, SEGMENT)
         in_flight = write_back(self.geometry) + 3  # slots that can still get here after `room` has been withdrawn
-        entry = data.StructLayout({"word": word_layout(self.geometry),
-                                   "fired": data.ArrayLayout(segment_lanes, segments)})
 
         offered, occupied = Signal(entry), Signal(segments)
         arriving = [self.valid & self.fired[index * SEGMENT:(index + 1) * SEGMENT].any() for index in range(segments)]

@@ -17,8 +17,8 @@ from spinloom.hw.axi import registers
 from spinloom.hw.axi.network import register_table
 from spinloom.hw.axi.registers import Access, Register
 from spinloom.hw.axi.stream import tdata_bits
-from spinloom.hw.export.generate import table
 from spinloom.hw.export.generate_axi import generate
+from spinloom.render.markdown import table
 from spinloom.sim import toolchain
 from spinloom.sim.random_experiment import random_experiment
 
@@ -123,8 +123,8 @@ def test_the_header_compiles(files):
 
 def test_the_register_map_is_in_the_documentation():
     experiment = load("digits-dw5")
-    expected = "\n".join(table(("offset", "register", "access", "meaning"),
-                               registers.summary(register_table(experiment.crossbars, experiment.loss))))
+    expected = table(("offset", "register", "access", "meaning"),
+                     registers.summary(register_table(experiment.crossbars, experiment.loss)))
     assert expected in DOCUMENT.read_text(), "copy the table from the .md that `generate digits-dw5 --axi` writes"
 
 
