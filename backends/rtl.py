@@ -24,7 +24,7 @@ class RtlCrossbar(CheckedCrossbar):
     def __init__(self, geometry: CrossbarGeometry, seed: int, *, backward: bool = True) -> None:
         super().__init__(geometry)
         self._has_backward = backward
-        self._bench = CompiledBench(Design(geometry=geometry, backward=backward, errors=geometry.adcs))
+        self._bench = CompiledBench(Design(geometry=geometry, backward=backward, deltas=geometry.adcs))
         self._driver = CrossbarDriver(self._bench, geometry, backward, geometry.adcs)
         complete(self._driver.load(Crossbar(geometry, seed).state()))
 

@@ -1,35 +1,37 @@
 """``python -m spinloom.boards.calibrate``: builds the designs that the estimate is fitted to, and writes its weights.
 
 Each design is synthesised and packed for its board, which settles its LUTs, block RAMs and DSPs; with ``--place`` it is
-placed and routed as well. Several minutes a design; what was built before is kept if interrupted, and built again only
-with ``--again``.
+placed and routed as well. That takes several minutes a design. Each design is saved when it is built, and built again
+only with ``--again``.
 """
 
-import json
 import tempfile
+from typing import Any
 
 import click
-from tqdm import tqdm
 
 from ..config import Experiment, load, parse
 from ..hw.export.tool import SynthesisError
-from ..system.files import replace
+from ..system import progress
+from . import calibration
 from .board import Board
+from .calibration import Calibration, Design
 from .catalogue import BOARDS
-from .estimate import CALIBRATION, structure, weigh
-from .place import place
+from .estimate import structure, weigh
+from .place import pack, place
+from .results import Resources
 
 
-def _design(inputs: int, *layers: dict, **fields) -> dict:
+def _design(inputs: int, *layers: dict[str, Any], **fields: Any) -> dict[str, Any]:
     """The document of an experiment."""
     return {"input": {"count": inputs}, "device": {"kind": "domain_wall"}, "layers": list(layers)} | fields
 
 
-_NARROW = {"chi_bits": 10, "chi_frac": 8, "adcs": 1}
-_STEEP = {"weight_step": -2, "z_frac": 6}
-_LAST = {"weight_step": -1, "z_bits": 8, "z_frac": 4}
+_NARROW: dict[str, Any] = {"chi_bits": 10, "chi_frac": 8, "adcs": 1}
+_STEEP: dict[str, Any] = {"weight_step": -2, "z_frac": 6}
+_LAST: dict[str, Any] = {"weight_step": -1, "z_bits": 8, "z_frac": 4}
 
-DESIGNS = {
+DESIGNS: dict[str, dict[str, Any] | str] = {
     "one layer, 2 lanes": _design(64, {"cols": 10, "lanes": 2} | _LAST),
     "icebreaker-mnist": "icebreaker-mnist",
     "one layer, squared hinge": _design(100, {"cols": 6, "lanes": 1} | _LAST | _NARROW, loss="squared_hinge"),
@@ -52,45 +54,45 @@ LARGEST = {"ulx3s": "ulx3s-mnist", "icebreaker": "two layers, 2 lanes", "tang-na
 
 
 def experiment(name: str) -> Experiment:
+    """The design ``name`` as an experiment."""
     design = DESIGNS[name]
     return load(design) if isinstance(design, str) else parse(design, name)
 
 
-def build(name: str, board: Board, pack_only: bool) -> dict:
-    """The design ``name`` as built for ``board``: resources, and the clock if it was placed. None where it is known."""
+def build(name: str, board: Board, *, placed: bool) -> Design:
+    """Build the design ``name`` for ``board``, and place and route it if it is to be ``placed``."""
     with tempfile.TemporaryDirectory(prefix="spinloom-calibrate-") as folder, \
-            tqdm(bar_format="{elapsed} {desc}", desc=f"{board.name}: {name}") as bar:
-        built = place(experiment(name), board, folder, pack_only=pack_only,
-                      progress=lambda step: bar.set_description_str(f"{board.name}: {name}: {step}"[:110]))
-    return {"design": name, "board": board.name, "placed": not pack_only,
-            **{key: built[key] for key in ("luts", "block_rams", "dsps", "fmax_mhz", "critical_path", "tool_versions")
-               if key in built}}
+            progress.bar(bar_format="{elapsed} {desc}", desc=f"{board.name}: {name}") as bar:
+        def step(text: str) -> None:
+            bar.set_description_str(f"{board.name}: {name}: {text}"[:110])
+
+        reached: dict[str, Any] = {}
+        if placed:
+            made = place(experiment(name), board, folder, progress=step)
+            needed = made.resources
+            reached = {"fmax_mhz": made.fmax_mhz, "critical_path": made.critical_path,
+                       "tool_versions": made.tool_versions}
+        else:
+            needed = pack(experiment(name), board, folder, progress=step)
+    return Design(design=name, board=board.name, placed=placed, **reached,
+                  resources=Resources(luts=needed.luts, block_rams=needed.block_rams, dsps=needed.dsps))
 
 
-def known() -> list[dict]:
-    """The designs in ``calibration.json``."""
-    return json.loads(CALIBRATION.read_text(encoding="utf-8"))["designs"] if CALIBRATION.is_file() else []
-
-
-def fitted(board: Board, designs: list[dict]) -> dict[str, float]:
+def fitted(board: Board, designs: list[Design]) -> dict[str, float]:
     """The weights of ``estimate.structure`` that follow from ``designs`` built for ``board``."""
-    return weigh([structure(experiment(design["design"]), board) for design in designs],
-                 [design["luts"] for design in designs])
+    return weigh([structure(experiment(design.design), board) for design in designs],
+                 [design.resources.luts for design in designs])
 
 
-def save(*built: dict) -> None:
-    """Put designs into ``calibration.json``, and the weights that follow from all that are there."""
-    new = {(design["design"], design["board"]) for design in built}
-    designs = [design for design in known() if (design["design"], design["board"]) not in new]
+def save(*built: Design) -> None:
+    """Put designs into ``calibration.json``, and the weights that follow from all designs that are there."""
+    new = {(design.design, design.board) for design in built}
+    designs = [design for design in calibration.read().designs if (design.design, design.board) not in new]
     order = {(board, name): (place, index) for place, board in enumerate(BOARDS) for index, name in enumerate(DESIGNS)}
-    designs = sorted([*designs, *built], key=lambda design: order[design["board"], design["design"]])
-    weights = {}
-    for board in BOARDS.values():
-        mine = [design for design in designs if design["board"] == board.name]
-        if mine:
-            weights[board.family] = fitted(board, mine)
-    text = json.dumps({"weights": weights, "designs": designs}, indent=1)
-    replace(CALIBRATION, lambda file: file.write(text.encode() + b"\n"))
+    designs = sorted([*designs, *built], key=lambda design: order[design.board, design.design])
+    of_board = {board: [design for design in designs if design.board == board] for board in BOARDS}
+    weights = {BOARDS[board].family: fitted(BOARDS[board], mine) for board, mine in of_board.items() if mine}
+    calibration.write(Calibration(weights=weights, designs=tuple(designs)))
 
 
 @click.command(help=__doc__.partition("\n")[0])
@@ -98,15 +100,17 @@ def save(*built: dict) -> None:
 @click.option("--place", "placed", is_flag=True, help="Place and route the designs.")
 @click.option("--design", "only", multiple=True, type=click.Choice(list(DESIGNS)), help="Only this design.")
 @click.option("--again", is_flag=True, help="Build designs that are known, too.")
-def main(boards, placed, only, again) -> None:
+def main(boards: tuple[str, ...], placed: bool, only: tuple[str, ...], again: bool) -> None:
+    """Build what is asked for and not known yet."""
     names = list(DESIGNS)
     for board in (BOARDS[name] for name in boards or BOARDS):
         for name in only or names[:names.index(LARGEST[board.name]) + 1]:
-            built = next((d for d in known() if (d["design"], d["board"]) == (name, board.name)), None)
-            if built and not again and (built["placed"] or not placed):
+            known = next((design for design in calibration.read().designs
+                          if (design.design, design.board) == (name, board.name)), None)
+            if known and not again and (known.placed or not placed):
                 continue
             try:
-                save(build(name, board, pack_only=not placed))
+                save(build(name, board, placed=placed))
             except SynthesisError as error:
                 raise click.ClickException(f"{name} on {board.name}: {error}") from None
     save()

@@ -1,36 +1,35 @@
 """What a network needs and reaches on a board: in a moment, without synthesis.
 
-Memories and multipliers follow from the configuration by rule. LUTs are a sum of a few figures of the structure
-(``structure``), weighed by what each costs in the family; ``calibration.json`` holds these weights and the designs that
-they were fitted to (``calibrate.py``).
+Memories and multipliers follow from the configuration by rule. LUTs are a weighed sum of a few figures of the structure
+(``structure``). The weights are what each figure costs in the family, as `calibrate` has fitted them to designs that
+were built.
 """
 
-import json
 from bisect import bisect_left
-from functools import cache
+from dataclasses import dataclass
 from math import ceil, prod
-from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
-from amaranth.utils import ceil_log2
 
 from ..config import Experiment
 from ..contract.device import SIGMA_BITS
 from ..contract.errors import ConfigError, SpinloomError
 from ..contract.geometry import COUNTER_BITS, COUNTERS
 from ..contract.link import SLOT, SLOTS
+from ..contract.results import Result
 from ..contract.tables import DERIVATIVE_BITS, NORMAL_BITS, NORMAL_INDEX_BITS
 from ..contract.widths import divisors
-from ..hw.crossbar.adder_tree import tree_latency
+from ..hw.crossbar.active_rows import entry_layout
 from ..hw.crossbar.array_memory import SPRAM_DEPTH, SPRAM_WIDTH, column_bits
-from ..hw.crossbar.layouts import address_bits, cell_layout, drive_layout, level_layout, row_error_layout
+from ..hw.crossbar.crossbar import answers_depth
+from ..hw.crossbar.layouts import cell_layout, level_layout, row_sum_layout
 from ..hw.crossbar.noise import STORED_BITS
-from ..hw.crossbar.programming_queue import DEPTH
+from ..hw.crossbar.programming_queue import DEPTH, queued_layout
+from . import calibration
 from .board import Board
-from .speed import speed
-
-CALIBRATION = Path(__file__).with_name("calibration.json")
+from .results import BoardResult, Resources
+from .speed import Speed, speed
 
 BLOCK_RAMS = {
     "ecp5": {512: 36, 1024: 18, 2048: 9, 4096: 4, 8192: 2, 16384: 1},
@@ -57,13 +56,56 @@ class EstimateError(SpinloomError, RuntimeError):
 
 
 class Memory(NamedTuple):
+    """A memory of a design."""
+
     depth: int
+    """Words."""
     width: int
+    """Bits of a word."""
     kind: Literal["array", "table", "tables", "buffer"] = "buffer"
-    """Of a crossbar's cells; of constants, with one port to read or with several; or another one."""
+    """``array``: of a crossbar's cells. ``table``: of constants, read by one port; ``tables``: read by several ports.
+    ``buffer``: any other."""
     ports: int = 2
+    """1 if it is read and written through the same port."""
     reads: int = 1
     """Ports to read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shortage(Result):
+    """Why a network does not fit."""
+
+    exceeds: list[str]
+    """The resources of which the part has too little."""
+    largest: str | None
+    """The largest network of its kind that does fit (see ``largest``); None if there is none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate(BoardResult):
+    """What a network needs and reaches on a board, as estimated."""
+
+    board: str
+    part: str
+    fits: bool
+    resources: Resources
+    capacity: dict[str, int]
+    """What the part has of each resource."""
+    clock_mhz: float
+    """The clock of the board's designs, in MHz."""
+    speed: Speed
+    shortage: Shortage | None = None
+    """None if it fits."""
+
+    inlined: ClassVar[tuple[str, ...]] = ("resources", "speed", "shortage")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimates(Result):
+    """The estimates of a network for several boards."""
+
+    experiment: str
+    boards: tuple[Estimate, ...]
 
 
 def memories(experiment: Experiment, slots: int = SLOTS) -> list[Memory]:
@@ -74,14 +116,13 @@ def memories(experiment: Experiment, slots: int = SLOTS) -> list[Memory]:
         found += [
             Memory(words, geometry.lanes * level_layout(geometry).size, "array", geometry.ports),
             Memory(words, geometry.lanes * geometry.chi_bits, "array", geometry.ports),
-            Memory(geometry.inputs, drive_layout(geometry).size - 1),
+            Memory(geometry.inputs, entry_layout(geometry).size),
             Memory(geometry.folds, geometry.lanes * geometry.delta_bits if geometry.folds > 1 else 0),
-            Memory(DEPTH, address_bits(geometry) + geometry.lanes),
+            Memory(DEPTH, queued_layout(geometry).size),
             Memory(len(COUNTERS), COUNTER_BITS),
         ]
         if geometry.source is not None:
-            answers = 2 * (6 + tree_latency(geometry.lanes))
-            found.append(Memory(1 << ceil_log2(answers), row_error_layout(geometry).size))
+            found.append(Memory(answers_depth(geometry), row_sum_layout(geometry).size))
         if geometry.device.pulse != "switching":
             found.append(Memory(1 << NORMAL_INDEX_BITS - 1, STORED_BITS, "table"))
             found.append(Memory(len(geometry.device.mean), geometry.device.g_bits + SIGMA_BITS, "table"))
@@ -158,52 +199,46 @@ def _is_small(board: Board, memory: Memory) -> bool:
 
 
 def single_port_rams(board: Board, memory: Memory) -> int:
-    """Large single-port memories that a memory of one port takes where ``board`` has any (`hw.array_memory`)."""
+    """Large single-port memories that a memory of one port takes where ``board`` has any (`ArrayMemory`)."""
     if memory.ports == 2 or "single_port_rams" not in board.capacity:
         return 0
     return ceil(memory.depth / SPRAM_DEPTH) * ceil(memory.width / SPRAM_WIDTH)
 
 
-@cache
-def calibration() -> dict:
-    """The contents of ``calibration.json``."""
-    return json.loads(CALIBRATION.read_text(encoding="utf-8"))
-
-
-def resources(experiment: Experiment, board: Board, weights: dict[str, float] | None = None) -> dict[str, int]:
-    """LUTs, memories and DSPs of a network on ``board``, as estimated; ``weights`` of ``structure`` other than the
+def resources(experiment: Experiment, board: Board, weights: dict[str, float] | None = None) -> Resources:
+    """What a network needs on ``board``, as estimated; with ``weights`` of ``structure`` other than the
     calibration's."""
-    weights = weights or calibration()["weights"][board.family]
+    weights = weights or calibration.current().weights[board.family]
     figures = structure(experiment, board)
-    needed = {
-        "luts": round(sum(weights[name] * figure for name, figure in figures.items())),
-        "block_rams": sum(block_rams(board, memory) for memory in memories(experiment, board.slots)),
-        "dsps": split_multipliers(experiment, board)[0],
-        "single_port_rams": sum(single_port_rams(board, memory) for memory in memories(experiment, board.slots)),
-    }
-    return {name: number for name, number in needed.items() if name in board.capacity}
+    found = memories(experiment, board.slots)
+    return Resources(
+        luts=round(sum(weights[name] * figure for name, figure in figures.items())),
+        block_rams=sum(block_rams(board, memory) for memory in found),
+        dsps=split_multipliers(experiment, board)[0],
+        single_port_rams=sum(single_port_rams(board, memory) for memory in found)
+        if "single_port_rams" in board.capacity else None,
+    )
 
 
-def estimate(experiment: Experiment, board: Board) -> dict:
-    """What a network needs and reaches on ``board``, as estimated.
-
-    The answer holds ``board``, ``part``; ``luts``, ``block_rams``, ``dsps`` and their ``capacity``; ``fits``, and where
-    it does not, ``exceeds``, the resources there is too little of, and ``largest``, the largest network of
-    its kind that does fit (see ``largest``); ``clock_mhz`` and what `speed.speed` tells.
-    """
+def estimate(experiment: Experiment, board: Board) -> Estimate:
+    """What a network needs and reaches on ``board``, as estimated."""
     needed = resources(experiment, board)
-    over = [name for name, number in needed.items() if number > board.capacity[name]]
-    answer = {"board": board.name, "part": board.part, "fits": not over, **needed,
-              "capacity": board.capacity, "clock_mhz": board.clock_mhz,
-              **speed(experiment, board)}
+    over, shortage = exceeds(needed, board), None
     if over:
         smaller = largest(experiment, board)
-        answer |= {"exceeds": over, "largest": smaller and describe(smaller)}
-    return answer
+        shortage = Shortage(exceeds=over, largest=describe(smaller) if smaller else None)
+    return Estimate(board=board.name, part=board.part, fits=not over, resources=needed, capacity=board.capacity,
+                    clock_mhz=board.clock_mhz, speed=speed(experiment, board), shortage=shortage)
+
+
+def exceeds(needed: Resources, board: Board) -> list[str]:
+    """The resources of which ``board`` has less than is ``needed``."""
+    return [name for name, number in needed.counted().items() if number > board.capacity[name]]
 
 
 def fits(experiment: Experiment, board: Board) -> bool:
-    return all(number <= board.capacity[name] for name, number in resources(experiment, board).items())
+    """Whether a network is estimated to fit on ``board``."""
+    return not exceeds(resources(experiment, board), board)
 
 
 def largest(experiment: Experiment, board: Board) -> Experiment | None:
@@ -247,10 +282,11 @@ def describe(experiment: Experiment) -> str:
 def check(experiment: Experiment, board: Board) -> None:
     """``EstimateError`` in one line if a network is estimated not to fit on ``board``."""
     answer = estimate(experiment, board)
-    if not answer["fits"]:
-        wanted = ", ".join(f"{answer[name]:,} of {board.capacity[name]:,} {name.replace('_', ' ')}"
-                           for name in answer["exceeds"])
-        remedy = f"; the largest that fits is about {answer['largest']}" if answer["largest"] else \
+    if answer.shortage:
+        needed = answer.resources.counted()
+        wanted = ", ".join(f"{needed[name]:,} of {board.capacity[name]:,} {name.replace('_', ' ')}"
+                           for name in answer.shortage.exceeds)
+        remedy = f"; the largest that fits is about {answer.shortage.largest}" if answer.shortage.largest else \
             "; no network of this kind does"
         raise EstimateError(f"{describe(experiment)} does not fit on {board.title}: it needs about {wanted}{remedy}")
 

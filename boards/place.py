@@ -3,13 +3,18 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
+from typing import Any, ClassVar
+
+from amaranth.build.run import BuildPlan
 
 from ..config import Experiment
 from ..hw.basics.spread import KEEP_COPIES
 from ..hw.export.tool import YOSYS, Tool, yosys
 from .board import Board
+from .results import BoardResult, CriticalPath, Resources
 
 _SETUP = "make boards"
 TOOLS = {
@@ -23,7 +28,7 @@ TOOLS = {
 }
 """What the commands of Amaranth's platforms are called here."""
 
-CELLS = {
+CELLS: dict[str, dict[str, tuple[str, ...]]] = {
     "ecp5": {"luts": ("TRELLIS_COMB",), "flip_flops": ("TRELLIS_FF",), "block_rams": ("DP16KD",),
              "dsps": ("MULT18X18D",)},
     "ice40": {"luts": ("ICESTORM_LC",), "block_rams": ("ICESTORM_RAM",), "dsps": ("ICESTORM_DSP",),
@@ -40,48 +45,83 @@ ROUTER = "--router router2"
 """nextpnr's default takes hours where many lanes meet."""
 FREE_COLLISIONS = ("memory_collect; setparam -set RD_COLLISION_X_MASK 1'1 "
                    "t:$mem_v2 a:no_rw_check=1 %i r:RD_COLLISION_X_MASK=1'0 %i")
-"""Yosys commands by which `no_rw_check` holds for memories whose ports are clocked already, as those of RTLIL are."""
+"""Yosys commands that apply `no_rw_check` to memories whose ports are clocked already, as those in RTLIL are."""
 RESULTS = ("--textcfg", "--asc", "--write")
 """nextpnr's options for what the packer takes."""
 BITSTREAMS = (".bit", ".bin", ".fs")
 
 
-def place(experiment: Experiment, board: Board, folder: str | Path, *, pack_only: bool = False,
-          progress: Callable[[str], None] = lambda step: None) -> dict:
+@dataclass(frozen=True, kw_only=True)
+class Placement(BoardResult):
+    """A design that was placed and routed."""
+
+    resources: Resources
+    """What it takes."""
+    fmax_mhz: float
+    """The clock that the timing analysis reached for the board's slowest case, in MHz."""
+    critical_path: CriticalPath
+    bitstream: Path
+    tool_versions: dict[str, str]
+    """By package."""
+
+    inlined: ClassVar[tuple[str, ...]] = ("resources",)
+
+
+def place(experiment: Experiment, board: Board, folder: str | Path, *,
+          progress: Callable[[str], None] = lambda step: None) -> Placement:
     """Build the network of ``experiment`` for ``board`` in ``folder``, to a bitstream.
 
-    With ``pack_only`` it ends where the resources are known, which placing does not change, and answers with these.
-
-    The answer holds each resource that ``CELLS`` names, as placed; ``fmax_mhz``, the clock that the timing analysis
-    reached for the board's slowest case; ``critical_path``, the path that limits it; ``bitstream``, a path; and
-    ``tool_versions``. The design is constrained to the board's clock; whether that was reached is for the caller to
-    say. Logs of all tools stay in ``folder``. ``SynthesisError`` if a tool is missing or fails.
+    The design is constrained to the board's clock. The caller decides what it means if that was not reached. Logs of
+    all tools stay in ``folder``. ``SynthesisError`` if a tool is missing or fails.
     """
     folder = Path(folder)
+    (router, route), (packer, pack) = _prepare(experiment, board, folder, progress)
+    report = _route(router, route, folder, progress)
+    packer.run(pack, folder, progress=progress)
+    return Placement(
+        resources=_resources(report["utilization"], board),
+        fmax_mhz=round(min(clock["achieved"] for clock in report["fmax"].values()), 2),
+        critical_path=_critical_path(report["critical_paths"]),
+        bitstream=next(folder / argument for argument in pack if argument.endswith(BITSTREAMS)),
+        tool_versions={tool.package: tool.version for tool in (YOSYS, router, packer)},
+    )
+
+
+def pack(experiment: Experiment, board: Board, folder: str | Path, *,
+         progress: Callable[[str], None] = lambda step: None) -> Resources:
+    """Build as ``place`` does, as far as the resources are known. Placing does not change them."""
+    folder = Path(folder)
+    (router, route), _ = _prepare(experiment, board, folder, progress)
+    at = next(index for index, argument in enumerate(route) if argument in RESULTS)
+    report = _route(router, [*route[:at], "--pack-only", *route[at + 2:]], folder, progress)
+    return _resources(report["utilization"], board)
+
+
+Command = tuple[Tool, list[str]]
+"""A tool, and its arguments."""
+
+
+def _prepare(experiment: Experiment, board: Board, folder: Path,
+             progress: Callable[[str], None]) -> tuple[Command, Command]:
+    """Synthesise into ``folder``. Returns the commands of the router and of the packer."""
     folder.mkdir(parents=True, exist_ok=True)
     require(board)
     plan = board.platform().prepare(board.design(experiment), TOP, nextpnr_opts=ROUTER)
     for name, content in plan.files.items():
         if not name.startswith("build_"):
             folder.joinpath(name).write_bytes(content.encode() if isinstance(content, str) else content)
-    (router, route), (packer, pack) = _commands(plan, board)
-    _synthesise(board, folder, route[route.index("--json") + 1], progress)
-    if pack_only:
-        at = next(index for index, argument in enumerate(route) if argument in RESULTS)
-        route[at:at + 2] = ["--pack-only"]
-    router.run([*route, "--report", "report.json", "--timing-allow-fail"], folder, log=f"{TOP}.tim", progress=progress)
-    report = json.loads(folder.joinpath("report.json").read_text(encoding="utf-8"))
-    needed = _resources(report["utilization"], board)
-    if pack_only:
-        return needed
-    packer.run(pack, folder, progress=progress)
-    return {
-        **needed,
-        "fmax_mhz": round(min(clock["achieved"] for clock in report["fmax"].values()), 2),
-        "critical_path": _critical_path(report["critical_paths"]),
-        "bitstream": str(next(folder / argument for argument in pack if argument.endswith(BITSTREAMS))),
-        "tool_versions": {tool.package: tool.version for tool in (YOSYS, router, packer)},
-    }
+    router, packer = _commands(plan, board)
+    arguments = router[1]
+    _synthesise(board, folder, arguments[arguments.index("--json") + 1], progress)
+    return router, packer
+
+
+def _route(router: Tool, arguments: list[str], folder: Path, progress: Callable[[str], None]) -> dict[str, Any]:
+    """Run nextpnr, and return its report."""
+    router.run([*arguments, "--report", "report.json", "--timing-allow-fail"], folder, log=f"{TOP}.tim",
+               progress=progress)
+    report: dict[str, Any] = json.loads(folder.joinpath("report.json").read_text(encoding="utf-8"))
+    return report
 
 
 def require(board: Board) -> None:
@@ -90,19 +130,20 @@ def require(board: Board) -> None:
         tool.require()
 
 
-def _commands(plan, board: Board) -> list[tuple[Tool, list[str]]]:
-    """The commands that the platform runs after synthesis, each a tool and its arguments."""
+def _commands(plan: BuildPlan, board: Board) -> tuple[Command, Command]:
+    """The commands that the platform runs after synthesis: the router's and the packer's."""
     commands = []
     for name, *arguments in json.loads(plan.files[f"build_{TOP}.json"])["commands"][1:]:
         arguments = [argument for argument in arguments if argument != "--quiet"]
-        if name == "nextpnr-gowin":  # Its successor is told in another way, and does not know of clock constraints.
+        if name == "nextpnr-gowin":  # Its successor has other options, and does not know of clock constraints.
             places = {"--family": "family", "--cst": "cst"}
             for place_, option in places.items():
                 at = arguments.index(place_)
                 arguments[at:at + 2] = ["--vopt", f"{option}={arguments[at + 1]}"]
             arguments += ["--freq", str(board.clock_mhz)]
         commands.append((TOOLS[name], arguments))
-    return commands
+    router, packer = commands
+    return router, packer
 
 
 def _synthesise(board: Board, folder: Path, netlist: str, progress: Callable[[str], None]) -> None:
@@ -115,7 +156,7 @@ def _synthesise(board: Board, folder: Path, netlist: str, progress: Callable[[st
                      flags=re.MULTILINE)[1:]
     areas = {cell.split("\n", 1)[0]: prod(int(width) for width in re.findall(r"[AB]_WIDTH (\d+)", cell))
              for cell in cells}
-    soft = sorted(areas, key=areas.get)[:max(0, len(areas) - board.capacity["dsps"])]
+    soft = sorted(areas, key=areas.__getitem__)[:max(0, len(areas) - board.capacity["dsps"])]
     folder.joinpath("soft.txt").write_text("".join(f"{TOP}/{name}\n" for name in soft), encoding="utf-8")
     script = board.target.script
     yosys(f"read_rtlil flat.il; {script.format(top=TOP, options='-run begin:coarse')}; "
@@ -123,26 +164,27 @@ def _synthesise(board: Board, folder: Path, netlist: str, progress: Callable[[st
           f"{script.format(top=TOP, options='-run coarse:')}; write_json {netlist}", folder, progress)
 
 
-def _resources(utilisation: dict[str, dict[str, int]], board: Board) -> dict[str, int]:
-    return {resource: sum(utilisation.get(cell, {"used": 0})["used"] for cell in cells)
-            for resource, cells in CELLS[board.family].items()}
+def _resources(utilisation: dict[str, dict[str, int]], board: Board) -> Resources:
+    """What nextpnr's report says of the resources that ``CELLS`` names."""
+    return Resources(**{resource: sum(utilisation.get(cell, {"used": 0})["used"] for cell in cells)
+                        for resource, cells in CELLS[board.family].items()})
 
 
-def _critical_path(paths: list[dict]) -> dict:
-    """Of the paths between registers the longest: where it starts and ends, and what it is made of."""
-    def delay(path, kind=None):
+def _critical_path(paths: list[dict[str, Any]]) -> CriticalPath:
+    """The longest of the paths between registers."""
+    def delay(path: dict[str, Any], kind: str | None = None) -> float:
         return sum(step["delay"] for step in path["path"] if kind is None or step["type"] == kind)
 
     path = max((path for path in paths if "async" not in path["from"] + path["to"]), key=delay)
-    return {
-        "from": _place(path["path"][0]["from"]["cell"]),
-        "to": _place(path["path"][-1]["to"]["cell"]),
-        "ns": round(delay(path), 2),
-        "routing_ns": round(delay(path, "routing"), 2),
-    }
+    return CriticalPath(
+        start=_origin(path["path"][0]["from"]["cell"]),
+        end=_origin(path["path"][-1]["to"]["cell"]),
+        ns=round(delay(path), 2),
+        routing_ns=round(delay(path, "routing"), 2),
+    )
 
 
-def _place(cell: str) -> str:
-    """Where a cell comes from, of the name that the tools gave it."""
+def _origin(cell: str) -> str:
+    """What in the design a cell was made of, from the name that the tools gave it."""
     name = re.sub(r"_(TRELLIS|LUT|SB_|DFF|MULT|CCU|PFUMX|L6MUX|ALU|MUX2).*", "", cell)
     return re.sub(r"\$\d+", "", name).removeprefix("component.").removeprefix("network.")

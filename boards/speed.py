@@ -1,7 +1,18 @@
-"""How many samples a second a network trains on: as far as its clocks go, and as far as the link to its host does."""
+"""How many samples a second a network trains on, by its clock and by the link to its host."""
+
+from dataclasses import dataclass
+from itertools import pairwise
 
 from ..config import Experiment
-from ..hw.crossbar.adder_tree import tree_latency
+from ..contract.results import Result
+from ..hw.latencies import (
+    to_layer_before,
+    to_next_layer,
+    to_next_sample,
+    to_second_fold,
+    to_update,
+    update_cycles,
+)
 from .board import Board
 from .link import link_bytes_per_sample
 
@@ -12,6 +23,22 @@ ACTIVE_NEURONS = {"relu": 0.3, "ternary": 0.7}
 on MNIST, higher before they are trained. 1 for the others."""
 BITS_A_BYTE = 10
 """On a serial line, with start and stop bit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speed(Result):
+    """How fast a network trains on a board, as estimated."""
+
+    active_rows: list[float]
+    """Of each layer, in a sample on average."""
+    cycles_per_sample: float
+    """Clock cycles."""
+    bytes_per_sample: float
+    """On the way to the board, which is the busier one."""
+    samples_per_second_compute: int
+    """At the board's clock."""
+    samples_per_second_link: int
+    """At the board's baud rate."""
 
 
 def active_rows(experiment: Experiment) -> list[float]:
@@ -25,25 +52,34 @@ def active_rows(experiment: Experiment) -> list[float]:
 
 
 def cycles_per_sample(experiment: Experiment) -> float:
-    """Clocks of a training sample: the bound of docs/rtl.md 5, and the latencies that come on top of it."""
+    """Clock cycles of a training sample: the slots of all layers, one after the other, and the pauses between them.
+
+    What is left out is what depends on the data: cells that are programmed, and layers that need no update.
+    """
     crossbars = experiment.crossbars
-    bound = sum(rows * geometry.folds * (2 if geometry.ports == 2 else 3)  # with one port, an update takes two clocks
-                for rows, geometry in zip(active_rows(experiment), crossbars, strict=True))
-    last = crossbars[-1]
-    forward, loss = 10 * (len(crossbars) - 1), 9 + last.cols // last.adcs
-    backward = sum(9 + tree_latency(geometry.lanes) for geometry in crossbars[1:])
-    return bound + forward + loss + backward + 3
+    slots = 0.0
+    for geometry, rows in zip(crossbars, active_rows(experiment), strict=True):
+        # The update of a bias row goes on while the layer before has begun with its own.
+        updated = rows - (geometry.bias if geometry.source else 0)
+        slots += rows * geometry.folds + update_cycles(geometry, updated * geometry.folds)
+    distances = [
+        *(to_next_layer(source) for source in crossbars[:-1]),
+        to_update(crossbars[-1]),
+        *(to_layer_before(source, target) for source, target in pairwise(crossbars)),
+        to_next_sample(crossbars[0]),
+        *(to_second_fold(geometry) for geometry in crossbars if geometry.folds > 1),
+    ]
+    return slots + sum(distance - 1 for distance in distances)
 
 
-def speed(experiment: Experiment, board: Board) -> dict:
-    """``active_rows``, ``cycles_per_sample``, ``bytes_per_sample`` and the samples a second that follow at the board's
-    clock and at its baud rate: ``samples_per_second_compute``, ``samples_per_second_link``."""
+def speed(experiment: Experiment, board: Board) -> Speed:
+    """How fast a network trains on ``board``."""
     rows, cycles = active_rows(experiment), cycles_per_sample(experiment)
     size = link_bytes_per_sample(experiment, rows[0] - experiment.layers[0].bias)
-    return {
-        "active_rows": [round(number, 1) for number in rows],
-        "cycles_per_sample": round(cycles, 1),
-        "bytes_per_sample": round(size, 1),
-        "samples_per_second_compute": round(board.clock_mhz * 1e6 / cycles),
-        "samples_per_second_link": round(board.baud / BITS_A_BYTE / size),
-    }
+    return Speed(
+        active_rows=[round(number, 1) for number in rows],
+        cycles_per_sample=round(cycles, 1),
+        bytes_per_sample=round(size, 1),
+        samples_per_second_compute=round(board.clock_mhz * 1e6 / cycles),
+        samples_per_second_link=round(board.baud / BITS_A_BYTE / size),
+    )

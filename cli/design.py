@@ -1,12 +1,20 @@
 """Commands that make hardware: Verilog, counts of cells, bitstreams, estimates."""
 
-import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from ..config import Experiment, load
+from ..contract.results import Result
 from ..render.text import table
+from ..system import progress
 from .common import answers, config_argument, device_option
+
+if TYPE_CHECKING:
+    from ..boards.bitstream import Bitstream
+    from ..boards.estimate import Estimate
+    from ..boards.speed import Speed
+    from ..hw.export.synth import Block, Synthesis
 
 
 @click.command()
@@ -15,16 +23,14 @@ from .common import answers, config_argument, device_option
 @click.option("--out", required=True, metavar="DIR", help="Folder to write to.")
 @click.option("--axi", is_flag=True, help="Behind AXI4-Lite and AXI4-Stream, with the registers for C and Python.")
 @answers
-def generate(config, device, out, axi):
+def generate(config: str, device: str | None, out: str, axi: bool) -> tuple[Result, str, bool]:
     """Write the Verilog of a network, and its description in Markdown and JSON."""
     experiment = load(config, device)
-    if axi:
-        from ..hw.export.generate_axi import generate as write
-    else:
-        from ..hw.export.generate import generate as write
+    from ..hw.export import generate as plain
+    from ..hw.export import generate_axi
 
-    files = [str(path) for path in write(experiment, out)]
-    return {"files": files}, "\n".join(files), True
+    files = (generate_axi if axi else plain).generate(experiment, out)
+    return plain.Generated(files=tuple(files)), "\n".join(map(str, files)), True
 
 
 @click.command()
@@ -33,90 +39,95 @@ def generate(config, device, out, axi):
 @click.option("--board", metavar="NAME", help="Go on to a bitstream for ulx3s, icebreaker or tang-nano-20k.")
 @click.option("--out", metavar="DIR", help="With --board: folder for the bitstream; default runs/NAME-BOARD.")
 @answers
-def synth(config, target, board, out):
+def synth(config: str, target: str | None, board: str | None, out: str | None) -> tuple[Result, str, bool]:
     """Map the network to an FPGA family with Yosys and count its cells; or build a board's bitstream."""
     experiment = load(config)
     if board is None:
         if out is not None:
             raise click.UsageError("--out is for the bitstream of a --board")
-        from ..hw.export import synth as synthesis
-
-        answer = _synthesise(synthesis, experiment, target or "ecp5")
-        return answer, _synth_table(answer, synthesis.RESOURCES), True
+        answer = _synthesise(experiment, target or "ecp5")
+        return answer, _synth_table(answer), True
     if target is not None:
         raise click.UsageError("--target and --board exclude one another: a board has its own family")
-    from tqdm import tqdm
-
-    from ..boards import bitstream
-    from ..boards.catalogue import find
-
-    with tqdm(bar_format="{elapsed}: {desc}", file=sys.stderr) as bar:
-        answer = bitstream.build(experiment, find(board), out,
-                                 lambda step: bar.set_description_str(" ".join(step.split())[:80]))
-    path = answer["critical_path"]
-    return answer, table({
-        **_board_rows(answer),
-        "clock": f"{answer['clock_mhz']:g} MHz, {'reached' if answer['timing_met'] else 'NOT REACHED'}: "
-                 f"at most {answer['fmax_mhz']:.1f} MHz",
-        "critical path": f"{path['from']} to {path['to']}, {path['ns']:.1f} ns, {path['routing_ns']:.1f} of them wires",
-        **_speed_rows(answer),
-        "bitstream": answer["bitstream"],
-    }), answer["timing_met"]
+    built = _build(experiment, board, out)
+    path = built.critical_path
+    return built, table({
+        **_board_rows(built),
+        "clock": f"{built.clock_mhz:g} MHz, {'reached' if built.timing_met else 'NOT REACHED'}: "
+                 f"at most {built.fmax_mhz:.1f} MHz",
+        "critical path": f"{path.start} to {path.end}, {path.ns:.1f} ns, {path.routing_ns:.1f} of them wires",
+        **_speed_rows(built.speed),
+        "bitstream": built.bitstream,
+    }), built.timing_met
 
 
 @click.command()
 @config_argument
 @click.option("--board", metavar="NAME", help="For this board only.")
 @answers
-def estimate(config, board):
+def estimate(config: str, board: str | None) -> tuple[Result, str, bool]:
     """Estimate, without synthesis, what the network needs and reaches on every board."""
     experiment = load(config)
     from ..boards.catalogue import BOARDS, find
+    from ..boards.estimate import Estimates
     from ..boards.estimate import estimate as estimated
 
-    answers = [estimated(experiment, each) for each in ([find(board)] if board else BOARDS.values())]
+    found = tuple(estimated(experiment, each) for each in ([find(board)] if board else BOARDS.values()))
     tables = [table({
         **_board_rows(answer),
-        "fits": "yes" if answer["fits"] else "no; the largest that does: " + (answer["largest"] or "none"),
-        **_speed_rows(answer),
-    }) for answer in answers]
-    return {"experiment": experiment.name, "boards": answers}, "\n\n".join(tables), True
+        "fits": f"no; the largest that does: {answer.shortage.largest or 'none'}" if answer.shortage else "yes",
+        **_speed_rows(answer.speed),
+    }) for answer in found]
+    return Estimates(experiment=experiment.name, boards=found), "\n\n".join(tables), True
 
 
-def _synthesise(synthesis, experiment: Experiment, target: str) -> dict:
-    """``hw.synth.synthesise`` with the step that Yosys is at and the time on standard error."""
-    from tqdm import tqdm
+def _synthesise(experiment: Experiment, target: str) -> "Synthesis":
+    """Counts cells, with the step that Yosys is at and the time on standard error."""
+    from ..hw.export import synth as synthesis
 
     synthesis.check(target)
-    with tqdm(bar_format="yosys, {elapsed}: {desc}", file=sys.stderr) as bar:
+    with progress.bar(bar_format="yosys, {elapsed}: {desc}") as bar:
         return synthesis.synthesise(experiment, target, lambda step: bar.set_description_str(step[:80]))
 
 
-def _board_rows(answer: dict) -> dict:
+def _build(experiment: Experiment, board: str, out: str | None) -> "Bitstream":
+    """Builds a bitstream, with the step that the tools are at and the time on standard error."""
+    from ..boards import bitstream
+    from ..boards.catalogue import find
+
+    with progress.bar(bar_format="{elapsed}: {desc}") as bar:
+        return bitstream.build(experiment, find(board), out,
+                               lambda step: bar.set_description_str(" ".join(step.split())[:80]))
+
+
+def _board_rows(answer: "Bitstream | Estimate") -> dict[str, str]:
     """What a network needs of a board's part."""
-    capacity = answer["capacity"]
-    return {"board": f"{answer['board']} ({answer['part']})"} | {
-        name.replace("_", " "): f"{answer[name]:,} of {capacity[name]:,} ({100 * answer[name] / capacity[name]:.0f} %)"
-        for name in capacity if name in answer}
+    capacity = answer.capacity
+    return {"board": f"{answer.board} ({answer.part})"} | {
+        name.replace("_", " "): f"{number:,} of {capacity[name]:,} ({100 * number / capacity[name]:.0f} %)"
+        for name, number in answer.resources.counted().items()}
 
 
-def _speed_rows(answer: dict) -> dict:
+def _speed_rows(speed: "Speed") -> dict[str, str]:
     return {
-        "clocks a sample": f"{answer['cycles_per_sample']:,.0f}",
-        "samples a second": f"{answer['samples_per_second_compute']:,} by its clock, "
-                            f"{answer['samples_per_second_link']:,} by its link of "
-                            f"{answer['bytes_per_sample']:.0f} bytes a sample",
+        "clock cycles a sample": f"{speed.cycles_per_sample:,.0f}",
+        "samples a second": f"{speed.samples_per_second_compute:,} by its clock, {speed.samples_per_second_link:,} by "
+                            f"its link of {speed.bytes_per_sample:.0f} bytes a sample",
     }
 
 
-def _synth_table(answer: dict, resources: tuple[str, ...]) -> str:
-    header = ("block", "LUTs", "flip-flops", "block RAMs", "DSPs")
-    rows = [(block["block"], *(block[resource] for resource in resources)) for block in answer["blocks"]]
-    rows.append(("total", *(answer[resource] for resource in resources)))
-    if answer["part"]:
-        rows.append((answer["part"], *(answer["capacity"][resource] for resource in resources)))
+def _synth_table(answer: "Synthesis") -> str:
+    rows: list[tuple[str, ...]] = [("block", "LUTs", "flip-flops", "block RAMs", "DSPs")]
+    rows += [_counts(block.block, block) for block in answer.blocks]
+    rows.append(_counts("total", answer))
+    if answer.capacity:
+        rows.append((answer.part or "", *(f"{answer.capacity[name]:,}"
+                                          for name in ("luts", "flip_flops", "block_rams", "dsps"))))
     width = max(len(row[0]) for row in rows)
-    lines = [f"{name:<{width}}" + "".join(f"{value:>12,}" if isinstance(value, int) else f"{value:>12}"
-                                          for value in values) for name, *values in (header, *rows)]
-    tools = ", ".join(f"{tool} {number}" for tool, number in answer["tool_versions"].items())
-    return "\n".join([*lines, "", f"{answer['target']}: {answer['counted']}", tools])
+    lines = [f"{name:<{width}}" + "".join(f"{value:>12}" for value in values) for name, *values in rows]
+    tools = ", ".join(f"{tool} {number}" for tool, number in answer.tool_versions.items())
+    return "\n".join([*lines, "", f"{answer.target}: {answer.counted}", tools])
+
+
+def _counts(name: str, cells: "Block | Synthesis") -> tuple[str, ...]:
+    return name, *(f"{number:,}" for number in (cells.luts, cells.flip_flops, cells.block_rams, cells.dsps))

@@ -59,7 +59,7 @@ def demo_summary(result: "DemoResult") -> str:
         "floating-point baseline": f"{trained.baseline_accuracy:.2f} %",
         "write pulses in training": f"{trained.write_pulses:,}",
         **{f"golden model = RTL, {cosim.simulator}": _verdict(cosim) for cosim in result.cosim},
-        f"size on {synth['part']}": size(synth),
+        f"size on {synth.part}": size(synth),
         "Verilog": result.generate["files"][0],
         "picture": result.picture,
         "took": _minutes(result.seconds),

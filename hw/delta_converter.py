@@ -7,7 +7,12 @@ from amaranth.lib.wiring import In, Out
 
 from ..contract.geometry import CrossbarGeometry
 from .basics.fixed import round_shift, saturate
-from .crossbar.layouts import delta_layout, row_error_layout
+from .crossbar.layouts import delta_layout, row_sum_layout
+
+
+def converter_latency(target: CrossbarGeometry) -> int:
+    """Clock cycles from a row sum of ``target`` to the delta of the column that drives the row."""
+    return 1 if target.derivative_bits == 1 else 2
 
 
 class DeltaConverter(wiring.Component):
@@ -27,7 +32,7 @@ class DeltaConverter(wiring.Component):
 
     Members
     -------
-    e : In stream of ``row_error_layout(target)``.
+    e : In stream of ``row_sum_layout(target)``.
     d : Out stream of ``delta_layout(source)``.
     """
 
@@ -36,9 +41,9 @@ class DeltaConverter(wiring.Component):
             raise ValueError(f"layers[{target.index}] is driven by data: it passes no error back")
         self._source = source
         self._target = target
-        #: Cycles from the transfer of a beat to the cycle in which its result is offered.
-        self.latency = 1 if target.derivative_bits == 1 else 2
-        super().__init__({"e": In(stream.Signature(row_error_layout(target))),
+        #: Clock cycles from the transfer of a beat to the one in which its result is offered.
+        self.latency = converter_latency(target)
+        super().__init__({"e": In(stream.Signature(row_sum_layout(target))),
                           "d": Out(stream.Signature(delta_layout(source)))})
 
     def elaborate(self, platform) -> Module:

@@ -4,11 +4,11 @@ from itertools import pairwise
 
 from amaranth.hdl import Cat, Module, Signal, unsigned
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from ..contract.geometry import CrossbarGeometry, Loss
 from ..contract.widths import index_bits
+from .basics.queue import Queue
 from .crossbar.crossbar import Crossbar
 from .crossbar.layouts import command_layout, drive_layout, state_bits
 from .crossbar.operations import Operation
@@ -56,7 +56,7 @@ class Network(wiring.Component):
         m = Module()
         last = self.geometries[-1]
         crossbars = [Crossbar(geometry=geometry, backward=geometry.source is not None,
-                              errors=last.adcs if geometry is last else 1) for geometry in self.geometries]
+                              deltas=last.adcs if geometry is last else 1) for geometry in self.geometries]
         neurons = [Neuron(source=source, target=target) for source, target in pairwise(self.geometries)]
         errors = [DeltaConverter(source=source, target=target) for source, target in pairwise(self.geometries)]
         loss = LossUnit(geometry=last, loss=self.loss)
@@ -77,34 +77,24 @@ class Network(wiring.Component):
 
         # A command becomes one operation for every crossbar, or two; or one for a single crossbar.
         command = self.command.payload
-        operations = [SyncFIFO(width=crossbar.command.payload.shape().size, depth=QUEUED) for crossbar in crossbars]
-        samples = SyncFIFO(width=sample_layout(last.cols).size, depth=QUEUED)
-        m.submodules.samples = samples
+        operations = [Queue(shape=crossbar.command.payload.shape(), depth=QUEUED) for crossbar in crossbars]
+        m.submodules.samples = samples = Queue(shape=sample_layout(last.cols), depth=QUEUED)
+        wiring.connect(m, samples.o, loss.sample)
         ready, idle = Signal(), Signal()
         selected = Signal(len(crossbars))
         order = Signal(command_layout(self.geometries[0]))
         m.d.comb += [
-            ready.eq(Cat(fifo.w_rdy for fifo in [*operations, samples]).all()),
+            ready.eq(Cat(queue.i.ready for queue in [*operations, samples]).all()),
             idle.eq(Cat(crossbar.idle for crossbar in crossbars).all()),
             order.boost.eq(command.boost),
         ]
-        for layer, (fifo, crossbar) in enumerate(zip(operations, crossbars, strict=True)):
-            m.submodules[f"operations_{layer}"] = fifo
-            m.d.comb += [
-                fifo.w_data.eq(order),
-                fifo.w_en.eq(selected[layer]),
-                crossbar.command.payload.eq(fifo.r_data),
-                crossbar.command.valid.eq(fifo.r_rdy),
-                fifo.r_en.eq(crossbar.command.ready),
-            ]
-        sample = Signal(sample_layout(last.cols))
+        for layer, (queue, crossbar) in enumerate(zip(operations, crossbars, strict=True)):
+            m.submodules[f"operations_{layer}"] = queue
+            wiring.connect(m, queue.o, crossbar.command)
+            m.d.comb += [queue.i.payload.eq(order), queue.i.valid.eq(selected[layer])]
         m.d.comb += [
-            sample.label.eq(command.label),
-            sample.train.eq(command.operation != NetworkOperation.INFER),
-            samples.w_data.eq(sample),
-            loss.sample.payload.eq(samples.r_data),
-            loss.sample.valid.eq(samples.r_rdy),
-            samples.r_en.eq(loss.sample.ready),
+            samples.i.payload.label.eq(command.label),
+            samples.i.payload.train.eq(command.operation != NetworkOperation.INFER),
         ]
 
         everyone = (1 << len(crossbars)) - 1
@@ -114,10 +104,10 @@ class Network(wiring.Component):
                 with m.If(self.command.valid & ready):
                     with m.Switch(command.operation):
                         with m.Case(NetworkOperation.INFER):
-                            m.d.comb += [selected.eq(everyone), samples.w_en.eq(1), self.command.ready.eq(1),
+                            m.d.comb += [selected.eq(everyone), samples.i.valid.eq(1), self.command.ready.eq(1),
                                          order.operation.eq(Operation.FORWARD)]
                         with m.Case(NetworkOperation.TRAIN, NetworkOperation.ACCUMULATE):
-                            m.d.comb += [selected.eq(everyone), samples.w_en.eq(1),
+                            m.d.comb += [selected.eq(everyone), samples.i.valid.eq(1),
                                          order.operation.eq(Operation.FORWARD)]
                             m.next = "update"
                         with m.Case(NetworkOperation.PROGRAM):
@@ -150,7 +140,7 @@ class Network(wiring.Component):
                             self.state_out.valid.eq(crossbar.state_out.valid),
                             crossbar.state_out.ready.eq(self.state_out.ready),
                         ]
-                with m.If(idle & ~Cat(fifo.r_rdy for fifo in operations).any()):
+                with m.If(idle & ~Cat(queue.o.valid for queue in operations).any()):
                     m.d.comb += self.command.ready.eq(1)
                     m.next = "command"
         m.d.comb += self.idle.eq(fsm.ongoing("command") & idle & ~self.command.valid)

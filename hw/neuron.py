@@ -3,7 +3,7 @@
 from functools import reduce
 from operator import or_
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,6 +11,7 @@ from ..contract import tables
 from ..contract.geometry import CrossbarGeometry
 from ..contract.widths import index_bits
 from .basics.fixed import saturate
+from .basics.queue import Queue
 from .crossbar.layouts import conversion_layout, drive_layout, x_shape
 
 QUEUE_DEPTH = 2
@@ -78,27 +79,21 @@ class Neuron(wiring.Component):
                          first_row.eq(Mux(self.z.p.last, 0, first_row + self._source.adcs))]
         for unit in range(self._source.adcs):
             self._evaluate(m, unit, self.z.p.z[unit], neurons[unit], proceed)
-        group = Cat(neurons, row, last)
 
-        # Queue: a shift register; what has neither an active neuron nor ``last`` does not enter.
-        queue = [Signal(layout, name=f"queue{place}") for place in range(QUEUE_DEPTH)]
-        filled = [Signal(name=f"filled{place}") for place in range(QUEUE_DEPTH)]
-        keep, pop = Signal(), Signal()
-        m.d.comb += [keep.eq(reduce(or_, (neurons[unit].active for unit in range(self._source.adcs)), last)),
-                     proceed.eq(~occupied | ~keep | ~filled[-1])]
-        push = occupied & keep & ~filled[-1]
-        for place in range(QUEUE_DEPTH):
-            behind = (filled[place + 1], queue[place + 1]) if place + 1 < QUEUE_DEPTH else (Const(0), group)
-            free = ~filled[place] if place == 0 else ~filled[place] & filled[place - 1]
-            vacated = filled[place] & ~behind[0]
-            with m.If(pop):
-                m.d.sync += [filled[place].eq(behind[0] | push & vacated),
-                             queue[place].eq(Mux(behind[0], behind[1], group))]
-            with m.Elif(push & free):
-                m.d.sync += [filled[place].eq(1), queue[place].eq(group)]
+        # Queue: what has neither an active neuron nor ``last`` does not enter.
+        m.submodules.groups = groups = Queue(shape=layout, depth=QUEUE_DEPTH, storage="registers")
+        keep = Signal()
+        m.d.comb += [
+            keep.eq(reduce(or_, (neurons[unit].active for unit in range(self._source.adcs)), last)),
+            groups.i.valid.eq(occupied & keep),
+            proceed.eq(~occupied | ~keep | groups.i.ready),
+            groups.i.payload.neurons.eq(neurons),
+            groups.i.payload.row.eq(row),
+            groups.i.payload.last.eq(last),
+        ]
 
         # Encode: the first active neuron of the group at the head.
-        head, x = queue[0], self.x.p
+        head, x = groups.o.payload, self.x.p
         waiting = [head.neurons[unit] for unit in range(self._source.adcs)]
         done = Signal(self._source.adcs)
         pending, first = Signal.like(done), Signal.like(done)
@@ -108,11 +103,11 @@ class Neuron(wiring.Component):
             first.eq(pending & -pending),
             exhausted.eq((pending & ~first) == 0),
             advance.eq(self.x.ready | ~self.x.valid),
-            pop.eq(advance & filled[0] & exhausted),
+            groups.o.ready.eq(advance & exhausted),
         ]
         with m.If(advance):
-            m.d.sync += self.x.valid.eq(filled[0])
-            with m.If(filled[0]):
+            m.d.sync += self.x.valid.eq(groups.o.valid)
+            with m.If(groups.o.valid):
                 m.d.sync += [
                     done.eq(Mux(exhausted, 0, done | first)),
                     x.row.eq(head.row + self._select(first, range(self._source.adcs))),

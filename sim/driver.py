@@ -14,7 +14,7 @@ from ..hw.crossbar.layouts import (
     conversion_layout,
     delta_layout,
     drive_layout,
-    row_error_layout,
+    row_sum_layout,
     state_bits,
 )
 from ..hw.crossbar.operations import Operation
@@ -41,7 +41,7 @@ class CrossbarDriver:
         self._x = bench.source("x", drive_layout(geometry))
         self._z = bench.sink("z", conversion_layout(geometry))
         self._d = bench.source("d", delta_layout(geometry, errors))
-        self._e = bench.sink("e", row_error_layout(geometry)) if backward else None
+        self._e = bench.sink("e", row_sum_layout(geometry)) if backward else None
         self._state_in = bench.source("state_in", state_bits(geometry))
         self._state_out = bench.sink("state_out", state_bits(geometry))
 

@@ -16,6 +16,7 @@ from ..train.results import TrainResult
 from .demo_figure import draw
 
 if TYPE_CHECKING:
+    from ..hw.export.synth import Synthesis
     from ..sim.cosim import CosimResult
 
 SAMPLES = {"verilator": 500, "icarus": 50}
@@ -33,7 +34,7 @@ class DemoResult(Result):
     """The answer of ``spinloom generate``."""
     cosim: "tuple[CosimResult, ...]"
     """The answer of ``spinloom cosim`` on each simulator that is installed."""
-    synth: dict[str, Any]
+    synth: "Synthesis"
     """The answer of ``spinloom synth``."""
     bit_exact: bool
     """Whether all co-simulations agree in every bit."""

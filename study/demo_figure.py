@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.gridspec import SubplotSpec
 
+    from ..hw.export.synth import Synthesis
     from .demo import DemoResult
 
 RESOURCES = {"luts": "LUTs", "flip_flops": "flip-flops", "block_rams": "block RAMs", "dsps": "multipliers"}
@@ -42,9 +43,9 @@ def draw(file: BinaryIO, experiment: Experiment, result: "DemoResult", run_folde
     house.save(figure, file)
 
 
-def size(synth: dict[str, Any]) -> str:
+def size(synth: "Synthesis") -> str:
     """What a design needs of each resource, in words."""
-    return ", ".join(f"{synth[resource]:,} {name}" for resource, name in RESOURCES.items())
+    return ", ".join(f"{getattr(synth, resource):,} {name}" for resource, name in RESOURCES.items())
 
 
 def _write_verdict(figure: "Figure", result: "DemoResult") -> None:
@@ -55,7 +56,7 @@ def _write_verdict(figure: "Figure", result: "DemoResult") -> None:
     figure.text(0.015, 0.075, verdict, fontsize=house.MEDIUM, weight="bold", color="white",
                 bbox={"boxstyle": "round,pad=0.4", "facecolor": house.GREEN if exact else house.RED,
                       "edgecolor": "none"})
-    first, text = result.cosim[0], f"{result.synth['part']} (Yosys, before placement): {size(result.synth)}"
+    first, text = result.cosim[0], f"{result.synth.part} (Yosys, before placement): {size(result.synth)}"
     if exact:
         text += (f"; {first.cycles_per_sample:.0f} clock cycles a training sample, "
                  f"bound {first.bound_cycles_per_sample:.0f}")

@@ -1,10 +1,11 @@
 """AXI4-Stream ports of streams."""
 
-from amaranth.hdl import Cat, Module, Shape, Signal
+from amaranth.hdl import Cat, Module, Shape, Value
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
+
+from ..basics.queue import Queue
 
 DEPTH = 2
 """Beats that wait at a port: with two, a beat moves every clock though no output depends on an input within it."""
@@ -38,18 +39,16 @@ class StreamInput(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         width = Shape.cast(self.shape).width
-        m.submodules.fifo = fifo = SyncFIFO(width=width, depth=DEPTH)
+        m.submodules.queue = queue = Queue(shape=self.shape, depth=DEPTH)
+        wiring.connect(m, queue.o, wiring.flipped(self.o))
         m.d.comb += [
-            fifo.w_data.eq(self.axis.tdata[:width]),
-            fifo.w_en.eq(self.axis.tvalid),
-            self.axis.tready.eq(fifo.w_rdy),
-            self.o.payload.eq(fifo.r_data),
-            self.o.valid.eq(fifo.r_rdy),
-            fifo.r_en.eq(self.o.ready),
+            Value.cast(queue.i.payload).eq(self.axis.tdata[:width]),
+            queue.i.valid.eq(self.axis.tvalid),
+            self.axis.tready.eq(queue.i.ready),
         ]
         if self.last:
             place = self.shape["last"].offset
-            m.d.comb += fifo.w_data[place].eq(self.axis.tdata[place] | self.axis.tlast)
+            m.d.comb += queue.i.payload.last.eq(self.axis.tdata[place] | self.axis.tlast)
         return m
 
 
@@ -64,17 +63,13 @@ class StreamOutput(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        m.submodules.fifo = fifo = SyncFIFO(width=self.packet.size, depth=DEPTH)
-        beat = Signal(self.packet)
+        m.submodules.queue = queue = Queue(shape=self.packet, depth=DEPTH)
+        wiring.connect(m, wiring.flipped(self.i), queue.i)
         m.d.comb += [
-            fifo.w_data.eq(self.i.payload),
-            fifo.w_en.eq(self.i.valid),
-            self.i.ready.eq(fifo.w_rdy),
-            beat.eq(fifo.r_data),
-            self.axis.tdata.eq(Cat(beat.payload)),
-            self.axis.tlast.eq(beat.last),
-            self.axis.tvalid.eq(fifo.r_rdy),
-            fifo.r_en.eq(self.axis.tready),
+            self.axis.tdata.eq(Cat(queue.o.payload.payload)),
+            self.axis.tlast.eq(queue.o.payload.last),
+            self.axis.tvalid.eq(queue.o.valid),
+            queue.o.ready.eq(self.axis.tready),
         ]
         return m
 

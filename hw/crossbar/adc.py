@@ -13,14 +13,19 @@ from .parameters import parameter_layout
 from .read_noise import ReadNoise
 
 
+def adc_latency(geometry: CrossbarGeometry) -> int:
+    """Clock cycles from ``load`` to the first group of outputs."""
+    return 3 + (ReadNoise.latency if geometry.read_noise else 0)
+
+
 class Adc(wiring.Component):
     """``z = saturate(round_shift(sum + N, adc_shift), z_bits)`` of the column sums of a fold, ``N`` the ``ReadNoise``.
 
     ``sums`` are taken in the clock after ``load``, in which the converter must be ``ready``, and converted ``adcs``
     columns a clock, in ascending order. ``last`` marks the last group of a fold loaded with ``last``.
 
-    Latency: the first group is valid 3 clocks after ``load``, with read noise ``ReadNoise.latency`` more;
-    ``lanes / adcs`` clocks a fold.
+    Latency: ``latency`` clock cycles from ``load`` to the first group. Throughput: ``lanes / adcs`` clock cycles a
+    fold.
 
     Cost: a shift register of ``lanes`` sums; ``adcs`` multiplexers and rounding adders; with read noise, ``adcs`` more
     adders, and as many sums in registers for each clock of its latency.
@@ -42,6 +47,11 @@ class Adc(wiring.Component):
             ports |= {"lfsr": Out(sequence.WIDTH), "lfsr_load": In(1), "lfsr_state": In(sequence.WIDTH),
                       "parameters": In(parameter_layout(geometry))}
         super().__init__(ports)
+
+    @property
+    def latency(self) -> int:
+        """Clock cycles from ``load`` to the first group."""
+        return adc_latency(self.geometry)
 
     def elaborate(self, platform) -> Module:
         m = Module()

@@ -77,12 +77,12 @@ class CellProgrammer(wiring.Component):
         tries = Signal.like(max_attempts)
         take = Signal()
         last = Signal(init=1)
-        accept = [served.eq(offered), goal.eq(nominal(offered.event.state, tables)),
-                  verifying.eq(offered.event.write), tries.eq(0)]
+        accept = [served.eq(offered), goal.eq(nominal(offered.request.state, tables)),
+                  verifying.eq(offered.request.write), tries.eq(0)]
         aim = []
         if tables.pulse == "landing":
             target = Signal.like(offered.state)
-            accept.append(target.eq(Mux(offered.event.write, offered.event.state,
+            accept.append(target.eq(Mux(offered.request.write, offered.request.state,
                                         Mux(upward, offered.state + distance, offered.state - distance))))
             m.d.comb += device.state.eq(target)
         else:
@@ -106,9 +106,9 @@ class CellProgrammer(wiring.Component):
             g.eq(device.level.g),
             offset.eq(g - goal),
             within.eq((offset <= margin) & (offset >= -margin)),
-            self.replace.payload.position.eq(served.event.position),
+            self.replace.payload.position.eq(served.request.position),
             self.replace.payload.cell.eq(served.cell),
-            self.replace.payload.cell.chi.eq(Mux(served.event.write, served.cell.chi, self._residual(served, g))),
+            self.replace.payload.cell.chi.eq(Mux(served.request.write, served.cell.chi, self._residual(served, g))),
             self.verify_attempt.eq(self.attempt & verifying),
         ]
         m.d.comb += [device.cell[name].eq(offered.cell[name]) for name in device.cell.shape().members]
@@ -120,7 +120,7 @@ class CellProgrammer(wiring.Component):
                 m.d.sync += accept
                 with m.If(take):
                     m.next = "pulse"
-                    with m.If(offered.event.write):
+                    with m.If(offered.request.write):
                         m.next = "verify"
             with m.State("verify"):
                 with m.If(within):

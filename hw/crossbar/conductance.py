@@ -14,6 +14,12 @@ from .layouts import level_layout, slot_layout
 from .timing import ADDRESS, PRODUCT, READ, SUM, write_back
 
 
+def row_sum_latency(geometry: CrossbarGeometry) -> int:
+    """Clock cycles from the slot of a row's last fold to its row sum: the products, the adder tree, and the sum over
+    folds."""
+    return PRODUCT + tree_latency(geometry.lanes) + 1
+
+
 class ConductanceArray(wiring.Component):
     """The array ``g``, its column sums ``sum over rows of x * g`` and its row sums ``sum over columns of g * delta``.
 
@@ -21,7 +27,7 @@ class ConductanceArray(wiring.Component):
     of one row, fold after fold, add into one row sum; slots with ``write`` and ``override`` write the word back with
     that lane replaced. The two passes share one multiplier a lane. Sums are exact. Of a pair, ``g_minus`` is only kept.
 
-    Latency: see ``slot_layout``; ``e`` is complete ``error_latency`` clocks after the slot of a row's last fold.
+    Latency: see ``slot_layout``; ``e`` is complete ``row_sum_latency`` clocks after the slot of a row's last fold.
     Throughput: a word a clock.
 
     Cost: ``rows * cols`` cells of ``level_layout`` in an `ArrayMemory`, a multiplier and an
@@ -43,14 +49,14 @@ class ConductanceArray(wiring.Component):
         if backward:
             #: Errors at clock `READ`.
             ports["delta"] = In(data.ArrayLayout(signed(geometry.delta_bits), lanes))
-            #: Row sum, complete `error_latency` clocks after the slot of the row's last fold.
+            #: Row sum, complete `row_sum_latency` clocks after the slot of the row's last fold.
             ports["e"] = Out(signed(geometry.error_bits))
         super().__init__(ports)
 
     @property
-    def error_latency(self) -> int:
-        """Clocks from the slot of a row's last fold to its ``e``."""
-        return PRODUCT + tree_latency(self.geometry.lanes) + 1  # then the sum over folds
+    def row_sum_latency(self) -> int:
+        """Clock cycles from the slot of a row's last fold to its ``e``."""
+        return row_sum_latency(self.geometry)
 
     def elaborate(self, platform) -> Module:
         m = Module()

@@ -1,49 +1,55 @@
-"""The controller of a crossbar: turns operations into slots of the arrays, one a clock."""
+"""The controller of a crossbar: turns operations into slots of the arrays, at most one a clock cycle."""
 
 from types import SimpleNamespace
+from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ...contract import lfsr
 from ...contract.geometry import COUNTERS, CrossbarGeometry
-from ...contract.parameters import parameters
 from ...contract.widths import index_bits
-from ..basics.delay import delay
+from .active_rows import ActiveRows
 from .counters import Counters
+from .hazards import Hazards
 from .layouts import (
     boost_bits,
     cell_layout,
     command_layout,
     drive_layout,
-    event_layout,
     position_layout,
     replacement_layout,
+    request_layout,
     slot_layout,
     state_bits,
-    x_shape,
 )
 from .operations import Operation
 from .parameters import parameter_layout
-from .timing import ADDRESS, HOLD, SUM, fetch_latency, write_back
+from .scan_position import ScanPosition
+from .state_port import StatePort
+
+SAMPLES = (Operation.FORWARD, Operation.SELECT)
+"""Operations that take a sample. They begin while the operation before is still under way."""
+PROGRAMMING = (Operation.UPDATE, Operation.PROGRAM, Operation.APPLY)
+"""Operations that program the cells that they visit."""
 
 
 class CrossbarController(wiring.Component):
     """Carries out one operation after the other (see ``Operation``), each as a scan over the words of the arrays.
 
-    A scan takes one slot a clock, and only for rows that matter: the rows driven in the sample, kept in a list, and the
-    bias row; an update whose errors are all zero reads none. A forward pass goes fold by fold (the first while the
-    drive arrives), an update row by row. Slots are withheld while the queue of events or the row sums have no room, and
-    given up to the programmer. An operation starts when all effects of the one before have reached the arrays, so no
-    read overtakes a write; but while the last rows of an update are still on their way, or have cells that wait to be
-    programmed, a forward pass already reads the rows before them.
+    A scan takes one slot a clock cycle, and only for rows that matter: the active rows of the sample (`ActiveRows`) and
+    the bias row. An update whose deltas are all zero reads no row. A forward pass goes fold by fold: the first fold
+    while the drive arrives, the others from the list. An update goes row by row. `StatePort` carries out the operations
+    that move words.
 
-    Clocks, with ``n`` active rows (bias included): ``n * folds`` a forward pass or update, plus 1 for the first fold
-    that is replayed from the list, plus 2 for each programmed cell; ``rows * folds`` for ``PROGRAM``; ``HOLD + 1`` for
-    each cell to load and each increment to apply, ``fetch_latency + 1`` for each cell to dump, a clock for each other
-    word, and the latency of the arrays, in ``APPLY`` once every ``lanes`` increments.
+    `Hazards` says when a slot may be issued. Slots are also withheld while the queue of programming requests or that of
+    the row sums has no room, and given up to the programmer. An operation starts when all effects of the one before
+    have reached the arrays; a forward pass starts earlier, with the rows that are not changed any more.
+
+    Clock cycles, with ``n`` active rows (bias included): ``n * folds`` a forward pass or update, plus 1 for the first
+    fold that is replayed from the list, plus 2 for each programmed cell; ``rows * folds`` for ``PROGRAM``; those of
+    `StatePort`; and the latency of the arrays.
     """
 
     def __init__(self, *, geometry: CrossbarGeometry, backward: bool) -> None:
@@ -54,7 +60,7 @@ class CrossbarController(wiring.Component):
             "command": In(stream.Signature(command_layout(geometry))),
             "x": In(stream.Signature(drive_layout(geometry))),
             "state_in": In(stream.Signature(unsigned(state_bits(geometry)))),
-            #: What the arrays do in this clock.
+            #: What the arrays do in this clock cycle.
             "slot": Out(slot_layout(geometry)),
             #: Selects the learning rate of the update under way.
             "boost": Out(boost_bits(geometry)),
@@ -64,21 +70,23 @@ class CrossbarController(wiring.Component):
             "adc_ready": In(1),
             #: All of them have been converted.
             "adc_idle": In(1),
-            #: Empties the error store, which then fills.
-            "errors_start": Out(1),
-            "errors_complete": In(1),
-            "errors_zero": In(1),
-            #: Room behind the pipeline for row sums and for programming events.
-            "error_room": In(1),
-            "event_room": In(1),
-            #: No programming event is waiting or being served, and all random numbers are at hand.
+            #: Empties the delta store, which then fills.
+            "deltas_start": Out(1),
+            #: All deltas of the sample can be asked for in the next clock cycle; they are all zero.
+            "deltas_complete": In(1),
+            "deltas_zero": In(1),
+            #: Room behind the pipeline for row sums and for programming requests.
+            "row_sum_room": In(1),
+            "request_room": In(1),
+            #: No programming request is waiting or being served, and all random numbers are at hand.
             "programmed": In(1),
+            #: Cells that the programmer asks for, and those that it has programmed.
             "fetch": In(stream.Signature(position_layout(geometry))),
             "replace": In(stream.Signature(replacement_layout(geometry))),
             #: Program-and-verify, cell by cell.
-            "event": Out(stream.Signature(event_layout(geometry))),
+            "request": Out(stream.Signature(request_layout(geometry))),
             "state_out": Out(stream.Signature(unsigned(state_bits(geometry)))),
-            #: The cell at the address and lane of the slot of `fetch_latency` clocks before.
+            #: The cell at the address and lane of the slot of `fetch_latency` clock cycles before.
             "cell": In(cell_layout(geometry)),
             #: States of the LFSRs in their order in the state, and their replacement by the word at `state_in`.
             "lfsr": In(data.ArrayLayout(lfsr.WIDTH, generators)),
@@ -93,465 +101,332 @@ class CrossbarController(wiring.Component):
             #: No operation is under way or about to start, and its effects have reached the arrays.
             "idle": Out(1),
         })
-
-    def elaborate(self, platform) -> Module:
-        m = Module()
-        geometry = self.geometry
-        rows, inputs, folds, lanes = geometry.rows, geometry.inputs, geometry.folds, geometry.lanes
-        drive = self.x.payload
-
+        never = {"backward_rows": not backward, "refreshes": not geometry.device.pair}
+        self._rows = ActiveRows(geometry=geometry)
+        self._scan = ScanPosition(geometry=geometry)
+        self._hazards = Hazards(geometry=geometry)
+        self._words = StatePort(geometry=geometry)
+        self._counters = Counters(counted=tuple(name for name in COUNTERS if not never.get(name)))
         # One signal a field: a field that is constant in this geometry must not share a signal with one that is not, as
         # an event-driven simulator never evaluates a process without inputs.
-        slot = SimpleNamespace(**{name: Signal(field.shape, name=f"slot_{name}") for name, field in self.slot.shape()})
-        m.d.comb += [self.slot[name].eq(field) for name, field in vars(slot).items()]
+        self._slot = SimpleNamespace(**{name: Signal(field.shape, name=f"slot_{name}")
+                                        for name, field in slot_layout(geometry)})
+        self._operation = Signal(Operation)  # under way
+        self._row = Signal(index_bits(geometry.rows))  # that the scan is at
+        self._fresh = Signal()  # the column sums of this fold start
+        self._programs = Signal()  # the operation programs the cells that it visits
+        self._may_update = Signal()
 
-        operation = Signal(Operation)
-        forward, fires = Signal(), Signal()
-        m.d.comb += [
-            forward.eq(operation == Operation.FORWARD),
-            fires.eq((operation == Operation.UPDATE) | (operation == Operation.PROGRAM)
-                     | (operation == Operation.APPLY)),
-        ]
-        dumping = Signal()
-        m.d.comb += dumping.eq(operation == Operation.DUMP)
-
-        # The rows of the sample, read one ahead of `cursor` so that `entry` is always the current one.
-        entry_layout = {"row": unsigned(index_bits(inputs)), "x": x_shape(geometry)}
-        if geometry.derivative_bits:
-            entry_layout["derivative"] = unsigned(geometry.derivative_bits)
-        m.submodules.active = active = Memory(shape=data.StructLayout(entry_layout), depth=max(2, inputs), init=[],
-                                            attrs={"no_rw_check": 1})
-        keep, recall = active.write_port(), active.read_port()
-        entry = recall.data
-        count = Signal(range(inputs + 1))
-        cursor, following = Signal(range(max(2, inputs))), Signal(range(max(2, inputs)))
-        errors = Signal(range(inputs + 1))  # rows up to and including the last with a derivative
-        last_entry = Signal()
-        m.d.comb += [
-            following.eq(cursor),
-            recall.addr.eq(following),
-            keep.addr.eq(count),
-            keep.data.row.eq(drive.row),
-            keep.data.x.eq(drive.x),
-            last_entry.eq(cursor + 1 == count),
-        ]
-        m.d.sync += cursor.eq(following)
-        drive_derivative, entry_derivative = 0, 0
-        if geometry.derivative_bits:
-            m.d.comb += keep.data.derivative.eq(drive.derivative)
-            drive_derivative, entry_derivative = drive.derivative, entry.derivative
-
-        # Place in the scan.
-        row = Signal(range(max(2, rows)))
-        fold, base = Signal(range(max(2, folds))), Signal(range(max(2, rows * folds)))
-        lane = Signal(range(max(2, lanes)))
-        last_fold, last_lane = Signal(), Signal()
-        fresh = Signal()  # the column sums of this fold start
-        m.d.comb += [last_fold.eq(fold == folds - 1), last_lane.eq(lane == lanes - 1)]
-
-        def rewind():
-            return [fold.eq(0), base.eq(0), row.eq(0), lane.eq(0)]
-
-        def next_fold():
-            return [fold.eq(fold + 1), base.eq(base + rows)]
-
-        here, address = Signal(index_bits(rows)), Signal.like(slot.address)  # of what is scanned
-        m.d.comb += [
-            address.eq(base + here),
-            slot.address.eq(address),
-            slot.row.eq(here),
-            slot.fold.eq(fold),
-            slot.final.eq(last_fold),
-        ]
-
-        # What the slots of the last clocks were.
-        last_clock = write_back(geometry)
-        used, changed = Signal(last_clock + 1), Signal(last_clock + 1)
-        patched, closed = Signal(last_clock - ADDRESS), Signal(SUM)
-        adc_free, drained, settled = Signal(), Signal(), Signal()
-        m.d.sync += [
-            used.eq(Cat(slot.forward | slot.write | slot.fetch, used)),
-            changed.eq(Cat(slot.fire | slot.override, changed)),  # conductances, now or by an event to come
-            patched.eq(Cat(slot.override, patched)),
-            closed.eq(Cat(slot.forward & slot.last, closed)),
-        ]
-        m.d.comb += [
-            adc_free.eq(self.adc_ready & ~closed.any()),
-            drained.eq(~used.any() & self.programmed),
-            settled.eq(~changed.any() & self.programmed),
-        ]
-        # What a forward pass may read after a scan: rows ascend, so all before that of the slot which was through last,
-        # or, while cells are programmed, was through last when that began. Events are known a clock later.
-        reached, oldest = Signal(index_bits(rows)), Signal(index_bits(rows))
-        programming, passed = Signal(), Signal()
-        m.d.comb += [
-            programming.eq(~self.programmed | patched.any()),
-            passed.eq(drive.row < Mux(programming, oldest, reached)),
-        ]
-        visited, visited_row = (delay(m, field, last_clock + 1) for field in (slot.fire, slot.row))
-        with m.If(visited):
-            m.d.sync += reached.eq(visited_row)
-        with m.If(~programming):
-            m.d.sync += oldest.eq(reached)
-
-        position = Signal(range(len(parameters(geometry))))
-        never = {"backward_rows": not self.backward, "refreshes": not geometry.device.pair}
-        m.submodules.counters = counters = Counters(
-            counted=tuple(name for name in COUNTERS if not never.get(name)))
-        m.d.comb += [
-            counters.word.eq(self.state_in.payload),
-            counters.count.attempts.eq(self.attempt),
-            counters.count.verify_attempts.eq(self.verify_attempt),
-            counters.count.failures.eq(self.failure),
-        ]
-        if geometry.device.pair:
-            m.d.comb += counters.count.refreshes.eq(self.refresh)
-
-        def count_one(name: str):
-            return counters.count[name].eq(1)
-
-        def count_visit():
-            return counters.count.visited_rows.eq(fires)
-
-        # An array with one port cannot be read where a slot before writes back; forward, only `g` is.
-        port_free, levels_free = 1, 1
-        if geometry.ports == 1:
-            port_free, levels_free = ~delay(m, slot.write, last_clock - ADDRESS), ~patched[-1]
-
-        # The programmer goes first. A word is not read to be replaced before the last replacement is in the array.
-        replaces, fetches, serves = Signal(), Signal(), Signal()
-        go = Signal()  # a slot of an update may be issued
-        m.d.comb += [
-            self.replace.ready.eq(~patched.any() & port_free),
-            replaces.eq(self.replace.valid & self.replace.ready),
-            self.fetch.ready.eq(~replaces & ~patched[-1] & port_free),  # never while a replacement is written
-            fetches.eq(self.fetch.valid & self.fetch.ready),
-            serves.eq(replaces | fetches),
-            go.eq(~serves & port_free & self.event_room & self.error_room),
-        ]
-
-        m.d.comb += [self.parameters.index.eq(position), self.parameters.word.eq(self.state_in.payload)]
-        m.d.comb += here.eq(row)  # unless a sample is scanned
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.active = self._rows
+        m.submodules.scan = self._scan
+        m.submodules.hazards = self._hazards
+        m.submodules.words = self._words
+        m.submodules.counters = self._counters
+        self._connect(m)
         with m.FSM() as fsm:
-            with m.State("idle"):
-                m.d.comb += following.eq(0)
-                m.d.sync += [rewind(), position.eq(0)]
-                # A sample may be taken up early: its first slot waits in "listen".
-                early = ((self.command.payload.operation == Operation.FORWARD)
-                         | (self.command.payload.operation == Operation.SELECT))
-                m.d.comb += self.command.ready.eq(drained & self.adc_idle | early)
-                with m.If(self.command.valid & self.command.ready):
-                    with m.If(~early):
-                        m.d.sync += [reached.eq(0), oldest.eq(0)]
-                    m.d.sync += Cat(operation, self.boost).eq(self.command.payload)
-                    with m.Switch(self.command.payload.operation):
-                        # Errors may come before the last fold has gone forward, so they are taken from then on.
-                        with m.Case(Operation.FORWARD):
-                            m.d.comb += self.errors_start.eq(1)
-                            m.d.comb += count_one("forwards")
-                            m.d.sync += [count.eq(0), errors.eq(0), fresh.eq(1)]
-                            m.next = "listen"
-                        with m.Case(Operation.SELECT):
-                            m.d.comb += self.errors_start.eq(1)
-                            m.d.sync += [count.eq(0), errors.eq(0)]
-                            m.next = "listen"
-                        with m.Case(Operation.BACKWARD):
-                            m.d.comb += self.errors_start.eq(1)
-                            m.next = "update"
-                        with m.Case(Operation.UPDATE, Operation.ACCUMULATE):
-                            m.next = "update"
-                        with m.Case(Operation.PROGRAM):
-                            m.next = "rows"
-                        with m.Case(Operation.APPLY):
-                            m.next = "assemble"
-                        with m.Case(Operation.CONFIGURE):
-                            m.next = "parameters"
-                        with m.Default():
-                            m.next = "cells"
+            self._idle(m)
+            self._listen(m)
+            if self.geometry.folds > 1:
+                self._replay(m)
+            if self.geometry.bias:
+                self._forward_bias(m)
+            self._update(m)
+            if self.backward:
+                self._silent(m)
+            self._update_bias(m)
+            self._visit_rows(m)
+            self._move_words(m)
+        self._serve_programmer(m)
+        m.d.comb += self.idle.eq(fsm.ongoing("idle") & self._hazards.drained & self.adc_idle & ~self.command.valid)
+        return m
 
-            with m.State("listen"):
-                closing = drive.last & (not geometry.bias)
-                m.d.comb += [
-                    self.x.ready.eq(~forward | (settled | passed & ~serves & levels_free) & (~closing | adc_free)),
-                    here.eq(drive.row),
-                    slot.x.eq(drive.x),
-                    slot.first.eq(fresh),
-                    slot.last.eq(closing),
-                    slot.forward.eq(forward & self.x.valid & self.x.ready),
-                    following.eq(0),
-                ]
-                with m.If(self.x.valid & self.x.ready):
-                    m.d.sync += fresh.eq(0)
-                    with m.If((drive.x != 0) | (drive_derivative != 0)):
-                        m.d.comb += keep.en.eq(1)
-                        m.d.sync += count.eq(count + 1)
-                        with m.If(drive_derivative != 0):
-                            m.d.sync += errors.eq(count + 1)
-                    with m.If(forward & (drive.x != 0)):
-                        m.d.comb += count_one("forward_rows")
-                    with m.If(drive.last):
-                        m.next = "idle"
-                        with m.If(forward):
-                            if geometry.bias:
-                                m.next = "bias"
-                            elif folds > 1:
-                                m.d.sync += [next_fold(), fresh.eq(1)]
-                                m.next = "prime"
+    def _connect(self, m: Module) -> None:
+        """What holds in every state, unless the state says otherwise."""
+        slot, scan, hazards, words, count = self._slot, self._scan, self._hazards, self._words, self._counters.count
+        wiring.connect(m, wiring.flipped(self.state_in), words.state_in)
+        wiring.connect(m, words.state_out, wiring.flipped(self.state_out))
+        wiring.connect(m, words.request, wiring.flipped(self.request))
+        wiring.connect(m, words.counters, self._counters.access)
+        address = Signal.like(slot.address)
+        place = {"address": address, "row": self._row, "fold": scan.fold, "lane": scan.lane}
+        cell = cell_layout(self.geometry)
+        m.d.comb += [
+            self._row.eq(scan.row),
+            address.eq(scan.base + self._row),
+            slot.address.eq(address),
+            slot.row.eq(self._row),
+            slot.fold.eq(scan.fold),
+            slot.final.eq(scan.last_fold),
+            slot.lane.eq(scan.lane),
+            slot.cell.eq(data.View(cell, self.state_in.payload[:cell.size])),
+            *(self.slot[name].eq(field) for name, field in vars(slot).items()),
+            *(words.position[name].eq(place[name]) for name in position_layout(self.geometry).members),
+            self._rows.drive.eq(self.x.payload),
+            hazards.slot.eq(self.slot),
+            hazards.programmed.eq(self.programmed),
+            hazards.adc_ready.eq(self.adc_ready),
+            hazards.row.eq(self.x.payload.row),
+            words.operation.eq(self._operation),
+            words.last_lane.eq(scan.last_lane),
+            words.last_word.eq(scan.last_fold & (scan.row == self.geometry.rows - 1)),
+            words.may_override.eq(hazards.may_override),
+            words.drained.eq(hazards.drained),
+            words.cell.eq(self.cell),
+            words.lfsr.eq(self.lfsr),
+            self.lfsr_load.eq(words.lfsr_load),
+            self.parameters.eq(words.parameters),
+            count.attempts.eq(self.attempt),
+            count.verify_attempts.eq(self.verify_attempt),
+            count.failures.eq(self.failure),
+            self._programs.eq(_one_of(self._operation, PROGRAMMING)),
+            self._may_update.eq(hazards.may_update & self.request_room & self.row_sum_room),
+        ]
+        if self.geometry.device.pair:
+            m.d.comb += count.refreshes.eq(self.refresh)
 
-            if folds > 1:
-                with m.State("prime"):  # the entry written last is readable from here on
-                    m.d.comb += following.eq(0)
-                    m.next = "replay"
-                with m.State("replay"):
-                    closing = (last_entry | (count == 0)) & (not geometry.bias)
-                    m.d.comb += [
-                        here.eq(entry.row),
-                        slot.x.eq(entry.x),
-                        slot.first.eq(fresh),
-                        slot.last.eq(closing),
-                        slot.forward.eq((~closing | adc_free) & ~serves & levels_free),
-                    ]
-                    with m.If(count == 0):
-                        m.d.comb += slot.x.eq(0)
-                    with m.If(slot.forward):
-                        m.d.comb += following.eq(cursor + 1)
-                        m.d.sync += fresh.eq(0)
-                        with m.If(last_entry | (count == 0)):
-                            m.d.comb += following.eq(0)
-                            if geometry.bias:
-                                m.next = "bias"
-                            else:
-                                m.d.sync += [next_fold(), fresh.eq(1)]
-                                with m.If(last_fold):
-                                    m.next = "idle"
+    def _idle(self, m: Module) -> None:
+        """Takes a command. A sample may be taken early: its first slot waits in ``listen``."""
+        command = self.command.payload
+        taken, early = Signal(), Signal()
+        with m.State("idle"):
+            m.d.comb += [
+                early.eq(_one_of(command.operation, SAMPLES)),
+                self.command.ready.eq(self._hazards.drained & self.adc_idle | early),
+                taken.eq(self.command.valid & self.command.ready),
+                self._scan.rewind.eq(1),
+                self._rows.rewind.eq(1),
+                self._rows.clear.eq(taken & early),
+                self._hazards.start.eq(taken & ~early),
+            ]
+            with m.If(taken):
+                m.d.sync += Cat(self._operation, self.boost).eq(command)
+                with m.Switch(command.operation):
+                    with m.Case(*SAMPLES):  # Deltas may come before the last fold has gone forward.
+                        m.d.comb += self.deltas_start.eq(1)
+                        m.d.sync += self._fresh.eq(1)
+                        m.next = "listen"
+                    with m.Case(Operation.BACKWARD):
+                        m.d.comb += self.deltas_start.eq(1)
+                        m.next = "update"
+                    with m.Case(Operation.UPDATE, Operation.ACCUMULATE):
+                        m.next = "update"
+                    with m.Case(Operation.PROGRAM):
+                        m.next = "rows"
+                    with m.Default():
+                        m.d.comb += self._words.start.eq(1)
+                        m.next = "words"
+                with m.If(command.operation == Operation.FORWARD):
+                    self._count(m, "forwards")
 
-            if geometry.bias:
-                with m.State("bias"):
-                    m.d.comb += [
-                        following.eq(0),
-                        here.eq(inputs),
-                        slot.x.eq(geometry.bias_value),
-                        slot.first.eq(fresh),
-                        slot.last.eq(1),
-                        slot.forward.eq(adc_free & settled),
-                    ]
-                    with m.If(slot.forward):
-                        with m.If(fold == 0):
-                            m.d.comb += count_one("forward_rows")
-                        m.d.sync += [next_fold(), fresh.eq(1)]
-                        m.next = "idle"
-                        if folds > 1:
-                            with m.If(~last_fold):
-                                m.next = "replay"
+    def _listen(self, m: Module) -> None:
+        """Takes the drive of a sample, puts it on the list, and, going forward, reads the first fold of its rows."""
+        slot, hazards, drive = self._slot, self._hazards, self.x.payload
+        forward, taken, closing = Signal(), Signal(), drive.last & (not self.geometry.bias)
+        may_forward = hazards.may_forward_row & (~closing | hazards.may_convert)
+        with m.State("listen"):
+            m.d.comb += [
+                forward.eq(self._operation == Operation.FORWARD),
+                self.x.ready.eq(~forward | may_forward),
+                taken.eq(self.x.valid & self.x.ready),
+                self._rows.put.eq(taken),
+                self._row.eq(drive.row),
+                slot.x.eq(drive.x),
+                slot.first.eq(self._fresh),
+                slot.last.eq(closing),
+                slot.forward.eq(forward & taken),
+            ]
+            with m.If(taken):
+                m.d.sync += self._fresh.eq(0)
+                with m.If(forward & (drive.x != 0)):
+                    self._count(m, "forward_rows")
+                with m.If(drive.last):
+                    m.next = "idle"
+                    with m.If(forward):
+                        if self.geometry.bias:
+                            m.next = "forward bias"
+                        elif self.geometry.folds > 1:
+                            self._next_forward_fold(m)
+                            m.next = "prime"
 
-            with m.State("update"):
-                updates = entry.x != 0
-                m.d.comb += [
-                    here.eq(entry.row),
-                    slot.x.eq(entry.x),
-                    slot.derivative.eq(entry_derivative),
-                    slot.error_last.eq(cursor + 1 == errors),
-                ]
-                with m.If(~self.errors_complete):
-                    m.d.comb += following.eq(0)
-                with m.Elif(operation == Operation.BACKWARD):
+    def _replay(self, m: Module) -> None:
+        """Reads another fold of the rows on the list."""
+        slot, rows, hazards = self._slot, self._rows, self._hazards
+        closes = rows.last | rows.empty
+        with m.State("prime"):  # the row that was put last can be read from the next clock cycle on
+            m.next = "replay"
+        with m.State("replay"):
+            last = closes & (not self.geometry.bias)
+            m.d.comb += [
+                self._row.eq(rows.entry.row),
+                slot.x.eq(Mux(rows.empty, 0, rows.entry.x)),
+                slot.first.eq(self._fresh),
+                slot.last.eq(last),
+                slot.forward.eq((~last | hazards.may_convert) & hazards.may_forward),
+            ]
+            with m.If(slot.forward):
+                m.d.comb += rows.advance.eq(1)
+                m.d.sync += self._fresh.eq(0)
+                with m.If(closes):
+                    m.d.comb += rows.rewind.eq(1)
+                    if self.geometry.bias:
+                        m.next = "forward bias"
+                    else:
+                        self._next_forward_fold(m)
+                        with m.If(self._scan.last_fold):
+                            m.next = "idle"
+
+    def _forward_bias(self, m: Module) -> None:
+        """Reads the bias row, the last of its fold."""
+        slot, scan, hazards = self._slot, self._scan, self._hazards
+        with m.State("forward bias"):
+            m.d.comb += [
+                self._row.eq(self.geometry.inputs),
+                slot.x.eq(self.geometry.bias_value),
+                slot.first.eq(self._fresh),
+                slot.last.eq(1),
+                slot.forward.eq(hazards.may_convert & hazards.settled),
+            ]
+            with m.If(slot.forward):
+                with m.If(scan.fold == 0):
+                    self._count(m, "forward_rows")
+                self._next_forward_fold(m)
+                m.next = "idle"
+                if self.geometry.folds > 1:
+                    with m.If(~scan.last_fold):
+                        m.next = "replay"
+
+    def _next_forward_fold(self, m: Module) -> None:
+        m.d.comb += self._scan.next_fold.eq(1)
+        m.d.sync += self._fresh.eq(1)
+
+    def _update(self, m: Module) -> None:
+        """Waits for the deltas, then goes through the rows on the list: each passes an error back and is updated."""
+        slot, scan, rows = self._slot, self._scan, self._rows
+        derivative = rows.entry.derivative if self.geometry.derivative_bits else 0
+        updates, ends = Signal(), Signal()
+        after_list = "silent" if self.backward else "update bias"
+        with m.State("update"):
+            m.d.comb += [
+                updates.eq(rows.entry.x != 0),
+                self._row.eq(rows.entry.row),
+                slot.x.eq(rows.entry.x),
+                slot.derivative.eq(derivative),
+                slot.row_sum_last.eq(rows.last_passing),
+            ]
+            with m.If(self.deltas_complete):
+                with m.If(self._operation == Operation.BACKWARD):
                     m.next = "rows"
-                with m.Elif(self.errors_zero):
+                with m.Elif(self.deltas_zero):
                     m.next = "silent" if self.backward else "idle"
-                with m.Elif(count == 0):
-                    m.next = "silent" if self.backward else "update bias"
-                with m.Elif(go):
+                with m.Elif(rows.empty):
+                    m.next = after_list
+                with m.Elif(self._may_update):
                     m.d.comb += [
                         slot.update.eq(updates),
                         slot.write.eq(updates),
-                        slot.fire.eq(updates & fires),
+                        slot.fire.eq(updates & self._programs),
+                        scan.next_fold.eq(1),
+                        ends.eq(scan.last_fold),
+                        rows.advance.eq(ends),
                     ]
-                    m.d.sync += next_fold()
                     if self.backward:
-                        m.d.comb += [
-                            slot.backward.eq(entry_derivative != 0),
-                            self.answer.eq(slot.backward & last_fold),
-                        ]
-                    with m.If(last_fold):
-                        m.d.comb += following.eq(cursor + 1)
-                        m.d.sync += [fold.eq(0), base.eq(0)]
-                        with m.If(updates):
-                            m.d.comb += [count_one("update_rows"), count_visit()]
-                        if self.backward:
-                            with m.If(slot.backward):
-                                m.d.comb += count_one("backward_rows")
-                        with m.If(last_entry):
-                            m.next = "update bias"
-                            if self.backward:
-                                with m.If(errors == 0):
-                                    m.next = "silent"
-
-            if self.backward:
-                with m.State("silent"):  # no row passes an error on: one that is multiplied by 0 carries `last`
-                    m.d.comb += [
-                        slot.fold.eq(folds - 1),
-                        slot.error_last.eq(1),
-                        slot.backward.eq(go),
-                        self.answer.eq(go),
-                    ]
-                    with m.If(go):
+                        m.d.comb += [slot.backward.eq(derivative != 0), self.answer.eq(slot.backward & ends)]
+                        with m.If(slot.backward & ends):
+                            self._count(m, "backward_rows")
+                    with m.If(updates & ends):
+                        self._count_update(m)
+                    with m.If(rows.last & ends):
                         m.next = "update bias"
-                        with m.If(self.errors_zero):
-                            m.next = "idle"
-
-            with m.State("update bias"):
-                if geometry.bias:
-                    m.d.comb += [
-                        here.eq(inputs),
-                        slot.x.eq(geometry.bias_value),
-                    ]
-                    with m.If(go):
-                        m.d.comb += [slot.update.eq(1), slot.write.eq(1), slot.fire.eq(fires)]
-                        m.d.sync += next_fold()
-                        with m.If(last_fold):
-                            m.d.comb += [count_one("update_rows"), count_visit()]
-                            m.next = "idle"
-                else:
-                    m.next = "idle"
-
-            with m.State("rows"):
-                m.d.comb += [
-                    slot.error_last.eq(row == inputs - 1),
-                ]
-                with m.If(go):
-                    m.d.sync += next_fold()
-                    with m.If(fires):
-                        m.d.comb += [slot.write.eq(1), slot.fire.eq(1)]
-                    if self.backward:
-                        with m.Else():
-                            m.d.comb += [slot.backward.eq(1), self.answer.eq(last_fold)]
-                    with m.If(last_fold):
-                        m.d.comb += count_visit()
-                        m.d.sync += [fold.eq(0), base.eq(0), row.eq(row + 1)]
                         if self.backward:
-                            with m.If(~fires):
-                                m.d.comb += count_one("backward_rows")
-                        with m.If(row == Mux(fires, rows - 1, inputs - 1)):
-                            m.next = "idle"
+                            with m.If(~rows.passing):
+                                m.next = after_list
 
-            # A word of increments is assembled in the accumulator, which the programmer must not use meanwhile.
-            with m.State("assemble"):
-                taken = self.state_in.valid & self.state_in.ready
-                m.d.comb += [
-                    slot.lane.eq(lane),
-                    slot.cell.chi.eq(self.state_in.payload),
-                    slot.override.eq(taken),
-                    slot.assemble.eq(taken),
-                    self.state_in.ready.eq(drained & ~patched[:HOLD].any()),
-                ]
-                with m.If(taken):
-                    m.d.sync += lane.eq(lane + 1)
-                    with m.If(last_lane):
-                        m.d.sync += lane.eq(0)
-                        m.next = "apply"
-            with m.State("apply"):
-                m.d.comb += [
-                    slot.apply.eq(1),
-                    slot.fire.eq(1),
-                    slot.write.eq(1),
-                ]
-                m.d.sync += next_fold()
-                m.next = "assemble"
-                with m.If(last_fold):
-                    m.d.comb += [count_one("update_rows"), count_visit()]
-                    m.d.sync += [fold.eq(0), base.eq(0), row.eq(row + 1)]
-                    with m.If(row == rows - 1):
-                        m.next = "idle"
-
-            with m.State("cells"):
-                word = data.View(cell_layout(geometry), self.state_in.payload[:cell_layout(geometry).size])
-                step, fetched = Signal(), Signal()
-                clocks = Signal(range(fetch_latency(geometry) + 1))  # that a cell has been addressed
-                m.d.comb += fetched.eq(clocks == fetch_latency(geometry))
-                m.d.comb += [
-                    slot.lane.eq(lane),
-                    slot.cell.eq(word),
-                    self.event.payload.position.address.eq(address),
-                    self.event.payload.position.lane.eq(lane),
-                    *(self.event.payload.position[name].eq(place) for name, place in (("row", row), ("fold", fold))
-                      if name in position_layout(geometry).members),
-                    self.event.payload.state.eq(self.state_in.payload),
-                    self.event.payload.write.eq(1),
-                ]
-                with m.Switch(operation):
-                    with m.Case(Operation.LOAD):
-                        m.d.comb += [
-                            self.state_in.ready.eq(~patched[:HOLD].any()),
-                            step.eq(self.state_in.valid & self.state_in.ready),
-                            slot.write.eq(step),
-                            slot.override.eq(step),
-                            slot.assemble.eq(step),
-                        ]
-                    with m.Case(Operation.DUMP):  # a cell stays addressed until it is there and taken
-                        m.d.comb += [
-                            self.state_out.valid.eq(fetched),
-                            self.state_out.payload.eq(self.cell),
-                            step.eq(fetched & self.state_out.ready),
-                        ]
-                        m.d.sync += clocks.eq(Mux(step, 0, clocks + ~fetched))
-                    with m.Default():
-                        m.d.comb += [
-                            self.event.valid.eq(self.state_in.valid),
-                            self.state_in.ready.eq(self.event.ready),
-                            step.eq(self.event.valid & self.event.ready),
-                        ]
-                with m.If(step):
-                    m.d.sync += lane.eq(lane + 1)
-                    with m.If(last_lane):
-                        m.d.sync += [lane.eq(0), next_fold()]
-                        with m.If(last_fold):
-                            m.d.sync += [fold.eq(0), base.eq(0), row.eq(row + 1)]
-                            with m.If(row == rows - 1):
-                                with m.If(operation == Operation.WRITE):
-                                    m.next = "idle"
-                                with m.Else():
-                                    m.next = "lfsr_0"
-
-            generators = len(self.lfsr_load)
-            for index in range(generators):
-                afterwards = f"lfsr_{index + 1}" if index < generators - 1 else "counters"
-                with m.State(f"lfsr_{index}"):
-                    m.d.comb += self.state_out.payload.eq(self.lfsr[index])
-                    with m.If(dumping):
-                        m.d.comb += self.state_out.valid.eq(1)
-                        with m.If(self.state_out.ready):
-                            m.next = afterwards
-                    with m.Else():
-                        m.d.comb += [self.state_in.ready.eq(1), self.lfsr_load[index].eq(self.state_in.valid)]
-                        with m.If(self.state_in.valid):
-                            m.next = afterwards
-
-            with m.State("counters"):
-                m.d.comb += [self.state_out.payload.eq(counters.value), counters.show.eq(1)]
-                with m.If(dumping):
-                    m.d.comb += [
-                        self.state_out.valid.eq(counters.shown),
-                        counters.step.eq(counters.shown & self.state_out.ready),
-                    ]
-                with m.Else():
-                    m.d.comb += [
-                        self.state_in.ready.eq(counters.shown),
-                        counters.step.eq(counters.shown & self.state_in.valid),
-                        counters.load.eq(counters.step),
-                    ]
-                with m.If(counters.step & counters.last):
+    def _silent(self, m: Module) -> None:
+        """No row passes an error back: one whose delta is multiplied by 0 carries ``last``."""
+        slot = self._slot
+        with m.State("silent"):
+            m.d.comb += [
+                slot.fold.eq(self.geometry.folds - 1),
+                slot.row_sum_last.eq(1),
+                slot.backward.eq(self._may_update),
+                self.answer.eq(self._may_update),
+            ]
+            with m.If(self._may_update):
+                m.next = "update bias"
+                with m.If(self.deltas_zero):
                     m.next = "idle"
 
-            with m.State("parameters"):
-                m.d.comb += self.state_in.ready.eq(1)
-                m.d.comb += self.parameters.enable.eq(self.state_in.valid)
-                with m.If(self.state_in.valid):
-                    m.d.sync += position.eq(position + 1)
-                    with m.If(position == len(parameters(geometry)) - 1):
+    def _update_bias(self, m: Module) -> None:
+        """Updates the bias row, if there is one."""
+        slot, scan = self._slot, self._scan
+        with m.State("update bias"):
+            if not self.geometry.bias:
+                m.next = "idle"
+                return
+            m.d.comb += [self._row.eq(self.geometry.inputs), slot.x.eq(self.geometry.bias_value)]
+            with m.If(self._may_update):
+                m.d.comb += [
+                    slot.update.eq(1),
+                    slot.write.eq(1),
+                    slot.fire.eq(self._programs),
+                    scan.next_fold.eq(1),
+                ]
+                with m.If(scan.last_fold):
+                    self._count_update(m)
+                    m.next = "idle"
+
+    def _visit_rows(self, m: Module) -> None:
+        """Goes through all rows, for ``PROGRAM``, or all but the bias row, for ``BACKWARD``."""
+        slot, scan, geometry = self._slot, self._scan, self.geometry
+        with m.State("rows"):
+            m.d.comb += slot.row_sum_last.eq(scan.row == geometry.inputs - 1)
+            with m.If(self._may_update):
+                m.d.comb += [
+                    slot.write.eq(self._programs),
+                    slot.fire.eq(self._programs),
+                    scan.next_fold.eq(1),
+                    scan.next_row.eq(scan.last_fold),
+                ]
+                if self.backward:
+                    m.d.comb += [slot.backward.eq(~self._programs), self.answer.eq(slot.backward & scan.last_fold)]
+                    with m.If(slot.backward & scan.last_fold):
+                        self._count(m, "backward_rows")
+                with m.If(scan.last_fold):
+                    m.d.comb += self._counters.count.visited_rows.eq(self._programs)
+                    with m.If(scan.row == Mux(self._programs, geometry.rows - 1, geometry.inputs - 1)):
                         m.next = "idle"
 
-        # The programmer displaces whatever the scan would have issued.
-        with m.If(replaces):
+    def _move_words(self, m: Module) -> None:
+        """Issues what `StatePort` says."""
+        slot, scan, words = self._slot, self._scan, self._words
+        with m.State("words"):
+            m.d.comb += [
+                slot.override.eq(words.assemble),
+                slot.assemble.eq(words.assemble),
+                slot.write.eq(words.write | words.apply),
+                slot.apply.eq(words.apply),
+                slot.fire.eq(words.apply),
+                scan.next_lane.eq(words.next_lane),
+                scan.next_fold.eq(words.next_word),
+                scan.next_row.eq(words.next_word & scan.last_fold),
+            ]
+            with m.If(words.apply & scan.last_fold):
+                self._count_update(m)
+            with m.If(words.done):
+                m.next = "idle"
+
+    def _serve_programmer(self, m: Module) -> None:
+        """The programmer displaces whatever the scan would have issued."""
+        slot, hazards = self._slot, self._hazards
+        m.d.comb += [
+            hazards.replace_waits.eq(self.replace.valid),
+            hazards.fetch_waits.eq(self.fetch.valid),
+            self.replace.ready.eq(hazards.may_replace),
+            self.fetch.ready.eq(hazards.may_fetch),
+        ]
+        with m.If(self.replace.valid & self.replace.ready):
             m.d.comb += [
                 slot.address.eq(self.replace.payload.position.address),
                 slot.lane.eq(self.replace.payload.position.lane),
@@ -559,11 +434,20 @@ class CrossbarController(wiring.Component):
                 slot.write.eq(1),
                 slot.override.eq(1),
             ]
-        with m.Elif(fetches):
+        with m.Elif(self.fetch.valid & self.fetch.ready):
             m.d.comb += [
                 slot.address.eq(self.fetch.payload.address),
                 slot.lane.eq(self.fetch.payload.lane),
                 slot.fetch.eq(1),
             ]
-        m.d.comb += self.idle.eq(fsm.ongoing("idle") & drained & self.adc_idle & ~self.command.valid)
-        return m
+
+    def _count(self, m: Module, name: str) -> None:
+        m.d.comb += self._counters.count[name].eq(1)
+
+    def _count_update(self, m: Module) -> None:
+        """Counts a row of an update, which is a visit if the operation programs."""
+        m.d.comb += [self._counters.count.update_rows.eq(1), self._counters.count.visited_rows.eq(self._programs)]
+
+
+def _one_of(operation: Any, several: tuple[Any, ...]) -> Any:
+    return Cat(operation == one for one in several).any()

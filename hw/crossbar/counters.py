@@ -1,4 +1,6 @@
-"""The event counters of a crossbar, in a memory."""
+"""The counters of a crossbar, in a memory."""
+
+from typing import Any
 
 from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
@@ -8,41 +10,54 @@ from amaranth.lib.wiring import In, Out
 from ...contract.geometry import COUNTER_BITS, COUNTERS
 
 PENDING_BITS = len(COUNTERS).bit_length()
-"""A counter has its turn when every other had one, a clock each."""
+"""A counter has its turn when every other had one, a clock cycle each."""
+
+
+class CounterAccess(wiring.Signature):
+    """How the counters are read or replaced one after the other, as their reader sees it."""
+
+    def __init__(self) -> None:
+        super().__init__({
+            #: Stops before the first counter as soon as every pulse is in its counter.
+            "show": Out(1),
+            #: `value` is the counter whose turn it is; it is the last one.
+            "shown": In(1),
+            "last": In(1),
+            "value": In(COUNTER_BITS),
+            #: Goes on to the next counter; with `load`, after replacing this one by `word`.
+            "step": Out(1),
+            "load": Out(1),
+            "word": Out(COUNTER_BITS),
+        })
 
 
 class Counters(wiring.Component):
-    """One of ``COUNTERS`` for each pulse of ``count``; any number of them may come at once, in every clock.
+    """One of ``COUNTERS`` for each pulse of ``count``; any number of them may come at once, in every clock cycle.
 
-    Pulses are held in a few bits each and added to the counters, which have their turns one after the other. With
-    ``show`` that stops before the first counter as soon as every pulse is in its counter: ``value`` is then ``shown``,
-    the counter whose turn it is, and ``step`` goes on to the next one, up to the ``last``. With ``load``, a ``step``
-    replaces the counter by ``word``. Nothing may be counted meanwhile.
+    Pulses are held in a few bits each and added to the counters, which have their turns one after the other. ``access``
+    stops the turns at each counter. Nothing may be counted meanwhile.
 
-    It takes at most two rounds of a clock a counter until the first one is ``shown``.
+    Latency: with ``show``, at most two rounds of a clock cycle a counter until the first counter is ``shown``; the next
+    one is shown a clock cycle after its ``step``.
 
-    Cost: a memory of a word a counter, one adder, a few flip-flops for each counter of ``counted``; the others are kept
+    Cost: a memory of a word a counter, one adder, a few flip-flops for each counter of ``counted``. The others are kept
     in the memory, and never counted.
     """
 
     def __init__(self, *, counted: tuple[str, ...] = COUNTERS) -> None:
         self.counted = counted
         super().__init__({
+            #: Pulses to count.
             "count": In(data.StructLayout(dict.fromkeys(counted, 1))),
-            "show": In(1),
-            "shown": Out(1),
-            "last": Out(1),
-            "step": In(1),
-            "value": Out(COUNTER_BITS),
-            "load": In(1),
-            "word": In(COUNTER_BITS),
+            "access": In(CounterAccess()),
         })
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.memory = memory = Memory(shape=COUNTER_BITS, depth=len(COUNTERS), init=[],
                                               attrs={"no_rw_check": 1})
         write, read = memory.write_port(), memory.read_port()
+        access = self.access
 
         pending = Signal(data.StructLayout(dict.fromkeys(self.counted, PENDING_BITS)))
         turn, following = Signal(range(len(COUNTERS))), Signal(range(len(COUNTERS)))
@@ -50,20 +65,20 @@ class Counters(wiring.Component):
         advance = Signal()
         m.d.comb += [
             here.eq(Array(pending[name] if name in self.counted else 0 for name in COUNTERS)[turn]),
-            self.last.eq(turn == len(COUNTERS) - 1),
-            advance.eq(~self.shown | self.step),
-            following.eq(Mux(advance, Mux(self.last, 0, turn + 1), turn)),
+            access.last.eq(turn == len(COUNTERS) - 1),
+            advance.eq(~access.shown | access.step),
+            following.eq(Mux(advance, Mux(access.last, 0, turn + 1), turn)),
             read.addr.eq(following),
-            self.value.eq(read.data),
+            access.value.eq(read.data),
             write.addr.eq(turn),
-            write.en.eq(self.load | (here != 0)),
+            write.en.eq(access.load | (here != 0)),
             # What is added above the pending bits does not matter when loading: one LUT a bit chooses and adds.
-            write.data.eq(Mux(self.load, self.word,
-                              read.data + Cat(here, self.load.replicate(COUNTER_BITS - PENDING_BITS)))),
+            write.data.eq(Mux(access.load, access.word,
+                              read.data + Cat(here, access.load.replicate(COUNTER_BITS - PENDING_BITS)))),
         ]
         m.d.sync += turn.eq(following)
-        with m.If(advance & self.last):
-            m.d.sync += self.shown.eq(self.show & ~self.shown & ~pending.as_value().any())
+        with m.If(advance & access.last):
+            m.d.sync += access.shown.eq(access.show & ~access.shown & ~pending.as_value().any())
         for name in self.counted:
             held = Mux(turn == COUNTERS.index(name), 0, pending[name])
             m.d.sync += pending[name].eq(held + self.count[name])

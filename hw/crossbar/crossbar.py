@@ -3,13 +3,14 @@
 from amaranth.hdl import Cat, Module, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
 from ...contract.geometry import CrossbarGeometry
 from ..basics.delay import delay
-from ..basics.fifo import Fifo
+from ..basics.queue import Queue, Storage
 from .accumulator import GradientAccumulator
 from .adc import Adc
-from .conductance import ConductanceArray
+from .conductance import ConductanceArray, row_sum_latency
 from .controller import CrossbarController
 from .delta_store import DeltaStore
 from .lane_select import LaneSelect
@@ -19,12 +20,26 @@ from .layouts import (
     conversion_layout,
     delta_layout,
     drive_layout,
-    row_error_layout,
+    row_sum_layout,
     state_bits,
 )
 from .programmer import StochasticProgrammer
 from .programming_queue import ProgrammingQueue
 from .timing import READ, SUM, fetch_latency
+
+ANSWERS: Storage = "block"
+"""What row sums wait in for their taker."""
+
+
+def answers_depth(geometry: CrossbarGeometry) -> int:
+    """Row sums that can wait for their taker. Room is withdrawn when half of the places are taken. The other half is
+    for those that are still on their way."""
+    return 1 << ceil_log2(2 * _in_flight(geometry))
+
+
+def _in_flight(geometry: CrossbarGeometry) -> int:
+    """Row sums that can be on their way from their slots to the queue."""
+    return row_sum_latency(geometry) + 2
 
 
 class Crossbar(wiring.Component):
@@ -37,27 +52,27 @@ class Crossbar(wiring.Component):
     that of ``COUNTERS``, a word each.
 
     Cycles: see ``CrossbarController``. Without ``backward`` there is no adder tree and no ``e``, as for a first layer.
-    A beat of ``d`` has the errors of ``errors`` columns, a divisor of the lanes.
+    A beat of ``d`` has the deltas of ``deltas`` columns, a divisor of the lanes.
 
     Cost: ``rows * cols`` cells of ``cell_layout`` in memory, and two multipliers a lane; see the parts.
     """
 
-    def __init__(self, *, geometry: CrossbarGeometry, backward: bool, errors: int = 1) -> None:
+    def __init__(self, *, geometry: CrossbarGeometry, backward: bool, deltas: int = 1) -> None:
         self.geometry = geometry
         self.backward = backward
-        self.errors = errors
+        self.deltas = deltas
         ports = {
             "command": In(stream.Signature(command_layout(geometry))),
             "x": In(stream.Signature(drive_layout(geometry))),
             "z": Out(stream.Signature(conversion_layout(geometry))),
-            "d": In(stream.Signature(delta_layout(geometry, errors))),
+            "d": In(stream.Signature(delta_layout(geometry, deltas))),
             "state_in": In(stream.Signature(unsigned(state_bits(geometry)))),
             "state_out": Out(stream.Signature(unsigned(state_bits(geometry)))),
             #: Every operation taken has been carried out and its effects have reached the arrays.
             "idle": Out(1),
         }
         if backward:
-            ports["e"] = Out(stream.Signature(row_error_layout(geometry)))
+            ports["e"] = Out(stream.Signature(row_sum_layout(geometry)))
         super().__init__(ports)
 
     def elaborate(self, platform) -> Module:
@@ -66,26 +81,26 @@ class Crossbar(wiring.Component):
         m.submodules.controller = controller = CrossbarController(geometry=geometry, backward=self.backward)
         m.submodules.conductance = conductance = ConductanceArray(geometry=geometry, backward=self.backward)
         m.submodules.accumulator = accumulator = GradientAccumulator(geometry=geometry)
-        m.submodules.errors = errors = DeltaStore(geometry=geometry, errors=self.errors)
+        m.submodules.deltas = deltas = DeltaStore(geometry=geometry, deltas=self.deltas)
         m.submodules.adc = adc = Adc(geometry=geometry)
         m.submodules.queue = queue = ProgrammingQueue(geometry=geometry)
         m.submodules.programmer = programmer = StochasticProgrammer(geometry=geometry)
         slot = controller.slot
 
         for outer, inner in (("command", controller.command), ("x", controller.x), ("state_in", controller.state_in),
-                             ("state_out", controller.state_out), ("d", errors.d), ("z", adc.z)):
+                             ("state_out", controller.state_out), ("d", deltas.d), ("z", adc.z)):
             wiring.connect(m, wiring.flipped(getattr(self, outer)), inner)
         m.d.comb += [
             self.idle.eq(controller.idle),
             conductance.slot.eq(slot),
             accumulator.slot.eq(slot),
             accumulator.boost.eq(controller.boost),
-            errors.start.eq(controller.errors_start),
-            errors.fold.eq(slot.fold),
-            accumulator.delta.eq(errors.word),
+            deltas.start.eq(controller.deltas_start),
+            deltas.fold.eq(slot.fold),
+            accumulator.delta.eq(deltas.word),
             *(accumulator.g[lane].eq(conductance.word[lane].g) for lane in range(geometry.lanes)),
-            controller.errors_complete.eq(errors.complete),
-            controller.errors_zero.eq(errors.zero),
+            controller.deltas_complete.eq(deltas.complete),
+            controller.deltas_zero.eq(deltas.zero),
         ]
 
         close, final = (delay(m, slot.forward & slot.last & which, SUM - 1) for which in (1, slot.final))
@@ -116,15 +131,15 @@ class Crossbar(wiring.Component):
             queue.valid.eq(accumulator.done),
             queue.word.eq(accumulator.word),
             queue.fired.eq(accumulator.fired),
-            controller.event_room.eq(queue.room),
+            controller.request_room.eq(queue.room),
             controller.programmed.eq(queue.empty & programmer.idle & ~filling),
-            programmer.event.payload.position.eq(queue.event.payload),
-            programmer.event.valid.eq(queue.event.valid | controller.event.valid),
-            queue.event.ready.eq(programmer.event.ready),
-            controller.event.ready.eq(programmer.event.ready),
+            programmer.request.payload.position.eq(queue.request.payload),
+            programmer.request.valid.eq(queue.request.valid | controller.request.valid),
+            queue.request.ready.eq(programmer.request.ready),
+            controller.request.ready.eq(programmer.request.ready),
         ]
-        with m.If(controller.event.valid):
-            m.d.comb += programmer.event.payload.eq(controller.event.payload)
+        with m.If(controller.request.valid):
+            m.d.comb += programmer.request.payload.eq(controller.request.payload)
         wiring.connect(m, programmer.fetch, controller.fetch)
         wiring.connect(m, programmer.replace, controller.replace)
         m.d.comb += [
@@ -151,25 +166,21 @@ class Crossbar(wiring.Component):
 
         if self.backward:
             # The sums of rows catch up with what is known of their rows, and wait for their taker.
-            latency = conductance.error_latency
-            tag = Signal(row_error_layout(geometry))
-            m.d.comb += [tag.row.eq(slot.row), tag.last.eq(slot.error_last)]
+            latency = conductance.row_sum_latency
+            tag = Signal(row_sum_layout(geometry))
+            m.d.comb += [tag.row.eq(slot.row), tag.last.eq(slot.row_sum_last)]
             if geometry.derivative_bits:
                 m.d.comb += tag.derivative.eq(slot.derivative)
-            answer = Signal(row_error_layout(geometry))
-            m.submodules.answers = answers = Fifo(width=answer.shape().size, depth=2 * (latency + 2))
+            m.submodules.answers = answers = Queue(shape=tag.shape(), depth=answers_depth(geometry), storage=ANSWERS)
+            wiring.connect(m, answers.o, wiring.flipped(self.e))
             m.d.comb += [
-                conductance.delta.eq(errors.word),
-                answer.eq(delay(m, tag, latency)),
-                answer.e.eq(conductance.e),
-                answers.w_data.eq(answer),
-                answers.w_en.eq(delay(m, controller.answer, latency)),
-                controller.error_room.eq(answers.level < latency + 2),
-                self.e.valid.eq(answers.r_rdy),
-                self.e.payload.eq(answers.r_data),
-                answers.r_en.eq(self.e.ready),
+                conductance.delta.eq(deltas.word),
+                answers.i.payload.eq(delay(m, tag, latency)),
+                answers.i.payload.e.eq(conductance.e),
+                answers.i.valid.eq(delay(m, controller.answer, latency)),
+                controller.row_sum_room.eq(answers.level < _in_flight(geometry)),
             ]
         else:
-            m.d.comb += controller.error_room.eq(1)
+            m.d.comb += controller.row_sum_room.eq(1)
         return m
 

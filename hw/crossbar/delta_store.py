@@ -13,6 +13,11 @@ from .layouts import delta_layout
 from .timing import READ
 
 
+def store_latency(geometry: CrossbarGeometry) -> int:
+    """Clock cycles from the transfer of the last beat, if it is of the last fold, to ``complete``."""
+    return 0 if geometry.folds == 1 else 1
+
+
 class DeltaStore(wiring.Component):
     """Gathers the sparse, ascending stream ``d`` into words of ``lanes`` errors, one a fold.
 
@@ -27,9 +32,9 @@ class DeltaStore(wiring.Component):
     Parameters: a beat has the errors of ``errors`` columns, a divisor of ``lanes``.
     """
 
-    def __init__(self, *, geometry: CrossbarGeometry, errors: int = 1) -> None:
+    def __init__(self, *, geometry: CrossbarGeometry, deltas: int = 1) -> None:
         self.geometry = geometry
-        self.errors = errors
+        self.deltas = deltas
         super().__init__({
             #: Empties the store.
             "start": In(1),
@@ -37,7 +42,7 @@ class DeltaStore(wiring.Component):
             "complete": Out(1),
             #: They are all zero.
             "zero": Out(1),
-            "d": In(stream.Signature(delta_layout(geometry, errors))),
+            "d": In(stream.Signature(delta_layout(geometry, deltas))),
             #: Fold to be read.
             "fold": In(index_bits(geometry.folds)),
             #: Its errors, `READ` clocks later.
@@ -68,7 +73,7 @@ class DeltaStore(wiring.Component):
         m.d.comb += [told.taken.eq(taken), told.empty.eq(empty), told.lane.eq(lane),
                      told.delta.eq(self.d.payload.delta)]
         for index, beat in enumerate(spread(m, told, geometry.lanes)):
-            place = index % self.errors
+            place = index % self.deltas
             with m.If(beat.taken & (beat.lane == index - place)):
                 m.d.sync += gathered[index].eq(beat.delta[place])
             with m.If(beat.empty):

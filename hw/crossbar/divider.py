@@ -8,13 +8,13 @@ from ...contract.geometry import CrossbarGeometry
 from ...contract.parameters import quotient_bits
 from ...contract.widths import index_bits
 from .device import state_of
-from .layouts import cell_layout, event_layout
+from .layouts import cell_layout, request_layout
 from .parameters import parameter_layout, register
 
 
 def job_layout(geometry: CrossbarGeometry) -> data.StructLayout:
     """An event and its cell."""
-    return data.StructLayout({"event": event_layout(geometry), "cell": cell_layout(geometry)})
+    return data.StructLayout({"request": request_layout(geometry), "cell": cell_layout(geometry)})
 
 
 def demand_layout(geometry: CrossbarGeometry) -> data.StructLayout:
@@ -57,7 +57,7 @@ class ResidualDivider(wiring.Component):
                      state.eq(state_of(job.cell.g, geometry.device))]
         if geometry.rounding == "stochastic":
             m.d.comb += [
-                demand.event.eq(job.event),
+                demand.request.eq(job.request),
                 demand.cell.eq(job.cell),
                 demand.state.eq(state),
                 demand.levels.eq(magnitude >> geometry.threshold_shift),
@@ -84,14 +84,14 @@ class ResidualDivider(wiring.Component):
         if geometry.residual == "nominal":
             m.d.comb += demand.rest.eq(rest)
         # One signal a field of the payload, as no signal may be driven from two domains.
-        event = Signal.like(demand.event)
+        event = Signal.like(demand.request)
         cell = Signal.like(demand.cell)
         kept = Signal.like(state)
-        m.d.comb += [demand.event.eq(event), demand.cell.eq(cell), demand.state.eq(kept)]
+        m.d.comb += [demand.request.eq(event), demand.cell.eq(cell), demand.state.eq(kept)]
 
         def take() -> None:
             m.d.comb += self.job.ready.eq(1)
-            m.d.sync += [event.eq(job.event), cell.eq(job.cell), kept.eq(state), left.eq(bits - 1),
+            m.d.sync += [event.eq(job.request), cell.eq(job.cell), kept.eq(state), left.eq(bits - 1),
                          Cat(digits, rest).eq(magnitude)]
             with m.If(self.job.valid):
                 m.next = "divide"

@@ -27,14 +27,14 @@ def conversion_layout(geometry: CrossbarGeometry) -> data.StructLayout:
     return data.StructLayout({"z": data.ArrayLayout(signed(geometry.z_bits), geometry.adcs), "last": 1})
 
 
-def delta_layout(geometry: CrossbarGeometry, errors: int = 1) -> data.StructLayout:
+def delta_layout(geometry: CrossbarGeometry, deltas: int = 1) -> data.StructLayout:
     """The errors of ``errors`` columns, from ``col`` on, which is a multiple of ``errors``; columns that are not sent
     have none."""
     return data.StructLayout({"col": unsigned(index_bits(geometry.cols)),
-                              "delta": data.ArrayLayout(signed(geometry.delta_bits), errors), "last": 1})
+                              "delta": data.ArrayLayout(signed(geometry.delta_bits), deltas), "last": 1})
 
 
-def row_error_layout(geometry: CrossbarGeometry) -> data.StructLayout:
+def row_sum_layout(geometry: CrossbarGeometry) -> data.StructLayout:
     """The exact row sum of one input row, with the derivative of the neuron that drives it (on a
     ``BACKWARD`` of its own, the derivative is zero)."""
     layout = {"row": unsigned(index_bits(geometry.inputs)), "e": signed(geometry.error_bits)}
@@ -104,7 +104,7 @@ def slot_layout(geometry: CrossbarGeometry) -> data.StructLayout:
         "last": 1,  # ... and are converted after this row ...
         "final": 1,  # ... which closes the sample
         "backward": 1,  # multiply by the error into the row sum
-        "error_last": 1,  # the row sum is the sample's last
+        "row_sum_last": 1,  # the row sum is the sample's last
         "update": 1,  # add the product of x and error to the residual
         "apply": 1,  # add what was assembled to the residual
         "fire": 1,  # visit the cells: round and bound, program those that reach the threshold
@@ -117,7 +117,7 @@ def slot_layout(geometry: CrossbarGeometry) -> data.StructLayout:
     })
 
 
-def event_layout(geometry: CrossbarGeometry) -> data.StructLayout:
+def request_layout(geometry: CrossbarGeometry) -> data.StructLayout:
     """A cell to be programmed: by its residual, or, with ``write``, to ``state``."""
     return data.StructLayout({"position": position_layout(geometry), "write": 1,
                               "state": unsigned(index_bits(geometry.device.states))})

@@ -2,16 +2,16 @@
 
 from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFO, SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from ...contract import lfsr as sequence
 from ...contract.geometry import CrossbarGeometry
+from ..basics.queue import Queue, Storage
 from .adder_tree import tree_latency
 from .cell_hash import CellHash
 from .cell_programmer import CellProgrammer
 from .divider import ResidualDivider
-from .layouts import cell_layout, event_layout, position_layout, replacement_layout
+from .layouts import cell_layout, position_layout, replacement_layout, request_layout
 from .lfsr import Lfsr
 from .parameters import parameter_layout
 
@@ -33,7 +33,7 @@ class StochasticProgrammer(wiring.Component):
     def __init__(self, *, geometry: CrossbarGeometry) -> None:
         self.geometry = geometry
         super().__init__({
-            "event": In(stream.Signature(event_layout(geometry))),
+            "request": In(stream.Signature(request_layout(geometry))),
             "fetch": Out(stream.Signature(position_layout(geometry))),
             #: The cell asked for is here, once for each fetch.
             "fetched": In(1),
@@ -85,27 +85,26 @@ class StochasticProgrammer(wiring.Component):
 
     def _fetch(self, m: Module, job, hashes: CellHash | None):
         """Fetches the cells of the events, some ahead, and has them hashed. Returns whether there are any."""
-        event, cell = event_layout(self.geometry), cell_layout(self.geometry)
         ahead = 1 + tree_latency(self.geometry.lanes)  # more where cells take longer to be selected
-        queue = SyncFIFO if ahead > 1 else SyncFIFOBuffered  # of one word, it is a register and as quick
-        m.submodules.events = events = queue(width=event.size, depth=ahead)
-        m.submodules.cells = cells = queue(width=cell.size, depth=ahead)
-        room, taken = events.w_rdy, self.event.valid & self.event.ready
+        storage: Storage = "distributed" if ahead > 1 else "registers"
+        m.submodules.requests = requests = Queue(shape=self.request.payload.shape(), depth=ahead, storage=storage)
+        m.submodules.cells = cells = Queue(shape=self.cell.shape(), depth=ahead, storage=storage)
+        room, taken = requests.i.ready, self.request.valid & self.request.ready
         if hashes is not None:
             room &= hashes.position.ready
-            m.d.comb += [hashes.position.payload.eq(self.event.payload.position), hashes.position.valid.eq(taken)]
+            m.d.comb += [hashes.position.payload.eq(self.request.payload.position), hashes.position.valid.eq(taken)]
         m.d.comb += [
-            self.fetch.payload.eq(self.event.payload.position),
-            self.fetch.valid.eq(self.event.valid & room),
-            self.event.ready.eq(self.fetch.ready & room),
-            events.w_data.eq(self.event.payload),
-            events.w_en.eq(taken),
-            cells.w_data.eq(self.cell),
-            cells.w_en.eq(self.fetched),
-            job.payload.event.eq(events.r_data),
-            job.payload.cell.eq(cells.r_data),
-            job.valid.eq(cells.r_rdy),
-            events.r_en.eq(job.valid & job.ready),
-            cells.r_en.eq(job.ready),
+            self.fetch.payload.eq(self.request.payload.position),
+            self.fetch.valid.eq(self.request.valid & room),
+            self.request.ready.eq(self.fetch.ready & room),
+            requests.i.payload.eq(self.request.payload),
+            requests.i.valid.eq(taken),
+            cells.i.payload.eq(self.cell),
+            cells.i.valid.eq(self.fetched),
+            job.payload.request.eq(requests.o.payload),
+            job.payload.cell.eq(cells.o.payload),
+            job.valid.eq(cells.o.valid),
+            requests.o.ready.eq(job.valid & job.ready),
+            cells.o.ready.eq(job.ready),
         ]
-        return events.r_rdy | self.event.valid
+        return requests.o.valid | self.request.valid

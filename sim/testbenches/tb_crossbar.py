@@ -31,11 +31,11 @@ class CrossbarBench(Testbench[None]):
     def build(self) -> Crossbar:
         self.geometry = self.case.experiment.crossbars[-1]
         return Crossbar(geometry=self.geometry, backward=self.geometry.source is not None,
-                        errors=self.random.choice((1, self.geometry.adcs)))
+                        deltas=self.random.choice((1, self.geometry.adcs)))
 
     async def exercise(self, bench: PinBench) -> None:
         geometry, random = self.geometry, self.random
-        driver = CrossbarDriver(bench, geometry, self.component.backward, self.component.errors)
+        driver = CrossbarDriver(bench, geometry, self.component.backward, self.component.deltas)
         golden = GoldenCrossbar(geometry, self.case.experiment.seed)
         await driver.load(golden.state())
         expect_state(golden.state(), await driver.state(), geometry.index)

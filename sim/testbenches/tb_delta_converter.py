@@ -5,7 +5,7 @@ from typing import Any
 import cocotb
 import torch
 
-from ...hw.crossbar.layouts import delta_layout, row_error_layout
+from ...hw.crossbar.layouts import delta_layout, row_sum_layout
 from ...hw.delta_converter import DeltaConverter
 from ...model.fixed import round_shift, saturate
 from ...train.difference import expect
@@ -34,7 +34,7 @@ class DeltaConverterBench(Testbench[None]):
         } for row in rows]
 
     async def exercise(self, bench: PinBench) -> None:
-        e, d = bench.source("e", row_error_layout(self.target)), bench.sink("d", delta_layout(self.source))
+        e, d = bench.source("e", row_sum_layout(self.target)), bench.sink("d", delta_layout(self.source))
         for number in range(self.case.samples):
             beats = self.random_sums()
             e.put_all(beats)

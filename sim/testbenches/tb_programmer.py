@@ -8,7 +8,7 @@ import cocotb
 
 from ...contract.geometry import CrossbarGeometry
 from ...contract.parameters import replacements
-from ...hw.crossbar.layouts import cell_layout, event_layout, position_layout, replacement_layout
+from ...hw.crossbar.layouts import cell_layout, position_layout, replacement_layout, request_layout
 from ...hw.crossbar.parameters import parameter_layout
 from ...hw.crossbar.programmer import StochasticProgrammer
 from ...model.device import Cell, Device, fixed_in_cells
@@ -88,7 +88,7 @@ class _Memory:
     """The array around the programmer. It answers each fetch, some clock cycles later, with the next of ``cells``."""
 
     def __init__(self, bench: PinBench, geometry: CrossbarGeometry) -> None:
-        self.requests = bench.source("event", event_layout(geometry))
+        self.requests = bench.source("request", request_layout(geometry))
         self.replace = bench.sink("replace", replacement_layout(geometry))
         self.cells: deque[tuple[dict, dict]] = deque()
         """Positions to be fetched, in order, and their cells."""

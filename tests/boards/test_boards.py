@@ -4,7 +4,7 @@ import json
 
 import pytest
 from spinloom import cli
-from spinloom.boards import accuracy, bitstream, place
+from spinloom.boards import accuracy, bitstream, calibration, place
 from spinloom.boards.calibrate import experiment
 from spinloom.boards.catalogue import BOARDS, find
 from spinloom.boards.estimate import (
@@ -12,7 +12,6 @@ from spinloom.boards.estimate import (
     EstimateError,
     Memory,
     block_rams,
-    calibration,
     check,
     estimate,
     fits,
@@ -42,7 +41,7 @@ def test_a_board_is_prepared(name):
                    if file.endswith((".lpf", ".pcf", ".cst")))
     assert "uart_0__rx__io" in pins
     assert "uart_0__tx__io" in pins
-    (router, route), (packer, pack) = place._commands(plan, board)
+    (router, _), (_, pack) = place._commands(plan, board)
     assert router.package.startswith("yowasp-nextpnr")
     assert any(argument.endswith(place.BITSTREAMS) for argument in pack)
 
@@ -52,26 +51,32 @@ def test_unknown_board():
         find("arty")
 
 
-@pytest.mark.parametrize("built", calibration()["designs"], ids=lambda built: f"{built['board']}-{built['design']}")
-def test_estimates_come_within_15_percent_of_what_was_built(built):
-    estimated = resources(experiment(built["design"]), find(built["board"]))
-    assert estimated["luts"] == pytest.approx(built["luts"], rel=0.15)
-    assert estimated["block_rams"] == pytest.approx(built["block_rams"], rel=0.15)
-    assert estimated["dsps"] == pytest.approx(built["dsps"], abs=1)
+@pytest.mark.parametrize("design", calibration.current().designs, ids=lambda design: f"{design.board}-{design.design}")
+def test_estimates_come_within_15_percent_of_what_was_built(design):
+    estimated, built = resources(experiment(design.design), find(design.board)), design.resources
+    assert estimated.luts == pytest.approx(built.luts, rel=0.15)
+    assert estimated.block_rams == pytest.approx(built.block_rams, rel=0.15)
+    assert estimated.dsps == pytest.approx(built.dsps, abs=1)
 
 
 def test_designs_were_built_for_every_board():
-    designs = calibration()["designs"]
-    assert {design["board"] for design in designs} == set(BOARDS)
+    designs = calibration.current().designs
+    assert {design.board for design in designs} == set(BOARDS)
     assert len(designs) >= 6
-    assert all(design["fmax_mhz"] > 0 for design in designs if design["placed"])
+    assert all(design.fmax_mhz > 0 for design in designs if design.placed)
+
+
+def test_what_was_built_is_read_as_it_was_written(tmp_path):
+    calibration.write(calibration.read(), tmp_path / "copy.json")
+    assert (tmp_path / "copy.json").read_bytes() == calibration.FILE.read_bytes()
+    assert calibration.read(tmp_path / "none.json").designs == ()
 
 
 def test_placed_designs_that_the_weights_have_not_seen_are_estimated_within_15_percent():
-    placed = [entry for entry in accuracy.rows() if entry["built"]["placed"]]
-    close = [entry["network"] for entry in placed
-             if entry["estimated"]["luts"] == pytest.approx(entry["built"]["luts"], rel=0.15)
-             and entry["estimated"]["block_rams"] == pytest.approx(entry["built"]["block_rams"], rel=0.15)]
+    placed = [entry for entry in accuracy.comparisons() if entry.built.placed]
+    close = [entry.network for entry in placed
+             if entry.estimated.luts == pytest.approx(entry.built.resources.luts, rel=0.15)
+             and entry.estimated.block_rams == pytest.approx(entry.built.resources.block_rams, rel=0.15)]
     assert len(close) >= 6
 
 
@@ -111,8 +116,9 @@ def test_what_does_not_fit_is_said_with_the_largest_that_does():
                                             r"needs about .* luts.*; the largest that fits is about 784-\d+-10"):
         check(too_large, board)
     answer = estimate(too_large, board)
-    assert not answer["fits"]
-    assert answer["largest"].startswith("784-")
+    assert not answer.fits
+    assert answer.shortage.largest.startswith("784-")
+    assert {"luts", "block_rams", "exceeds", "largest", "cycles_per_sample"} <= set(answer.to_json())
 
 
 def test_a_hopeless_network_has_no_largest():
@@ -128,8 +134,8 @@ def test_speed():
     # 121.0 clocks a sample were measured on the simulated RTL (`spinloom cosim digits-dw5 --samples 300`).
     assert cycles_per_sample(digits) == pytest.approx(121.0, rel=0.1)
     answer = speed(digits, board)
-    assert answer["samples_per_second_compute"] == round(50e6 / cycles_per_sample(digits))
-    assert 0 < answer["samples_per_second_link"] < answer["samples_per_second_compute"]
+    assert answer.samples_per_second_compute == round(50e6 / cycles_per_sample(digits))
+    assert 0 < answer.samples_per_second_link < answer.samples_per_second_compute
     single = digits.replaced(layers={0: {"ports": 1}, 1: {"ports": 1}})
     assert cycles_per_sample(single) > cycles_per_sample(digits)
 
@@ -211,8 +217,8 @@ chi_frac = 8
     assert answer["timing_met"]
     assert answer["fmax_mhz"] >= find(name).clock_mhz
     estimated = resources(parse(TINY, "tiny"), find(name))
-    assert answer["luts"] == pytest.approx(estimated["luts"], rel=0.25)
-    assert answer["block_rams"] == pytest.approx(estimated["block_rams"], rel=0.25)
+    assert answer["luts"] == pytest.approx(estimated.luts, rel=0.25)
+    assert answer["block_rams"] == pytest.approx(estimated.block_rams, rel=0.25)
     assert answer["critical_path"]["from"]
     assert json.loads((tmp_path / "out" / bitstream.REPORT).read_text()) == answer
     with open(answer["bitstream"], "rb") as file:

@@ -12,6 +12,7 @@ from spinloom.hw.export import synth
 from spinloom.sim import cosim
 from spinloom.study.demo import DemoResult
 from spinloom.study.demo_figure import draw
+from spinloom.system import progress
 
 SMALL = """
 epochs = 2
@@ -105,9 +106,11 @@ def test_synth(monkeypatch, spinloom, small):
     def synthesise(experiment, target, progress):
         progress("PROC pass")
         cells = {"luts": 30, "flip_flops": 20, "block_rams": 2, "dsps": 1}
-        return {**cells, "blocks": [{"block": "(top)", **cells}], "target": target, "counted": "4-input LUTs",
-                "part": "X", "capacity": cells, "tool_versions": {"yosys": "0.70"}}
+        return synth.Synthesis(experiment=experiment.name, **cells, blocks=(synth.Block(block="(top)", **cells),),
+                               cells={}, target=target, counted="4-input LUTs", part="X", capacity=cells,
+                               tool_versions={"yosys": "0.70"})
     monkeypatch.setattr(synth, "synthesise", synthesise)
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0)
     status, out, err = spinloom("synth", small, "--target", "ice40", "--json")
     assert status == 0
     assert json.loads(out)["target"] == "ice40"

@@ -2,7 +2,7 @@
 
 import pytest
 from spinloom.config import load
-from spinloom.hw.crossbar.layouts import delta_layout, row_error_layout
+from spinloom.hw.crossbar.layouts import delta_layout, row_sum_layout
 from spinloom.hw.delta_converter import DeltaConverter
 from spinloom.sim.benches.streams import PinBench
 from spinloom.sim.testbenches.tb_delta_converter import DeltaConverterBench
@@ -18,7 +18,7 @@ class Timing(DeltaConverterBench):
     """One sample of eight rows, with no stall."""
 
     async def exercise(self, bench: PinBench):
-        e, d = bench.source("e", row_error_layout(self.target)), bench.sink("d", delta_layout(self.source))
+        e, d = bench.source("e", row_sum_layout(self.target)), bench.sink("d", delta_layout(self.source))
         e.put_all({"row": row, "e": row, "derivative": 1, "last": row == 7} for row in range(8))
         await bench.until(lambda: len(d) == 8)
         self.delays = [after - before for before, after in zip(e.cycles, d.cycles, strict=True)]

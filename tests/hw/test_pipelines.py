@@ -77,9 +77,9 @@ def test_event_queue_keeps_the_order_and_loses_nothing(lanes):
                 ctx.set(queue.word.address, words[offered][0])
                 ctx.set(queue.fired, words[offered][1])
                 offered += 1
-            ctx.set(queue.event.ready, random.random() < 0.6)
-            if ctx.get(queue.event.valid) and ctx.get(queue.event.ready):
-                received.append((ctx.get(queue.event.payload.address), ctx.get(queue.event.payload.lane)))
+            ctx.set(queue.request.ready, random.random() < 0.6)
+            if ctx.get(queue.request.valid) and ctx.get(queue.request.ready):
+                received.append((ctx.get(queue.request.payload.address), ctx.get(queue.request.payload.lane)))
             await ctx.tick()
         assert received == expected
 

@@ -17,19 +17,19 @@ from spinloom.hw.axi import registers
 from spinloom.hw.axi.network import register_table
 from spinloom.hw.axi.registers import Access, Register
 from spinloom.hw.axi.stream import tdata_bits
-from spinloom.hw.export.generate import table
 from spinloom.hw.export.generate_axi import generate
 from spinloom.random_experiment import random_experiment
+from spinloom.render.markdown import table
 from spinloom.sim import toolchain
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "axi.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "axi.md"
 WAIVED = {
     "DECLFILENAME": "one file holds all modules",
     "UNUSEDSIGNAL": "Amaranth declares every signal of a module",
     "WIDTH": "Amaranth's operands have the widths that they have",
     "PROCASSINIT": "registers are initialised where they are declared",
     "CASEINCOMPLETE": "Amaranth assigns the default before the case",
-    "INITIALDLY": "by which `hw.verilog` lets every process run at the start",
+    "INITIALDLY": "by which `hw.export.verilog` lets every process run at the start",
 }
 """Verilator's warnings about the style of generated Verilog, and what causes them."""
 
@@ -123,8 +123,8 @@ def test_the_header_compiles(files):
 
 def test_the_register_map_is_in_the_documentation():
     experiment = load("digits-dw5")
-    expected = "\n".join(table(("offset", "register", "access", "meaning"),
-                               registers.summary(register_table(experiment.crossbars, experiment.loss))))
+    expected = table(("offset", "register", "access", "meaning"),
+                     registers.summary(register_table(experiment.crossbars, experiment.loss)))
     assert expected in DOCUMENT.read_text(), "copy the table from the .md that `generate digits-dw5 --axi` writes"
 
 

@@ -1,4 +1,4 @@
-"""The event counters: every pulse is counted, however many come at once; counters are read, replaced, and wrap."""
+"""The counters: every pulse is counted, however many come at once; counters are read, replaced, and wrap."""
 
 from random import Random
 
@@ -15,28 +15,28 @@ def test_every_pulse_is_counted(density):
 
     async def walk(ctx, load=False):
         """Compares the counters one after the other; or loads what is expected."""
-        ctx.set(dut.show, 1)
-        ctx.set(dut.load, 0)
+        ctx.set(dut.access.show, 1)
+        ctx.set(dut.access.load, 0)
         for _ in range(2 * len(COUNTERS)):
             await ctx.tick()
-            if ctx.get(dut.shown):
+            if ctx.get(dut.access.shown):
                 break
         for name in COUNTERS:
             for _ in range(random.randrange(3)):
                 await ctx.tick()
-            assert ctx.get(dut.shown)
-            assert ctx.get(dut.last) == (name == COUNTERS[-1])
+            assert ctx.get(dut.access.shown)
+            assert ctx.get(dut.access.last) == (name == COUNTERS[-1])
             if load:
-                ctx.set(dut.word, expected[name])
+                ctx.set(dut.access.word, expected[name])
             else:
-                assert ctx.get(dut.value) == expected[name] % (1 << COUNTER_BITS), name
-            ctx.set(dut.load, load)
-            ctx.set(dut.step, 1)
+                assert ctx.get(dut.access.value) == expected[name] % (1 << COUNTER_BITS), name
+            ctx.set(dut.access.load, load)
+            ctx.set(dut.access.step, 1)
             await ctx.tick()
-            ctx.set(dut.load, 0)
-            ctx.set(dut.step, 0)
-        assert not ctx.get(dut.shown)
-        ctx.set(dut.show, 0)
+            ctx.set(dut.access.load, 0)
+            ctx.set(dut.access.step, 0)
+        assert not ctx.get(dut.access.shown)
+        ctx.set(dut.access.show, 0)
 
     async def testbench(ctx):
         await walk(ctx)

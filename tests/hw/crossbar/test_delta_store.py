@@ -1,4 +1,4 @@
-"""The errors of a crossbar's columns, alone: whatever the stream and the scan do, each fold answers with its errors."""
+"""The deltas of a crossbar, alone: whatever the stream and the scan do, each fold answers with its deltas."""
 
 from random import Random
 
@@ -10,18 +10,18 @@ from spinloom.hw.crossbar.timing import READ
 
 
 @pytest.mark.parametrize("waiting", [True, False])
-@pytest.mark.parametrize(("cols", "lanes", "errors"), [
+@pytest.mark.parametrize(("cols", "lanes", "deltas"), [
     (1, 1, 1), (6, 6, 1), (6, 6, 3), (40, 40, 8), (6, 2, 1), (40, 20, 4), (12, 4, 4),
 ])
-def test_answers_with_the_errors_of_a_fold(cols, lanes, errors, waiting):
+def test_answers_with_the_deltas_of_a_fold(cols, lanes, deltas, waiting):
     layer = {"cols": cols, "lanes": lanes, "weight_step": -1, "z_bits": 8, "z_frac": 4}
     geometry, = parse({"input": {"count": 3}, "device": {"kind": "domain_wall"}, "layers": [layer]}, "store").crossbars
-    random, store = Random(cols * lanes), DeltaStore(geometry=geometry, errors=errors)
+    random, store = Random(cols * lanes), DeltaStore(geometry=geometry, deltas=deltas)
     highest = (1 << geometry.delta_bits - 1) - 1
     samples = []
     for _ in range(30):
-        sent = sorted(random.sample(range(0, cols, errors), random.randint(1, cols // errors)))
-        samples.append({col: [random.choice([0, random.randint(-highest, highest)]) for _ in range(errors)]
+        sent = sorted(random.sample(range(0, cols, deltas), random.randint(1, cols // deltas)))
+        samples.append({col: [random.choice([0, random.randint(-highest, highest)]) for _ in range(deltas)]
                         for col in sent})
     state = {"previous": [0] * cols}
 
@@ -55,7 +55,7 @@ def test_answers_with_the_errors_of_a_fold(cols, lanes, errors, waiting):
         for beats in samples:
             expected = [0] * cols
             for col, delta in beats.items():
-                expected[col:col + errors] = delta
+                expected[col:col + deltas] = delta
             # Errors of before are answered to what was asked for in the clock before the start.
             asked = random.randrange(geometry.folds)
             ctx.set(store.fold, asked)

@@ -47,13 +47,13 @@ def clocks_of_events(machine: StochasticProgrammer, events: list[tuple[dict, dic
         for clock in range(600):
             if ctx.get(machine.replace.valid):
                 taken.append(clock)
-            ctx.set(machine.event.valid, bool(waiting))
+            ctx.set(machine.request.valid, bool(waiting))
             if waiting:
-                ctx.set(machine.event.payload, waiting[0][0])
+                ctx.set(machine.request.payload, waiting[0][0])
             ctx.set(machine.fetched, bool(fetched))
             if fetched:
                 ctx.set(machine.cell, fetched.pop(0))
-            if waiting and ctx.get(machine.event.ready):
+            if waiting and ctx.get(machine.request.ready):
                 fetched.append(waiting.pop(0)[1])
             await ctx.tick()
 

@@ -70,7 +70,7 @@ def test_same_bytes_in_another_process_and_folder(tmp_path):
     source = tmp_path / "network.toml"
     source.write_text('input.count = 5\ndevice.kind = "domain_wall"\n[[layers]]\ncols = 4\n[[layers]]\ncols = 2\n')
     first = generate(load(str(source)), tmp_path / "a" / "one")
-    script = ("from spinloom.config import load; from spinloom.hw.generate import generate; "
+    script = ("from spinloom.config import load; from spinloom.hw.export.generate import generate; "
               f"generate(load({str(source)!r}), 'two')")
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, env=os.environ | {"PYTHONHASHSEED": "7"})
     assert len(first) == 3

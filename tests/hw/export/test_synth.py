@@ -56,15 +56,15 @@ class Pair(wiring.Component):
 @pytest.mark.parametrize("target", synth.TARGETS)
 def test_blocks_add_up(target):
     report = synth.count(to_verilog(Pair(), "pair"), "pair", target)
-    assert [block["block"] for block in report["blocks"]] == ["(top)", "left", "right"]
-    for resource in synth.RESOURCES:
-        assert report[resource] == sum(block[resource] for block in report["blocks"])
-    for block in report["blocks"][1:]:
-        assert block["dsps"] == 1
-        assert block["block_rams"] == {"ice40": 2, "ecp5": 1, "gowin": 1, "generic": 1}[target]
-    assert report["luts"] >= 18
-    assert report["flip_flops"] >= 18 + 19
-    assert report["tool_versions"]["yosys"]
+    assert [block.block for block in report.blocks] == ["(top)", "left", "right"]
+    for resource in ("luts", "flip_flops", "block_rams", "dsps"):
+        assert getattr(report, resource) == sum(getattr(block, resource) for block in report.blocks)
+    for block in report.blocks[1:]:
+        assert block.dsps == 1
+        assert block.block_rams == {"ice40": 2, "ecp5": 1, "gowin": 1, "generic": 1}[target]
+    assert report.luts >= 18
+    assert report.flip_flops >= 18 + 19
+    assert report.tool_versions["yosys"]
 
 
 def test_network():
@@ -72,12 +72,13 @@ def test_network():
                         "layers": [{"cols": 4, "lanes": 2}]}, "small")
     steps = []
     report = synth.synthesise(experiment, "generic", steps.append)
-    blocks = {block["block"]: block for block in report["blocks"]}
+    blocks = {block.block: block for block in report.blocks}
     for array in ("conductance", "accumulator"):
-        assert blocks[f"crossbar_0.{array}.memory"]["block_rams"] == 1
-        assert blocks[f"crossbar_0.{array}"]["dsps"] == 2
+        assert blocks[f"crossbar_0.{array}.memory"].block_rams == 1
+        assert blocks[f"crossbar_0.{array}"].dsps == 2
     assert steps
-    assert {"luts", "flip_flops", "block_rams", "dsps", "tool_versions"} <= set(report)
+    assert list(report.to_json()) == ["experiment", "target", "luts", "flip_flops", "block_rams", "dsps", "blocks",
+                                      "cells", "counted", "part", "capacity", "tool_versions"]
 
 
 def test_unknown_target():
