@@ -30,17 +30,17 @@ Order = Any
 class CrossbarDriver:
     """Drives a `hw.crossbar.crossbar.Crossbar`. Every method returns when the operation has been carried out.
 
-    ``backward`` and ``errors`` are those that the crossbar was made with.
+    ``backward`` and ``deltas`` are those that the crossbar was made with.
     """
 
-    def __init__(self, bench: Bench, geometry: CrossbarGeometry, backward: bool, errors: int = 1) -> None:
+    def __init__(self, bench: Bench, geometry: CrossbarGeometry, backward: bool, deltas: int = 1) -> None:
         self.bench = bench
         self.geometry = geometry
-        self._errors = errors
+        self._deltas = deltas
         self._command = bench.source("command", command_layout(geometry))
         self._x = bench.source("x", drive_layout(geometry))
         self._z = bench.sink("z", conversion_layout(geometry))
-        self._d = bench.source("d", delta_layout(geometry, errors))
+        self._d = bench.source("d", delta_layout(geometry, deltas))
         self._e = bench.sink("e", row_sum_layout(geometry)) if backward else None
         self._state_in = bench.source("state_in", state_bits(geometry))
         self._state_out = bench.sink("state_out", state_bits(geometry))
@@ -71,9 +71,9 @@ class CrossbarDriver:
         await self._finish()
 
     def _put_deltas(self, d: np.ndarray) -> None:
-        groups = d.reshape(-1, self._errors).tolist()
+        groups = d.reshape(-1, self._deltas).tolist()
         sent = [group for group, deltas in enumerate(groups) if any(deltas)] or [0]
-        self._d.put_all({"col": group * self._errors, "delta": groups[group], "last": int(group == sent[-1])}
+        self._d.put_all({"col": group * self._deltas, "delta": groups[group], "last": int(group == sent[-1])}
                         for group in sent)
 
     async def _take_sums(self, sink: Sink, gated: bool) -> np.ndarray:

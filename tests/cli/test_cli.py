@@ -13,6 +13,8 @@ from spinloom.sim import cosim
 from spinloom.study.demo import DemoResult
 from spinloom.study.demo_figure import draw
 from spinloom.system import progress
+from spinloom.train import run_folder
+from spinloom.train.results import TrainResult
 
 SMALL = """
 epochs = 2
@@ -176,11 +178,12 @@ def test_help_and_version_are_quick():
 def test_demo_draws_and_sums_up(spinloom, small, tmp_path):
     folder = tmp_path / "run"
     assert spinloom("train", small, "--samples", 20, "--out", folder)[0] == 0
-    trained = json.loads((folder / "result.json").read_text())
+    trained = run_folder.read_result(folder, TrainResult)
     result = DemoResult(
         train=trained, generate={"files": ["small.v"]}, bit_exact=False, picture="demo.png", seconds=75,
-        cosim=[{"simulator": "icarus", "bit_exact": False, "samples": 5, "first_difference": "forward, layer 1"}],
-        synth={"part": "X", "luts": 3000, "flip_flops": 2, "block_rams": 1, "dsps": 0})
+        cosim=(cosim.CosimResult(simulator="icarus", bit_exact=False, samples=5, first_difference="forward, layer 1"),),
+        synth=synth.Synthesis(experiment="small", target="ecp5", luts=3000, flip_flops=2, block_rams=1, dsps=0,
+                              blocks=(), cells={}, counted="", part="X", capacity=None, tool_versions={}))
     with (tmp_path / "demo.png").open("wb") as file:
         draw(file, load(small), result, folder)
     assert (tmp_path / "demo.png").read_bytes().startswith(b"\x89PNG")
