@@ -5,35 +5,60 @@
 from which golden model and RTL are built.
 """
 
-import tomllib
 from functools import cached_property
 from math import floor
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
+from .contract import names
 from .contract.device import SIGMA_BITS, SIGMA_FRAC, DeviceTables
-from .contract.errors import ConfigError
-from .contract.geometry import ActivationFormat, CrossbarGeometry, Loss, Neuron, Residual, Rounding, neuron_format
-from .contract.hashing import CELL_STREAM, hash_base
-from .contract.lfsr import MAX_SEGMENTS
+from .contract.errors import ConfigError, key, shown
+from .contract.geometry import (
+    BOUNDS,
+    ActivationFormat,
+    CrossbarGeometry,
+    Loss,
+    Neuron,
+    Residual,
+    Rounding,
+    described,
+    neuron_format,
+)
+from .contract.hashing import CELL_STREAM, SHUFFLE_STREAM, hash_base
+from .contract.lfsr import MAX_SEGMENTS, READ_STREAM
+from .contract.section import Section
 from .contract.widths import divisors
 from .devices.specification import KINDS, Device
+from .system import toml
 
 _ONE, _MANY = "float", "tuple[float, ...]"
 """How pydantic names the two forms of ``PerState``."""
 PRESETS = Path(__file__).parent / "configs"
+MAX_EPOCHS = READ_STREAM - SHUFFLE_STREAM
+"""Most epochs: so many have an order of the data of their own."""
+MAX_SEED = (1 << 32) - 1
+MAX_BATCH = 1 << 24
+MAX_SPREAD = 4096
+"""Of initial states, in levels: more than any device has states."""
+NO_SECTION, NO_LIST = "must be a section, with fields of its own", "must be a list"
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+def _within(allowed: range) -> AfterValidator:
+    """Of a whole number that must be one of ``allowed``."""
+    def check(value: int) -> int:
+        if value not in allowed:
+            raise ValueError(f"must be {described(allowed)}")
+        return value
+    return AfterValidator(check)
 
 
-class Input(_Section):
+class Input(Section):
     """What drives the first crossbar."""
 
-    count: Annotated[int, Field(ge=1)]
+    count: Annotated[int, _within(BOUNDS["rows"])]
     """Inputs a sample, without the bias."""
     kind: Literal["unsigned", "signed", "ternary"] = "unsigned"
     bits: Annotated[int, Field(ge=1, le=12)] = 8
@@ -47,13 +72,13 @@ class Input(_Section):
         return ActivationFormat(kind=self.kind, bits=self.bits, frac=self.bits - (self.kind == "signed"))
 
     @model_validator(mode="after")
-    def _check(self):
+    def _check(self) -> Self:
         if self.kind == "signed" and self.bits < 2:
             raise ValueError(f"bits={self.bits}: a signed input needs at least 2")
         return self
 
 
-class UpdateRule(_Section):
+class UpdateRule(Section):
     """How a requested change of weight becomes write pulses, and what is carried over."""
 
     rounding: Rounding = "threshold"
@@ -65,7 +90,7 @@ class UpdateRule(_Section):
     """``verified`` subtracts the change read back, ``nominal`` the change asked for (open loop), ``none`` drops it."""
 
 
-class WriteRule(_Section):
+class WriteRule(Section):
     """Ex-situ program-and-verify."""
 
     margin: Annotated[float, Field(ge=0, le=1 << 16)] = 0.25
@@ -74,7 +99,7 @@ class WriteRule(_Section):
     """Write pulses spent on a cell before it is given up."""
 
 
-class Host(_Section):
+class Host(Section):
     """Training from outside: a host works the gradients of each mini-batch out of the machine's integers, and hands the
     increments that its optimiser makes of them to ``apply``. Its learning rate, ``2**-learning_rate_shifts[e]``, is
     in levels."""
@@ -82,18 +107,18 @@ class Host(_Section):
     optimizer: Literal["sgd", "adam"] = "adam"
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
     """Of Adam: decay of the mean gradient and of its mean square."""
-    epsilon: Annotated[float, Field(gt=0)] = 1e-8
+    epsilon: Annotated[float, Field(gt=0, le=1)] = 1e-8
     """Of Adam: added to the root of the mean square."""
 
 
-class Transfer(_Section):
+class Transfer(Section):
     """Ex-situ training: a precursor is trained, and the states of its cells are written into fresh devices."""
 
     precursor: Device | None = None
     """Device of the precursor, of as many states; the experiment's own unless given."""
 
 
-class Converters(_Section):
+class Converters(Section):
     """What all converters of the array share. The resolution of the ADCs is each layer's ``z_bits``; that of the DACs
     is ``input.bits`` and, behind a neuron, ``activation_bits``."""
 
@@ -101,13 +126,13 @@ class Converters(_Section):
     """Standard deviation of the noise of a reading of a column, in least significant bits of the ADC."""
 
 
-class Layer(_Section):
+class Layer(Section):
     """One crossbar, its converters and the neurons behind it."""
 
-    cols: int
-    lanes: int | None = None
+    cols: Annotated[int, _within(BOUNDS["cols"])]
+    lanes: Annotated[int, _within(BOUNDS["cols"])] | None = None
     """Columns worked on in parallel; all of them unless given."""
-    adcs: int | None = None
+    adcs: Annotated[int, _within(BOUNDS["cols"])] | None = None
     """Columns converted a cycle; the largest divisor of the lanes up to 8 unless given."""
     bias: bool = False
     neuron: Neuron | None = None
@@ -116,32 +141,33 @@ class Layer(_Section):
     """Width of the neuron's output; ternary neurons have 2."""
     weight_step: Annotated[int, Field(ge=-16, le=4)] = -4
     """log2 of the weight that one level stands for."""
-    z_bits: int = 10
-    z_frac: int = 8
+    z_bits: Annotated[int, _within(BOUNDS["z_bits"])] = 10
+    z_frac: Annotated[int, _within(BOUNDS["z_frac"])] = 8
     """Width and fraction bits of the ADC's output."""
-    delta_bits: int = 9
-    delta_frac: int = 8
+    delta_bits: Annotated[int, _within(BOUNDS["delta_bits"])] = 9
+    delta_frac: Annotated[int, _within(BOUNDS["delta_frac"])] = 8
     """Width and fraction bits of the error at the columns."""
-    chi_bits: int = 16
-    chi_frac: int = 12
+    chi_bits: Annotated[int, _within(BOUNDS["chi_bits"])] = 16
+    chi_frac: Annotated[int, _within(BOUNDS["chi_frac"])] = 12
     """Width and fraction bits of the residual, in levels."""
     ports: Literal[1, 2] = 2
     """Ports of the memories that hold the arrays. With one, an update takes two clocks a word; results are the same."""
 
 
-class Experiment(_Section):
+class Experiment(Section):
     """A network, the devices it trains in, and how it is trained."""
 
-    name: str = "unnamed"
-    dataset: str = "digits"
+    name: Annotated[str, AfterValidator(names.check)] = "unnamed"
+    """Also that of the folders and files that the experiment leaves."""
+    dataset: Annotated[str, Field(min_length=1, max_length=200)] = "digits"
     """``digits``, ``mnist``, or the prefix of a data set in IDX format."""
-    seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 1
-    epochs: Annotated[int, Field(ge=1)] = 5
-    batch: Annotated[int, Field(ge=1)] = 1
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = 1
+    epochs: Annotated[int, Field(ge=1, le=MAX_EPOCHS)] = 5
+    batch: Annotated[int, Field(ge=1, le=MAX_BATCH)] = 1
     """Samples whose updates are accumulated before cells are programmed."""
     learning_rate_shifts: Annotated[tuple[Annotated[int, Field(ge=0, le=31)], ...], Field(min_length=1)] = (6,)
     """The learning rate of epoch ``e`` is ``2**-learning_rate_shifts[e]``; the last one stays."""
-    init_spread: Annotated[float, Field(ge=0)] = 1.0
+    init_spread: Annotated[float, Field(ge=0, le=MAX_SPREAD)] = 1.0
     """Initial states are uniform among those within this many levels of zero."""
     loss: Loss = "cross_entropy"
     input: Input
@@ -155,6 +181,13 @@ class Experiment(_Section):
     """Training in situ unless given."""
     layers: Annotated[tuple[Layer, ...], Field(min_length=1, max_length=MAX_SEGMENTS)]
 
+    @field_validator("dataset")
+    @classmethod
+    def _printable(cls, dataset: str) -> str:
+        if not dataset.isprintable():
+            raise ValueError("must not contain characters that cannot be printed")
+        return dataset
+
     @field_validator("layers")
     @classmethod
     def _neurons(cls, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
@@ -164,7 +197,7 @@ class Experiment(_Section):
                      for layer in layers)
 
     @model_validator(mode="after")
-    def _consistent(self):
+    def _consistent(self) -> Self:
         for index, layer in enumerate(self.layers[:-1]):
             if layer.neuron == "hard_tanh" and layer.activation_bits < 2:
                 raise ValueError(f"layers[{index}].activation_bits={layer.activation_bits}: hard_tanh needs at least 2")
@@ -232,7 +265,7 @@ class Experiment(_Section):
     def precursor(self) -> "Experiment":
         """What is trained before a transfer: this experiment, with the precursor's device."""
         device = self.transfer.precursor if self.transfer else None
-        return self.replaced(name=f"{self.name}-precursor", transfer=None, device=device or self.device)
+        return self.replaced(name=names.extended(self.name, "-precursor"), transfer=None, device=device or self.device)
 
     def replaced(self, **fields: Any) -> "Experiment":
         """This experiment with other ``fields``, validated again. ``ConfigError`` in one line if it is not valid.
@@ -289,26 +322,37 @@ def _explain(error: ValidationError, name: str) -> str:
     if first["loc"][-1:] == (_ONE,) and isinstance(first["input"], list | tuple):
         first = others[0]  # of the two that one figure, or many, may be: what was given
     loc = [part for part in first["loc"] if part not in (_ONE, _MANY)]
-    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "union_tag_not_found":
-        message = f"kind is missing; it must be one of {', '.join(KINDS)}"
-    if first["type"] == "extra_forbidden":
-        message = f"unknown field; allowed are {', '.join(_allowed(first['loc']))}"
-    told = first["type"] == "value_error" or isinstance(first["input"], dict | list | tuple)
-    given = "" if told else f"={first['input']!r}"
-    return f"{name}: {place + given + ': ' if place else ''}{message}"
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{key(part)}" for part in loc).lstrip(".")
+    given = "" if isinstance(first["input"], dict | list | tuple | BaseModel) else f"={shown(first['input'])}"
+    return f"{name}: {place + given + ': ' if place else ''}{_message(first)}"
+
+
+def _message(error: ErrorDetails) -> str:
+    """What is wrong with the value of a field."""
+    match error["type"]:
+        case "union_tag_not_found":
+            return f"kind is missing; it must be one of {', '.join(KINDS)}"
+        case "union_tag_invalid":
+            return f"kind={shown(error['ctx']['tag'])}: must be one of {error['ctx']['expected_tags']}"
+        case "extra_forbidden":
+            return f"unknown field; allowed are {', '.join(_allowed(error['loc']))}"
+        case "model_type" | "model_attributes_type":
+            return NO_SECTION
+        case "tuple_type":
+            return NO_LIST
+    return error["msg"].removeprefix("Value error, ")
 
 
 def parse(document: dict, name: str) -> Experiment:
-    """An experiment from a parsed TOML document; ``ConfigError`` in one line if it is not valid."""
+    """An experiment from a parsed TOML document; ``ConfigError`` in one line if it is not valid. Without a name of its
+    own it gets one that is made of ``name``."""
     try:
-        return Experiment.model_validate({"name": name} | document)
+        return Experiment.model_validate({"name": names.made_of(name)} | document)
     except ValidationError as error:
         raise ConfigError(_explain(error, name)) from None
 
 
-class _DeviceFile(_Section):
+class _DeviceFile(Section):
     device: Device
 
 
@@ -324,11 +368,11 @@ def load(source: str, device: str | None = None) -> Experiment:
     """The experiment of a preset's name or a TOML file's path; if given, ``device`` names, for ``load_device``, the
     device to take the place of its own. ``ConfigError`` if there is none."""
     path = _experiment_path(source)
-    document = _read(path)
+    document = toml.read(path)
     if device is not None:
         document["device"] = load_device(device).model_dump()
     elif isinstance(document.get("device"), str):
-        document["device"] = load_device(document["device"], path.parent).model_dump()
+        document["device"] = _referred(document["device"], path).model_dump()
     return parse(document, path.stem)
 
 
@@ -338,36 +382,40 @@ def load_device(source: str, folder: Path = Path()) -> Device:
     of an experiment, which has such a section. ``ConfigError`` if there is none."""
     if source in KINDS:
         return parse_device({"kind": source}, source)
-    path = folder / source if Path(source).suffix == ".toml" else PRESETS / f"{source}.toml"
-    if path.parent == PRESETS and not path.is_file():
-        raise ConfigError(f"no device {source!r}; a device is a file, whose name must end in .toml, or that of a kind "
-                          f"({', '.join(KINDS)}) or of a preset ({_presets()})")
-    document = _read(path)
+    if toml.is_name(source):
+        path = folder / source
+    elif source in _presets():
+        path = _presets()[source]
+    else:
+        raise ConfigError(f"no device {shown(source)}; a device is a file, whose name must end in {toml.SUFFIX}, or "
+                          f"that of a kind ({', '.join(KINDS)}) or of a preset ({', '.join(_presets())})")
+    document = toml.read(path)
     if "layers" in document:
-        document = document.get("device", {})
+        if "device" not in document:
+            raise ConfigError(f"{path}: an experiment without a section device")
+        document = document["device"]
         if isinstance(document, str):
-            raise ConfigError(f"{path} takes its device from {document}; name that instead")
+            raise ConfigError(f"{path} takes its device from {shown(document)}; name the file that describes it")
     return parse_device(document, str(path))
 
 
-def _presets() -> str:
-    return ", ".join(sorted(preset.stem for preset in PRESETS.glob("*.toml")))
+def _referred(source: str, path: Path) -> Device:
+    """The device that the experiment in the file ``path`` names by ``device = source``."""
+    try:
+        return load_device(source, path.parent)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: device={shown(source)}: {error}") from None
+
+
+def _presets() -> dict[str, Path]:
+    """The files of the presets by their names."""
+    return {preset.stem: preset for preset in sorted(PRESETS.glob("*.toml"))}
 
 
 def _experiment_path(source: str) -> Path:
-    path = Path(source)
-    if path.suffix == ".toml":
-        return path
-    path = PRESETS / f"{source}.toml"
-    if not path.is_file():
-        raise ConfigError(f"no preset {source!r}; presets are {_presets()}; a file's name must end in .toml")
-    return path
-
-
-def _read(path: Path) -> dict:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    if toml.is_name(source):
+        return Path(source)
+    if source not in _presets():
+        raise ConfigError(f"no preset {shown(source)}; presets are {', '.join(_presets())}; a file's name must end in "
+                          f"{toml.SUFFIX}")
+    return _presets()[source]

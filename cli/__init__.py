@@ -9,8 +9,8 @@ import sys
 
 import click
 
-from ..contract.errors import InterruptedRunError, SpinloomError
-from . import design, device, simulation, study, training
+from ..contract.errors import InterruptedRunError, SpinloomError, one_line
+from . import design, device, options, simulation, study, training
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -26,6 +26,7 @@ for command in (training.train, training.evaluate, training.reproduce, design.ge
                 design.estimate, simulation.epoch, device.devices, study.energy, study.demo, study.bench,
                 simulation.run_on_board):
     cli.add_command(command)
+options.require_text(cli)
 
 
 def main() -> None:
@@ -53,5 +54,5 @@ def run(arguments: list[str]) -> int:
         status, message = 2, f"{error.filename}: {error.strerror}"
     except SpinloomError as error:
         status, message = error.exit_status, str(error)
-    click.echo("spinloom: " + " ".join(message.split()), err=True)
+    click.echo(f"spinloom: {one_line(message)}", err=True)
     return status

@@ -10,7 +10,7 @@ from math import erf, exp, floor, pi, sqrt, tanh
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ..contract import tables
 from ..contract.device import (
@@ -24,6 +24,7 @@ from ..contract.device import (
     nominal,
     segment_shift,
 )
+from ..contract.section import Section
 
 PerState = float | tuple[float, ...]
 """One figure for all states or segments, or one for each."""
@@ -31,9 +32,7 @@ _MAX_G_BITS = 13
 _LARGEST_NORMAL = int(tables.normal_quantiles().max())
 
 
-class _Device(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
+class _Device(Section):
     sub_bits: Annotated[int, Field(ge=1, le=6)] = 3
     """log2 of the sub-levels by which the level of one state spacing is resolved."""
     stuck: Annotated[float, Field(ge=0, le=1)] = 0.0
