@@ -5,6 +5,7 @@
 from which golden model and RTL are built.
 """
 
+from collections.abc import Iterable
 from functools import cached_property
 from math import floor
 from pathlib import Path
@@ -306,14 +307,16 @@ def _edited(before: Any, change: Any) -> Any:
     return change
 
 
-def _allowed(place: tuple) -> list[str]:
+def _allowed(place: tuple[Any, ...]) -> Iterable[str]:
     """The fields of the section that the last element of ``place`` is in."""
     if len(place) == 1:
-        return list(Experiment.model_fields)
-    sections = {"input": Input, "update": UpdateRule, "write": WriteRule, "converters": Converters, "host": Host,
-                "transfer": Transfer, "layers": Layer,
-                "device": KINDS.get(place[1])}
-    return list(sections[place[0]].model_fields)
+        return Experiment.model_fields
+    if place[-2] in KINDS:
+        return KINDS[place[-2]].model_fields
+    sections: dict[str, type[BaseModel]] = {
+        "input": Input, "update": UpdateRule, "write": WriteRule, "converters": Converters, "host": Host,
+        "transfer": Transfer, "layers": Layer}
+    return sections[place[0]].model_fields
 
 
 def _explain(error: ValidationError, name: str) -> str:
@@ -373,7 +376,7 @@ def load(source: str, device: str | None = None) -> Experiment:
         document["device"] = load_device(device).model_dump()
     elif isinstance(document.get("device"), str):
         document["device"] = _referred(document["device"], path).model_dump()
-    return parse(document, path.stem)
+    return parse({"name": names.made_of(path.stem)} | document, source)
 
 
 def load_device(source: str, folder: Path = Path()) -> Device:

@@ -29,7 +29,7 @@ def extended(name: str, suffix: str) -> str:
 
 
 def _usable(letter: str) -> bool:
-    return letter.isprintable() and letter not in "/\\"
+    return letter.isprintable() and letter != "/"
 
 
 def _cut(name: str, most: int) -> str:

@@ -1,11 +1,13 @@
 """The sections of TOML files: the base class of what describes experiments, devices and costs."""
 
+import re
 from typing import Any
+from unicodedata import category
 
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
-SMALLEST, LARGEST = 1e-30, 1e12
-"""Magnitudes of a figure that is not zero: products and quotients of a few such figures stay finite."""
+LARGEST = 1e12
+"""Largest magnitude of a figure: products of a few such figures stay finite."""
 MOST_FIGURES = 4096
 """Longest list of figures."""
 
@@ -13,7 +15,7 @@ MOST_FIGURES = 4096
 class Section(BaseModel):
     """A section: no other fields than its own, each of its own type.
 
-    Texts are no numbers, and numbers are no truth values. Every figure is 0, or of a magnitude from ``SMALLEST`` to
+    Texts are no numbers, and numbers are no truth values. Every figure lies in -``LARGEST`` to
     ``LARGEST``.
     """
 
@@ -33,7 +35,9 @@ class Section(BaseModel):
         figures = value if isinstance(value, tuple) else (value,)
         if len(figures) > MOST_FIGURES:
             raise ValueError(f"has {len(figures)} values, at most {MOST_FIGURES} are possible")
+        if isinstance(value, str) and any(category(letter) in ("Cc", "Cs") for letter in re.sub(r"[\n\t]", "", value)):
+            raise ValueError("must not contain control characters")
         for figure in figures:
-            if isinstance(figure, float) and figure and not SMALLEST <= abs(figure) <= LARGEST:
-                raise ValueError(f"must be 0, or of a magnitude from {SMALLEST:g} to {LARGEST:g}")
+            if isinstance(figure, float) and abs(figure) > LARGEST:
+                raise ValueError(f"must lie in {-LARGEST:g} to {LARGEST:g}")
         return value

@@ -4,7 +4,6 @@ Every kind of device has its function; all of them take figures in the unit of t
 name what they cannot learn from too few pulses, and leave the finest resolution that the integer tables allow.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import erf, pi, sqrt
@@ -14,6 +13,7 @@ import numpy as np
 
 from ..config import parse_device
 from ..contract.errors import ConfigError
+from ..system import toml
 from ..system.files import replace
 from .measurements import Measurements
 from .specification import Device
@@ -89,14 +89,13 @@ def save(path: str | Path, device: Device) -> None:
     """Write ``device`` to a TOML file, for an experiment's ``device = "FILE.toml"``; fields at their default, but for
     those of size, are left out. ``ConfigError`` unless the name ends in .toml."""
     path = Path(path)
-    if path.suffix != ".toml":
+    if not toml.is_name(path.name):
         raise ConfigError(f"{path}: the name of a device's file must end in .toml")
     defaults = type(device)(kind=device.kind).model_dump(mode="json")
-    lines = [f"{name} = {json.dumps('none' if value is None else value)}"
-             for name, value in device.model_dump(mode="json").items()
-             if name in ("kind", "states", "sub_bits") or value != defaults[name]]
-    lines.sort(key=lambda line: not line.startswith("kind"))
-    replace(path, lambda file: file.write(("\n".join(lines) + "\n").encode()))
+    given = {"kind": device.kind} | {name: "none" if value is None else value
+                                     for name, value in device.model_dump(mode="json").items()
+                                     if name in ("states", "sub_bits") or value != defaults[name]}
+    replace(path, lambda file: file.write(toml.text_of(given).encode()))
 
 
 def _domain_wall(measurements: Measurements, options: Options) -> Fit:

@@ -11,6 +11,7 @@ from matplotlib.patches import Polygon
 
 from ..contract.device import PROBABILITY_BITS, SIGMA_FRAC, DeviceTables
 from ..contract.tables import NORMAL_FRAC, normal_quantiles
+from ..render.figure import escaped
 from .specification import Device, MtjDevice
 
 TRAINS = 200
@@ -62,7 +63,7 @@ def draw(file: BinaryIO, device: Device, name: str) -> None:
     tables = device.compile()
     figure = Figure(figsize=(9, 7), layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(f"{name}: {device.kind}, {tables.states} states, {2**tables.sub_bits} sub-levels a level")
+    figure.suptitle(f"{escaped(name)}: {device.kind}, {tables.states} states, {2**tables.sub_bits} sub-levels a level")
     {"landing": _landing, "step": _step, "switching": _switching}[tables.pulse](figure, device, tables)
     for axes in figure.axes:
         axes.grid(alpha=0.3)

@@ -25,6 +25,7 @@ from ..contract.errors import ConfigError
 from ..contract.hashing import sample_order
 from ..model.compiled.trainer import CompiledTrainer
 from ..model.network import Network
+from ..render.figure import decorate
 from ..system.files import replace
 from ..train import data
 
@@ -118,7 +119,7 @@ def run(*, quick: bool = False, data_dir: str | Path | None = None, out: str | P
     answer |= tables | {"seconds": round(time.monotonic() - started), "out": str(folder)}
     replace(folder / "bench.json", lambda file: file.write((json.dumps(answer, indent=2) + "\n").encode()))
     replace(folder / "bench.md", lambda file: file.write(report(answer).encode()))
-    replace(folder / "bench.png", lambda file: draw(answer, file))
+    decorate(folder / "bench.png", lambda file: draw(answer, file))
     return answer
 
 

@@ -6,6 +6,7 @@ import sys
 import time
 from math import ceil
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 import numpy as np
@@ -13,6 +14,7 @@ from tqdm import tqdm
 
 from ..config import Experiment
 from ..contract.device import nominal
+from ..render.figure import decorate
 from ..system.files import replace
 
 SAMPLES = {"verilator": 500, "icarus": 50}
@@ -53,8 +55,8 @@ def run(experiment: Experiment, out: Path, data_dir: str | None = None) -> dict:
     answer["bit_exact"] = all(cosimulation["bit_exact"] for cosimulation in answer["cosim"])
     answer["picture"] = str(out / "demo.png")
     answer["seconds"] = round(time.monotonic() - started)
-    draw(experiment, answer, Path(answer["train"]["out"]), Path(answer["picture"]))
     replace(out / "demo.json", lambda file: file.write((json.dumps(answer, indent=2) + "\n").encode()))
+    decorate(out / "demo.png", lambda file: draw(experiment, answer, Path(answer["train"]["out"]), file))
     return answer
 
 
@@ -99,7 +101,7 @@ def _size(synth: dict) -> str:
     return ", ".join(f"{synth[resource]:,} {name}" for resource, name in RESOURCES.items())
 
 
-def draw(experiment: Experiment, answer: dict, run_folder: Path, path: Path) -> None:
+def draw(experiment: Experiment, answer: dict, run_folder: Path, path: Path | BinaryIO) -> None:
     """Write the picture of a demonstration: learning on the left, the trained cells of the first crossbar in the
     middle, where their writes landed on the right, and the verdict below."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg

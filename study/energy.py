@@ -5,32 +5,38 @@ unless another is given, in which every figure states where it comes from. Where
 open, it is the largest that they allow.
 """
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from ..config import Experiment
-from ..contract.errors import ConfigError
+from ..contract.errors import ConfigError, key, shown
 from ..contract.geometry import COUNTERS, CrossbarGeometry
+from ..contract.section import Section
 from ..devices.specification import KINDS
+from ..system import toml
 from ..train import run_folder
 
 COSTS = Path(__file__).parent / "energy.toml"
 FLOAT_BITS = 32
+MAX_MEMORIES = 64
+LEAST = 1e-12
+"""Least picojoules of an event that costs anything: far below the heat of a bit that is erased."""
 Standing = Literal["sourced", "derived", "placeholder"]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+def _possible(picojoules: float) -> float:
+    if 0 < picojoules < LEAST:
+        raise ValueError(f"must be 0, or at least {LEAST:g}")
+    return picojoules
 
 
-class Cost(_Section):
+class Cost(Section):
     """What one event costs, and what stands behind the figure."""
 
-    picojoules: Annotated[float, Field(ge=0)]
+    picojoules: Annotated[float, Field(ge=0), AfterValidator(_possible)]
     standing: Standing
     source: str
 
@@ -38,18 +44,18 @@ class Cost(_Section):
 class Memory(Cost):
     """An access of 64 bits to a memory of ``bytes``."""
 
-    bytes: Annotated[int, Field(gt=0)] | None = None
+    bytes: Annotated[int, Field(gt=0, lt=1 << 50)] | None = None
     """Its size; None for one without bound."""
 
 
-class Digital(_Section):
+class Digital(Section):
     """32-bit floating-point arithmetic."""
 
     multiply: Cost
     add: Cost
 
 
-class Array(_Section):
+class Array(Section):
     """The circuits around an array."""
 
     drive: Cost
@@ -61,7 +67,7 @@ class Array(_Section):
     """A residual is compared with the threshold."""
 
 
-class Pulses(_Section):
+class Pulses(Section):
     """A kind of device."""
 
     read: Cost
@@ -70,10 +76,10 @@ class Pulses(_Section):
     reset: Cost | None = None
 
 
-class Costs(_Section):
+class Costs(Section):
     """A table of costs."""
 
-    memory: Annotated[tuple[Memory, ...], Field(min_length=1)]
+    memory: Annotated[tuple[Memory, ...], Field(min_length=1, max_length=MAX_MEMORIES)]
     """By size; an array is held in the first that it fits in."""
     digital: Digital
     array: Array
@@ -86,7 +92,7 @@ class Costs(_Section):
             raise ValueError(f"memory: bytes={sizes}: must ascend, and be left out in the last")
         for kind in self.device:
             if kind not in KINDS:
-                raise ValueError(f"device.{kind}: must be one of {', '.join(KINDS)}")
+                raise ValueError(f"device.{key(kind)}: must be one of {', '.join(KINDS)}")
         return self
 
     def access(self, array_bits: int, bits: int) -> Cost:
@@ -99,16 +105,13 @@ class Costs(_Section):
 def load_costs(path: str | Path = COSTS) -> Costs:
     """The costs in a TOML file; ``ConfigError`` in one line if there are none."""
     try:
-        return Costs.model_validate(tomllib.loads(Path(path).read_text(encoding="utf-8")))
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+        return Costs.model_validate(toml.read(Path(path)))
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
+        place = ".".join(key(part) if isinstance(part, str) else str(part) for part in first["loc"])
+        given = "" if isinstance(first["input"], dict | tuple) else f"={shown(first['input'])}"
         message = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{path}: {place + ': ' if place else ''}{message}") from None
+        raise ConfigError(f"{path}: {place + given + ': ' if place else ''}{message}") from None
 
 
 def events(experiment: Experiment, crossbar: CrossbarGeometry, counters: dict[str, int]) -> dict[str, int]:

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from ..config import Experiment, load
 from ..contract.errors import ConfigError
+from ..render.figure import decorate
 from ..system.files import replace
 from ..train import data, float_probability, run_folder, transfer
 from ..train import loop as train
@@ -137,7 +138,7 @@ def _write(out: Path, rows: list[dict], comparisons: dict) -> None:
     replace(out / "reproduce.md", lambda file: file.write(table(rows, comparisons).encode()))
     document = json.dumps({"rows": rows, "float_probability": comparisons}, indent=2)
     replace(out / "reproduce.json", lambda file: file.write(document.encode()))
-    replace(out / "reproduce.png", lambda file: _plot(file, rows))
+    decorate(out / "reproduce.png", lambda file: _plot(file, rows))
 
 
 def table(rows: list[dict], comparisons: dict) -> str:

@@ -7,6 +7,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ..render.figure import escaped
 from .results import EpochResult
 
 
@@ -25,7 +26,7 @@ def plot(file: BinaryIO, name: str, rows: list[EpochResult], baseline_accuracy: 
         values = [getattr(row, column) for row in rows]
         accuracy.plot(epochs, values, marker="o", markersize=4, color=color, label=f"{label}: {values[-1]:.2f} %")
     accuracy.set_ylabel("accuracy (%)")
-    accuracy.set_title(f"{name}: training in the crossbar")
+    accuracy.set_title(f"{escaped(name)}: training in the crossbar")
     accuracy.legend(loc="lower right")
 
     events.bar(epochs, [row.write_pulses / row.samples for row in rows], color="tab:green")
@@ -50,7 +51,7 @@ def plot_attempts(file: BinaryIO, name: str, attempts: np.ndarray) -> None:
     axes.set_xlabel("write pulses")
     axes.set_ylabel("cells")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_title(f"{name}: program-and-verify, {attempts.mean():.2f} pulses a cell")
+    axes.set_title(f"{escaped(name)}: program-and-verify, {attempts.mean():.2f} pulses a cell")
     axes.grid(alpha=0.3)
     axes.set_axisbelow(True)
     figure.savefig(file, format="png", dpi=120)
