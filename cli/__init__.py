@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from ..contract.errors import InterruptedRunError, SpinloomError, one_line
+from ..contract.errors import InterruptedRunError, SpinloomError, one_line, shown
 from . import design, device, options, simulation, study, training
 
 
@@ -52,6 +52,8 @@ def run(arguments: list[str]) -> int:
         if error.filename is None:
             raise
         status, message = 2, f"{error.filename}: {error.strerror}"
+    except UnicodeEncodeError as error:
+        status, message = 1, f"{shown(error.object)} cannot be written in {error.encoding}; set PYTHONUTF8=1"
     except SpinloomError as error:
         status, message = error.exit_status, str(error)
     click.echo(f"spinloom: {one_line(message)}", err=True)

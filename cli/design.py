@@ -50,8 +50,9 @@ def synth(config, target, board, out):
     from ..boards import bitstream
     from ..boards.catalogue import find
 
+    wanted = find(board)
     with tqdm(bar_format="{elapsed}: {desc}", file=sys.stderr) as bar:
-        answer = bitstream.build(experiment, find(board), out,
+        answer = bitstream.build(experiment, wanted, out,
                                  lambda step: bar.set_description_str(" ".join(step.split())[:80]))
     path = answer["critical_path"]
     return answer, table({
