@@ -54,8 +54,14 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def text_of(document: dict[str, Any]) -> str:
-    """``document``, of which no value is None, as TOML that reads as it."""
-    return tomli_w.dumps(document)
+    """``document`` in TOML, a line a field. Its values are texts, numbers, and lists of them."""
+    return "".join(f"{name} = {_inline(value)}\n" for name, value in document.items())
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_inline, value))}]"
+    return tomli_w.dumps({"x": value}).removeprefix("x = ").removesuffix("\n")
 
 
 def _too_deep(path: Path) -> ConfigError:
