@@ -5,37 +5,50 @@ the experiment says ``device = "mine.toml"``, relative to its own folder. ``Expe
 from which golden model and RTL are built. ``Experiment.replaced`` makes a variant of an experiment.
 """
 
-import tomllib
 from collections.abc import Iterable
 from functools import cached_property
 from math import floor
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator, model_validator
 
+from .contract import names
 from .contract.device import SIGMA_BITS, SIGMA_FRAC, DeviceTables
-from .contract.errors import ConfigError
+from .contract.errors import ConfigError, shown
 from .contract.formats import ActivationFormat, Neuron, neuron_format
-from .contract.geometry import CrossbarGeometry, Loss, Residual, Rounding
-from .contract.hashing import CELL_STREAM, hash_base
-from .contract.lfsr import MAX_SEGMENTS
+from .contract.geometry import BOUNDS, CrossbarGeometry, Loss, Residual, Rounding, described
+from .contract.hashing import CELL_STREAM, SHUFFLE_STREAM, hash_base
+from .contract.lfsr import MAX_SEGMENTS, READ_STREAM
+from .contract.section import Section
 from .contract.widths import divisors
 from .devices.kinds import KINDS, AnyDevice, explain, parse_device
 from .devices.specification import Device
+from .system import toml
 
 PRESETS = Path(__file__).parent / "configs"
 """Where the presets are."""
+MAX_EPOCHS = READ_STREAM - SHUFFLE_STREAM
+"""Most epochs: so many have an order of the data of their own."""
+MAX_SEED = (1 << 32) - 1
+MAX_BATCH = 1 << 24
+MAX_SPREAD = 4096
+"""Of initial states, in levels: more than any device has states."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+def _within(allowed: range) -> AfterValidator:
+    """Of a whole number that must be one of ``allowed``."""
+    def check(value: int) -> int:
+        if value not in allowed:
+            raise ValueError(f"must be {described(allowed)}")
+        return value
+    return AfterValidator(check)
 
 
-class Input(_Section):
+class Input(Section):
     """What drives the first crossbar."""
 
-    count: Annotated[int, Field(ge=1)]
+    count: Annotated[int, _within(BOUNDS["rows"])]
     """Inputs of a sample, the bias not counted: pixels times channels of an image."""
     kind: Literal["unsigned", "signed", "ternary"] = "unsigned"
     """Format of the drive."""
@@ -56,7 +69,7 @@ class Input(_Section):
         return self
 
 
-class UpdateRule(_Section):
+class UpdateRule(Section):
     """How residuals become write pulses, and what is carried over."""
 
     rounding: Rounding = "threshold"
@@ -69,7 +82,7 @@ class UpdateRule(_Section):
     change that was asked for (open loop). ``none``: all of it."""
 
 
-class WriteRule(_Section):
+class WriteRule(Section):
     """Ex-situ program-and-verify."""
 
     margin: Annotated[float, Field(ge=0, le=1 << 16)] = 0.25
@@ -78,7 +91,7 @@ class WriteRule(_Section):
     """Write pulses that are spent on a cell before it is given up."""
 
 
-class Host(_Section):
+class Host(Section):
     """Training from outside. A host works out the gradients of each mini-batch from the machine's integers, its
     optimiser makes increments of them, and ``apply`` adds these to the residuals. The learning rate of epoch ``e``,
     ``2**-learning_rate_shifts[e]``, is in levels."""
@@ -87,18 +100,18 @@ class Host(_Section):
     """Plain gradient descent, or Adam."""
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
     """Of Adam: decay of the mean of the gradient, and of the mean of its square."""
-    epsilon: Annotated[float, Field(gt=0)] = 1e-8
+    epsilon: Annotated[float, Field(gt=0, le=1)] = 1e-8
     """Of Adam: what is added to the root of the mean square."""
 
 
-class Transfer(_Section):
+class Transfer(Section):
     """Ex-situ training: a precursor is trained, and the states of its cells are written into fresh devices."""
 
     precursor: AnyDevice | None = None
     """Device of the precursor, which must have as many states. Unless given, it is that of the experiment."""
 
 
-class Converters(_Section):
+class Converters(Section):
     """What all converters share. The resolution of the ADCs of a layer is its ``z_bits``. That of the DACs is
     ``input.bits``, or ``activation_bits`` behind a neuron."""
 
@@ -106,14 +119,14 @@ class Converters(_Section):
     """Standard deviation of the noise of the reading of a column, in least significant bits of the ADC."""
 
 
-class Layer(_Section):
+class Layer(Section):
     """One crossbar, its converters and the neurons behind it."""
 
-    cols: int
+    cols: Annotated[int, _within(BOUNDS["cols"])]
     """Columns: neurons of the layer."""
-    lanes: int | None = None
+    lanes: Annotated[int, _within(BOUNDS["cols"])] | None = None
     """Columns that are worked on in each clock cycle; all of them unless given."""
-    adcs: int | None = None
+    adcs: Annotated[int, _within(BOUNDS["cols"])] | None = None
     """Columns that are converted in each clock cycle; unless given, the largest divisor of the lanes up to 8."""
     bias: bool = False
     """Whether there is a bias row."""
@@ -123,36 +136,37 @@ class Layer(_Section):
     """Width of the neuron's output; ternary neurons have 2."""
     weight_step: Annotated[int, Field(ge=-16, le=4)] = -4
     """log2 of the weight that one level stands for."""
-    z_bits: int = 10
-    z_frac: int = 8
+    z_bits: Annotated[int, _within(BOUNDS["z_bits"])] = 10
+    z_frac: Annotated[int, _within(BOUNDS["z_frac"])] = 8
     """Width and fraction bits of the output of the ADC."""
-    delta_bits: int = 9
-    delta_frac: int = 8
+    delta_bits: Annotated[int, _within(BOUNDS["delta_bits"])] = 9
+    delta_frac: Annotated[int, _within(BOUNDS["delta_frac"])] = 8
     """Width and fraction bits of the delta."""
-    chi_bits: int = 16
-    chi_frac: int = 12
+    chi_bits: Annotated[int, _within(BOUNDS["chi_bits"])] = 16
+    chi_frac: Annotated[int, _within(BOUNDS["chi_frac"])] = 12
     """Width and fraction bits of the residual, in levels."""
     ports: Literal[1, 2] = 2
     """Ports of the memories that hold the arrays. With one port, an update takes two clock cycles for each word; the
     results are the same."""
 
 
-class Experiment(_Section):
+class Experiment(Section):
     """A network, the devices it trains in, and how it is trained."""
 
-    name: str = "unnamed"
-    """Name of the preset, or of the file without its ending, unless given."""
-    dataset: str = "digits"
-    """``digits``, ``mnist``, or the name of another data set in IDX format (`train.data.load`)."""
-    seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 1
+    name: Annotated[str, AfterValidator(names.check)] = "unnamed"
+    """Name of the preset, or of the file without its ending, unless given. Folders and files of the experiment have it
+    too."""
+    dataset: Annotated[str, Field(min_length=1, max_length=200)] = "digits"
+    """``digits``, ``mnist``, or the name of another data set (`train.data.load`)."""
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = 1
     """Master seed: all random numbers follow from it."""
-    epochs: Annotated[int, Field(ge=1)] = 5
+    epochs: Annotated[int, Field(ge=1, le=MAX_EPOCHS)] = 5
     """Epochs of the training."""
-    batch: Annotated[int, Field(ge=1)] = 1
+    batch: Annotated[int, Field(ge=1, le=MAX_BATCH)] = 1
     """Samples of a mini-batch, whose updates are accumulated before cells are programmed."""
     learning_rate_shifts: Annotated[tuple[Annotated[int, Field(ge=0, le=31)], ...], Field(min_length=1)] = (6,)
     """The learning rate of epoch ``e`` is ``2**-learning_rate_shifts[e]``; later epochs have the last one."""
-    init_spread: Annotated[float, Field(ge=0)] = 1.0
+    init_spread: Annotated[float, Field(ge=0, le=MAX_SPREAD)] = 1.0
     """Initial states are uniform among those within this many levels of 0."""
     loss: Loss = "cross_entropy"
     """The loss behind the last layer."""
@@ -167,6 +181,13 @@ class Experiment(_Section):
     transfer: Transfer | None = None
     """Training ex situ. Unless given, the devices are trained in situ."""
     layers: Annotated[tuple[Layer, ...], Field(min_length=1, max_length=MAX_SEGMENTS)]
+
+    @field_validator("dataset")
+    @classmethod
+    def _printable(cls, dataset: str) -> str:
+        if not dataset.isprintable():
+            raise ValueError("must not contain characters that cannot be printed")
+        return dataset
 
     @field_validator("layers")
     @classmethod
@@ -245,7 +266,7 @@ class Experiment(_Section):
     def precursor(self) -> "Experiment":
         """What is trained before a transfer: this experiment, with the precursor's device."""
         device = self.transfer.precursor if self.transfer else None
-        return self.replaced(name=f"{self.name}-precursor", transfer=None, device=device or self.device)
+        return self.replaced(name=names.extended(self.name, "-precursor"), transfer=None, device=device or self.device)
 
     def replaced(self, **fields: Any) -> "Experiment":
         """This experiment with other ``fields``, validated again. ``ConfigError`` in one line if it is not valid.
@@ -299,10 +320,10 @@ def _allowed(place: tuple[Any, ...]) -> Iterable[str]:
 
 
 def parse(document: dict, name: str) -> Experiment:
-    """The experiment in a parsed TOML document. Its name is ``name`` unless the document has one. ``ConfigError`` in
-    one line if it is not valid."""
+    """The experiment in a parsed TOML document. Without a name of its own it gets one that is made of ``name``.
+    ``ConfigError`` in one line if it is not valid."""
     try:
-        return Experiment.model_validate({"name": name} | document)
+        return Experiment.model_validate({"name": names.made_of(name)} | document)
     except ValidationError as error:
         raise ConfigError(explain(error, name, _allowed)) from None
 
@@ -314,12 +335,12 @@ def load(source: str, device: str | None = None) -> Experiment:
     ``ConfigError`` if there is no such experiment or device, or if it is not valid.
     """
     path = _experiment_path(source)
-    document = _read(path)
+    document = toml.read(path)
     if device is not None:
         document["device"] = load_device(device).model_dump()
     elif isinstance(document.get("device"), str):
-        document["device"] = load_device(document["device"], path.parent).model_dump()
-    return parse(document, path.stem)
+        document["device"] = _referred(document["device"], path).model_dump()
+    return parse({"name": names.made_of(path.stem)} | document, source)
 
 
 def load_device(source: str, folder: Path = Path()) -> Device:
@@ -331,36 +352,40 @@ def load_device(source: str, folder: Path = Path()) -> Device:
     """
     if source in KINDS:
         return parse_device({"kind": source}, source)
-    path = folder / source if Path(source).suffix == ".toml" else PRESETS / f"{source}.toml"
-    if path.parent == PRESETS and not path.is_file():
-        raise ConfigError(f"no device {source!r}; a device is a file, whose name must end in .toml, or that of a kind "
-                          f"({', '.join(KINDS)}) or of a preset ({_presets()})")
-    document = _read(path)
+    if toml.is_name(source):
+        path = folder / source
+    elif source in _presets():
+        path = _presets()[source]
+    else:
+        raise ConfigError(f"no device {shown(source)}; a device is a file, whose name must end in {toml.SUFFIX}, or "
+                          f"that of a kind ({', '.join(KINDS)}) or of a preset ({', '.join(_presets())})")
+    document = toml.read(path)
     if "layers" in document:
-        document = document.get("device", {})
+        if "device" not in document:
+            raise ConfigError(f"{path}: an experiment without a section device")
+        document = document["device"]
         if isinstance(document, str):
-            raise ConfigError(f"{path} takes its device from {document}; name that instead")
+            raise ConfigError(f"{path} takes its device from {shown(document)}; name the file that describes it")
     return parse_device(document, str(path))
 
 
-def _presets() -> str:
-    return ", ".join(sorted(preset.stem for preset in PRESETS.glob("*.toml")))
+def _referred(source: str, path: Path) -> Device:
+    """The device that the experiment in the file ``path`` names by ``device = source``."""
+    try:
+        return load_device(source, path.parent)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: device={shown(source)}: {error}") from None
+
+
+def _presets() -> dict[str, Path]:
+    """The files of the presets by their names."""
+    return {preset.stem: preset for preset in sorted(PRESETS.glob("*.toml"))}
 
 
 def _experiment_path(source: str) -> Path:
-    path = Path(source)
-    if path.suffix == ".toml":
-        return path
-    path = PRESETS / f"{source}.toml"
-    if not path.is_file():
-        raise ConfigError(f"no preset {source!r}; presets are {_presets()}; a file's name must end in .toml")
-    return path
-
-
-def _read(path: Path) -> dict:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    if toml.is_name(source):
+        return Path(source)
+    if source not in _presets():
+        raise ConfigError(f"no preset {shown(source)}; presets are {', '.join(_presets())}; a file's name must end in "
+                          f"{toml.SUFFIX}")
+    return _presets()[source]

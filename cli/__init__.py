@@ -9,8 +9,8 @@ import sys
 
 import click
 
-from ..contract.errors import InterruptedRunError, SpinloomError
-from . import design, device, simulation, study, training
+from ..contract.errors import InterruptedRunError, SpinloomError, one_line, shown
+from . import design, device, options, simulation, study, training
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -26,6 +26,7 @@ for command in (training.train, training.evaluate, training.reproduce, design.ge
                 design.estimate, simulation.epoch, device.devices, study.energy, study.demo, study.bench,
                 simulation.run_on_board):
     cli.add_command(command)
+options.require_text(cli)
 
 
 def main() -> None:
@@ -51,7 +52,9 @@ def run(arguments: list[str]) -> int:
         if error.filename is None:
             raise
         status, message = 2, f"{error.filename}: {error.strerror}"
+    except UnicodeEncodeError as error:
+        status, message = 1, f"{shown(error.object)} cannot be written in {error.encoding}; set PYTHONUTF8=1"
     except SpinloomError as error:
         status, message = error.exit_status, str(error)
-    click.echo("spinloom: " + " ".join(message.split()), err=True)
+    click.echo(f"spinloom: {one_line(message)}", err=True)
     return status

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -21,9 +22,15 @@ def answers(command: Callable[..., Answer]) -> Callable[..., int]:
     def answering(as_json: bool, **arguments: Any) -> int:
         result, summary, success = command(**arguments)
         document = result.to_json() if isinstance(result, Result) else result
-        click.echo(json.dumps(document, allow_nan=False) if as_json else summary)
+        click.echo(json.dumps(document, allow_nan=False) if as_json else _printable(summary))
         return 0 if success else 1
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(answering)
+
+
+def _printable(summary: str) -> str:
+    """``summary`` as standard output can carry it: a name of a file may hold bytes that are no text."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return summary.encode(encoding, "backslashreplace").decode(encoding)
 
 
 config_argument = click.argument("config")

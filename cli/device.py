@@ -7,6 +7,9 @@ import click
 from ..config import load_device
 from ..render.text import columns, table
 from .common import Answer, answers
+from .options import PRINTABLE, SEED, Real, Whole
+
+MAX_PULSES = 1_000_000
 
 
 @click.group("device")
@@ -22,11 +25,12 @@ def devices() -> None:
 @click.argument("data")
 @click.option("--out", required=True, metavar="FILE", help="File of the device, which must end in .toml.")
 @click.option("--kind", metavar="KIND", help="domain_wall, incremental, pcm_pair or mtj; else as the data look.")
-@click.option("--states", type=int, metavar="N", help="Number of states, instead of what the data show.")
-@click.option("--segments", type=int, default=8, show_default=True, metavar="N",
+@click.option("--states", type=Whole(2, 64), metavar="N", help="Number of states, instead of what the data show.")
+@click.option("--segments", type=Whole(1, 1024), default=8, show_default=True, metavar="N",
               help="Parts of the range in which the steps of an incremental device are learned.")
-@click.option("--sub-bits", type=int, metavar="N", help="log2 of the sub-levels of a level; else as fine as needed.")
-@click.option("--unit", default="", metavar="UNIT",
+@click.option("--sub-bits", type=Whole(1, 6), metavar="N",
+              help="log2 of the sub-levels of a level; else as fine as needed.")
+@click.option("--unit", type=PRINTABLE, default="", metavar="UNIT",
               help="Unit of the conductances, if the header does not say it. S, mS, nS and pS are taken to uS.")
 @click.option("--before", metavar="NAME", help="Column of the conductances before the pulses.")
 @click.option("--pulse", metavar="NAME", help="Column of the pulses: states aimed at, or directions.")
@@ -79,11 +83,12 @@ def show(device: str, out: str | None) -> Answer:
 @devices.command()
 @click.argument("device")
 @click.option("--out", required=True, metavar="FILE", help="CSV file to write.")
-@click.option("--pulses", type=int, default=5000, show_default=True, metavar="N", help="Write pulses.")
-@click.option("--devices", "count", type=int, default=1, show_default=True, metavar="N", help="Devices that get them.")
-@click.option("--read-noise", type=click.FloatRange(min=0), default=0.0, show_default=True, metavar="LEVELS",
+@click.option("--pulses", type=Whole(1, MAX_PULSES), default=5000, show_default=True, metavar="N", help="Write pulses.")
+@click.option("--devices", "count", type=Whole(1, MAX_PULSES), default=1, show_default=True, metavar="N",
+              help="Devices that get them.")
+@click.option("--read-noise", type=Real(0, 1000), default=0.0, show_default=True, metavar="LEVELS",
               help="Standard deviation of a reading.")
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, metavar="N",
+@click.option("--seed", type=SEED, default=1, show_default=True, metavar="N",
               help="Of the random numbers.")
 @answers
 def measure(device: str, out: str, pulses: int, count: int, read_noise: float, seed: int) -> Answer:

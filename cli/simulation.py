@@ -8,11 +8,12 @@ from ..config import load
 from ..contract.results import Result
 from ..render.text import table
 from .common import answers, config_argument, data_option, device_option, override
+from .options import EPOCHS, SAMPLES, Real, Whole
 
 
 @click.command()
 @config_argument
-@click.option("--samples", type=int, default=500, show_default=True, metavar="N", help="Samples to train on.")
+@click.option("--samples", type=SAMPLES, default=500, show_default=True, metavar="N", help="Samples to train on.")
 @click.option("--simulator", default="verilator", show_default=True, metavar="NAME", help="icarus or verilator.")
 @click.option("--digits", is_flag=True, help="On the digits, with hidden layers of 16 columns: for slow simulators.")
 @device_option
@@ -39,7 +40,7 @@ def cosim(config: str, samples: int, simulator: str, digits: bool, device: str |
 
 @click.command()
 @config_argument
-@click.option("--samples", type=int, metavar="N", help="Train on the first N samples of the epoch only.")
+@click.option("--samples", type=SAMPLES, metavar="N", help="Train on the first N samples of the epoch only.")
 @data_option
 @click.option("--out", metavar="DIR", help="Folder for checkpoint and result; default runs/NAME-epoch.")
 @click.option("--resume", is_flag=True, help="Continue the interrupted run in that folder.")
@@ -72,11 +73,13 @@ def epoch(config: str, samples: int | None, data_dir: str | None, out: str | Non
 @device_option
 @click.option("--port", metavar="DEVICE", help="Serial device that the board hangs on, such as /dev/ttyUSB0.")
 @click.option("--simulate", is_flag=True, help="Simulate the board, behind a pseudo-terminal.")
-@click.option("--baud", type=int, default=3_000_000, show_default=True, metavar="N", help="Bits a second.")
-@click.option("--faults", type=float, default=0.0, metavar="F", help="Damage this fraction of the simulated bytes.")
-@click.option("--epochs", type=int, metavar="N", help="Epochs to train, instead of the configuration's.")
-@click.option("--samples", type=int, metavar="N", help="Train on the first N samples of all epochs only.")
-@click.option("--test", "test_samples", type=int, metavar="N", help="Evaluate on the first N test samples only.")
+@click.option("--baud", type=Whole(300, 50_000_000), default=3_000_000, show_default=True, metavar="N",
+              help="Bits a second.")
+@click.option("--faults", type=Real(0, 0.999), default=0.0, metavar="F",
+              help="Damage this fraction of the simulated bytes.")
+@click.option("--epochs", type=EPOCHS, metavar="N", help="Epochs to train, instead of the configuration's.")
+@click.option("--samples", type=SAMPLES, metavar="N", help="Train on the first N samples of all epochs only.")
+@click.option("--test", "test_samples", type=SAMPLES, metavar="N", help="Evaluate on the first N test samples only.")
 @data_option
 @click.option("--out", metavar="DIR", help="Folder for checkpoint and result; default runs/NAME-board.")
 @click.option("--resume", is_flag=True, help="Continue the interrupted run in that folder.")

@@ -5,13 +5,14 @@ import click
 from ..config import load
 from ..render.text import table
 from .common import Answer, answers, config_argument, data_option, device_option, override
+from .options import EPOCHS, SAMPLES, SEED, Real
 
 
 @click.command()
 @config_argument
-@click.option("--epochs", type=int, metavar="N", help="Epochs to train, instead of the configuration's.")
-@click.option("--seed", type=int, metavar="N", help="Seed, instead of the configuration's.")
-@click.option("--samples", type=int, metavar="N", help="Train on the first N samples only.")
+@click.option("--epochs", type=EPOCHS, metavar="N", help="Epochs to train, instead of the configuration's.")
+@click.option("--seed", type=SEED, metavar="N", help="Seed, instead of the configuration's.")
+@click.option("--samples", type=SAMPLES, metavar="N", help="Train on the first N samples only.")
 @device_option
 @data_option
 @click.option("--out", metavar="DIR", help="Run folder; default runs/NAME.")
@@ -52,7 +53,7 @@ def train(config: str, epochs: int | None, seed: int | None, samples: int | None
 
 @click.command()
 @click.argument("run_folder", metavar="RUN")
-@click.option("--drift", "seconds", type=click.FloatRange(min=0), multiple=True, metavar="SECONDS",
+@click.option("--drift", "seconds", type=Real(0, 1e12), multiple=True, metavar="SECONDS",
               help="Also so long after programming; may be given several times.")
 @data_option
 @answers
@@ -68,7 +69,7 @@ def evaluate(run_folder: str, seconds: tuple[float, ...], data_dir: str | None) 
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[PRESET]...")
-@click.option("--epochs", type=int, metavar="N", help="Epochs to train, instead of each preset's.")
+@click.option("--epochs", type=EPOCHS, metavar="N", help="Epochs to train, instead of each preset's.")
 @data_option
 @click.option("--out", default="runs/reproduce", show_default=True, metavar="DIR",
               help="Folder for the runs and the table; what has run there already is not run again.")

@@ -9,12 +9,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .device import DeviceTables
-from .errors import ConfigError
+from .errors import ConfigError, shown
 from .formats import ActivationFormat, Neuron, derivative_format
 from .widths import divisors, signed_bits
 
 MAX_SIDE = 2048
 """Most rows, and most columns, of a crossbar."""
+BOUNDS = {
+    "rows": range(1, MAX_SIDE + 1), "cols": range(1, MAX_SIDE + 1),
+    "z_bits": range(2, 13), "z_frac": range(-16, 25),
+    "delta_bits": range(2, 17), "delta_frac": range(-16, 33),
+    "chi_bits": range(4, 25), "chi_frac": range(0, 33),
+}
+"""What the fields of a crossbar may be that nothing else bounds."""
 COUNTER_BITS = 40
 """Width of every counter; counters wrap."""
 COUNTERS = ("forwards", "forward_rows", "backward_rows", "update_rows", "visited_rows", "attempts", "verify_attempts",
@@ -31,6 +38,13 @@ are reset.
 Rounding = Literal["threshold", "stochastic"]
 Residual = Literal["verified", "nominal", "none"]
 Loss = Literal["cross_entropy", "squared_hinge"]
+
+
+def described(allowed: range | list[int]) -> str:
+    """What a whole number may be, in words."""
+    if isinstance(allowed, range):
+        return f"{allowed[0]} to {allowed[-1]}"
+    return "one of the divisors " + ", ".join(map(str, allowed))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,26 +113,13 @@ class CrossbarGeometry:
         self._check_shifts()
 
     def _check_ranges(self) -> None:
-        for name, value, allowed in (
-            ("rows", self.rows, range(1, MAX_SIDE + 1)),
-            ("cols", self.cols, range(1, MAX_SIDE + 1)),
-            ("lanes", self.lanes, divisors(self.cols)),
-            ("adcs", self.adcs, divisors(self.lanes)),
-            ("z_bits", self.z_bits, range(2, 13)),
-            ("z_frac", self.z_frac, range(-16, 25)),
-            ("delta_bits", self.delta_bits, range(2, 17)),
-            ("delta_frac", self.delta_frac, range(-16, 33)),
-            ("chi_bits", self.chi_bits, range(4, 25)),
-            ("chi_frac", self.chi_frac, range(0, 33)),
-            ("threshold", self.threshold, range(1, 1 << self.chi_bits - 1)),
-            ("margin", self.margin, range(1 << self.device.g_bits)),
-        ):
-            if value not in allowed:
-                text = (f"{allowed[0]} to {allowed[-1]}" if isinstance(allowed, range)
-                        else "one of the divisors " + ", ".join(map(str, allowed)))
-                hint = {"threshold": " (units of 2**-chi_frac levels; raise chi_bits or lower chi_frac)",
-                        "margin": " sub-levels"}.get(name, "")
-                raise ConfigError(f"layers[{self.index}].{name}={value}: must be {text}{hint}")
+        for name, allowed in BOUNDS.items():
+            self._require(name, allowed)
+        self._require("lanes", divisors(self.cols))
+        self._require("adcs", divisors(self.lanes))
+        self._require("threshold", range(1, 1 << self.chi_bits - 1),
+                      " (units of 2**-chi_frac levels; raise chi_bits or lower chi_frac)")
+        self._require("margin", range(1 << self.device.g_bits), " sub-levels")
         if self.inputs < 1:
             raise ConfigError(f"layers[{self.index}].inputs={self.inputs}: must be at least 1")
         if self.chi_frac < self.device.sub_bits:
@@ -150,6 +151,11 @@ class CrossbarGeometry:
                 raise ConfigError(f"layers[{self.index}]: derived {name} is {value}, must be at least 0: {remedy}")
         if highest - lowest > 15:
             raise ConfigError(f"learning_rate_shifts={self.learning_rate_shifts}: may span at most 15")
+
+    def _require(self, name: str, allowed: range | list[int], hint: str = "") -> None:
+        value = getattr(self, name)
+        if value not in allowed:
+            raise ConfigError(f"layers[{self.index}].{name}={shown(value)}: must be {described(allowed)}{hint}")
 
     @property
     def rows(self) -> int:

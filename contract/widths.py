@@ -1,5 +1,7 @@
 """Widths of integers and indices."""
 
+from math import isqrt
+
 
 def signed_bits(magnitude: int) -> int:
     """Width of the two's complement format that holds ``-magnitude`` to ``magnitude``."""
@@ -12,5 +14,6 @@ def index_bits(count: int) -> int:
 
 
 def divisors(number: int) -> list[int]:
-    """The divisors of ``number`` >= 1, ascending; takes as many steps as ``number``."""
-    return [d for d in range(1, number + 1) if number % d == 0]
+    """The divisors of ``number`` >= 1, ascending; takes as many steps as the root of ``number``."""
+    low = [d for d in range(1, isqrt(number) + 1) if number % d == 0]
+    return low + [number // d for d in reversed(low) if d * d != number]

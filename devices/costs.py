@@ -2,27 +2,35 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
+
+from ..contract.section import Section
 
 Standing = Literal["sourced", "derived", "placeholder"]
 """Of a figure: its source says it; it follows from sourced figures, as told; it is an order of magnitude of ours."""
 
 
-class Cost(BaseModel):
+LEAST = 1e-12
+"""Least picojoules of an event that costs anything: far below the heat of a bit that is erased."""
+
+
+def _possible(picojoules: float) -> float:
+    if 0 < picojoules < LEAST:
+        raise ValueError(f"must be 0, or at least {LEAST:g}")
+    return picojoules
+
+
+class Cost(Section):
     """What one event costs."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    picojoules: Annotated[float, Field(ge=0)]
+    picojoules: Annotated[float, Field(ge=0), AfterValidator(_possible)]
     standing: Standing
     source: str
     """Where the figure comes from, in words."""
 
 
-class DeviceCosts(BaseModel):
+class DeviceCosts(Section):
     """What the events of one kind of device cost."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     read: Cost
     """A cell contributes to a sum."""

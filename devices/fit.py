@@ -1,6 +1,5 @@
 """A device from measurements: the specification that measured write pulses follow best."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +10,8 @@ import numpy as np
 from ..contract.device import SIGMA_FRAC
 from ..contract.errors import ConfigError
 from ..contract.results import Result
-from ..system import files
+from ..render.figure import decorate
+from ..system import files, toml
 from . import reading
 from .domain_wall import LANDS
 from .fit_figure import draw
@@ -88,7 +88,7 @@ def run(data: str | Path, out: str | Path, kind: str | None = None, options: Opt
     save(out, found.device)
     if picture is not None:
         Path(picture).parent.mkdir(parents=True, exist_ok=True)
-        files.replace(Path(picture), lambda file: draw(file, measured, found.device))
+        decorate(Path(picture), lambda file: draw(file, measured, found.device))
     return FitResult(
         kind=guessed.kind, why=guessed.why, certainty=guessed.certainty, pulses=len(measured), level=found.level,
         unit=options.unit, table=found.table, notes=[*measured.notes, *found.notes],
@@ -190,12 +190,11 @@ def save(path: str | Path, device: Device) -> None:
     """Write ``device`` to a TOML file, for an experiment's ``device = "FILE.toml"``. Fields at their default are left
     out, but for those of size. ``ConfigError`` unless the name ends in .toml."""
     path = Path(path)
-    if path.suffix != ".toml":
+    if not toml.is_name(path.name):
         raise ConfigError(f"{path}: the name of a device's file must end in .toml")
     defaults = parse_device({"kind": device.kind}, str(path)).model_dump(mode="json")
-    lines = [f"{name} = {json.dumps('none' if value is None else value)}"
-             for name, value in device.model_dump(mode="json").items()
-             if name in ("kind", "states", "sub_bits") or value != defaults[name]]
-    lines.sort(key=lambda line: not line.startswith("kind"))
+    given = {"kind": device.kind} | {name: "none" if value is None else value
+                                     for name, value in device.model_dump(mode="json").items()
+                                     if name in ("states", "sub_bits") or value != defaults[name]}
     path.parent.mkdir(parents=True, exist_ok=True)
-    files.replace(path, lambda file: file.write(("\n".join(lines) + "\n").encode()))
+    files.replace(path, lambda file: file.write(toml.text_of(given).encode()))

@@ -7,9 +7,11 @@ from operator import or_
 from random import Random
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_core import ErrorDetails
 
-from ..contract.errors import ConfigError
+from ..contract.errors import ConfigError, key, shown
+from ..contract.section import Section
 from .domain_wall import DomainWallDevice
 from .ideal import IdealDevice
 from .incremental import IncrementalDevice
@@ -38,9 +40,7 @@ else:
     """As the type of a field of a configuration: a section of the kind that it names."""
 
 
-class _DeviceFile(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class _DeviceFile(Section):
     device: AnyDevice
 
 
@@ -65,12 +65,22 @@ def explain(error: ValidationError, name: str, allowed: Callable[[tuple[Any, ...
     if first["loc"][-1:] == (ONE,) and isinstance(first["input"], list | tuple):
         first = others[0]  # of the two that one figure, or many, may be: what was given
     loc = [part for part in first["loc"] if part not in (ONE, MANY)]
-    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "union_tag_not_found":
-        message = f"kind is missing; it must be one of {', '.join(KINDS)}"
-    if first["type"] == "extra_forbidden":
-        message = f"unknown field; allowed are {', '.join(allowed(first['loc']))}"
-    told = first["type"] == "value_error" or isinstance(first["input"], dict | list | tuple)
-    given = "" if told else f"={first['input']!r}"
-    return f"{name}: {place + given + ': ' if place else ''}{message}"
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{key(part)}" for part in loc).lstrip(".")
+    given = "" if isinstance(first["input"], dict | list | tuple | BaseModel) else f"={shown(first['input'])}"
+    return f"{name}: {place + given + ': ' if place else ''}{_message(first, allowed)}"
+
+
+def _message(error: ErrorDetails, allowed: Callable[[tuple[Any, ...]], Iterable[str]]) -> str:
+    """What is wrong with the value of a field."""
+    match error["type"]:
+        case "union_tag_not_found":
+            return f"kind is missing; it must be one of {', '.join(KINDS)}"
+        case "union_tag_invalid":
+            return f"kind={shown(error['ctx']['tag'])}: must be one of {error['ctx']['expected_tags']}"
+        case "extra_forbidden":
+            return f"unknown field; allowed are {', '.join(allowed(error['loc']))}"
+        case "model_type" | "model_attributes_type":
+            return "must be a section, with fields of its own"
+        case "tuple_type":
+            return "must be a list"
+    return error["msg"].removeprefix("Value error, ")

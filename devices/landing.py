@@ -62,7 +62,7 @@ def _draw_landings(axes: "Axes", figures: dict[str, tuple[float, ...]], tables: 
         top = max(top, density.max() if len(levels) > 1 else 0.0)
         axes.bar(levels / scale, density, width=1 / scale, color=colors[state], alpha=0.45, linewidth=0)
         exact, spread = figures["mean"][state], figures["sigma"][state]
-        if spread:
+        if spread > 1e-6:  # a curve that can be seen
             x = np.linspace(exact - 4 * spread, exact + 4 * spread, 200)
             axes.plot(x, [NormalDist(exact, spread).pdf(value) for value in x], color=colors[state], linewidth=1.5)
     axes.set_ylim(0, 1.3 * top if top else 1.2 * scale)

@@ -57,7 +57,7 @@ class PcmPairDevice(Device, Fittable):
 
     kind: Literal["pcm_pair"]
     sub_bits: Annotated[int, Field(ge=1, le=6)] = 4
-    level: Annotated[float, Field(gt=0)] = 0.77
+    level: Annotated[float, Field(ge=1e-12)] = 0.77
     """Conductance of one level, uS: about the mean step of a pulse."""
     g_max: Annotated[float, Field(gt=0)] = 12.0
     """Largest conductance of a device, uS; the smallest counts as 0."""

@@ -12,9 +12,10 @@ from random import Random
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from ..contract.device import SIGMA_BITS, SIGMA_FRAC, DeviceTables
+from ..contract.section import Section
 from .costs import DeviceCosts
 from .measurements import Response
 
@@ -27,15 +28,13 @@ MAX_G_BITS = 13
 """Most bits of a conductance."""
 
 
-class Device(BaseModel, ABC):
+class Device(Section, ABC):
     """A device as its physical specification: the section ``device`` of an experiment.
 
     Quantities are in levels, the spacing of nominal states, unless a field says otherwise. Figures are float64 numbers.
     The integer tables are computed from them exactly, and rounded once. Only the smooth functions of a switching curve
     are computed in float64.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     if TYPE_CHECKING:
         kind: str  # a field of every kind, declared there as the literal that is its name

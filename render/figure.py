@@ -1,6 +1,13 @@
 """Figures: one style for all of them. Matplotlib is imported when the first one is drawn."""
 
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+
+from ..contract.errors import one_line
+from ..system.files import replace
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,12 +42,12 @@ def new(width: float, height: float, **options: Any) -> "Figure":
 
 def headline(figure: "Figure", text: str) -> None:
     """Put ``text`` above everything in ``figure``."""
-    figure.suptitle(text, x=0.012, ha="left", fontsize=LARGE - 2, weight="bold")
+    figure.suptitle(escaped(text), x=0.012, ha="left", fontsize=LARGE - 2, weight="bold")
 
 
 def title(axes: "Axes", text: str) -> None:
     """Put ``text`` above ``axes``, at its left end."""
-    axes.set_title(text, loc="left", fontsize=MEDIUM)
+    axes.set_title(escaped(text), loc="left", fontsize=MEDIUM)
 
 
 def legend(axes: "Axes", **options: Any) -> None:
@@ -69,3 +76,19 @@ def whole_numbers(axes: "Axes") -> None:
 def save(figure: "Figure", file: BinaryIO) -> None:
     """Write ``figure`` to ``file`` as PNG."""
     figure.savefig(file, format="png", dpi=DPI)
+
+
+def escaped(text: str) -> str:
+    """``text``, whatever it holds, as matplotlib shows it unchanged: dollar signs do not begin a formula."""
+    return text.replace("$", r"\$")
+
+
+def decorate(path: Path, draw: Callable[[BinaryIO], object]) -> None:
+    """Write the picture ``path``, which ``draw`` writes to a file, beside results that are complete without it. If that
+    fails, for whatever reason, a line on standard error says so."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of letters that the font lacks
+            replace(path, draw)
+    except Exception as error:
+        print(one_line(f"spinloom: warning: no picture {path}: {error}; everything else is complete"), file=sys.stderr)

@@ -1,6 +1,7 @@
 """An experiment made small enough for every simulator: on the digits, with narrow hidden layers."""
 
 from ..config import Experiment
+from ..contract import names
 
 HIDDEN = 16
 """Columns of a hidden layer, at most."""
@@ -14,7 +15,8 @@ def shrink(experiment: Experiment) -> Experiment:
     """``experiment`` on the packaged digits: 64 inputs, hidden layers of at most ``HIDDEN`` columns, mini-batches of at
     most ``BATCH`` samples, and pairs refreshed early; devices, rules, formats and converters are kept otherwise."""
     return experiment.replaced(
-        name=f"{experiment.name}-digits", dataset="digits", batch=min(experiment.batch, BATCH), input={"count": 64},
+        name=names.extended(experiment.name, "-digits"), dataset="digits", batch=min(experiment.batch, BATCH),
+        input={"count": 64},
         device=REFRESH if experiment.device_tables.pair else {},
         layers={index: {"cols": min(layer.cols, HIDDEN), "lanes": None, "adcs": None}
                 for index, layer in enumerate(experiment.layers)})

@@ -10,6 +10,7 @@ import click
 
 from ..config import Experiment
 from ..contract.results import Result
+from ..render.figure import decorate
 from ..system.files import replace
 from ..system.progress import bar
 from ..train.results import TrainResult
@@ -73,8 +74,8 @@ def run(experiment: Experiment, out: Path, data_dir: str | None = None) -> DemoR
         train=trained, generate=generated, cosim=tuple(cosimulated), synth=synthesised,
         bit_exact=all(each.bit_exact for each in cosimulated), picture=str(out / "demo.png"),
         seconds=round(time.monotonic() - started))
-    replace(out / "demo.png", lambda file: draw(file, experiment, result, out / "run"))
     replace(out / "demo.json", lambda file: file.write((json.dumps(result.to_json(), indent=2) + "\n").encode()))
+    decorate(out / "demo.png", lambda file: draw(file, experiment, result, out / "run"))
     return result
 
 

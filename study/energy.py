@@ -5,47 +5,45 @@ Events follow from the counters of each crossbar (arithmetic 4.5) and its geomet
 counters leave the number of an event open, it is the largest that they allow.
 """
 
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from ..config import Experiment
-from ..contract.errors import ConfigError
+from ..contract.errors import ConfigError, key, shown
 from ..contract.geometry import COUNTERS, CrossbarGeometry
 from ..contract.results import Result
+from ..contract.section import Section
 from ..devices.costs import Cost, DeviceCosts, Standing
 from ..devices.kinds import KINDS
+from ..system import toml
 from ..train import run_folder
 
 COSTS = Path(__file__).parent / "energy.toml"
 FLOAT_BITS = 32
+MAX_MEMORIES = 64
 WEAKEST_FIRST: tuple[Standing, ...] = ("placeholder", "derived", "sourced")
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Memory(Cost):
     """An access of 64 bits to a memory of ``bytes``."""
 
-    bytes: Annotated[int, Field(gt=0)] | None = None
+    bytes: Annotated[int, Field(gt=0, lt=1 << 50)] | None = None
     """Its size; None for one without bound."""
 
 
-class Digital(_Section):
+class Digital(Section):
     """32-bit floating-point arithmetic."""
 
     multiply: Cost
     add: Cost
 
 
-class Array(_Section):
+class Array(Section):
     """The circuits around an array."""
 
     drive: Cost
@@ -58,10 +56,10 @@ class Array(_Section):
     """A residual is compared with the threshold."""
 
 
-class Costs(_Section):
+class Costs(Section):
     """A table of costs."""
 
-    memory: Annotated[tuple[Memory, ...], Field(min_length=1)]
+    memory: Annotated[tuple[Memory, ...], Field(min_length=1, max_length=MAX_MEMORIES)]
     """By size; an array is held in the first that it fits in."""
     digital: Digital
     array: Array
@@ -76,7 +74,7 @@ class Costs(_Section):
             raise ValueError(f"memory: bytes={sizes}: must ascend, and be left out in the last")
         for kind in self.device:
             if kind not in KINDS:
-                raise ValueError(f"device.{kind}: must be one of {', '.join(KINDS)}")
+                raise ValueError(f"device.{key(kind)}: must be one of {', '.join(KINDS)}")
         return self
 
     def access(self, array_bits: int, bits: int) -> Cost:
@@ -136,16 +134,13 @@ class EnergyResult(Result):
 def load_costs(path: str | Path = COSTS) -> Costs:
     """The costs in a TOML file; ``ConfigError`` in one line if there are none."""
     try:
-        return Costs.model_validate(tomllib.loads(Path(path).read_text(encoding="utf-8")))
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+        return Costs.model_validate(toml.read(Path(path)))
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
+        place = ".".join(key(part) if isinstance(part, str) else str(part) for part in first["loc"])
+        given = "" if isinstance(first["input"], dict | tuple) else f"={shown(first['input'])}"
         message = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{path}: {place + ': ' if place else ''}{message}") from None
+        raise ConfigError(f"{path}: {place + given + ': ' if place else ''}{message}") from None
 
 
 def run(folder: str | Path, costs: Costs | None = None) -> EnergyResult:

@@ -196,7 +196,7 @@ def _write(folder: Path, result: ReproduceResult) -> None:
     replace(folder / "reproduce.csv", lambda file: file.write(text.getvalue().encode()))
     replace(folder / "reproduce.md", lambda file: file.write(report(result).encode()))
     replace(folder / "reproduce.json", lambda file: file.write(json.dumps(document, indent=2).encode()))
-    replace(folder / "reproduce.png", lambda file: draw(file, result.rows))
+    house.decorate(folder / "reproduce.png", lambda file: draw(file, result.rows))
 
 
 def report(result: ReproduceResult) -> str:

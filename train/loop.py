@@ -17,7 +17,7 @@ from ..contract.errors import ConfigError, InterruptedRunError
 from ..contract.hashing import sample_order
 from ..model.compiled.trainer import CompiledTrainer
 from ..model.network import Network
-from ..system.files import replace
+from ..render.figure import decorate
 from ..system.progress import bar
 from ..system.stop import deferred_stop
 from . import baseline as floating_point
@@ -71,9 +71,8 @@ def run(experiment: Experiment | None, *, data_dir: str | Path | None = None, ou
     training.run(progress)
     accuracy = _baseline(experiment, dataset, folder, torch_device, progress) if baseline else None
     result = training.result(accuracy)
-    name = experiment.name
-    replace(folder / "plot.png", lambda file: plot(file, name, training.rows, accuracy))
     run_folder.write_result(folder, result)
+    decorate(folder / "plot.png", lambda file: plot(file, experiment.name, training.rows, accuracy))
     return result
 
 

@@ -14,7 +14,7 @@ from ..config import Experiment
 from ..contract.errors import InterruptedRunError
 from ..model.crossbar import WriteReport
 from ..model.network import Network
-from ..system.files import replace
+from ..render.figure import decorate
 from . import data, run_folder
 from . import loop as train
 from .plot import plot_attempts
@@ -57,7 +57,6 @@ def run(experiment: Experiment | None, *, data_dir: str | Path | None = None, ou
         cells=len(attempts), attempts_per_cell=round(float(attempts.mean()), 3), most_attempts=int(attempts.max()),
         cells_outside_margin=sum(report.failures for report in reports))
     run_folder.write_state(folder, target.state(), Position(result.epochs))
-    name = experiment.name
-    replace(folder / "plot.png", lambda file: plot_attempts(file, name, attempts))
     run_folder.write_result(folder, result)
+    decorate(folder / "plot.png", lambda file: plot_attempts(file, experiment.name, attempts))
     return result

@@ -22,6 +22,7 @@ from ...render.markdown import table
 from ...system.files import replace
 from ..crossbar.layouts import cell_layout, state_bits
 from ..network import Network
+from .keywords import KEYWORDS
 from .verilog import to_verilog
 
 MEMBERS = {
@@ -108,9 +109,10 @@ def write_files(out: str | Path, texts: dict[str, str]) -> list[Path]:
 
 
 def module_name(name: str) -> str:
-    """The Verilog identifier made of an experiment's name: what is neither letter nor digit becomes ``_``."""
+    """The Verilog identifier made of an experiment's name: what is neither letter nor digit becomes ``_``. Reserved
+    words, and what does not begin with a letter, get ``network_`` before them."""
     identifier = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_") or "network"
-    return identifier if identifier[0].isalpha() else f"network_{identifier}"
+    return identifier if identifier[0].isalpha() and identifier not in KEYWORDS else f"network_{identifier}"
 
 
 def describe(experiment: Experiment, network: Network) -> dict:

@@ -19,6 +19,7 @@ from ...config import Experiment, load
 from ...contract.errors import ConfigError
 from ...contract.hashing import sample_order
 from ...hw.network import Network as Design
+from ...render.figure import decorate
 from ...sim.bench import complete
 from ...sim.benches.compiled import CompiledBench
 from ...sim.simulators import runner, toolchain
@@ -89,7 +90,7 @@ def run(*, quick: bool = False, data_dir: str | Path | None = None, out: str | P
         seconds=round(time.monotonic() - started), out=str(folder))
     replace(folder / "bench.json", lambda file: file.write((json.dumps(result.to_json(), indent=2) + "\n").encode()))
     replace(folder / "bench.md", lambda file: file.write(report(result).encode()))
-    replace(folder / "bench.png", lambda file: draw(file, result))
+    decorate(folder / "bench.png", lambda file: draw(file, result))
     return result
 
 

@@ -84,7 +84,7 @@ def test_train_prints_a_summary_and_resumes(spinloom, small, tmp_path):
 def test_generate(spinloom, small, tmp_path):
     status, out, err = spinloom("generate", small, "--out", tmp_path / "verilog", "--json")
     assert (status, err) == (0, "")
-    names = [f"{tmp_path}/verilog/small.{suffix}" for suffix in ("v", "json", "md")]
+    names = [f"{tmp_path}/verilog/network_small.{suffix}" for suffix in ("v", "json", "md")]
     assert json.loads(out) == {"files": names}
     assert spinloom("generate", small, "--out", tmp_path / "verilog")[1].split() == names
 
@@ -125,7 +125,7 @@ def test_synth(monkeypatch, spinloom, small):
     (["train"], ["CONFIG"]),
     (["train", "digits-dw6"], ["digits-dw6", "digits-dw5", "mnist-dw5"]),
     (["train", "nowhere.toml"], ["nowhere.toml", "No such file"]),
-    (["train", "digits-dw5", "--epochs", "0"], ["epochs=0", "greater than or equal to 1"]),
+    (["train", "digits-dw5", "--epochs", "0"], ["--epochs=0", "1 to 65,277"]),
     (["train", "digits-dw5", "--epochs", "many"], ["--epochs", "many"]),
     (["train", "digits-dw5", "--samples", "0"], ["samples=0"]),
     (["train", "digits-dw5", "--resume", "nowhere"], ["nowhere", "not the folder of a run"]),

@@ -52,7 +52,7 @@ def test_the_last_learning_rate_stays():
     (("device", "sigma"), 9.0, "sigma=9: must lie in 0 to"),
     (("device", "states"), 4, None),
     (("update",), {"threshold": 0}, "update.threshold=0: .* greater than 0"),
-    (("update",), {"threshold": float("inf")}, "update.threshold=inf: .* less than or equal to"),
+    (("update",), {"threshold": float("inf")}, "update.threshold=inf: .* finite"),
     (("update",), {"rounding": "dither"}, "update.rounding='dither': Input should be 'threshold' or 'stochastic'"),
     (("update",), {"residual": "none"}, "update.residual='none': rounding='threshold' needs 'verified' or 'nominal'"),
     (("update",), {"rounding": "stochastic"}, "update.residual='verified': rounding='stochastic' needs 'none'"),

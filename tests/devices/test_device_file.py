@@ -55,7 +55,7 @@ def test_a_device_is_a_kind_a_preset_or_a_file(folder):
     ("states = 3", "device: kind is missing"),
     ('kind = "rram"', "device: .*'rram'"),
     ("kind", "not valid TOML"),
-    (EXPERIMENT.format(device='"wall.toml"'), r"takes its device from wall\.toml; name that instead"),
+    (EXPERIMENT.format(device='"wall.toml"'), r"takes its device from 'wall\.toml'; name the file that describes it"),
 ])
 def test_a_wrong_device_is_named_with_its_file(tmp_path, text, message):
     (tmp_path / "device.toml").write_text(text)

@@ -172,7 +172,7 @@ JUNCTION = {"kind": "mtj"}
     (PAIR | {"g_max": 0.5}, "g_max=0.5: must be 1 to 255 levels of 0.77 uS"),
     (PAIR | {"g_max": 500.0}, "g_max=500: must be 1 to 255 levels of 0.77 uS"),
     (PAIR | {"g_max": float("inf")}, "device.pcm_pair.g_max=inf: Input should be a finite number"),
-    (PAIR | {"level": 0.0}, "device.pcm_pair.level=0.0: Input should be greater than 0"),
+    (PAIR | {"level": 0.0}, "device.pcm_pair.level=0.0: Input should be greater than or equal to"),
     (PAIR | {"step_mean": [100.0, 0.0]}, "step_mean=(100.0, 0.0): a step of 129.87 levels is longer than the range"),
     (PAIR | {"step_mean": [1.0]}, "device.pcm_pair.step_mean[1]: Field required"),
     (PAIR | {"step_sigma": [0.1, -0.5]}, "step_sigma=-0.12013: must lie in 0 to"),

@@ -80,8 +80,9 @@ def test_same_bytes_in_another_process_and_folder(tmp_path):
 
 
 def test_module_names():
-    assert [module_name(name) for name in ("digits-dw5", "5 states", "é", "a__b")] == [
-        "digits_dw5", "network_5_states", "network", "a_b"]
+    assert [module_name(name) for name in ("digits-dw5", "5 states", "é", "a__b", "module",
+                                                "always_ff", "a$b")] == [
+        "digits_dw5", "network_5_states", "network", "a_b", "network_module", "network_always_ff", "a_b"]
 
 
 def test_a_folder_that_cannot_be_written(tmp_path):
