@@ -1,10 +1,12 @@
 """The board's end of the link: beats of streams in numbered, checked frames, each delivered once and in order.
 
-docs/link.md describes the protocol. The board has no timers and never sends something again on its own: whatever gets
-lost is noticed and asked for by the host.
+docs/link.md describes the protocol. The board has no timers, and never sends anything again of its own accord: the host
+notices what got lost, and asks for it.
 """
 
-from amaranth.hdl import Array, Cat, Const, Module, ResetInserter, Signal, unsigned
+from typing import Any
+
+from amaranth.hdl import Array, Cat, Const, Module, ResetInserter, ShapeLike, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -29,26 +31,26 @@ SHORTEST = len(TO_BOARD_HEADER) + CRC_BYTES
 
 
 class Link(wiring.Component):
-    """Carries the beats of ``sources``, streams to what is behind the link, and of ``sinks``, streams from it; both are
-    mappings of names to shapes, at most 3 and 4 of them.
+    """Carries the beats of ``sources``, streams to what is behind the link, and of ``sinks``, streams from there. Both
+    are mappings of names to shapes, of at most 3 and 4 streams.
 
-    Bytes come at most every 9 clocks and are never refused; frames for which there is no room or that are not the
-    next one are dropped, which the host is told. Answers to a HELLO carry ``digest``. ``restart`` is high for a clock
-    when another session is opened or closed: it resets what is behind the link.
+    Throughput: a byte in 9 clock cycles; none is refused. A frame for which there is no room, or that is not the next
+    one, is dropped, and the host is told so. Answers to a HELLO carry ``digest``. ``restart`` is high for a clock cycle
+    when another session is opened or closed: it is to reset what is behind the link.
 
-    Cost: ``2 * slots * SLOT`` bytes of memory; on an iCE40, with the streams of `digits-dw5`, 695 LUTs, 419 flip-flops
-    and 4 block RAMs.
-    Raises ``ValueError`` if ``slots`` is not a power of two up to 128.
+    Cost: ``2 * slots * SLOT`` bytes of memory. On an iCE40, with the streams of `digits-dw5`, 695 LUTs, 419 flip-flops
+    and 4 block RAMs. Raises ``ValueError`` if ``slots`` is not a power of two up to 128.
     """
 
-    def __init__(self, *, sources: dict, sinks: dict, digest: int, slots: int = SLOTS) -> None:
+    def __init__(self, *, sources: dict[str, ShapeLike], sinks: dict[str, ShapeLike], digest: int,
+                 slots: int = SLOTS) -> None:
         if slots not in [1 << bits for bits in range(8)]:
             raise ValueError(f"slots={slots}: must be a power of two, at most 128")
         self.sources, self.sinks = sources, sinks
         self.digest = digest
         self.slots = slots
         super().__init__({
-            #: A byte received, for one clock.
+            #: A byte received, for one clock cycle.
             "data": In(8),
             "valid": In(1),
             #: Bytes to be sent.
@@ -61,7 +63,7 @@ class Link(wiring.Component):
             **{name: In(stream.Signature(shape)) for name, shape in sinks.items()},
         })
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         delivery, collector = (Delivery(streams=self.sources, slots=self.slots),
                                Collector(streams=self.sinks, slots=self.slots))
