@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from amaranth.build import Platform
 from amaranth.hdl import Elaboratable, Module
@@ -24,17 +25,17 @@ class Board:
     platform: Callable[[], Platform]
     """The platform, with a resource ``uart``."""
     family: str
-    """A key of ``hw.synth.TARGETS``."""
+    """A key of ``hw.export.synth.TARGETS``."""
     part: str
-    """A key of ``hw.synth.PARTS``."""
+    """A key of ``hw.export.synth.PARTS``."""
     clock_mhz: float
-    """The clock of the design."""
+    """The clock of the design, in MHz."""
     baud: int
-    """The speed of its serial line, of which a bit lasts a whole number of clocks, or nearly so."""
+    """The speed of its serial line. A bit must last a whole number of clock cycles, or nearly so."""
     slots: int = SLOTS
-    """Frames in each direction that its link holds."""
+    """Frames that its link holds in each direction."""
     clock: Callable[[Module, Platform], None] | None = None
-    """Adds the domain ``sync`` where it is not simply the platform's default clock."""
+    """Adds the domain ``sync``, if it is not the platform's default clock."""
 
     @property
     def target(self) -> Target:
@@ -46,19 +47,19 @@ class Board:
         return PARTS[self.part]
 
     def design(self, experiment: Experiment) -> "BoardTop":
-        """The network of ``experiment`` behind the board's serial line: all that its bitstream holds."""
+        """What the board's bitstream holds: the network of ``experiment`` behind the board's serial line."""
         return BoardTop(self, LinkedNetwork(geometries=experiment.crossbars, loss=experiment.loss,
                                             divisor=round(self.clock_mhz * 1e6 / self.baud), slots=self.slots))
 
 
 class BoardTop(Elaboratable):
-    """``component`` on ``board``: its pins ``rx`` and ``tx`` at the platform's serial port, all from one clock."""
+    """``component`` on ``board``: its ``rx`` and ``tx`` are the platform's serial port, and all runs from one clock."""
 
     def __init__(self, board: Board, component: wiring.Component) -> None:
         self.board = board
         self.component = component
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.component = self.component
         if self.board.clock is not None:

@@ -1,4 +1,4 @@
-"""The boards there are."""
+"""All boards."""
 
 from ..contract.errors import ConfigError
 from . import icebreaker, tang_nano_20k, ulx3s

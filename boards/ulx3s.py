@@ -1,5 +1,6 @@
 """ULX3S with an ECP5-85F."""
 
+from amaranth.build import Platform
 from amaranth.hdl import ClockDomain, ClockSignal, Instance, Module, ResetSignal, Signal
 from amaranth.lib import io
 from amaranth.lib.cdc import ResetSynchronizer
@@ -8,7 +9,7 @@ from amaranth_boards.ulx3s import ULX3S_85F_Platform
 from .board import Board
 
 
-def _clock(m: Module, platform) -> None:
+def _clock(m: Module, platform: Platform) -> None:
     """50 MHz from the crystal's 25 MHz, by way of an oscillator at 600 MHz."""
     crystal, locked = io.Buffer("i", platform.request("clk25", dir="-")), Signal()
     m.submodules.crystal = crystal
@@ -23,7 +24,7 @@ def _clock(m: Module, platform) -> None:
         i_PHASESEL0=0, i_PHASESEL1=0, i_PHASEDIR=1, i_PHASESTEP=1, i_PHASELOADREG=1,
         o_CLKOP=ClockSignal(), o_LOCK=locked,
     )
-    # Every flip-flop hears of the reset: it comes from a register that has no other tie, to be put in their midst.
+    # The reset goes to every flip-flop: from a register with no other connection, which can be put in their midst.
     m.domains.boot = ClockDomain()
     m.submodules.reset = ResetSynchronizer(~locked, domain="boot")
     reset = Signal(init=1)

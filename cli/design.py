@@ -95,8 +95,9 @@ def _build(experiment: Experiment, board: str, out: str | None) -> "Bitstream":
     from ..boards import bitstream
     from ..boards.catalogue import find
 
+    wanted = find(board)
     with progress.bar(bar_format="{elapsed}: {desc}") as bar:
-        return bitstream.build(experiment, find(board), out,
+        return bitstream.build(experiment, wanted, out,
                                lambda step: bar.set_description_str(" ".join(step.split())[:80]))
 
 

@@ -1,5 +1,7 @@
-"""From the row sums of a backward pass to the error of the crossbar before; the last formula of
-docs/arithmetic.md 7.1."""
+"""From the row sums of a backward pass to the deltas of the crossbar before: the last formula of docs/arithmetic.md
+7.1."""
+
+from typing import Any
 
 from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import stream, wiring
@@ -16,24 +18,15 @@ def converter_latency(target: CrossbarGeometry) -> int:
 
 
 class DeltaConverter(wiring.Component):
-    """``delta = saturate(round_shift(e * derivative, error_shift), delta_bits of source)``, rows of ``target``
-    being columns of ``source``.
+    """``delta = saturate(round_shift(e * derivative, error_shift), delta_bits)`` of each column of ``source``, which
+    drives the row of ``target`` that ``e`` belongs to.
 
-    One beat in, one beat out, ``last`` passed on. Latency ``latency`` cycles, throughput one beat a cycle.
-    Cost: a multiplier of ``target.error_bits`` by ``target.derivative_bits`` bits, with a register behind it (a gate
-    for one bit), a rounding adder, a register of the width of a beat.
+    Each beat becomes one beat, and ``last`` is passed on. Latency: ``latency`` clock cycles. Throughput: a beat a clock
+    cycle.
 
-    Parameters
-    ----------
-    source : the crossbar whose columns drive the neurons.
-    target : the crossbar whose rows the neurons drive.
-
-    Raises ``ValueError`` if no neuron lies between them.
-
-    Members
-    -------
-    e : In stream of ``row_sum_layout(target)``.
-    d : Out stream of ``delta_layout(source)``.
+    Cost: a multiplier of ``target.error_bits`` by ``target.derivative_bits`` bits with a register behind it, or a gate
+    for derivatives of one bit; a rounding adder; a register of the width of a beat. Raises ``ValueError`` if data
+    drives ``target``: then there is no neuron in between.
     """
 
     def __init__(self, *, source: CrossbarGeometry, target: CrossbarGeometry) -> None:
@@ -41,12 +34,19 @@ class DeltaConverter(wiring.Component):
             raise ValueError(f"layers[{target.index}] is driven by data: it passes no error back")
         self._source = source
         self._target = target
-        #: Clock cycles from the transfer of a beat to the one in which its result is offered.
-        self.latency = converter_latency(target)
-        super().__init__({"e": In(stream.Signature(row_sum_layout(target))),
-                          "d": Out(stream.Signature(delta_layout(source)))})
+        super().__init__({
+            #: Row sums of ``target``.
+            "e": In(stream.Signature(row_sum_layout(target))),
+            #: Deltas of ``source``.
+            "d": Out(stream.Signature(delta_layout(source))),
+        })
 
-    def elaborate(self, platform) -> Module:
+    @property
+    def latency(self) -> int:
+        """Clock cycles from the transfer of a row sum to the one in which its delta is offered."""
+        return converter_latency(self._target)
+
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         e, d = self.e.p, self.d.p
         product = Signal(signed(self._target.error_bits + self._target.derivative_bits))

@@ -10,7 +10,7 @@ from .operations import NetworkOperation
 
 
 def sample_layout(cols: int) -> data.StructLayout:
-    """What the loss is told of a sample: its label, and whether to answer with an error."""
+    """What the loss must know of a sample: its label, and whether to answer with deltas."""
     return data.StructLayout({"label": unsigned(index_bits(cols)), "train": 1})
 
 
@@ -20,8 +20,8 @@ def result_layout(cols: int) -> data.StructLayout:
 
 
 def network_command_layout(geometries: tuple[CrossbarGeometry, ...]) -> data.StructLayout:
-    """An operation of a network. ``label`` and ``boost`` are for samples (see ``command_layout``),
-    ``layer`` is for ``APPLY`` and the operations after it."""
+    """An operation of a network. ``label`` and ``boost`` are for samples (see ``command_layout``). ``layer`` is for
+    ``APPLY`` and the operations that follow it in ``NetworkOperation``."""
     return data.StructLayout({
         "operation": NetworkOperation,
         "layer": unsigned(index_bits(len(geometries))),

@@ -1,6 +1,9 @@
-"""Prediction and output error; ``model/loss.py`` is its golden twin."""
+"""Predictions, and the deltas at the output. `model.loss` is the golden twin."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from collections.abc import Iterator
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,29 +16,22 @@ from .layouts import result_layout, sample_layout
 
 
 class LossUnit(wiring.Component):
-    """The losses of docs/arithmetic.md 6, on ``adcs`` columns a cycle.
+    """The losses of docs/arithmetic.md 6, on ``adcs`` columns at once.
 
-    Takes one ``sample`` and then the ADC outputs of all columns, in groups; ``z`` waits for its sample. Answers
-    with one ``result`` (the first of the largest columns), and, if ``sample.train``, with the errors ``d`` of every
+    It takes one ``sample``, then the outputs ``z`` of all columns, in groups. It answers with one ``result``, whose
+    prediction is the first of the largest columns. If ``sample.train``, it also answers with the deltas ``d`` of every
     group, ascending, ``last`` on the final one.
 
-    Throughput: one group a cycle. Latency: ``latency`` cycles from a group to its ``d``, and as many and one for each
-    factor of 2 in ``adcs`` from the last group to ``result``. Cost: ``2 * adcs`` comparators, and a ROM of
-    ``2**z_bits`` words of ``delta_frac`` bits, read ``adcs`` times a cycle (``cross_entropy``), or ``2 * adcs`` adders
-    and shifters by a constant (``squared_hinge``).
+    Latency: ``latency`` clock cycles from a group to its ``d``. From the last group to ``result`` it is one clock cycle
+    more for each factor of 2 in ``adcs``. Throughput: a group a clock cycle.
 
-    Raises ``ValueError`` for a loss it does not know.
-
-    Members
-    -------
-    z : In stream of ``conversion_layout(geometry)``.
-    sample : In stream of ``sample_layout(cols)``.
-    result : Out stream of ``result_layout(cols)``.
-    d : Out stream of ``delta_layout(geometry, adcs)``.
+    Cost: ``2 * adcs`` comparators. ``cross_entropy`` takes a ROM of ``2**z_bits`` words of ``delta_frac`` bits with
+    ``adcs`` read ports; ``squared_hinge`` takes ``2 * adcs`` adders and shifters by a constant. Raises ``ValueError``
+    for a loss that it does not know.
     """
 
-    #: Cycles from the transfer of a group to the cycle in which its errors are offered.
     latency = 2
+    """Clock cycles from the transfer of a group to the one in which its deltas are offered."""
 
     def __init__(self, *, geometry: CrossbarGeometry, loss: Loss) -> None:
         if loss not in ("cross_entropy", "squared_hinge"):
@@ -43,13 +39,17 @@ class LossUnit(wiring.Component):
         self._geometry = geometry
         self._loss = loss
         super().__init__({
+            #: Outputs of the last crossbar.
             "z": In(stream.Signature(conversion_layout(geometry))),
+            #: What they are compared with.
             "sample": In(stream.Signature(sample_layout(geometry.cols))),
+            #: The prediction.
             "result": Out(stream.Signature(result_layout(geometry.cols))),
+            #: The deltas.
             "d": Out(stream.Signature(delta_layout(geometry, geometry.adcs))),
         })
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         adcs, col_shape, z_shape = self._geometry.adcs, index_bits(self._geometry.cols), signed(self._geometry.z_bits)
         proceed, taken = Signal(), Signal()
@@ -67,7 +67,7 @@ class LossUnit(wiring.Component):
         with m.If(self.sample.valid & self.sample.ready):
             m.d.sync += [sample.eq(self.sample.p), known.eq(1)]
 
-        # A clock later: the group, while the errors of its columns are looked up.
+        # A clock cycle later: the group, while the deltas of its columns are looked up.
         group = Signal(data.StructLayout({
             "z": data.ArrayLayout(z_shape, adcs), "targets": adcs, "col": col_shape, "label": col_shape, "train": 1,
             "last": 1}))
@@ -81,15 +81,15 @@ class LossUnit(wiring.Component):
                 group.label.eq(sample.label), group.train.eq(sample.train),
                 *(group.targets[place].eq(target) for place, target in enumerate(targets)),
             ]
-        errors = list(getattr(self, f"_{self._loss}")(m, self.z.p.z, targets, group.targets, proceed))
+        deltas = list(getattr(self, f"_{self._loss}")(m, self.z.p.z, targets, group.targets, proceed))
 
-        # Another clock later: its errors.
+        # Another clock cycle later: its deltas.
         d, result = self.d.p, self.result.p
         with m.If(self.d.ready):
             m.d.sync += self.d.valid.eq(0)
         with m.If(proceed):
             m.d.sync += [d.col.eq(group.col), d.last.eq(group.last), self.d.valid.eq(present & group.train),
-                         *(d.delta[place].eq(error) for place, error in enumerate(errors))]
+                         *(d.delta[place].eq(delta) for place, delta in enumerate(deltas))]
 
         # Meanwhile: its largest column, with a register behind each comparison.
         candidate = data.StructLayout({"z": z_shape, "col": col_shape})
@@ -122,8 +122,10 @@ class LossUnit(wiring.Component):
                              self.result.valid.eq(1)]
         return m
 
-    def _cross_entropy(self, m: Module, z, are_targets, were_targets, enable):
-        """The errors, a clock after ``z``, where there was ``enable``."""
+    def _cross_entropy(self, m: Module, z: data.View, are_targets: list[Value], were_targets: Value,
+                       enable: Signal) -> Iterator[Value]:
+        """The deltas, a clock cycle after ``z``, if there was ``enable``. ``are_targets`` belongs to ``z``, and
+        ``were_targets`` to the ``z`` of the clock cycle before."""
         bits, one = self._geometry.z_bits, (1 << self._geometry.delta_frac) - 1
         table = tables.sigmoid(bits, self._geometry.z_frac, one)
         # The address is the two's complement of z, so the upper half of the table comes first.
@@ -135,7 +137,8 @@ class LossUnit(wiring.Component):
             m.d.comb += [port.addr.eq(z[place].as_unsigned()), port.en.eq(enable)]
             yield port.data - Mux(was_target, one, 0)
 
-    def _squared_hinge(self, m: Module, z, are_targets, were_targets, enable):
+    def _squared_hinge(self, m: Module, z: data.View, are_targets: list[Value], were_targets: Value,
+                       enable: Signal) -> Iterator[Value]:
         """As ``_cross_entropy``."""
         one, shift = 1 << self._geometry.z_frac, self._geometry.delta_frac - self._geometry.z_frac
         for place, is_target in enumerate(are_targets):
@@ -146,8 +149,8 @@ class LossUnit(wiring.Component):
             yield saturate(slope << shift if shift >= 0 else round_shift(slope, -shift), self._geometry.delta_bits)
 
 
-def _larger(m: Module, left, right=None):
-    """The candidate with the larger ``z``, ``left`` if they are equal or there is no other."""
+def _larger(m: Module, left: data.View, right: data.View | None = None) -> data.View:
+    """The candidate with the larger ``z``; ``left`` if they are equal, or if there is no other."""
     if right is None:
         return left
     larger = Signal.like(left, name="larger")

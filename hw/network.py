@@ -1,6 +1,7 @@
 """A network that trains by itself: crossbars in a row, neurons between them, the loss at the end."""
 
 from itertools import pairwise
+from typing import Any
 
 from amaranth.hdl import Cat, Module, Signal, unsigned
 from amaranth.lib import stream, wiring
@@ -13,28 +14,34 @@ from .crossbar.crossbar import Crossbar
 from .crossbar.layouts import command_layout, drive_layout, state_bits
 from .crossbar.operations import Operation
 from .delta_converter import DeltaConverter
-from .layouts import network_command_layout, result_layout, sample_layout
+from .layouts import network_command_layout, result_layout
 from .loss import LossUnit
 from .neuron import Neuron
 from .operations import NetworkOperation
 
 QUEUED = 2
-"""Operations that wait in front of a crossbar, and samples that wait in front of the loss."""
+"""Operations that can wait in front of a crossbar, and samples in front of the loss."""
+MOVES = {
+    NetworkOperation.APPLY: Operation.APPLY,
+    NetworkOperation.WRITE: Operation.WRITE,
+    NetworkOperation.LOAD: Operation.LOAD,
+    NetworkOperation.DUMP: Operation.DUMP,
+    NetworkOperation.CONFIGURE: Operation.CONFIGURE,
+}
+"""Operations that move words of one layer, and what its crossbar then does."""
 
 
 class Network(wiring.Component):
-    """Carries out ``command`` after ``command`` (see ``NetworkOperation``) with no host in the loop.
+    """Carries out one ``command`` after the other (see ``NetworkOperation``), with no host in the loop.
 
-    For each sample, a command and the beats of its drive on ``x``, which may come at any time and in any order
-    relative to the command; ``result`` answers once a sample, in order. A sample trains all layers: forward through
-    the crossbars, error at the output, and back through them, each updating while it passes the error on.
-    `model.network.Network` is the golden twin and agrees in every bit.
+    A sample is a command, and the beats of its drive on ``x``. These may come at any time before or after the command.
+    ``result`` answers once for each sample, in order. A sample trains all layers: it goes forward through the
+    crossbars, gets its deltas from the loss, and goes back through the crossbars, each of which updates itself while it
+    passes the error on. `model.network.Network` is the golden twin: it agrees in every bit.
 
-    Crossbars run on their own, linked by streams: one starts on the next sample as soon as it is done with the last. A
-    training sample takes about ``2 * sum over layers of active rows * folds`` clocks (section 5 of docs/rtl.md).
-
-    ``state_in`` and ``state_out`` carry the words of ``APPLY``, ``WRITE``, ``LOAD``, ``DUMP`` and ``CONFIGURE``, one
-    operation at a time, each as wide as the widest layer needs.
+    Crossbars run on their own, joined by streams. Each begins with the next sample as soon as it is done with the one
+    before. A training sample takes about ``2 * sum over layers of active rows * folds`` clock cycles (docs/rtl.md,
+    section 5).
     """
 
     def __init__(self, *, geometries: tuple[CrossbarGeometry, ...], loss: Loss) -> None:
@@ -44,61 +51,67 @@ class Network(wiring.Component):
         state = stream.Signature(unsigned(max(map(state_bits, geometries))))
         super().__init__({
             "command": In(stream.Signature(network_command_layout(geometries))),
+            #: The drive of samples.
             "x": In(stream.Signature(drive_layout(geometries[0]))),
+            #: The answer to each sample.
             "result": Out(stream.Signature(result_layout(last.cols))),
+            #: Words of the operations that move some, in the low bits: as wide as the widest layer needs.
             "state_in": In(state),
             "state_out": Out(state),
-            #: Every command taken has been carried out and its effects have reached the arrays.
+            #: Every command taken has been carried out, and its effects have reached the arrays.
             "idle": Out(1),
         })
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         last = self.geometries[-1]
         crossbars = [Crossbar(geometry=geometry, backward=geometry.source is not None,
                               deltas=last.adcs if geometry is last else 1) for geometry in self.geometries]
-        neurons = [Neuron(source=source, target=target) for source, target in pairwise(self.geometries)]
-        errors = [DeltaConverter(source=source, target=target) for source, target in pairwise(self.geometries)]
         loss = LossUnit(geometry=last, loss=self.loss)
-
         for layer, crossbar in enumerate(crossbars):
             m.submodules[f"crossbar_{layer}"] = crossbar
         m.submodules.loss = loss
+        self._join(m, crossbars, loss)
+        self._carry_out(m, crossbars, loss)
+        return m
+
+    def _join(self, m: Module, crossbars: list[Crossbar], loss: LossUnit) -> None:
+        """Neurons and delta converters between the crossbars, and the loss behind the last one."""
         wiring.connect(m, wiring.flipped(self.x), crossbars[0].x)
-        for layer, (neuron, error) in enumerate(zip(neurons, errors, strict=True)):
-            m.submodules[f"neuron_{layer}"], m.submodules[f"error_{layer}"] = neuron, error
+        for layer, (source, target) in enumerate(pairwise(self.geometries)):
+            m.submodules[f"neuron_{layer}"] = neuron = Neuron(source=source, target=target)
+            m.submodules[f"converter_{layer}"] = converter = DeltaConverter(source=source, target=target)
             wiring.connect(m, crossbars[layer].z, neuron.z)
             wiring.connect(m, neuron.x, crossbars[layer + 1].x)
-            wiring.connect(m, crossbars[layer + 1].e, error.e)
-            wiring.connect(m, error.d, crossbars[layer].d)
+            wiring.connect(m, crossbars[layer + 1].e, converter.e)
+            wiring.connect(m, converter.d, crossbars[layer].d)
         wiring.connect(m, crossbars[-1].z, loss.z)
         wiring.connect(m, loss.d, crossbars[-1].d)
         wiring.connect(m, loss.result, wiring.flipped(self.result))
 
-        # A command becomes one operation for every crossbar, or two; or one for a single crossbar.
+    def _carry_out(self, m: Module, crossbars: list[Crossbar], loss: LossUnit) -> None:
+        """A command becomes one operation or two for every crossbar, or one for a single crossbar."""
         command = self.command.payload
         operations = [Queue(shape=crossbar.command.payload.shape(), depth=QUEUED) for crossbar in crossbars]
-        m.submodules.samples = samples = Queue(shape=sample_layout(last.cols), depth=QUEUED)
-        wiring.connect(m, samples.o, loss.sample)
+        m.submodules.samples = samples = Queue(shape=loss.sample.payload.shape(), depth=QUEUED)
         ready, idle = Signal(), Signal()
-        selected = Signal(len(crossbars))
+        selected = Signal(len(crossbars))  # crossbars that get `order`
         order = Signal(command_layout(self.geometries[0]))
+        for index, (queue, crossbar) in enumerate(zip(operations, crossbars, strict=True)):
+            m.submodules[f"operations_{index}"] = queue
+            wiring.connect(m, queue.o, crossbar.command)
+            m.d.comb += [queue.i.payload.eq(order), queue.i.valid.eq(selected[index])]
+        wiring.connect(m, samples.o, loss.sample)
         m.d.comb += [
             ready.eq(Cat(queue.i.ready for queue in [*operations, samples]).all()),
             idle.eq(Cat(crossbar.idle for crossbar in crossbars).all()),
             order.boost.eq(command.boost),
-        ]
-        for layer, (queue, crossbar) in enumerate(zip(operations, crossbars, strict=True)):
-            m.submodules[f"operations_{layer}"] = queue
-            wiring.connect(m, queue.o, crossbar.command)
-            m.d.comb += [queue.i.payload.eq(order), queue.i.valid.eq(selected[layer])]
-        m.d.comb += [
             samples.i.payload.label.eq(command.label),
             samples.i.payload.train.eq(command.operation != NetworkOperation.INFER),
         ]
 
         everyone = (1 << len(crossbars)) - 1
-        layer = Signal(index_bits(len(crossbars)))  # whose state is moved
+        layer = Signal(index_bits(len(crossbars)))  # whose words are moved
         with m.FSM() as fsm:
             with m.State("command"):
                 with m.If(self.command.valid & ready):
@@ -118,10 +131,10 @@ class Network(wiring.Component):
                             with m.If(idle):
                                 m.d.comb += selected.eq(1 << command.layer)
                                 with m.Switch(command.operation):
-                                    for name in ("APPLY", "WRITE", "LOAD", "DUMP", "CONFIGURE"):
-                                        with m.Case(NetworkOperation[name]):
-                                            m.d.comb += order.operation.eq(Operation[name])
-                                m.next = "state"
+                                    for moves, operation in MOVES.items():
+                                        with m.Case(moves):
+                                            m.d.comb += order.operation.eq(operation)
+                                m.next = "words"
             with m.State("update"):
                 m.d.comb += order.operation.eq(Operation.UPDATE)
                 with m.If(command.operation == NetworkOperation.ACCUMULATE):
@@ -129,19 +142,21 @@ class Network(wiring.Component):
                 with m.If(ready):
                     m.d.comb += [selected.eq(everyone), self.command.ready.eq(1)]
                     m.next = "command"
-            with m.State("state"):
+            with m.State("words"):
                 for index, crossbar in enumerate(crossbars):
                     with m.If(layer == index):
-                        m.d.comb += [
-                            crossbar.state_in.payload.eq(self.state_in.payload),
-                            crossbar.state_in.valid.eq(self.state_in.valid),
-                            self.state_in.ready.eq(crossbar.state_in.ready),
-                            self.state_out.payload.eq(crossbar.state_out.payload),
-                            self.state_out.valid.eq(crossbar.state_out.valid),
-                            crossbar.state_out.ready.eq(self.state_out.ready),
-                        ]
+                        self._connect_words(m, crossbar)
                 with m.If(idle & ~Cat(queue.o.valid for queue in operations).any()):
                     m.d.comb += self.command.ready.eq(1)
                     m.next = "command"
         m.d.comb += self.idle.eq(fsm.ongoing("command") & idle & ~self.command.valid)
-        return m
+
+    def _connect_words(self, m: Module, crossbar: Crossbar) -> None:
+        m.d.comb += [
+            crossbar.state_in.payload.eq(self.state_in.payload),
+            crossbar.state_in.valid.eq(self.state_in.valid),
+            self.state_in.ready.eq(crossbar.state_in.ready),
+            self.state_out.payload.eq(crossbar.state_out.payload),
+            self.state_out.valid.eq(crossbar.state_out.valid),
+            crossbar.state_out.ready.eq(self.state_out.ready),
+        ]

@@ -1,9 +1,11 @@
-"""The neurons between two crossbars; ``model/neuron.py`` is their golden twin."""
+"""The neurons between two crossbars. `model.neuron` is their golden twin."""
 
+from collections.abc import Iterable
 from functools import reduce
 from operator import or_
+from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, ValueLike, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,7 +13,7 @@ from ..contract import tables
 from ..contract.geometry import CrossbarGeometry
 from ..contract.widths import index_bits
 from .basics.fixed import saturate
-from .basics.queue import Queue
+from .basics.queue import LATENCY, Queue
 from .crossbar.layouts import conversion_layout, drive_layout, x_shape
 
 QUEUE_DEPTH = 2
@@ -19,48 +21,41 @@ QUEUE_DEPTH = 2
 
 
 def active_layout(geometry: CrossbarGeometry) -> data.StructLayout:
-    """Drive and derivative of one neuron that drives a row of ``geometry``, and whether one of them is not zero."""
+    """Drive and derivative of a neuron that drives a row of ``geometry``, and whether one of them is not zero."""
     return data.StructLayout({"x": x_shape(geometry), "derivative": unsigned(geometry.derivative_bits), "active": 1})
 
 
 class Neuron(wiring.Component):
-    """The function of docs/arithmetic.md 5 named by ``target.source``, on ``source.adcs`` columns at once.
+    """The function of docs/arithmetic.md 5 that ``target.source`` names, on ``source.adcs`` columns at once.
 
-    Takes the ADC outputs of ``source`` in groups, columns ascending, and emits the rows of ``target`` whose drive
-    or derivative is not zero, ascending, ``last`` on the final beat of a sample. If the last group has no such
-    column, its first column follows as a beat of zeros that carries ``last``.
+    It takes the outputs of ``source`` in groups, columns ascending. It answers with the active rows of ``target``,
+    those whose drive or derivative is not zero, ascending, ``last`` on the final beat of a sample. If the last group
+    has no such column, its first column follows as a beat of zeros that carries ``last``.
 
-    Throughput: one group in and one row out a cycle. Groups without an active column pass while earlier rows wait;
-    up to ``QUEUE_DEPTH`` groups with one wait for the encoder. Latency: ``latency`` cycles from a group to its
-    first row. Cost: for each of ``source.adcs`` units two comparators, or for ``sigmoid`` a ROM of
-    ``2**z_bits`` words of ``activation_bits + 9`` bits; the queue of groups; one priority encoder of
-    ``source.adcs`` bits.
+    Latency: ``latency`` clock cycles from a group to its first row. Throughput: one group in and one row out a clock
+    cycle. Groups without an active column pass while rows wait; ``QUEUE_DEPTH`` groups with one can wait.
 
-    Parameters
-    ----------
-    source : the crossbar whose columns drive the neurons.
-    target : the crossbar whose rows the neurons drive.
-
-    Raises ``ValueError`` if no neuron lies between them.
-
-    Members
-    -------
-    z : In stream of ``conversion_layout(source)``.
-    x : Out stream of ``drive_layout(target)``.
+    Cost: for each of ``source.adcs`` units two comparators, or for ``sigmoid`` a ROM of ``2**z_bits`` words of
+    ``activation_bits + 9`` bits; the queue of groups; one priority encoder of ``source.adcs`` bits. Raises
+    ``ValueError`` if data drives ``target``: then there is no neuron in between.
     """
 
-    #: Cycles from the transfer of a group to the cycle in which its first row is offered.
-    latency = 3
+    latency = LATENCY["registers"] + 2
+    """Clock cycles from the transfer of a group to the one in which its first row is offered."""
 
     def __init__(self, *, source: CrossbarGeometry, target: CrossbarGeometry) -> None:
         if target.source is None:
             raise ValueError(f"layers[{target.index}] is driven by data: there is no neuron before it")
         self._source = source
         self._target = target
-        super().__init__({"z": In(stream.Signature(conversion_layout(source))),
-                          "x": Out(stream.Signature(drive_layout(target)))})
+        super().__init__({
+            #: Outputs of the crossbar whose columns drive the neurons.
+            "z": In(stream.Signature(conversion_layout(source))),
+            #: The drive of the crossbar whose rows the neurons drive.
+            "x": Out(stream.Signature(drive_layout(target))),
+        })
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         layout = data.StructLayout({
             "neurons": data.ArrayLayout(active_layout(self._target), self._source.adcs),
@@ -118,12 +113,12 @@ class Neuron(wiring.Component):
         return m
 
     @staticmethod
-    def _select(onehot, choices):
+    def _select(onehot: Signal, choices: Iterable[ValueLike]) -> Value:
         """The choice whose bit is set; 0 if none is. Choices are unsigned."""
         return reduce(or_, (Mux(onehot[place], choice, 0) for place, choice in enumerate(choices)))
 
-    def _evaluate(self, m: Module, unit: int, z, result, enable) -> None:
-        """``result`` holds, after a cycle with ``enable``, the neuron's answer to ``z``."""
+    def _evaluate(self, m: Module, unit: int, z: Value, result: data.View, enable: Signal) -> None:
+        """After a clock cycle with ``enable``, ``result`` is the neuron's answer to ``z``."""
         bits, frac = self._target.x.bits, self._source.z_frac
         x, derivative = Signal(x_shape(self._target), name=f"x{unit}"), Signal(name=f"derivative{unit}")
         match self._target.source:
@@ -145,7 +140,7 @@ class Neuron(wiring.Component):
         with m.If(enable):
             m.d.sync += [result.x.eq(x), result.derivative.eq(derivative), result.active.eq((x != 0) | derivative)]
 
-    def _look_up(self, m: Module, unit: int, z, result, enable) -> None:
+    def _look_up(self, m: Module, unit: int, z: Value, result: data.View, enable: Signal) -> None:
         bits = self._source.z_bits
         layout = active_layout(self._target)
         x = tables.sigmoid(bits, self._source.z_frac, self._target.x.maximum)

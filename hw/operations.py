@@ -1,9 +1,9 @@
-"""What a network does on command."""
+"""The operations of a network."""
 
 from amaranth.lib import enum
 
 
-class NetworkOperation(enum.Enum, shape=4):
+class NetworkOperation(enum.Enum, shape=4):  # type: ignore[call-arg]  # Amaranth's enumerations have one
     """What a network does on command."""
 
     INFER = 0
@@ -15,9 +15,10 @@ class NetworkOperation(enum.Enum, shape=4):
     PROGRAM = 3
     """Program every cell whose residual has reached the threshold: the end of a mini-batch."""
     APPLY = 4
-    """Take an increment of the residual a cell of ``layer``, row-major, and visit and program every cell."""
+    """Take an increment of the residual for each cell of ``layer``, row-major; visit every cell, and program those that
+    reach the threshold."""
     WRITE = 5
-    """Take a state a cell of ``layer``, row-major, and program-and-verify each."""
+    """Take a state for each cell of ``layer``, row-major, and program-and-verify it."""
     LOAD = 6
     """Take the complete state of ``layer``."""
     DUMP = 7

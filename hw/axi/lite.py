@@ -1,5 +1,7 @@
 """A file of registers behind an AXI4-Lite subordinate."""
 
+from typing import Any
+
 from amaranth.hdl import Module, Signal
 from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -9,7 +11,7 @@ from .registers import ADDRESS_BITS, POP_VALID, WORD_BITS, Access, Register, che
 STROBES = WORD_BITS // 8
 
 
-class Response(enum.Enum, shape=2):
+class Response(enum.Enum, shape=2):  # type: ignore[call-arg]  # Amaranth's enumerations have one
     """What a transfer is answered with."""
 
     OKAY = 0
@@ -17,7 +19,7 @@ class Response(enum.Enum, shape=2):
 
 
 class AxiLiteSignature(wiring.Signature):
-    """AXI4-Lite with words of 32 bits, as its manager sees it. ``prot`` is there for the tools; nothing reads it."""
+    """AXI4-Lite with words of 32 bits, as its manager sees it. Tools expect ``prot``; nothing reads it."""
 
     def __init__(self) -> None:
         super().__init__({
@@ -30,20 +32,24 @@ class AxiLiteSignature(wiring.Signature):
 
 
 class AxiLiteRegisters(wiring.Component):
-    """Serves ``registers`` on ``bus``. ``Access`` says what a read and a write do; everything else, an address that
-    is unknown or not a multiple of 4 included, is answered with ``SLVERR`` and zeros, and does nothing.
+    """Serves ``registers`` on ``bus``. ``Access`` says what a read and a write do. Everything else does nothing and is
+    answered with ``SLVERR`` and zeros; also an address that is unknown or not a multiple of 4.
 
-    Address and data of a write may come in any order and at any distance; reads do not wait for writes, nor writes for
-    reads. No output depends on an input within a clock. A read or a write takes effect 1 clock after it is
-    complete and is answered 1 clock later; each channel moves a word every other clock.
+    Address and data of a write may come in any order and at any distance. Reads and writes do not wait for each other.
+    No output depends on an input within a clock cycle.
 
     Each register but the constants has a port of its name: ``READ`` the value to show; ``WRITE`` the present value;
     ``PUSH`` a stream of beats, of which one waits here; ``POP`` a stream of beats to be taken.
+
+    Latency: a read or a write takes effect 1 clock cycle after it is complete, and is answered 1 clock cycle later.
+    Throughput: each channel moves a word every other clock cycle. Cost: a register for each ``WRITE`` and ``PUSH``, and
+    a multiplexer of all that can be read. Raises ``ValueError`` if two registers share a name or an offset.
     """
 
     def __init__(self, *, registers: tuple[Register, ...]) -> None:
         check(registers)
         self.registers = registers
+        #: From the processor.
         ports = {"bus": In(AxiLiteSignature())}
         for register in registers:
             match register.access:
@@ -57,11 +63,15 @@ class AxiLiteRegisters(wiring.Component):
                     ports[register.name] = In(stream.Signature(register.layout))
         super().__init__(ports)
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         self._serve_writes(m)
         self._serve_reads(m)
         return m
+
+    def _port(self, register: Register) -> Any:
+        """The port of ``register``; None if it is a constant."""
+        return getattr(self, register.name, None)
 
     def _serve_writes(self, m: Module) -> None:
         bus = self.bus
@@ -78,7 +88,7 @@ class AxiLiteRegisters(wiring.Component):
 
         storage = {}
         for register in self.registers:
-            port = getattr(self, register.name, None)
+            port = self._port(register)
             if register.access is Access.WRITE:
                 storage[register.name] = value = Signal(register.layout.size, init=register.bits, name=register.name)
                 m.d.comb += port.eq(value)
@@ -90,7 +100,7 @@ class AxiLiteRegisters(wiring.Component):
             m.d.sync += [addressed.eq(0), given.eq(0), bus.bvalid.eq(1), bus.bresp.eq(Response.SLVERR)]
             with m.Switch(address):
                 for register in self.registers:
-                    port = getattr(self, register.name, None)
+                    port = self._port(register)
                     if register.access is Access.WRITE:
                         value = storage[register.name]
                         with m.Case(register.offset):
@@ -117,7 +127,7 @@ class AxiLiteRegisters(wiring.Component):
             m.d.sync += [addressed.eq(0), bus.rvalid.eq(1), bus.rresp.eq(Response.SLVERR), bus.rdata.eq(0)]
             with m.Switch(address):
                 for register in self.registers:
-                    port = getattr(self, register.name, None)
+                    port = self._port(register)
                     if register.access is Access.PUSH:
                         continue
                     with m.Case(register.offset):

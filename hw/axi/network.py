@@ -2,8 +2,19 @@
 
 import re
 from importlib.metadata import version
+from typing import Any
 
-from amaranth.hdl import ClockDomain, ClockSignal, Module, ResetInserter, ResetSignal, Shape, Signal, unsigned
+from amaranth.hdl import (
+    ClockDomain,
+    ClockSignal,
+    Module,
+    ResetInserter,
+    ResetSignal,
+    Shape,
+    ShapeLike,
+    Signal,
+    unsigned,
+)
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -25,12 +36,12 @@ COUNTERS = {
     "correct": "samples whose prediction was their label",
     "state_in_words": "words of state taken by the network",
     "state_out_words": "words of state that the network answered with",
-    "busy": "clocks in which the network was not idle",
+    "busy": "clock cycles in which the network was not idle",
 }
 """Registers that count, and what."""
 
 
-class ResultRoute(enum.Enum, shape=2):
+class ResultRoute(enum.Enum, shape=2):  # type: ignore[call-arg]  # Amaranth's enumerations have one
     """Where results go."""
 
     STREAM = 0
@@ -44,9 +55,9 @@ class ResultRoute(enum.Enum, shape=2):
 def register_table(geometries: tuple[CrossbarGeometry, ...], loss: Loss) -> tuple[Register, ...]:
     """The registers of an ``AxiNetwork``."""
     word = unsigned(WORD_BITS)
-    major, minor, patch = map(int, re.match(r"(\d+)\.(\d+)\.(\d+)", version("spinloom")).groups())
+    major, minor, patch = map(int, re.findall(r"\d+", version("spinloom"))[:3])
 
-    def struct(**fields):
+    def struct(**fields: ShapeLike) -> data.StructLayout:
         return data.StructLayout(fields)
 
     counters = [Register(offset=0x40 + 4 * index, name=name, access=Access.READ, layout=struct(count=word),
@@ -93,17 +104,19 @@ def register_table(geometries: tuple[CrossbarGeometry, ...], loss: Loss) -> tupl
 
 
 class AxiNetwork(wiring.Component):
-    """A ``Network`` behind AXI. What the streams carry, and when, is what `hw.network.Network` says.
+    """A ``Network`` behind AXI. `hw.network.Network` says what the streams carry, and when.
 
-    Commands come from ``s_axis_command`` or from the register ``command``: each keeps its order, and of two that wait
-    the register's goes first. Whoever needs an order between them waits for ``idle``. On ``s_axis_x``, TLAST
-    or the field ``last`` ends a sample. A packet on ``m_axis_state_out`` is the answer to one command; one on
-    ``m_axis_result`` has as many results as ``result_packet`` says.
+    Commands come from ``s_axis_command`` or from the register ``command``. Each of the two keeps its order. Of two
+    commands that wait, the register's goes first; whoever needs another order between them waits for ``idle``.
 
-    The register ``reset`` does to the network, to what waits at its inputs and to the counters what a reset does. It
-    leaves the other registers and withdraws no beat offered on an output: up to ``DEPTH`` may still come.
+    On ``s_axis_x``, TLAST or the field ``last`` ends a sample. A packet on ``m_axis_state_out`` is the answer to one
+    command. A packet on ``m_axis_result`` has as many results as ``result_packet`` says.
 
-    No output depends on an input within a clock. Cost: a register file, and two words of distributed memory a stream.
+    The register ``reset`` resets the network, what waits at its inputs, and the counters. It leaves the other
+    registers. It withdraws no beat that is offered on an output: up to ``DEPTH`` beats may still come.
+
+    No output depends on an input within a clock cycle. Cost: a register file, and two words of distributed memory a
+    stream.
     """
 
     def __init__(self, *, geometries: tuple[CrossbarGeometry, ...], loss: Loss) -> None:
@@ -112,6 +125,7 @@ class AxiNetwork(wiring.Component):
         self.shapes = {name: member.signature.members["payload"].shape
                        for name, member in self.network.signature.members.items() if member.is_signature}
         """The payloads of the network's streams."""
+        #: The registers.
         ports = {"s_axi_ctrl": In(AxiLiteSignature())}
         for name, shape in self.shapes.items():
             width = Shape.cast(shape).width
@@ -128,7 +142,7 @@ class AxiNetwork(wiring.Component):
         """Whether the network takes the beats of the stream ``name``."""
         return self.network.signature.members[name].flow is In
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         reset = Signal()
         resettable = ResetInserter(reset)
@@ -178,12 +192,12 @@ class AxiNetwork(wiring.Component):
             registers.status.result_valid.eq(registers.result.valid),
         ]
 
-        events = {"commands": taken["command"], "x_beats": taken["x"], "results": taken["result"],
+        counted = {"commands": taken["command"], "x_beats": taken["x"], "results": taken["result"],
                   "correct": taken["result"] & self.network.result.payload.correct,
                   "state_in_words": taken["state_in"], "state_out_words": taken["state_out"], "busy": ~self.idle}
         for name in COUNTERS:
             count = Signal(WORD_BITS, name=name)
-            m.d.sync += count.eq(count + events[name])
+            m.d.sync += count.eq(count + counted[name])
             with m.If(reset):
                 m.d.sync += count.eq(0)
             m.d.comb += getattr(registers, name).count.eq(count)
@@ -191,20 +205,24 @@ class AxiNetwork(wiring.Component):
 
 
 class CommandChoice(wiring.Component):
-    """Joins two streams. Of beats that wait at both, that of ``first`` goes first; a beat once offered stays. A beat
-    every other clock, 1 clock after it came."""
+    """Joins two streams. If beats wait at both, that of ``first`` goes first. A beat that is offered stays.
 
-    def __init__(self, shape) -> None:
+    Latency: 1 clock cycle. Throughput: a beat every other clock cycle. Cost: a register for a beat.
+    """
+
+    def __init__(self, shape: ShapeLike) -> None:
         port = stream.Signature(shape)
         super().__init__({
+            #: Beats that go first.
             "first": In(port),
             "second": In(port),
+            #: The beats of both.
             "o": Out(port),
             #: A beat waits, here or at one of the two.
             "waiting": Out(1),
         })
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.d.comb += [
             self.first.ready.eq(~self.o.valid),
@@ -221,19 +239,22 @@ class CommandChoice(wiring.Component):
 
 
 class ResultRouter(wiring.Component):
-    """Sends each result where ``route`` says at that clock: to ``packets``, each ``length``-th being the last of its
-    packet (none if 0), to ``register``, or nowhere. No latency; a result a clock."""
+    """Sends each result where ``route`` says in that clock cycle: to ``packets``, to ``register``, or nowhere.
 
-    def __init__(self, shape) -> None:
+    Latency: none. Throughput: a result a clock cycle. Cost: a counter of 32 bits.
+    """
+
+    def __init__(self, shape: ShapeLike) -> None:
         super().__init__({
             "i": In(stream.Signature(shape)),
             "route": In(ResultRoute),
+            #: Results of a packet; 0 for packets that never end.
             "length": In(WORD_BITS),
             "packets": Out(stream.Signature(packet_layout(shape))),
             "register": Out(stream.Signature(shape)),
         })
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         position = Signal(WORD_BITS)  # results since the last one that ended a packet
         following = Signal(WORD_BITS)
@@ -258,18 +279,22 @@ class ResultRouter(wiring.Component):
 
 
 class AnswerPackets(wiring.Component):
-    """Marks the last word of each answer: the one after which the command is done with, which ``end`` tells. It relies
-    on the network not to take a command before the last word that answers it has been taken. A word waits
-    here until the next, or ``end``, has come; a word a clock."""
+    """Marks the last word of each answer, the one after which its command ``end``s. A network does not take a command
+    before the last word that answers it has been taken.
 
-    def __init__(self, shape) -> None:
+    A word waits here until the next one, or ``end``, has come. Throughput: a word a clock cycle. Cost: a register for a
+    word.
+    """
+
+    def __init__(self, shape: ShapeLike) -> None:
         super().__init__({
             "i": In(stream.Signature(shape)),
+            #: The network takes a command: it has answered.
             "end": In(1),
             "packets": Out(stream.Signature(packet_layout(shape))),
         })
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         word, held, last = Signal.like(self.i.payload), Signal(), Signal()
         m.d.comb += [
@@ -288,8 +313,8 @@ class AnswerPackets(wiring.Component):
 
 
 class AxiTop(wiring.Component):
-    """An ``AxiNetwork`` as tools for systems on chip expect it: ports named ``s_axi_ctrl_awaddr``,
-    ``s_axis_x_tdata``, ..., the clock ``aclk`` and ``aresetn``, a synchronous reset, active low."""
+    """An ``AxiNetwork`` as tools for systems on chip expect it: its ports are named ``s_axi_ctrl_awaddr``,
+    ``s_axis_x_tdata``, ...; the clock is ``aclk``; ``aresetn`` is a synchronous reset, active low."""
 
     def __init__(self, *, geometries: tuple[CrossbarGeometry, ...], loss: Loss) -> None:
         self.inner = AxiNetwork(geometries=geometries, loss=loss)
@@ -302,7 +327,7 @@ class AxiTop(wiring.Component):
         self.aresetn.attrs["X_INTERFACE_INFO"] = "xilinx.com:signal:reset:1.0 aresetn RST"
         self.aresetn.attrs["X_INTERFACE_PARAMETER"] = "POLARITY ACTIVE_LOW"
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.domains.sync = ClockDomain()
         m.d.comb += [ClockSignal().eq(self.aclk), ResetSignal().eq(~self.aresetn)]

@@ -1,5 +1,5 @@
-"""The registers that a host sees: one table, from which the hardware, the register map for people, the C header and the
-Python constants are made."""
+"""The registers that a host sees. Of one table are made the hardware, the register map for people, the C header and the
+Python constants."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ POP_VALID = WORD_BITS - 1
 
 
 class Access(Enum):
-    """What reads and writes of a register do. Whatever is not named here is refused (``SLVERR``) and does nothing."""
+    """What reads and writes of a register do. All others are refused (``SLVERR``) and do nothing."""
 
     CONSTANT = "constant", "reads answer with a constant of the design"
     READ = "read", "reads answer with what the hardware says"
@@ -41,9 +41,9 @@ class Register:
     """The fields, from bit 0 on."""
     meaning: str
     value: dict[str, int] = field(default_factory=dict)
-    """Of the fields: what a constant is, and what a ``WRITE`` register holds after a reset (else 0)."""
+    """By field: what a ``CONSTANT`` is, and what a ``WRITE`` register holds after a reset, if not 0."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         room = POP_VALID if self.access is Access.POP else WORD_BITS
         if self.layout.size > room:
             raise ValueError(f"register {self.name}: its fields have {self.layout.size} bits, at most {room} fit")
@@ -81,8 +81,8 @@ def summary(registers: tuple[Register, ...]) -> list[tuple]:
 
 
 def constants(registers: tuple[Register, ...], prefix: str) -> list[tuple[str, int, str]]:
-    """Name, value and meaning of every constant that a driver needs: for each register its offset, for each field its
-    position and mask, for each item of an encoding its value, for each constant of the design its word."""
+    """Name, value and meaning of every constant that a driver needs: the offset of each register, the position and mask
+    of each field, the value of each item of an encoding, and the word of each constant of the design."""
     found = [(f"{prefix}_SIZE", 1 << ADDRESS_BITS, "bytes of address space")]
     encodings: dict[str, enum.EnumMeta] = {}
     for register in registers:

@@ -1,6 +1,8 @@
 """AXI4-Stream ports of streams."""
 
-from amaranth.hdl import Cat, Module, Shape, Value
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Shape, ShapeLike, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -8,17 +10,18 @@ from amaranth.utils import ceil_log2
 from ..basics.queue import Queue
 
 DEPTH = 2
-"""Beats that wait at a port: with two, a beat moves every clock though no output depends on an input within it."""
+"""Beats that can wait at a port. With two, a beat can move in every clock cycle, though no output depends on an input
+within a clock cycle."""
 
 
 def tdata_bits(width: int) -> int:
-    """Width of the TDATA that carries payloads of ``width`` bits: the next of 8, 16, 32, ..., so that beats in memory
-    are an array of C integers."""
+    """Width of the TDATA that carries payloads of ``width`` bits: the next of 8, 16, 32, ... So beats in memory are an
+    array of C integers."""
     return max(8, 1 << ceil_log2(width))
 
 
 class AxiStreamSignature(wiring.Signature):
-    """AXI4-Stream for payloads of ``width`` bits, in the low bits of TDATA, as its transmitter sees it; with TLAST if
+    """AXI4-Stream for payloads of ``width`` bits in the low bits of TDATA, as its transmitter sees it. With TLAST if
     ``last``."""
 
     def __init__(self, width: int, *, last: bool) -> None:
@@ -27,16 +30,23 @@ class AxiStreamSignature(wiring.Signature):
 
 
 class StreamInput(wiring.Component):
-    """Passes the beats of ``axis`` on to ``o``. Bits of TDATA above the payload are ignored. If ``last``, the payload's
-    field of that name is set by TLAST too. Latency: 1 clock; throughput: a beat a clock."""
+    """Passes the beats of ``axis`` on to ``o``. Bits of TDATA above the payload are ignored. If ``last``, TLAST also
+    sets the payload's field of that name.
 
-    def __init__(self, shape, *, last: bool = False) -> None:
+    Latency: 1 clock cycle. Throughput: a beat a clock cycle. Cost: a `Queue` of `DEPTH` beats.
+    """
+
+    def __init__(self, shape: ShapeLike, *, last: bool = False) -> None:
         self.shape = shape
         self.last = last
-        super().__init__({"axis": In(AxiStreamSignature(Shape.cast(shape).width, last=last)),
-                          "o": Out(stream.Signature(shape))})
+        super().__init__({
+            #: From the system.
+            "axis": In(AxiStreamSignature(Shape.cast(shape).width, last=last)),
+            #: To the network.
+            "o": Out(stream.Signature(shape)),
+        })
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         width = Shape.cast(self.shape).width
         m.submodules.queue = queue = Queue(shape=self.shape, depth=DEPTH)
@@ -53,15 +63,21 @@ class StreamInput(wiring.Component):
 
 
 class StreamOutput(wiring.Component):
-    """Passes the beats of ``i``, a ``payload`` and whether it is the ``last`` of its packet, on to ``axis``, with zeros
-    above the payload. Latency: 1 clock; throughput: a beat a clock."""
+    """Passes the beats of ``i`` on to ``axis``, with zeros above the payload.
 
-    def __init__(self, shape) -> None:
+    Latency: 1 clock cycle. Throughput: a beat a clock cycle. Cost: a `Queue` of `DEPTH` beats.
+    """
+
+    def __init__(self, shape: ShapeLike) -> None:
         self.packet = packet_layout(shape)
-        super().__init__({"i": In(stream.Signature(self.packet)),
-                          "axis": Out(AxiStreamSignature(Shape.cast(shape).width, last=True))})
+        super().__init__({
+            #: From the network.
+            "i": In(stream.Signature(self.packet)),
+            #: To the system.
+            "axis": Out(AxiStreamSignature(Shape.cast(shape).width, last=True)),
+        })
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.queue = queue = Queue(shape=self.packet, depth=DEPTH)
         wiring.connect(m, wiring.flipped(self.i), queue.i)
@@ -74,6 +90,6 @@ class StreamOutput(wiring.Component):
         return m
 
 
-def packet_layout(shape) -> data.StructLayout:
+def packet_layout(shape: ShapeLike) -> data.StructLayout:
     """A beat, and whether it is the last of its packet."""
     return data.StructLayout({"payload": shape, "last": 1})

@@ -1,18 +1,19 @@
 """Registers in a row."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Signal, ValueLike
 
 
-def delays(m: Module, value, clocks: int) -> list:
-    """``value``, a signal, a view or an expression, and what it was 1, 2, ... ``clocks`` clocks ago."""
+def delays(m: Module, value: ValueLike, cycles: int) -> list[ValueLike]:
+    """``value``, and what it was 1, 2, ... ``cycles`` clock cycles ago; ``value`` is a signal, a view or an
+    expression."""
     values = [value]
-    for _ in range(clocks):
+    for _ in range(cycles):
         delayed = Signal.like(value, name="delayed")
         m.d.sync += delayed.eq(values[-1])
         values.append(delayed)
     return values
 
 
-def delay(m: Module, value, clocks: int):
-    """``value`` as it was ``clocks`` clocks ago; ``value`` itself for 0."""
-    return delays(m, value, clocks)[-1]
+def delay(m: Module, value: ValueLike, cycles: int) -> ValueLike:
+    """``value`` as it was ``cycles`` clock cycles ago; ``value`` itself for 0."""
+    return delays(m, value, cycles)[-1]

@@ -1,7 +1,7 @@
 """Fixed-point rounding and saturation on Amaranth values, as defined in docs/arithmetic.md section 1.
 
-Combinational expressions without registers. Every result is wide enough for every value of its
-operand, so nothing is ever truncated silently.
+They are combinational expressions. Every result is wide enough for every value of its operand, so nothing is ever
+truncated silently.
 """
 
 from amaranth.hdl import Cat, Const, Mux, Value
@@ -10,9 +10,9 @@ from amaranth.hdl import Cat, Const, Mux, Value
 def round_shift(value: Value, shift: int) -> Value:
     """``(value + 2**(shift - 1)) >> shift``, or ``value`` for ``shift = 0``: rounds to nearest, ties up.
 
-    The result has the signedness of ``value`` and ``max(width - shift, 2 if signed else 1) + 1`` bits;
-    for ``shift = 0``, its width. Cost: an incrementer of the result's width, as the quotient plus the
-    highest bit shifted out is the rounded quotient. Raises ``ValueError`` if ``shift`` is negative.
+    The result has the signedness of ``value`` and ``max(width - shift, 2 if signed else 1) + 1`` bits; for
+    ``shift = 0``, its width. Cost: an incrementer of the result's width, because the rounded quotient is the quotient
+    plus the highest bit that was shifted out. Raises ``ValueError`` if ``shift`` is negative.
     """
     value = Value.cast(value)
     if shift < 0:
@@ -25,9 +25,9 @@ def round_shift(value: Value, shift: int) -> Value:
 def saturate(value: Value, bits: int, signed: bool = True) -> Value:
     """``value`` limited to ``-2**(bits-1) .. 2**(bits-1) - 1``, or to ``0 .. 2**bits - 1`` unless ``signed``.
 
-    The result has the shape ``Shape(bits, signed)``; ``value`` may have any. Cost: a test of the bits
-    dropped and a multiplexer of ``bits`` bits; nothing where every value fits.
-    Raises ``ValueError`` if ``bits`` is less than 1.
+    The result has the shape ``Shape(bits, signed)``; ``value`` may have any shape. Cost: a test of the bits that are
+    dropped and a multiplexer of ``bits`` bits; nothing where every value fits. Raises ``ValueError`` if ``bits`` is
+    less than 1.
     """
     if bits < 1:
         raise ValueError(f"bits={bits}: a value to saturate to needs at least 1 bit")

@@ -21,14 +21,14 @@ class Queue(wiring.Component):
 
     ``storage`` says what the beats wait in:
 
-    ============= ======= =============================================================================================
-    storage       latency cost
-    ============= ======= =============================================================================================
-    distributed         1 a memory that is read at once, which parts have in their LUTs: for a few wide beats
-    registers           1 a shift register, so a beat leaves from a flip-flop: for one or two beats, or a long way
-    block               2 a block RAM with the register behind it, and nothing that compares its addresses, as a word is
-                          never read while it is written; ``depth`` must be a power of two and at least 2
-    ============= ======= =============================================================================================
+    =============== ========= ========================================================================================
+    storage         latency   cost
+    =============== ========= ========================================================================================
+    ``distributed`` 1         a memory that is read at once, which parts have in their LUTs
+    ``registers``   1         a shift register: ``o`` comes from flip-flops, which makes it quick
+    ``block``       2         a block RAM with the register behind it; no logic compares its addresses, as a word is
+                              never read while it is written. ``depth`` must be a power of two, and at least 2
+    =============== ========= ========================================================================================
 
     Raises ``ValueError`` for another storage, or a depth that it cannot have.
     """

@@ -1,8 +1,8 @@
-"""Copies of what all lanes of a crossbar are told."""
+"""Copies of broadcast signals, so that wires do not grow with the lanes."""
 
 from math import ceil
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Signal, ValueLike
 from amaranth.lib import data
 
 SHARE = 16
@@ -10,14 +10,14 @@ SHARE = 16
 KEEP = {"keep": 1}
 """Attribute of registers that are equal on purpose."""
 KEEP_COPIES = "setattr -set keep 1 w:* a:keep=1 %i %ci1 c:* %i"
-"""Yosys command by which it leaves them apart: it minds the attribute on cells, but not on their signals."""
+"""Yosys command that copies `keep` from wires to cells: Yosys ignores it on wires."""
 
 
-def spread(m: Module, value, lanes: int) -> list:
-    """``value`` of a clock before, for each of ``lanes``, from a register near to it.
+def spread(m: Module, value: ValueLike, lanes: int) -> list[Signal]:
+    """For each of ``lanes``, ``value`` of the clock cycle before, from a register that only a few lanes share.
 
-    Lanes fill a chip, and the wires from one register to all of them would take longer than any logic. So `SHARE`
-    lanes have a register of their own, which synthesis must not merge with the others (`KEEP`).
+    Lanes fill a chip, and the wires from one register to all of them would take longer than any logic. So broadcast
+    signals are copied for every `SHARE` lanes. `KEEP` stops synthesis from merging the copies.
 
     Cost: the bits of ``value`` in registers for every `SHARE` lanes.
     """
@@ -28,7 +28,7 @@ def spread(m: Module, value, lanes: int) -> list:
 
 
 def fields(m: Module, view: data.View, *names: str) -> data.View:
-    """These fields of a structure, as a structure."""
+    """The fields ``names`` of a structure, as a structure."""
     chosen = Signal(data.StructLayout({name: view.shape()[name].shape for name in names}))
     m.d.comb += [chosen[name].eq(view[name]) for name in names]
     return chosen

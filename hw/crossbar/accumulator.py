@@ -1,6 +1,9 @@
-"""The high-precision residuals of a crossbar, and the pipeline that accumulates gradients into them."""
+"""The residuals of a crossbar, and the pipeline that adds increments to them."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from collections.abc import Iterator
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal, ValueLike, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -15,53 +18,56 @@ from .parameters import parameter_layout, register
 from .rounder import StochasticRounder
 from .timing import ADDRESS, PRODUCT, READ, SUM, write_back
 
+Visit = tuple[ValueLike, ValueLike, ValueLike]
+
 
 class GradientAccumulator(wiring.Component):
-    """The array ``chi`` and its read-modify-write pipeline: in each lane of the addressed word
+    """The array ``chi`` and its read-modify-write pipeline. In each lane of the addressed word
 
         chi = saturate(chi + round_shift(-(x * delta), update_shift), chi_bits)    for slots with ``update``,
-        chi = saturate(chi + dw, chi_bits)                                         for slots with ``apply``,
+        chi = saturate(chi + dw, chi_bits)                                         for slots with ``apply``.
 
-    where the word of ``dw`` was assembled by slots with ``override`` and ``assemble`` before. Slots with ``fire`` visit
-    the cells: they round (stochastic rounding only) and bound their residuals, docs/arithmetic.md 4.2. Slots with
-    ``write`` write the word back, with the lane of ``override`` replaced. ``x`` is multiplied by ``2**boost``, which
-    selects the learning rate ``2**-(learning_rate_shifts[1] - boost)`` at a constant shift.
+    Slots with ``override`` and ``assemble`` assemble the word of ``dw`` before. Slots with ``fire`` visit the cells:
+    they bound the residuals, and round them if rounding is stochastic (docs/arithmetic.md 4.2). Slots with ``write``
+    write the word back, with the lane of ``override`` replaced.
 
-    Latency: see ``slot_layout``; ``fired`` comes a clock after the write-back. Throughput: a word a clock.
+    ``x`` is multiplied by ``2**boost``. So the shift is constant, and ``boost`` selects the learning rate
+    ``2**-(learning_rate_shifts[1] - boost)``.
 
-    Cost: ``rows * cols * chi_bits`` bits of `ArrayMemory`; a multiplier, an adder and a comparator
-    a lane; see ``StochasticRounder``.
+    Latency: see ``slot_layout``; ``fired`` comes a clock cycle after the write-back. Throughput: a word a clock cycle.
+
+    Cost: ``rows * cols * chi_bits`` bits of `ArrayMemory`; a multiplier, an adder and a comparator a lane; see
+    ``StochasticRounder``.
     """
 
     def __init__(self, *, geometry: CrossbarGeometry) -> None:
         self.geometry = geometry
         ports = {
-            #: The slot at clock 0; idle slots have no flag set.
+            #: The slot that is issued in this clock cycle; none if no flag is set.
             "slot": In(slot_layout(geometry)),
             #: Selects the learning rate; constant during an update.
             "boost": In(boost_bits(geometry)),
-            #: Errors at clock `READ`.
+            #: Deltas of the slot's fold, in its clock cycle `READ`.
             "delta": In(data.ArrayLayout(signed(geometry.delta_bits), geometry.lanes)),
-            #: Conductance levels of the same word, at clock `READ`.
+            #: Conductances of the slot's word, in its clock cycle `READ`.
             "g": In(data.ArrayLayout(signed(geometry.device.g_bits), geometry.lanes)),
-            #: The word that was read, at clock `READ`.
+            #: The word that was read, in clock cycle `READ` of the slot.
             "chi": Out(data.ArrayLayout(signed(geometry.chi_bits), geometry.lanes)),
-            #: A slot with `fire` was written in the clock before ...
+            #: A slot with `fire` was written back in the clock cycle before.
             "done": Out(1),
-            #: ... its word ...
+            #: Its word, and the lanes of it that are to be programmed.
             "word": Out(word_layout(geometry)),
-            #: ... and its lanes that are to be programmed.
             "fired": Out(geometry.lanes),
             #: Replacements of run-time parameters.
             "parameters": In(parameter_layout(geometry)),
         }
         if geometry.rounding == "stochastic":
-            #: State of the LFSR and its replacement; after that no slot with `fire` may come while `filling`.
+            #: State of the LFSR, and its replacement. While `filling` follows, no slot may have `fire`.
             ports |= {"lfsr": Out(sequence.WIDTH), "lfsr_load": In(1), "lfsr_state": In(sequence.WIDTH),
                       "filling": Out(1)}
         super().__init__(ports)
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         geometry = self.geometry
         lowest, highest = geometry.learning_rate_shifts
@@ -76,13 +82,13 @@ class GradientAccumulator(wiring.Component):
             memory.write_address.eq(slots[last - 1].address),
             memory.write.eq(slots[last - 1].write),
         ]
-        # What the slots' flags say nothing of needs no reset, which would have to reach every lane.
+        # Flags say what is valid, so data needs no reset, which would have to reach every lane.
         chi = Signal.like(self.chi, reset_less=True)
         m.d.comb += self.chi.eq(chi)
         m.d.sync += [chi.eq(memory.data), self.done.eq(slots[last].fire)]
         m.d.sync += [self.word[name].eq(slots[last][name]) for name, _ in self.word.shape()]
 
-        # What all lanes are told, at clocks `READ`, `PRODUCT` and `write_back`.
+        # What all lanes are told, in clock cycles `READ`, `PRODUCT` and `write_back`.
         early = slots[READ - 2]
         shifted = Signal(signed(geometry.x.bits + 1 + highest - lowest))
         m.d.sync += shifted.eq(Mux(early.update, early.x << self.boost, 0))
@@ -123,9 +129,9 @@ class GradientAccumulator(wiring.Component):
             m.d.sync += self.fired[lane].eq(reached & ~at_end)
         return m
 
-    def _compare(self, m: Module, after: list[Signal], slots: list, fire: list[Signal]):
-        """For each lane, at the write-back: the residual, whether it has reached the threshold, and where a cell at its
-        last state is held instead."""
+    def _compare(self, m: Module, after: list[Signal], slots: list[Any], fire: list[Signal]) -> Iterator[Visit]:
+        """For each lane, at the write-back: its residual, whether that has reached the threshold, and the residual at
+        which a cell at its last state is held instead."""
         bits = self.geometry.chi_bits - 1
         threshold = register(m, self.parameters, self.geometry, "threshold")
         bound = Signal(signed(bits + 1))
@@ -137,8 +143,8 @@ class GradientAccumulator(wiring.Component):
             distance = Cat(negative, chi[:-1] ^ negative.replicate(bits)) + Cat(negative, ~up[lane][:bits])
             yield chi, distance[bits + 1], Mux(negative, down[lane], up[lane])
 
-    def _round(self, m: Module, after: list[Signal], slots: list, fire: list[Signal]):
-        """As ``_compare``, for residuals that are whole multiples of the threshold where they are visited."""
+    def _round(self, m: Module, after: list[Signal], slots: list[Any], fire: list[Signal]) -> Iterator[Visit]:
+        """As ``_compare``; residuals are rounded to multiples of the threshold where they are visited."""
         m.submodules.rounder = rounder = StochasticRounder(geometry=self.geometry)
         m.d.comb += [
             rounder.visit.eq(slots[SUM].fire),

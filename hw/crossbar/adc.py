@@ -1,6 +1,8 @@
 """The analog-to-digital converters of a crossbar, shared by its columns."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from typing import Any
+
+from amaranth.hdl import Const, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -19,31 +21,36 @@ def adc_latency(geometry: CrossbarGeometry) -> int:
 
 
 class Adc(wiring.Component):
-    """``z = saturate(round_shift(sum + N, adc_shift), z_bits)`` of the column sums of a fold, ``N`` the ``ReadNoise``.
+    """``z = saturate(round_shift(sum + N, adc_shift), z_bits)`` of the column sums of a fold; ``N`` is the
+    ``ReadNoise``.
 
-    ``sums`` are taken in the clock after ``load``, in which the converter must be ``ready``, and converted ``adcs``
-    columns a clock, in ascending order. ``last`` marks the last group of a fold loaded with ``last``.
+    ``load`` must find the converter ``ready``; ``sums`` are taken in the next clock cycle. They are converted in groups
+    of ``adcs`` columns, in ascending order. If a fold is loaded with ``last``, its last group carries ``last``.
 
-    Latency: ``latency`` clock cycles from ``load`` to the first group. Throughput: ``lanes / adcs`` clock cycles a
-    fold.
+    Latency: ``latency`` clock cycles from ``load`` to the first group. Throughput: a group a clock cycle.
 
-    Cost: a shift register of ``lanes`` sums; ``adcs`` multiplexers and rounding adders; with read noise, ``adcs`` more
-    adders, and as many sums in registers for each clock of its latency.
+    Cost: a shift register of ``lanes`` sums; ``adcs`` multiplexers and rounding adders. Read noise takes ``adcs`` more
+    adders, and registers for as many sums in each clock cycle of its latency.
     """
 
     def __init__(self, *, geometry: CrossbarGeometry) -> None:
         self.geometry = geometry
         ports = {
+            #: Column sums may be loaded.
             "ready": Out(1),
+            #: Takes `sums` in the next clock cycle.
             "load": In(1),
+            #: With `load`: they are the last of the sample.
             "last": In(1),
+            #: The column sums of a fold.
             "sums": In(data.ArrayLayout(signed(geometry.sum_bits), geometry.lanes)),
+            #: What they are converted to.
             "z": Out(stream.Signature(conversion_layout(geometry))),
             #: All that was loaded has been converted.
             "idle": Out(1),
         }
         if geometry.read_noise:
-            #: State of the LFSR and its replacement, and replacements of run-time parameters; only while `idle`.
+            #: State of the LFSR, and its replacement; replacements of run-time parameters. Only while `idle`.
             ports |= {"lfsr": Out(sequence.WIDTH), "lfsr_load": In(1), "lfsr_state": In(sequence.WIDTH),
                       "parameters": In(parameter_layout(geometry))}
         super().__init__(ports)
@@ -53,7 +60,7 @@ class Adc(wiring.Component):
         """Clock cycles from ``load`` to the first group."""
         return adc_latency(self.geometry)
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         geometry = self.geometry
         adcs, groups = geometry.adcs, geometry.lanes // geometry.adcs
@@ -72,7 +79,7 @@ class Adc(wiring.Component):
             m.d.sync += left.eq(left - 1)
         with m.If(load):
             m.d.sync += [left.eq(groups), last.eq(closes)]
-        # Lanes are told a clock late that the first group was taken; until they shift, the second one is the next.
+        # Lanes are told a clock cycle late that the first group was taken; until they shift, the second one is next.
         told = zip(spread(m, self.load, geometry.lanes), spread(m, take, geometry.lanes), strict=True)
         following = [*columns[adcs:], *columns[:adcs]]
         for lane, (loads, shifts) in enumerate(told):
@@ -80,8 +87,8 @@ class Adc(wiring.Component):
                 m.d.sync += columns[lane].eq(Mux(loads, self.sums[lane], following[lane]))
         front = [Mux(taken, following[place], columns[place]) for place in range(adcs)]
 
-        # What is converted: the group at the front, or, delayed until its noise is known, one before it.
-        group, noise = [*front, left != 0, last & (left == 1)], [0] * adcs
+        # What is converted: the group at the front; with noise, an earlier one, whose noise is known by now.
+        group, noise = [*front, left != 0, last & (left == 1)], [Const(0)] * adcs
         pending = 0
         if geometry.read_noise:
             m.submodules.noise = source = ReadNoise(geometry=geometry)
@@ -94,8 +101,8 @@ class Adc(wiring.Component):
                 self.lfsr.eq(source.lfsr),
             ]
             noise = [source.noise[place] for place in range(adcs)]
-            for clock in range(source.latency):
-                waiting = [Signal.like(value, name=f"waiting_{clock}") for value in group]
+            for cycle in range(source.latency):
+                waiting = [Signal.like(value, name=f"waiting_{cycle}") for value in group]
                 with m.If(proceed):
                     m.d.sync += [after.eq(before) for before, after in zip(group, waiting, strict=True)]
                 group = waiting

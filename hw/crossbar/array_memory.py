@@ -1,8 +1,9 @@
-"""The memory of a crossbar's array, with two ports or with one."""
+"""The memory of one of a crossbar's arrays, with two ports or with one."""
 
 from math import ceil
+from typing import Any
 
-from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Shape, Signal, Value, unsigned
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Shape, ShapeLike, Signal, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -13,55 +14,61 @@ from ...contract.widths import index_bits
 from ..basics.spread import KEEP
 
 BLOCK_RAM = {"ram_style": "block", "no_rw_check": 1}
-"""What a word reads as while it is written does not matter: the controller never reads a word that is being written for
-its content."""
+"""What a word reads as while it is written does not matter: the controller uses no word that is being written."""
 SPRAM_DEPTH, SPRAM_WIDTH = 16384, 16
-BLOCK_BITS, PARITY, WIDE_DEPTH = 16384, 9, 2048
-"""Bits of a block RAM, parity aside; bits of its bytes with parity, and the depth up to which it has these: so far
-synthesis makes good use of it by itself."""
+"""Words, and bits of a word, of a large memory of one port of an iCE40 UltraPlus."""
+BLOCK_BITS = 16384
+"""Bits of a block RAM, without parity."""
+PARITY, WIDE_DEPTH = 9, 2048
+"""Bits of a byte with parity, and the depth up to which block RAMs have them. Up to there, synthesis makes good use of
+block RAMs by itself."""
 SHARE = 8
 """Block RAMs that share a register in front of their addresses."""
 
 
 def column_bits(depth: int) -> int | None:
-    """Width of the columns in which a memory of ``depth`` words is built on a platform; None where it is left to
+    """Width of the columns of which a memory of ``depth`` words is built on a platform. None where that is left to
     synthesis."""
     return max(1, BLOCK_BITS >> ceil_log2(depth)) if depth > WIDE_DEPTH else None
 
 
 def share_bits(depth: int) -> int:
-    """Bits of a word of a memory of ``depth`` words that are in `SHARE` block RAMs."""
+    """How many bits of a word are in `SHARE` block RAMs, in a memory of ``depth`` words."""
     return SHARE * (column_bits(depth) or PARITY * BLOCK_BITS // (8 * max(512, 1 << ceil_log2(depth))))
 
 
 class ArrayMemory(wiring.Component):
-    """``depth`` words of ``shape``, read in every clock: ``data`` is the word at ``address`` of two clocks before. With
-    ``write``, the word at ``write_address`` is replaced by the ``write_data`` of the next clock.
+    """``depth`` words of ``shape``. ``data`` is the word at the ``address`` of two clock cycles before. With ``write``,
+    the ``write_data`` of the next clock cycle replaces the word at ``write_address``.
 
-    With two ``ports`` both go on at once. With one, nothing is read in a clock with ``write``: ``data`` is then
-    undefined, two clocks later.
+    With two ``ports``, a word is read in every clock cycle. With one, none is read in a clock cycle with ``write``:
+    ``data`` is undefined two clock cycles later.
 
-    Cost: block RAM, and registers for addresses and ``write``: on a platform, one set for every `SHARE` block RAMs,
-    which are spread wide. There, a deep memory is built in columns of block RAMs as deep as itself (`column_bits`):
-    synthesis would save some by putting wider ones behind one another, with a multiplexer for every bit and more wires
-    than can be routed. On an iCE40 UltraPlus, with one port, its large single-port memories, which are never
-    initialised.
+    Cost: block RAM, and registers for addresses and ``write``. On a platform there is a set of registers for every
+    `SHARE` block RAMs, which are spread wide. A deep memory is built there of columns of block RAMs that are as deep as
+    itself (`column_bits`). Synthesis would put wider block RAMs behind one another instead: that saves a few, but takes
+    a multiplexer for every bit and more wires than can be routed. On an iCE40 UltraPlus, a memory of one port takes the
+    large memories of one port, which are never initialised.
     """
 
-    def __init__(self, *, shape, depth: int, ports: int) -> None:
+    def __init__(self, *, shape: ShapeLike, depth: int, ports: int) -> None:
         self.shape = shape
         self.depth = max(2, depth)
         self.ports = ports
         bits = index_bits(self.depth)
         super().__init__({
+            #: The word to be read.
             "address": In(bits),
+            #: It, two clock cycles later.
             "data": Out(shape),
+            #: Replaces the word at `write_address` ...
             "write": In(1),
             "write_address": In(bits),
+            #: ... by this, which comes a clock cycle later.
             "write_data": In(shape),
         })
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         if self.ports == 1 and isinstance(platform, LatticeICE40Platform) and platform.device == "iCE40UP5K":
             self._single_port_rams(m)
@@ -86,8 +93,8 @@ class ArrayMemory(wiring.Component):
                 ]
         return m
 
-    def _registers(self, m: Module, attributes: dict | None) -> tuple[Signal, Signal, Signal]:
-        """``address``, ``write`` and ``write_address`` as the memories see them; with one port, one address is both."""
+    def _registers(self, m: Module, attributes: dict[str, int] | None) -> tuple[Signal, Signal, Signal]:
+        """``address``, ``write`` and ``write_address`` in registers; with one port, both addresses are one."""
         address = Signal.like(self.address, name="address", attrs=attributes)
         write = Signal(name="write", attrs=attributes)
         m.d.sync += [address.eq(self.address), write.eq(self.write)]
@@ -100,7 +107,7 @@ class ArrayMemory(wiring.Component):
         return address, write, write_address
 
     def _single_port_rams(self, m: Module) -> None:
-        """Banks of ``SPRAM_DEPTH`` words, each as many memories side by side as the word needs."""
+        """Banks of ``SPRAM_DEPTH`` words. A bank is as many memories side by side as the word needs."""
         width = Shape.cast(self.shape).width
         banks, columns = ceil(self.depth / SPRAM_DEPTH), ceil(width / SPRAM_WIDTH)
         single, write, _ = self._registers(m, None)

@@ -1,6 +1,8 @@
-"""The hash by which cells differ from one another."""
+"""The hash by which cells differ."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, ValueLike
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,24 +13,27 @@ from .parameters import parameter_layout, register
 
 
 class CellHash(wiring.Component):
-    """``hash = mix32(cell_seed + row * 2**16 + col)`` for the cell at each ``position``, in order; sections 2.1 and
+    """``hash = mix32(cell_seed + row * 2**16 + col)`` for the cell at each ``position``, in order: sections 2.1 and
     3.3 of docs/arithmetic.md. `contract.hashing.cell_hash` is its golden twin.
 
-    Latency: 10 clocks. Throughput: a hash in 11 clocks.
+    Latency: 10 clock cycles. Throughput: a hash in 11 clock cycles.
 
-    Cost: a 16x16 multiplier; a product modulo 2**32 is made of three of its products, one a clock, and both
-    multiplications of the hash share it.
+    Cost: one multiplier of 16x16 bits. It makes the three partial products of each of the two multiplications modulo
+    2**32, one after the other.
     """
 
     def __init__(self, *, geometry: CrossbarGeometry) -> None:
         self.geometry = geometry
         super().__init__({
+            #: The cells.
             "position": In(stream.Signature(position_layout(geometry))),
+            #: Their hashes.
             "hash": Out(stream.Signature(32)),
+            #: Replacements of run-time parameters.
             "parameters": In(parameter_layout(geometry)),
         })
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         position = self.position.payload
         lanes = self.geometry.lanes
@@ -57,7 +62,7 @@ class CellHash(wiring.Component):
         with m.FSM():
             with m.State("take"):
                 m.d.comb += self.position.ready.eq(1)
-                # fold * lanes, as a sum of shifts: not worth a multiplier.
+                # fold * lanes as a sum of shifts: it is not worth a multiplier.
                 column = sum((position.fold << bit for bit in range(lanes.bit_length()) if lanes >> bit & 1),
                              start=position.lane)
                 m.d.sync += [row.eq(position.row), col.eq(column)]
@@ -69,7 +74,7 @@ class CellHash(wiring.Component):
             with m.State("mix"):
                 m.d.sync += step.eq(step + 1)
                 with m.Switch(phase):
-                    with m.Case(1):  # low times low is here; `low` is not needed any more
+                    with m.Case(1):  # low times low is here, and `low` is not needed any more
                         m.d.sync += Cat(low, upper).eq(product)
                     with m.Case(2):
                         m.d.sync += upper.eq(sum_high)
@@ -85,7 +90,7 @@ class CellHash(wiring.Component):
         return m
 
 
-def _shifted(m: Module, value, shift: int):
+def _shifted(m: Module, value: ValueLike, shift: int) -> Value:
     """``value ^ value >> shift``, modulo 2**32."""
     word = Signal(32, name=f"shifted_{shift}")
     m.d.comb += word.eq(value)

@@ -1,6 +1,8 @@
 """The stage of the programmer that pulses the cells."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal, ValueLike, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -15,39 +17,42 @@ from .parameters import parameter_layout, register
 
 
 class CellProgrammer(wiring.Component):
-    """Programs or writes one cell after the other, as sections 4.3 and 4.4 of docs/arithmetic.md define, with as many
-    pulses as that takes.
+    """Programs or writes one cell after the other with as many pulses as that takes, as sections 4.3 and 4.4 of
+    docs/arithmetic.md define.
 
     A cell must be bounded: at its last state, its residual does not ask for more.
 
-    Clocks: 2 a cell and `Device.pulse_clocks` a pulse; 1 more for each pulse that is verified, and for a cell that is
-    written; 1 for a pair that is not written, which may have to be refreshed, and 2 for a reset; 2 for a displacement,
-    where cells have one.
+    Clock cycles: 2 for a cell, and `Device.pulse_cycles` for each pulse. 1 more for each pulse that is verified, and
+    for each cell that is written. A pair that is not written takes 1 more, to see whether it has to be refreshed, and a
+    reset takes 2. A cell with a displacement takes 2 more.
     """
 
     def __init__(self, *, geometry: CrossbarGeometry) -> None:
         self.geometry = geometry
         ports = {
+            #: Cells to be programmed, and the levels that they ask for.
             "demand": In(stream.Signature(demand_layout(geometry))),
+            #: What they have become.
             "replace": Out(stream.Signature(replacement_layout(geometry))),
             #: No cell is being programmed.
             "idle": Out(1),
-            #: The word that the next pulse draws, since 2 clocks or more.
+            #: The word that the next pulse draws. It must be here for 2 clock cycles before that.
             "word": In(LEAP),
             #: A pulse draws it.
             "attempt": Out(1),
-            #: The pulse is one of program-and-verify; it leaves a cell outside the margin; a pair is reset.
+            #: The pulse is one of program-and-verify; that leaves a cell outside the margin; a pair is reset.
             "verify_attempt": Out(1),
             "failure": Out(1),
             "refresh": Out(1),
+            #: Replacements of run-time parameters.
             "parameters": In(parameter_layout(geometry)),
         }
         if geometry.device.differs:
-            #: That of the cell at `demand`.
+            #: The hash of the cell at `demand`.
             ports["hash"] = In(stream.Signature(32))
         super().__init__(ports)
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         geometry = self.geometry
         tables = geometry.device
@@ -55,7 +60,7 @@ class CellProgrammer(wiring.Component):
         margin, max_attempts = (register(m, self.parameters, geometry, name) for name in ("margin", "max_attempts"))
         m.d.comb += [device.parameters.eq(self.parameters), device.word.eq(self.word), device.pulse.eq(self.attempt)]
 
-        # What is offered: the states to go, as many as there are on that side of the cell's.
+        # What is offered: how far to go, at most to the last state on that side.
         offered = Signal(demand_layout(geometry))
         upward = Signal()
         room = Signal.like(offered.state)
@@ -69,7 +74,7 @@ class CellProgrammer(wiring.Component):
 
         served = Signal.like(offered)
         g = Signal(signed(tables.g_bits))
-        # A landing device may come short of its outermost nominal levels, also in bits.
+        # A landing device may never reach its outermost nominal levels, so these may need more bits than its levels.
         goal = Signal(signed(max(tables.g_bits, signed_bits(-tables.origin))))
         offset = Signal(signed(len(goal) + 1))
         within = Signal()
@@ -165,8 +170,8 @@ class CellProgrammer(wiring.Component):
         m.d.comb += self.idle.eq(fsm.ongoing("idle"))
         return m
 
-    def _residual(self, served, g):
-        """What is left of a residual when the cell has reached the level ``g``."""
+    def _residual(self, served: Any, g: Signal) -> ValueLike:
+        """What is left of the residual when the cell has reached the level ``g``."""
         geometry, chi = self.geometry, served.cell.chi
         match geometry.residual:
             case "verified":

@@ -1,5 +1,7 @@
 """The device array of a crossbar and the multiply-accumulate lanes at its columns."""
 
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -23,15 +25,16 @@ def row_sum_latency(geometry: CrossbarGeometry) -> int:
 class ConductanceArray(wiring.Component):
     """The array ``g``, its column sums ``sum over rows of x * g`` and its row sums ``sum over columns of g * delta``.
 
-    Slots with ``forward`` add into the column sums of their lanes (``first`` restarts them); slots with ``backward``
-    of one row, fold after fold, add into one row sum; slots with ``write`` and ``override`` write the word back with
-    that lane replaced. The two passes share one multiplier a lane. Sums are exact. Of a pair, ``g_minus`` is only kept.
+    Slots with ``forward`` add to the column sums of their lanes; with ``first`` these start over. Slots with
+    ``backward`` add to the row sum of their row, fold after fold. Slots with ``write`` and ``override`` write the word
+    back with one lane replaced. Forward and backward passes share one multiplier a lane. Sums are exact. Of a pair,
+    ``g_minus`` is only kept.
 
-    Latency: see ``slot_layout``; ``e`` is complete ``row_sum_latency`` clocks after the slot of a row's last fold.
-    Throughput: a word a clock.
+    Latency: see ``slot_layout``; ``e`` is complete ``row_sum_latency`` clock cycles after the slot of a row's last
+    fold. Throughput: a word a clock cycle.
 
-    Cost: ``rows * cols`` cells of ``level_layout`` in an `ArrayMemory`, a multiplier and an
-    accumulator a lane and, with ``backward``, an adder tree over the lanes.
+    Cost: ``rows * cols`` cells of ``level_layout`` in an `ArrayMemory`; a multiplier and an accumulator a lane; with
+    ``backward``, an adder tree over the lanes.
     """
 
     def __init__(self, *, geometry: CrossbarGeometry, backward: bool) -> None:
@@ -39,17 +42,17 @@ class ConductanceArray(wiring.Component):
         self.backward = backward
         lanes = geometry.lanes
         ports = {
-            #: The slot at clock 0; idle slots have no flag set.
+            #: The slot that is issued in this clock cycle; none if no flag is set.
             "slot": In(slot_layout(geometry)),
-            #: The word that was read, at clock `READ`.
+            #: The word that was read, in clock cycle `READ` of the slot.
             "word": Out(data.ArrayLayout(level_layout(geometry), lanes)),
-            #: Column sums, complete at clock `SUM` of a slot with `last`.
+            #: Column sums, complete in clock cycle `SUM` of a slot with `last`.
             "sums": Out(data.ArrayLayout(signed(geometry.sum_bits), lanes)),
         }
         if backward:
-            #: Errors at clock `READ`.
+            #: Deltas of the slot's fold, in its clock cycle `READ`.
             ports["delta"] = In(data.ArrayLayout(signed(geometry.delta_bits), lanes))
-            #: Row sum, complete `row_sum_latency` clocks after the slot of the row's last fold.
+            #: Row sum, complete `row_sum_latency` clock cycles after the slot of the row's last fold.
             ports["e"] = Out(signed(geometry.error_bits))
         super().__init__(ports)
 
@@ -58,7 +61,7 @@ class ConductanceArray(wiring.Component):
         """Clock cycles from the slot of a row's last fold to its ``e``."""
         return row_sum_latency(self.geometry)
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         geometry = self.geometry
         lanes, g_bits = geometry.lanes, geometry.device.g_bits
@@ -71,12 +74,12 @@ class ConductanceArray(wiring.Component):
             memory.write_address.eq(slots[-1].address),
             memory.write.eq(slots[-1].write & slots[-1].override),
         ]
-        # What the slots' flags say nothing of needs no reset, which would have to reach every lane.
+        # Flags say what is valid, so data needs no reset, which would have to reach every lane.
         word, sums = Signal.like(self.word, reset_less=True), Signal.like(self.sums, reset_less=True)
         m.d.comb += [self.word.eq(word), self.sums.eq(sums)]
         m.d.sync += word.eq(memory.data)
 
-        # What all lanes are told, at clocks `READ` and `PRODUCT`.
+        # What all lanes are told, in clock cycles `READ` and `PRODUCT`.
         driven = spread(m, fields(m, slots[READ - 1], "x", "backward"), lanes)
         told = spread(m, fields(m, slots[PRODUCT - 1], "forward", "first", "write", "assemble", "lane"), lanes)
         cell = Signal(level_layout(geometry))

@@ -1,4 +1,6 @@
-"""A crossbar: device array, residuals, programmer and controller, behind streams."""
+"""A crossbar: its arrays, programmer and controller, behind streams."""
+
+from typing import Any
 
 from amaranth.hdl import Cat, Module, Signal, unsigned
 from amaranth.lib import stream, wiring
@@ -43,18 +45,16 @@ def _in_flight(geometry: CrossbarGeometry) -> int:
 
 
 class Crossbar(wiring.Component):
-    """``rows x cols`` synapses with their own accumulator, programmer and controller; one a layer.
+    """One layer: ``rows x cols`` cells with their residuals, programmer and controller.
 
-    ``command`` takes operations (see ``Operation``), which are carried out in order; the primitives of
-    `model.crossbar.Crossbar` are their golden twins and agree in every bit. Each consumes and answers on the streams
-    that it names: ``x`` and ``z`` (forward pass), ``d`` and ``e`` (error), ``state_in`` and ``state_out``: the
-    complete state as the cells row-major, the LFSRs in the order of ``CrossbarGeometry.lfsrs``, and the counters in
-    that of ``COUNTERS``, a word each.
+    ``command`` takes operations (see ``Operation``), which are carried out in order. An operation takes words from the
+    streams that it names, and answers on those. `model.crossbar.Crossbar` is the golden twin: it agrees in every bit.
 
-    Cycles: see ``CrossbarController``. Without ``backward`` there is no adder tree and no ``e``, as for a first layer.
-    A beat of ``d`` has the deltas of ``deltas`` columns, a divisor of the lanes.
+    A beat of ``d`` has the deltas of ``deltas`` columns, a divisor of the lanes. Without ``backward``, as in a first
+    layer, there are no row sums and no ``e``.
 
-    Cost: ``rows * cols`` cells of ``cell_layout`` in memory, and two multipliers a lane; see the parts.
+    Clock cycles: see ``CrossbarController``. Cost: ``rows * cols`` cells of ``cell_layout`` in memory, and two
+    multipliers a lane; see the parts.
     """
 
     def __init__(self, *, geometry: CrossbarGeometry, backward: bool, deltas: int = 1) -> None:
@@ -63,33 +63,56 @@ class Crossbar(wiring.Component):
         self.deltas = deltas
         ports = {
             "command": In(stream.Signature(command_layout(geometry))),
+            #: The drive of a sample.
             "x": In(stream.Signature(drive_layout(geometry))),
+            #: The outputs.
             "z": Out(stream.Signature(conversion_layout(geometry))),
+            #: The deltas.
             "d": In(stream.Signature(delta_layout(geometry, deltas))),
+            #: Words of the complete state: the cells row-major, the LFSRs in the order of `CrossbarGeometry.lfsrs`, the
+            #: counters in that of `COUNTERS`. Also increments, states to write and run-time parameters.
             "state_in": In(stream.Signature(unsigned(state_bits(geometry)))),
             "state_out": Out(stream.Signature(unsigned(state_bits(geometry)))),
-            #: Every operation taken has been carried out and its effects have reached the arrays.
+            #: Every operation taken has been carried out, and its effects have reached the arrays.
             "idle": Out(1),
         }
         if backward:
+            #: The row sums.
             ports["e"] = Out(stream.Signature(row_sum_layout(geometry)))
         super().__init__(ports)
+        self._controller = CrossbarController(geometry=geometry, backward=backward)
+        self._conductance = ConductanceArray(geometry=geometry, backward=backward)
+        self._accumulator = GradientAccumulator(geometry=geometry)
+        self._deltas = DeltaStore(geometry=geometry, deltas=deltas)
+        self._adc = Adc(geometry=geometry)
+        self._queue = ProgrammingQueue(geometry=geometry)
+        self._programmer = StochasticProgrammer(geometry=geometry)
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
-        geometry = self.geometry
-        m.submodules.controller = controller = CrossbarController(geometry=geometry, backward=self.backward)
-        m.submodules.conductance = conductance = ConductanceArray(geometry=geometry, backward=self.backward)
-        m.submodules.accumulator = accumulator = GradientAccumulator(geometry=geometry)
-        m.submodules.deltas = deltas = DeltaStore(geometry=geometry, deltas=self.deltas)
-        m.submodules.adc = adc = Adc(geometry=geometry)
-        m.submodules.queue = queue = ProgrammingQueue(geometry=geometry)
-        m.submodules.programmer = programmer = StochasticProgrammer(geometry=geometry)
-        slot = controller.slot
+        m.submodules.controller = self._controller
+        m.submodules.conductance = self._conductance
+        m.submodules.accumulator = self._accumulator
+        m.submodules.deltas = self._deltas
+        m.submodules.adc = self._adc
+        m.submodules.queue = self._queue
+        m.submodules.programmer = self._programmer
+        self._connect_arrays(m)
+        self._configure(m)
+        self._program(m)
+        self._select_cells(m)
+        self._answer_row_sums(m)
+        return m
 
-        for outer, inner in (("command", controller.command), ("x", controller.x), ("state_in", controller.state_in),
-                             ("state_out", controller.state_out), ("d", deltas.d), ("z", adc.z)):
-            wiring.connect(m, wiring.flipped(getattr(self, outer)), inner)
+    def _connect_arrays(self, m: Module) -> None:
+        """What the controller issues goes to the arrays; what is driven comes out of the ADC."""
+        controller, conductance, accumulator = self._controller, self._conductance, self._accumulator
+        slot, deltas, adc = controller.slot, self._deltas, self._adc
+        for outer, inner in ((self.command, controller.command), (self.x, controller.x), (self.d, deltas.d),
+                             (self.state_in, controller.state_in), (self.state_out, controller.state_out),
+                             (self.z, adc.z)):
+            wiring.connect(m, wiring.flipped(outer), inner)
+        closes = slot.forward & slot.last
         m.d.comb += [
             self.idle.eq(controller.idle),
             conductance.slot.eq(slot),
@@ -98,35 +121,35 @@ class Crossbar(wiring.Component):
             deltas.start.eq(controller.deltas_start),
             deltas.fold.eq(slot.fold),
             accumulator.delta.eq(deltas.word),
-            *(accumulator.g[lane].eq(conductance.word[lane].g) for lane in range(geometry.lanes)),
+            *(accumulator.g[lane].eq(conductance.word[lane].g) for lane in range(self.geometry.lanes)),
             controller.deltas_complete.eq(deltas.complete),
             controller.deltas_zero.eq(deltas.zero),
-        ]
-
-        close, final = (delay(m, slot.forward & slot.last & which, SUM - 1) for which in (1, slot.final))
-        m.d.comb += [
             controller.adc_ready.eq(adc.ready),
             controller.adc_idle.eq(adc.idle),
-            adc.load.eq(close),
-            adc.last.eq(final),
+            adc.load.eq(delay(m, closes, SUM - 1)),
+            adc.last.eq(delay(m, closes & slot.final, SUM - 1)),
             adc.sums.eq(conductance.sums),
         ]
 
-        # Run-time parameters and random numbers.
-        configured = [accumulator, programmer]
-        generators = {"lfsr": programmer, "rounding_lfsr": accumulator, "read_lfsr": adc}
-        if geometry.read_noise:
-            configured.append(adc)
+    def _configure(self, m: Module) -> None:
+        """Run-time parameters, and the states of the LFSRs."""
+        controller, accumulator, programmer, adc = self._controller, self._accumulator, self._programmer, self._adc
+        configured: list[Any] = [accumulator, programmer, *([adc] if self.geometry.read_noise else [])]
+        generators: dict[str, Any] = {"lfsr": programmer, "rounding_lfsr": accumulator, "read_lfsr": adc}
         m.d.comb += [part.parameters.eq(controller.parameters) for part in configured]
-        for index, name in enumerate(geometry.lfsrs):
+        for index, name in enumerate(self.geometry.lfsrs):
             m.d.comb += [
                 generators[name].lfsr_load.eq(controller.lfsr_load[index]),
                 generators[name].lfsr_state.eq(self.state_in.payload),
                 controller.lfsr[index].eq(generators[name].lfsr),
             ]
-        filling = accumulator.filling if geometry.rounding == "stochastic" else 0
 
-        # Events are programmed one by one; program-and-verify comes from the controller, when the queue is empty.
+    def _program(self, m: Module) -> None:
+        """Cells that have reached the threshold are programmed one by one. Those of program-and-verify come from the
+        controller, when the queue is empty."""
+        controller, accumulator, queue, programmer = (self._controller, self._accumulator, self._queue,
+                                                      self._programmer)
+        filling = accumulator.filling if self.geometry.rounding == "stochastic" else 0
         m.d.comb += [
             queue.valid.eq(accumulator.done),
             queue.word.eq(accumulator.word),
@@ -137,50 +160,48 @@ class Crossbar(wiring.Component):
             programmer.request.valid.eq(queue.request.valid | controller.request.valid),
             queue.request.ready.eq(programmer.request.ready),
             controller.request.ready.eq(programmer.request.ready),
-        ]
-        with m.If(controller.request.valid):
-            m.d.comb += programmer.request.payload.eq(controller.request.payload)
-        wiring.connect(m, programmer.fetch, controller.fetch)
-        wiring.connect(m, programmer.replace, controller.replace)
-        m.d.comb += [
             controller.attempt.eq(programmer.attempt),
             controller.verify_attempt.eq(programmer.verify_attempt),
             controller.failure.eq(programmer.failure),
             controller.refresh.eq(programmer.refresh),
         ]
+        with m.If(controller.request.valid):
+            m.d.comb += programmer.request.payload.eq(controller.request.payload)
+        wiring.connect(m, programmer.fetch, controller.fetch)
+        wiring.connect(m, programmer.replace, controller.replace)
 
-        # Fetched cells go to the programmer, or out.
-        cell = cell_layout(geometry)
-        m.submodules.select = select = LaneSelect(lanes=geometry.lanes, width=cell.size)
-        m.d.comb += [
-            *(select.i[lane].eq(Cat(accumulator.chi[lane], conductance.word[lane])) for lane in range(geometry.lanes)),
-            select.lane.eq(delay(m, slot.lane, READ - 1)),
-        ]
+    def _select_cells(self, m: Module) -> None:
+        """Cells that are fetched go to the programmer, cells that are dumped to the controller."""
+        slot, lanes, cell = self._controller.slot, self.geometry.lanes, cell_layout(self.geometry)
+        m.submodules.select = select = LaneSelect(lanes=lanes, width=cell.size)
         found = Signal(cell)
         m.d.comb += [
+            *(select.i[lane].eq(Cat(self._accumulator.chi[lane], self._conductance.word[lane]))
+              for lane in range(lanes)),
+            select.lane.eq(delay(m, slot.lane, READ - 1)),
             found.eq(select.o),
-            programmer.cell.eq(found),
-            programmer.fetched.eq(delay(m, slot.fetch, fetch_latency(geometry))),
-            controller.cell.eq(found),
+            self._programmer.cell.eq(found),
+            self._programmer.fetched.eq(delay(m, slot.fetch, fetch_latency(self.geometry))),
+            self._controller.cell.eq(found),
         ]
 
-        if self.backward:
-            # The sums of rows catch up with what is known of their rows, and wait for their taker.
-            latency = conductance.row_sum_latency
-            tag = Signal(row_sum_layout(geometry))
-            m.d.comb += [tag.row.eq(slot.row), tag.last.eq(slot.row_sum_last)]
-            if geometry.derivative_bits:
-                m.d.comb += tag.derivative.eq(slot.derivative)
-            m.submodules.answers = answers = Queue(shape=tag.shape(), depth=answers_depth(geometry), storage=ANSWERS)
-            wiring.connect(m, answers.o, wiring.flipped(self.e))
-            m.d.comb += [
-                conductance.delta.eq(deltas.word),
-                answers.i.payload.eq(delay(m, tag, latency)),
-                answers.i.payload.e.eq(conductance.e),
-                answers.i.valid.eq(delay(m, controller.answer, latency)),
-                controller.row_sum_room.eq(answers.level < _in_flight(geometry)),
-            ]
-        else:
+    def _answer_row_sums(self, m: Module) -> None:
+        """A row sum meets what is known of its row, and waits for its taker."""
+        controller, conductance, geometry = self._controller, self._conductance, self.geometry
+        if not self.backward:
             m.d.comb += controller.row_sum_room.eq(1)
-        return m
-
+            return
+        slot, latency = controller.slot, conductance.row_sum_latency
+        tag = Signal(row_sum_layout(geometry))
+        m.d.comb += [tag.row.eq(slot.row), tag.last.eq(slot.row_sum_last)]
+        if geometry.derivative_bits:
+            m.d.comb += tag.derivative.eq(slot.derivative)
+        m.submodules.answers = answers = Queue(shape=tag.shape(), depth=answers_depth(geometry), storage=ANSWERS)
+        wiring.connect(m, answers.o, wiring.flipped(self.e))
+        m.d.comb += [
+            conductance.delta.eq(self._deltas.word),
+            answers.i.payload.eq(delay(m, tag, latency)),
+            answers.i.payload.e.eq(conductance.e),
+            answers.i.valid.eq(delay(m, controller.answer, latency)),
+            controller.row_sum_room.eq(answers.level < _in_flight(geometry)),
+        ]

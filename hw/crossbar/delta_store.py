@@ -1,4 +1,6 @@
-"""The errors at the columns of a crossbar, gathered for the scan of its rows."""
+"""The deltas of a crossbar, gathered for the scan of its rows."""
+
+from typing import Any
 
 from amaranth.hdl import Cat, Module, Signal, signed
 from amaranth.lib import data, stream, wiring
@@ -19,17 +21,17 @@ def store_latency(geometry: CrossbarGeometry) -> int:
 
 
 class DeltaStore(wiring.Component):
-    """Gathers the sparse, ascending stream ``d`` into words of ``lanes`` errors, one a fold.
+    """Gathers the sparse, ascending stream ``d`` into words of ``lanes`` deltas, one for each fold. A beat has
+    ``deltas`` of them, a divisor of ``lanes``.
 
-    From ``start`` on the store is empty, every error zero, and takes beats up to ``last``. It is ``complete`` from the
-    clock before that in which all errors can be asked for, until the next ``start``. ``word`` answers to the ``fold``
-    of ``READ`` clocks before, also of clocks before ``start``.
+    ``start`` empties the store: all deltas are zero. It then takes beats up to one with ``last``. ``complete`` rises
+    one clock cycle before the deltas are readable, and falls with the next ``start``. ``word`` answers to the ``fold``
+    of ``READ`` clock cycles before, also if that was before ``start``.
 
-    Throughput: a beat a clock, plus one clock a fold where there are several.
+    Latency: ``latency`` clock cycles from the last beat, if it is of the last fold, to ``complete``. Throughput: a beat
+    a clock cycle; where there are several folds, one clock cycle more for each.
 
-    Cost: ``cols`` errors in registers (one fold), or ``lanes`` in registers and ``cols`` in memory.
-
-    Parameters: a beat has the errors of ``errors`` columns, a divisor of ``lanes``.
+    Cost: ``cols`` deltas in registers for one fold; for several, ``lanes`` deltas in registers and ``cols`` in memory.
     """
 
     def __init__(self, *, geometry: CrossbarGeometry, deltas: int = 1) -> None:
@@ -38,18 +40,24 @@ class DeltaStore(wiring.Component):
         super().__init__({
             #: Empties the store.
             "start": In(1),
-            #: All errors of the sample are here.
+            #: All deltas of the sample are here, or will be in the next clock cycle.
             "complete": Out(1),
             #: They are all zero.
             "zero": Out(1),
+            #: The deltas.
             "d": In(stream.Signature(delta_layout(geometry, deltas))),
-            #: Fold to be read.
+            #: The fold to be read.
             "fold": In(index_bits(geometry.folds)),
-            #: Its errors, `READ` clocks later.
+            #: Its deltas, `READ` clock cycles later.
             "word": Out(data.ArrayLayout(signed(geometry.delta_bits), geometry.lanes)),
         })
 
-    def elaborate(self, platform) -> Module:
+    @property
+    def latency(self) -> int:
+        """Clock cycles from the last beat to ``complete``."""
+        return store_latency(self.geometry)
+
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         geometry = self.geometry
         gathered = Signal.like(self.word, reset_less=True)
@@ -58,7 +66,7 @@ class DeltaStore(wiring.Component):
         here = Signal()  # the beat belongs to the word being gathered
         ended = Signal()  # the last beat was taken, the rest of the folds is zero
         store, finish = Signal(), Signal()
-        empty = Signal()  # the word, for the next one
+        empty = Signal()  # begin the next word
 
         taken = Signal()
         m.d.comb += [
@@ -67,7 +75,7 @@ class DeltaStore(wiring.Component):
             self.complete.eq(~taking | finish),
             self.zero.eq(clear & ~(taken & (self.d.payload.delta.as_value() != 0))),
         ]
-        # Lanes are told a clock later: there is time, as errors are needed `READ` clocks after they are asked for.
+        # Lanes are told a clock cycle later. There is time: deltas are needed `READ` clock cycles after their fold.
         told = Signal(data.StructLayout({"taken": 1, "empty": 1, "lane": lane.shape(),
                                          "delta": self.d.payload.delta.shape()}))
         m.d.comb += [told.taken.eq(taken), told.empty.eq(empty), told.lane.eq(lane),
@@ -80,7 +88,7 @@ class DeltaStore(wiring.Component):
                 m.d.sync += gathered[index].eq(0)
 
         if geometry.folds == 1:
-            # The errors are read where they are gathered, until those of before are not needed any more.
+            # Deltas are read where they are gathered: the store is emptied when those before are not needed any more.
             started = delays(m, self.start, READ - 2)
             m.d.comb += [
                 empty.eq(started[-1]),

@@ -1,6 +1,8 @@
-"""The device: what a write pulse does to a cell; ``model/device.py`` is its golden twin."""
+"""The device: what a write pulse does to a cell. `model.device` is its golden twin."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, ValueLike, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -16,17 +18,16 @@ from .parameters import parameter_layout, register, table
 
 
 class Device(wiring.Component):
-    """Holds the level of one cell at a time, and pulses it as docs/arithmetic.md 3.1 defines for the pulse law of the
-    device.
+    """Holds the level of one cell at a time, and pulses it as docs/arithmetic.md 3.1 defines for the pulse law.
 
-    ``load`` takes a cell. From the next clock on a ``pulse`` may be given whenever ``ready``, with its aim and the
-    drawn word; at the clock after ``done`` the level shows what it did. Only then another pulse, or a ``reset``, may
+    ``load`` takes a cell. When it is ``ready``, a ``pulse`` may be given, with its aim and the word that it draws. One
+    clock cycle after ``done`` the level shows what the pulse did. Only then may another ``pulse`` or a ``reset``
     follow.
 
-    Latency of a pulse, from ``pulse`` to its level, ``pulse_clocks``. Where cells differ by a displacement, a cell is
-    ``ready`` 3 clocks after its ``load``, else the next clock.
+    Latency: ``pulse_cycles`` clock cycles from ``pulse`` to its level. A cell is ``ready`` in the clock cycle after
+    its ``load``; where cells have a displacement, 3 clock cycles after it.
 
-    Cost: the tables of the device in distributed memory; unless it switches, the normal quantile table (half of
+    Cost: the tables of the device in distributed memory. Unless it switches, also the normal quantile table (half of
     its 1024 entries) and a multiplier, which noise and displacement share.
     """
 
@@ -34,41 +35,46 @@ class Device(wiring.Component):
         self.geometry = geometry
         device = geometry.device
         ports = {
+            #: Takes `cell`.
             "load": In(1),
             "cell": In(level_layout(geometry)),
+            #: A pulse may be given.
             "ready": Out(1),
+            #: Pulses the cell.
             "pulse": In(1),
-            #: The word that a pulse draws; in the clock before it as well.
+            #: The word that a pulse draws; it must also be here in the clock cycle before.
             "word": In(LEAP),
+            #: The level shows the pulse in the next clock cycle.
             "done": Out(1),
             "level": Out(level_layout(geometry)),
+            #: Replacements of run-time parameters.
             "parameters": In(parameter_layout(geometry)),
         }
         if device.pulse == "landing":
-            #: Where a pulse aims: at a state ...
+            #: The state at which a pulse aims.
             ports["state"] = In(index_bits(device.states))
         else:
-            #: ... or up, else down.
+            #: A pulse aims up, else down.
             ports["up"] = In(1)
         if device.differs:
-            #: Of the cell, with `load`: what is fixed in it.
+            #: With `load`: the hash of the cell, of which follows what is fixed in it.
             ports["hash"] = In(32)
         if device.pair:
-            #: Sets both devices of the pair to zero, which shows in the next clock.
+            #: Sets both devices of the pair to zero. The level shows that in the next clock cycle.
             ports["reset"] = In(1)
             #: Both have grown so far that the pair has to be refreshed.
             ports["worn"] = Out(1)
         super().__init__(ports)
 
     @property
-    def pulse_clocks(self) -> int:
-        """Clocks from ``pulse`` to the level that it leaves."""
+    def pulse_cycles(self) -> int:
+        """Clock cycles from ``pulse`` to the level that it leaves."""
         device = self.geometry.device
         return {"landing": 3, "step": 5 if device.pair else 4, "switching": 2}[device.pulse]
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
-        moves = Signal()  # a pulse, or a reset, has an effect on this cell
+        moves = Signal()  # a pulse, or a reset, changes this cell
         m.d.comb += [moves.eq(1), self.ready.eq(1)]
         if self.geometry.device.differs:
             fraction = register(m, self.parameters, self.geometry, "stuck")
@@ -85,7 +91,7 @@ class Device(wiring.Component):
                 self._switch(m, moves)
         return m
 
-    def _land(self, m: Module, moves) -> None:
+    def _land(self, m: Module, moves: Signal) -> None:
         movement, moving = self._movement(m, self.state)
         m.d.comb += self.done.eq(moving)
         with m.If(self.load):
@@ -93,8 +99,8 @@ class Device(wiring.Component):
         with m.If(self.done & moves):
             m.d.sync += self.level.g.eq(saturate(movement, self.geometry.device.g_bits))
 
-    def _step(self, m: Module, moves) -> None:
-        """A single device has one level from 0 to ``span``, a pair two; a pulse moves one of them."""
+    def _step(self, m: Module, moves: Signal) -> None:
+        """A single device has one level from 0 to ``span``, a pair has two. A pulse moves one of them."""
         device = self.geometry.device
         pulsed = Signal(range(device.span + 1))
         moved = Signal(range(device.span + 1))
@@ -138,10 +144,12 @@ class Device(wiring.Component):
             with m.If(steps & moves):
                 m.d.sync += pulsed.eq(moved)
 
-    def _movement(self, m: Module, entry):
-        """The ``entry`` of the tables with noise and displacement: the place where a pulse lands or the step that it
-        makes. ``entry`` is taken with ``pulse``; returns the movement, and whether it is that of a pulse, 2 clocks
-        later."""
+    def _movement(self, m: Module, entry: ValueLike) -> tuple[Signal, Value]:
+        """Where a pulse lands, or the step that it makes: ``entry`` of the tables, with noise and displacement.
+
+        ``entry`` is taken with ``pulse``. Returns the movement, and whether it is that of a pulse, 2 clock cycles
+        later.
+        """
         device = self.geometry.device
         m.submodules.movements = movements = table(
             m, self.parameters, self.geometry, "movement",
@@ -162,11 +170,11 @@ class Device(wiring.Component):
             scaled.eq(round_shift(noise, NOISE_SHIFT)),
             movement.eq(mean + scaled),
         ]
-        # The quantile of a word is there when its pulse has found its entry.
+        # The quantile of a word is here when its pulse has found its entry.
         m.d.sync += [factor.eq(quantile(m, normal.read_port(), drawn)), noise.eq(factor * sigma),
                      mean.eq(found.data.mean), pulsed.eq(Cat(self.pulse, pulsed))]
         if device.differs:
-            # A displacement is scaled as noise is, in the clocks before the first pulse.
+            # A displacement is scaled as noise is, in the clock cycles before the first pulse.
             variation = register(m, self.parameters, self.geometry, "variation")
             loaded = Signal(3)
             displacement = Signal.like(scaled)
@@ -180,7 +188,7 @@ class Device(wiring.Component):
                 m.d.sync += displacement.eq(scaled)
         return movement, pulsed[-1]
 
-    def _switch(self, m: Module, moves) -> None:
+    def _switch(self, m: Module, moves: Signal) -> None:
         device = self.geometry.device
         m.submodules.probabilities = probabilities = table(m, self.parameters, self.geometry, "probability",
                                                            unsigned(PROBABILITY_BITS + 1))
@@ -200,16 +208,16 @@ class Device(wiring.Component):
             m.d.sync += self.level.g.eq(nominal(beyond, device))
 
 
-def state_of(g, device: DeviceTables):
+def state_of(g: Value, device: DeviceTables) -> Value:
     """The state whose nominal level is nearest to ``g``."""
     return _limited(g - device.origin + (1 << device.sub_bits - 1) >> device.sub_bits, device.states - 1)
 
 
-def nominal(state, device: DeviceTables):
+def nominal(state: Value, device: DeviceTables) -> Value:
     """The nominal level of ``state``."""
     return (state << device.sub_bits) + device.origin
 
 
-def _limited(value, highest: int):
+def _limited(value: Value, highest: int) -> Value:
     """``value`` limited to ``0 .. highest``."""
     return Mux(value < 0, 0, Mux(value > highest, highest, value))

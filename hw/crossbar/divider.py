@@ -1,4 +1,6 @@
-"""From a residual to the levels that it asks for."""
+"""From residuals to the levels that they ask for."""
+
+from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
@@ -13,12 +15,12 @@ from .parameters import parameter_layout, register
 
 
 def job_layout(geometry: CrossbarGeometry) -> data.StructLayout:
-    """An event and its cell."""
+    """A programming request and its cell."""
     return data.StructLayout({"request": request_layout(geometry), "cell": cell_layout(geometry)})
 
 
 def demand_layout(geometry: CrossbarGeometry) -> data.StructLayout:
-    """A job, the state of its cell, and its residual's magnitude as a number of whole levels and a rest."""
+    """A job, the state of its cell, and the magnitude of its residual as a number of whole levels and a rest."""
     layout = job_layout(geometry).members | {"state": unsigned(index_bits(geometry.device.states)),
                                              "levels": unsigned(quotient_bits(geometry))}
     if geometry.residual == "nominal":
@@ -31,8 +33,8 @@ class ResidualDivider(wiring.Component):
 
     A threshold that replaces the configured one must not make the quotient longer (`contract.parameters.replacements`).
 
-    Latency: a clock more than the quotient has bits, which is also the time that a job takes. With
-    stochastic rounding, whose threshold is a constant power of two, none.
+    Latency: a clock cycle more than the quotient has bits. Throughput: a job in as many clock cycles. With stochastic
+    rounding the threshold is a constant power of two; jobs then pass in the same clock cycle.
 
     Cost: a subtractor and a register of ``chi_bits`` bits.
     """
@@ -40,14 +42,17 @@ class ResidualDivider(wiring.Component):
     def __init__(self, *, geometry: CrossbarGeometry) -> None:
         self.geometry = geometry
         super().__init__({
+            #: Cells to be programmed.
             "job": In(stream.Signature(job_layout(geometry))),
+            #: They, and the levels that they ask for.
             "demand": Out(stream.Signature(demand_layout(geometry))),
             #: No job is being divided or handed over.
             "idle": Out(1),
+            #: Replacements of run-time parameters.
             "parameters": In(parameter_layout(geometry)),
         })
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         geometry = self.geometry
         job, demand = self.job.payload, self.demand.payload
@@ -83,15 +88,15 @@ class ResidualDivider(wiring.Component):
         ]
         if geometry.residual == "nominal":
             m.d.comb += demand.rest.eq(rest)
-        # One signal a field of the payload, as no signal may be driven from two domains.
-        event = Signal.like(demand.request)
+        # One signal for each field of the payload, as no signal may be driven from two domains.
+        request = Signal.like(demand.request)
         cell = Signal.like(demand.cell)
         kept = Signal.like(state)
-        m.d.comb += [demand.request.eq(event), demand.cell.eq(cell), demand.state.eq(kept)]
+        m.d.comb += [demand.request.eq(request), demand.cell.eq(cell), demand.state.eq(kept)]
 
         def take() -> None:
             m.d.comb += self.job.ready.eq(1)
-            m.d.sync += [event.eq(job.request), cell.eq(job.cell), kept.eq(state), left.eq(bits - 1),
+            m.d.sync += [request.eq(job.request), cell.eq(job.cell), kept.eq(state), left.eq(bits - 1),
                          Cat(digits, rest).eq(magnitude)]
             with m.If(self.job.valid):
                 m.next = "divide"

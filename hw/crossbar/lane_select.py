@@ -1,5 +1,7 @@
 """A pipelined selection of one lane of a wide word."""
 
+from typing import Any
+
 from amaranth.hdl import Array, Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -10,11 +12,13 @@ from .adder_tree import RADIX, tree_latency
 
 
 class LaneSelect(wiring.Component):
-    """``o = i[lane]``, ``latency`` clocks later; one selection a clock. ``lane`` is that of the clock before.
+    """``o = i[lane]`` of ``lanes`` entries of ``width`` bits, signed.
 
-    One of four is chosen between registers, whatever the number of lanes.
+    ``o`` comes ``latency`` clock cycles after ``i``; ``lane`` is needed one clock cycle before ``i``. Throughput: one
+    selection a clock cycle. Between two registers one of `RADIX` entries is chosen, whatever the number of lanes.
 
-    Parameters: ``lanes`` (>= 1) entries of ``width`` bits, signed.
+    Cost: ``width`` multiplexers of `RADIX` entries, and as many flip-flops, for every `RADIX` entries of each stage.
+    Raises ``ValueError`` if ``lanes`` or ``width`` is less than 1.
     """
 
     def __init__(self, *, lanes: int, width: int) -> None:
@@ -22,17 +26,20 @@ class LaneSelect(wiring.Component):
             raise ValueError(f"lanes={lanes}, width={width}: both must be at least 1")
         self.lanes = lanes
         super().__init__({
+            #: The word.
             "i": In(data.ArrayLayout(signed(width), lanes)),
+            #: The lane to be selected from the word of the next clock cycle.
             "lane": In(index_bits(lanes)),
+            #: Its entry.
             "o": Out(signed(width)),
         })
 
     @property
     def latency(self) -> int:
-        """Clocks from ``i`` to ``o``."""
+        """Clock cycles from ``i`` to ``o``."""
         return tree_latency(self.lanes)
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         entries = [self.i[index] for index in range(self.lanes)]
         lane = self.lane

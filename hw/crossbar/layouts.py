@@ -9,13 +9,13 @@ from .operations import Operation
 
 
 def x_shape(geometry: CrossbarGeometry) -> Shape:
-    """Shape of what drives a row."""
+    """The shape of what drives a row."""
     return Shape(geometry.x.bits, geometry.x.signed)
 
 
 def drive_layout(geometry: CrossbarGeometry) -> data.StructLayout:
-    """One driven row of a crossbar. Rows ascend within a sample; rows that are not sent are
-    zero. A beat whose drive (and derivative) is zero only serves to carry ``last``."""
+    """The drive of one row, and the derivative of the neuron that drives it, if any. Rows ascend within a sample; rows
+    that are not sent are zero. A beat of zeros only serves to carry ``last``."""
     layout = {"row": unsigned(index_bits(geometry.inputs)), "x": x_shape(geometry)}
     if geometry.derivative_bits:
         layout["derivative"] = unsigned(geometry.derivative_bits)
@@ -23,20 +23,20 @@ def drive_layout(geometry: CrossbarGeometry) -> data.StructLayout:
 
 
 def conversion_layout(geometry: CrossbarGeometry) -> data.StructLayout:
-    """ADC outputs of the next ``adcs`` columns; groups come in ascending order."""
+    """The outputs of the next ``adcs`` columns. Groups of columns come in ascending order."""
     return data.StructLayout({"z": data.ArrayLayout(signed(geometry.z_bits), geometry.adcs), "last": 1})
 
 
 def delta_layout(geometry: CrossbarGeometry, deltas: int = 1) -> data.StructLayout:
-    """The errors of ``errors`` columns, from ``col`` on, which is a multiple of ``errors``; columns that are not sent
-    have none."""
+    """The deltas of ``deltas`` columns from ``col`` on, which is a multiple of ``deltas``. Columns ascend within a
+    sample; the deltas of columns that are not sent are zero."""
     return data.StructLayout({"col": unsigned(index_bits(geometry.cols)),
                               "delta": data.ArrayLayout(signed(geometry.delta_bits), deltas), "last": 1})
 
 
 def row_sum_layout(geometry: CrossbarGeometry) -> data.StructLayout:
-    """The exact row sum of one input row, with the derivative of the neuron that drives it (on a
-    ``BACKWARD`` of its own, the derivative is zero)."""
+    """The exact row sum of an input row, and the derivative of the neuron that drives it; for ``BACKWARD``, that is
+    zero."""
     layout = {"row": unsigned(index_bits(geometry.inputs)), "e": signed(geometry.error_bits)}
     if geometry.derivative_bits:
         layout["derivative"] = unsigned(geometry.derivative_bits)
@@ -57,17 +57,17 @@ def cell_layout(geometry: CrossbarGeometry) -> data.StructLayout:
 
 
 def state_bits(geometry: CrossbarGeometry) -> int:
-    """Width of a state word: a cell, an LFSR, a counter or a parameter, in the low bits."""
+    """Width of a state word. It holds a cell, an LFSR, a counter or a parameter in its low bits."""
     return max(cell_layout(geometry).size, COUNTER_BITS)
 
 
 def address_bits(geometry: CrossbarGeometry) -> int:
-    """Width of the address of a word, the cells of one fold of one row; word ``fold * rows + row``."""
+    """Width of the address of a word: ``fold * rows + row`` for the cells of that fold of that row."""
     return index_bits(geometry.rows * geometry.folds)
 
 
 def word_layout(geometry: CrossbarGeometry) -> data.StructLayout:
-    """The place of a word, with its row and fold where cells differ by their place."""
+    """The place of a word; also its row and fold where cells differ by their place."""
     layout = {"address": unsigned(address_bits(geometry))}
     if geometry.device.differs:
         layout |= {"row": unsigned(index_bits(geometry.rows)), "fold": unsigned(index_bits(geometry.folds))}
@@ -80,18 +80,18 @@ def position_layout(geometry: CrossbarGeometry) -> data.StructLayout:
 
 
 def slot_layout(geometry: CrossbarGeometry) -> data.StructLayout:
-    """What one clock of the arrays is used for. The controller issues at most one slot a clock; it
+    """What one clock cycle of the arrays is used for. The controller issues at most one slot a clock cycle. A slot
     travels with its data down the pipeline of the arrays:
 
-    ============= ==================================================================================
-    clock         work
-    ============= ==================================================================================
+    ============= =====================================================================================
+    clock cycle   work
+    ============= =====================================================================================
     ``ADDRESS``   the arrays are read
     ``READ``      products; a lane enters its selection
     ``PRODUCT``   column sums; row sums enter the adder tree; residual plus change, or a lane replaced
     ``SUM``       column sums enter the ADC; stochastic rounding begins
     `write_back`  comparison with the threshold; both arrays are written
-    ============= ==================================================================================
+    ============= =====================================================================================
     """
     return data.StructLayout({
         "address": unsigned(address_bits(geometry)),
@@ -99,44 +99,43 @@ def slot_layout(geometry: CrossbarGeometry) -> data.StructLayout:
         "row": unsigned(index_bits(geometry.rows)),
         "x": x_shape(geometry),
         "derivative": unsigned(max(1, geometry.derivative_bits)),
-        "forward": 1,  # multiply by x into the column sums ...
-        "first": 1,  # ... which start here
-        "last": 1,  # ... and are converted after this row ...
-        "final": 1,  # ... which closes the sample
-        "backward": 1,  # multiply by the error into the row sum
-        "row_sum_last": 1,  # the row sum is the sample's last
-        "update": 1,  # add the product of x and error to the residual
-        "apply": 1,  # add what was assembled to the residual
-        "fire": 1,  # visit the cells: round and bound, program those that reach the threshold
+        "forward": 1,  # multiply by x, and add to the column sums
+        "first": 1,  # forward: the column sums start here
+        "last": 1,  # forward: the column sums are complete, and are converted
+        "final": 1,  # last: these are the last columns of the sample
+        "backward": 1,  # multiply by the deltas, and add to the row sum
+        "row_sum_last": 1,  # backward: the row sum is the last of the sample
+        "update": 1,  # add the product of x and delta to the residual
+        "apply": 1,  # add the assembled increments to the residual
+        "fire": 1,  # visit the cells: round and bound them, program those that reach the threshold
         "fetch": 1,  # answer with the cell at `lane`
         "override": 1,  # replace the cell at `lane` by `cell`
-        "assemble": 1,  # ... and hold the other lanes, which were assembled before
-        "write": 1,  # write back
+        "assemble": 1,  # override: hold the other lanes, which were assembled before
+        "write": 1,  # write the word back
         "lane": unsigned(index_bits(geometry.lanes)),
-        "cell": cell_layout(geometry),  # is held: no other slot with `override` for HOLD clocks
+        "cell": cell_layout(geometry),  # is held in one register: no other `override` for HOLD clock cycles
     })
 
 
 def request_layout(geometry: CrossbarGeometry) -> data.StructLayout:
-    """A cell to be programmed: by its residual, or, with ``write``, to ``state``."""
+    """A cell to be programmed: by its residual, or, with ``write``, to ``state`` by program-and-verify."""
     return data.StructLayout({"position": position_layout(geometry), "write": 1,
                               "state": unsigned(index_bits(geometry.device.states))})
 
 
 def replacement_layout(geometry: CrossbarGeometry) -> data.StructLayout:
-    """A cell to be replaced, and by what."""
+    """The place of a cell, and what replaces the cell there."""
     return data.StructLayout({"position": position_layout(geometry), "cell": cell_layout(geometry)})
 
 
 def boost_bits(geometry: CrossbarGeometry) -> int:
-    """Width of the left shift of ``x`` that selects a learning rate."""
+    """Width of ``boost``, the left shift of ``x`` that selects a learning rate."""
     lowest, highest = geometry.learning_rate_shifts
     return index_bits(highest - lowest + 1)
 
 
 def command_layout(geometry: CrossbarGeometry) -> data.StructLayout:
-    """An operation of a crossbar; updates are made at the learning rate
-    ``2**-(learning_rate_shifts[1] - boost)``."""
+    """An operation of a crossbar. Updates are made at the learning rate ``2**-(learning_rate_shifts[1] - boost)``."""
     return data.StructLayout({"operation": Operation, "boost": unsigned(boost_bits(geometry))})
 
 

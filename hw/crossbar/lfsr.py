@@ -1,14 +1,17 @@
-"""The random number generator of a crossbar; ``model/lfsr.py`` is its golden twin."""
+"""The random number generator of a crossbar. `model.lfsr` is its golden twin."""
 
-from amaranth.hdl import Cat, Module, Signal
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ...contract.lfsr import LEAP, WIDTH, Matrix, jump
 
 
-def linear_map(m: Module, matrix: Matrix, value, bits: int = WIDTH) -> Signal:
-    """The low ``bits`` of the image of ``value`` (``WIDTH`` bits) under ``matrix``: an XOR of some of its bits each."""
+def linear_map(m: Module, matrix: Matrix, value: Value, bits: int = WIDTH) -> Signal:
+    """The low ``bits`` of the image of ``value`` (``WIDTH`` bits) under ``matrix``. Each is an XOR of some bits of
+    ``value``."""
     image = Signal(bits, name="image")
     for place in range(bits):
         m.d.comb += image[place].eq(Cat(value[i] for i in range(WIDTH) if matrix[i] >> place & 1).xor())
@@ -16,14 +19,14 @@ def linear_map(m: Module, matrix: Matrix, value, bits: int = WIDTH) -> Signal:
 
 
 class Lfsr(wiring.Component):
-    """Draws ``draws`` words a cycle, each a leap of ``LEAP`` steps of the sequence of docs/arithmetic.md 2.2.
+    """Draws ``draws`` words with each ``step``. A word is a leap of ``LEAP`` steps in the sequence of
+    docs/arithmetic.md 2.2.
 
-    ``word`` shows, in every cycle, the words that a ``step`` in that cycle draws, the first in the low bits: its
-    consumer takes them in the cycle in which it asserts ``step``, and the state leaps at the end of that cycle.
-    ``load`` replaces the state and wins over ``step``. The state must never be zero.
+    ``word`` always shows the words that a ``step`` in this clock cycle draws, the first one in the low bits. The state
+    leaps at the end of the clock cycle. ``load`` replaces the state, and wins over ``step``. The state must never be 0.
 
-    Latency 0, throughput one ``step`` a cycle. Cost: ``WIDTH`` flip-flops, and ``LEAP`` XORs of about 16 state bits a
-    draw.
+    Latency: none. Throughput: one ``step`` a clock cycle. Cost: ``WIDTH`` flip-flops, and for each draw ``LEAP`` XORs
+    of about 16 state bits.
 
     Raises ``ValueError`` if ``init`` is not in 1 .. 2**WIDTH - 1, or ``draws`` is less than 1.
     """
@@ -36,18 +39,18 @@ class Lfsr(wiring.Component):
         self._init = init
         self._draws = draws
         super().__init__({
-            #: Draw `word`.
+            #: Draws `word`.
             "step": In(1),
-            #: Take `load_state` as the state.
+            #: Takes `load_state` as the state.
             "load": In(1),
             "load_state": In(WIDTH),
-            #: State before the draws of this cycle; `init` after reset.
+            #: The state before the draws of this clock cycle; `init` after a reset.
             "state": Out(WIDTH),
-            #: Low bits of the states after each draw of this cycle.
+            #: The low bits of the states after each draw of this clock cycle.
             "word": Out(LEAP * draws),
         })
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         state = Signal(WIDTH, init=self._init)
         m.d.comb += [

@@ -1,6 +1,7 @@
-"""The normal quantiles that noise is made of."""
+"""The normal quantiles of which noise is made."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+import numpy as np
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, ValueLike, signed
 from amaranth.lib.memory import Memory, ReadPort
 
 from ...contract.device import SIGMA_FRAC
@@ -9,19 +10,21 @@ from ...contract.tables import NORMAL_BITS, NORMAL_FRAC, NORMAL_INDEX_BITS, norm
 NOISE_SHIFT = SIGMA_FRAC + NORMAL_FRAC
 """Fraction bits of the product of a ``sigma`` and a quantile."""
 STORED_BITS = NORMAL_BITS - 2
+"""Bits of a quantile that are stored: without its sign and the highest bit of its magnitude."""
 
 
 def normal_table() -> Memory:
-    """A memory, not yet a submodule, of the table ``normal`` of docs/arithmetic.md section 3; ``quantile`` reads it.
+    """The table ``normal`` of docs/arithmetic.md section 3, as a memory for ``quantile`` to read. The caller makes it a
+    submodule.
 
-    Of a table that is symmetric and ascends it holds the upper half, without the highest bit of the magnitudes.
+    The table is symmetric and ascends, so the memory holds its upper half, without the highest bit of the magnitudes.
     """
     return Memory(shape=STORED_BITS, depth=1 << NORMAL_INDEX_BITS - 1,
                   init=[int(n) % (1 << STORED_BITS) for n in _upper_half()])
 
 
-def quantile(m: Module, port: ReadPort, index, enable=1) -> Signal:
-    """Entry ``index`` of the table that ``port`` reads, a clock after ``enable``."""
+def quantile(m: Module, port: ReadPort, index: Value, enable: ValueLike = 1) -> Signal:
+    """Entry ``index`` of the table that ``port`` reads, a clock cycle after ``enable``."""
     upper, place = index[NORMAL_INDEX_BITS - 1], Signal(NORMAL_INDEX_BITS - 1, name="place")
     negative, large = Signal(name="negative"), Signal(name="large")
     entry = Signal(signed(NORMAL_BITS), name="entry")
@@ -37,5 +40,5 @@ def quantile(m: Module, port: ReadPort, index, enable=1) -> Signal:
     return entry
 
 
-def _upper_half():
+def _upper_half() -> np.ndarray:
     return normal_quantiles()[1 << NORMAL_INDEX_BITS - 1:]

@@ -1,28 +1,29 @@
-"""What a crossbar does on command."""
+"""The operations of a crossbar."""
 
 from amaranth.lib import enum
 
 
-class Operation(enum.Enum, shape=4):
-    """What a crossbar does on command; the primitives of the same names are their golden twins."""
+class Operation(enum.Enum, shape=4):  # type: ignore[call-arg]  # Amaranth's enumerations have one
+    """What a crossbar does on command. The methods of these names of `model.crossbar.Crossbar` are the golden twins."""
 
     FORWARD = 0
-    """Take the drive of one sample, keep its active rows, answer with ``z``."""
+    """Take the drive of a sample, keep its active rows, answer with ``z``."""
     SELECT = 1
-    """Take the drive of one sample and keep its active rows, without a forward pass."""
+    """Take the drive of a sample and keep its active rows, without a forward pass."""
     BACKWARD = 2
-    """Take the ``d`` that comes from then on, answer with ``e`` of every input row."""
+    """Take the ``d`` that comes from now on, answer with ``e`` of every input row."""
     UPDATE = 3
-    """On the rows kept by the ``FORWARD`` or ``SELECT`` before, and with the ``d`` that is taken from then on: answer
-    with ``e`` and update, programming at once."""
+    """With the active rows of the ``FORWARD`` or ``SELECT`` before, and the ``d`` that has come since: answer with
+    ``e``, update the residuals, and program the cells that reach the threshold."""
     ACCUMULATE = 4
     """As ``UPDATE``, without programming."""
     PROGRAM = 5
-    """Visit every cell and program those that have reached the threshold."""
+    """Visit every cell, and program those that have reached the threshold."""
     APPLY = 6
-    """Take an increment of the residual a cell, row-major, and visit and program every cell."""
+    """Take an increment of the residual for each cell, row-major; visit every cell, and program those that reach the
+    threshold."""
     WRITE = 7
-    """Take a state a cell, row-major, and program-and-verify each."""
+    """Take a state for each cell, row-major, and program-and-verify it."""
     LOAD = 8
     """Take the complete state: the cells row-major, the LFSRs, the counters in the order of ``COUNTERS``."""
     DUMP = 9

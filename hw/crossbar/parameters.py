@@ -1,7 +1,7 @@
-"""Run-time parameters in hardware: registers and tables that start with the values of the configuration and are
-replaced by ``CONFIGURE``."""
+"""Run-time parameters in hardware: registers and tables. They start with the values of the configuration, and
+``CONFIGURE`` replaces them."""
 
-from amaranth.hdl import Module, Signal, unsigned
+from amaranth.hdl import Module, ShapeLike, Signal, unsigned
 from amaranth.lib import data
 from amaranth.lib.memory import Memory
 
@@ -11,14 +11,15 @@ from ...contract.widths import index_bits
 
 
 def parameter_layout(geometry: CrossbarGeometry) -> data.StructLayout:
-    """A parameter to be replaced in this clock, if ``enable``: number ``index`` of ``parameters``, by ``word``."""
+    """With ``enable``, parameter number ``index`` of ``parameters`` is replaced by ``word``."""
     words = parameters(geometry)
     return data.StructLayout({"index": unsigned(index_bits(len(words))),
                               "word": unsigned(max(word.bits for word in words)), "enable": 1})
 
 
-def register(m: Module, port, geometry: CrossbarGeometry, name: str) -> Signal:
-    """The parameter ``name``, unsigned; ``port`` has the ``parameter_layout``. A replacement shows a clock later."""
+def register(m: Module, port: data.View, geometry: CrossbarGeometry, name: str) -> Signal:
+    """The parameter ``name``, unsigned. ``port`` has the ``parameter_layout``; a replacement shows in the next clock
+    cycle."""
     index, word = _find(geometry, name)[0]
     value = Signal(word.bits, init=word.value, name=name)
     with m.If(port.enable & (port.index == index)):
@@ -26,9 +27,10 @@ def register(m: Module, port, geometry: CrossbarGeometry, name: str) -> Signal:
     return value
 
 
-def table(m: Module, port, geometry: CrossbarGeometry, name: str, shape, **attributes) -> Memory:
-    """A memory, not yet a submodule, of the entries ``name[0]``, ``name[1]``, ... with elements of ``shape``, written
-    by ``port``; the caller takes read ports."""
+def table(m: Module, port: data.View, geometry: CrossbarGeometry, name: str, shape: ShapeLike,
+          **attributes: str) -> Memory:
+    """The parameters ``name[0]``, ``name[1]``, ... as a memory of ``shape`` that ``port`` writes. The caller makes it a
+    submodule and takes its read ports."""
     entries = _find(geometry, name + "[")
     first = entries[0][0]
     memory = Memory(shape=shape, depth=max(2, len(entries)), attrs={"no_rw_check": 1, **attributes}, init=[

@@ -1,6 +1,8 @@
-"""The stochastic programmer: serves programming events one by one with the crossbar's LFSR."""
+"""The stochastic programmer: programs one cell after the other, with random words of the crossbar's LFSR."""
 
-from amaranth.hdl import Module
+from typing import Any
+
+from amaranth.hdl import Module, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -17,32 +19,35 @@ from .parameters import parameter_layout
 
 
 class StochasticProgrammer(wiring.Component):
-    """Programs a cell for every event, as sections 4.3 and 4.4 of docs/arithmetic.md define.
+    """Programs the cell of every request, as sections 4.3 and 4.4 of docs/arithmetic.md define.
 
-    For an event it fetches the cell, decides, draws from the LFSR exactly once a pulse, and replaces the cell by what
-    it has become. Cells are served strictly in the order of the events, and no two at once may be the same. A cell
-    must be bounded: at its last state, its residual does not ask for more.
+    It fetches the cell, decides how it is pulsed, draws from the LFSR once for each pulse, and replaces the cell by
+    what it has become. Cells are served in the order of the requests. No two requests that are being served may name
+    the same cell. A cell must be bounded: at its last state, its residual does not ask for more.
 
-    Three stages work on different cells: fetch, some ahead; divide the residual by the threshold (`ResidualDivider`);
-    and program (`CellProgrammer`). An event so takes as many clocks as the slowest of them. Where cells differ, their
-    hash is made during the first two (`CellHash`).
+    Three stages work on different cells: some are fetched ahead; one residual is divided by the threshold
+    (`ResidualDivider`); one cell is programmed (`CellProgrammer`). Where cells differ, a hash is made in the first two
+    stages (`CellHash`). Throughput: a request takes as many clock cycles as its slowest stage.
 
-    Cost: the parts; the division, the hash and all that a kind of device needs exist only where they are configured.
+    Cost: the parts. The division, the hash, and what a kind of device needs exist only where they are configured.
     """
 
     def __init__(self, *, geometry: CrossbarGeometry) -> None:
         self.geometry = geometry
         super().__init__({
+            #: Cells to be programmed.
             "request": In(stream.Signature(request_layout(geometry))),
+            #: Asks for a cell.
             "fetch": Out(stream.Signature(position_layout(geometry))),
-            #: The cell asked for is here, once for each fetch.
+            #: The oldest cell that was asked for and has not come yet is at `cell`.
             "fetched": In(1),
             "cell": In(cell_layout(geometry)),
+            #: What cells have become.
             "replace": Out(stream.Signature(replacement_layout(geometry))),
-            #: No event is being served.
+            #: No request is being served.
             "idle": Out(1),
-            #: Pulses that count events: write pulses, those of them that program-and-verify makes, cells that it leaves
-            #: outside the margin, and pairs that are reset.
+            #: For the counters: a write pulse; it is one of program-and-verify; that leaves a cell outside the margin;
+            #: a pair is reset.
             "attempt": Out(1),
             "verify_attempt": Out(1),
             "failure": Out(1),
@@ -51,11 +56,11 @@ class StochasticProgrammer(wiring.Component):
             "lfsr": Out(sequence.WIDTH),
             "lfsr_load": In(1),
             "lfsr_state": In(sequence.WIDTH),
-            #: A replacement of a parameter; only while idle.
+            #: Replacements of run-time parameters; only while `idle`.
             "parameters": In(parameter_layout(geometry)),
         })
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         geometry = self.geometry
         m.submodules.divider = divider = ResidualDivider(geometry=geometry)
@@ -83,9 +88,9 @@ class StochasticProgrammer(wiring.Component):
         ]
         return m
 
-    def _fetch(self, m: Module, job, hashes: CellHash | None):
-        """Fetches the cells of the events, some ahead, and has them hashed. Returns whether there are any."""
-        ahead = 1 + tree_latency(self.geometry.lanes)  # more where cells take longer to be selected
+    def _fetch(self, m: Module, job: Any, hashes: CellHash | None) -> Value:
+        """Fetches the cells of the requests, some ahead, and has their places hashed. Returns whether there are any."""
+        ahead = 1 + tree_latency(self.geometry.lanes)  # more where a cell takes longer to be selected
         storage: Storage = "distributed" if ahead > 1 else "registers"
         m.submodules.requests = requests = Queue(shape=self.request.payload.shape(), depth=ahead, storage=storage)
         m.submodules.cells = cells = Queue(shape=self.cell.shape(), depth=ahead, storage=storage)

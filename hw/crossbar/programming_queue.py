@@ -1,18 +1,20 @@
 """The queue of cells to be programmed."""
 
-from amaranth.hdl import Cat, Module, Signal
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ...contract.geometry import CrossbarGeometry
-from ..basics.queue import Queue
+from ..basics.queue import LATENCY, Queue
 from .layouts import position_layout, word_layout
 from .timing import write_back
 
 SEGMENT = 16
-"""Lanes looked at in one clock."""
+"""Lanes that are looked at in one clock cycle."""
 DEPTH = 16
-"""Words that wait."""
+"""Words that can wait."""
 
 
 def queued_layout(geometry: CrossbarGeometry) -> data.StructLayout:
@@ -24,26 +26,36 @@ def queued_layout(geometry: CrossbarGeometry) -> data.StructLayout:
 class ProgrammingQueue(wiring.Component):
     """Turns words of firing lanes into a stream of single cells, lanes ascending, words in order.
 
-    A word is offered with ``valid`` and cannot be refused; the issuer stops while there is no ``room``. Words
-    without a firing lane cost nothing. The first cell of a word appears 6 clocks later or more; after that, a cell a
-    clock, and 2 clocks more for each further segment of 16 lanes in which one fires.
+    A word is offered with ``valid`` and cannot be refused. The controller issues no slot that fires while there is no
+    ``room``, which leaves places for the words that are still on their way. Words without a firing lane take no place.
 
-    Cost: ``DEPTH`` words of ``lanes`` bits in distributed memory.
+    Latency: ``latency`` clock cycles from a word to its first cell, if no other waits.
+    Throughput: a cell a clock cycle, and 2 clock cycles more for each further segment in which a lane fires.
+
+    Cost: ``DEPTH`` words of ``queued_layout`` in memory, and a priority encoder of `SEGMENT` bits.
     """
 
     def __init__(self, *, geometry: CrossbarGeometry) -> None:
         self.geometry = geometry
         super().__init__({
+            #: A word, and its lanes that fire.
             "valid": In(1),
             "word": In(word_layout(geometry)),
             "fired": In(geometry.lanes),
+            #: A slot that fires may be issued.
             "room": Out(1),
-            #: No word that was offered before this clock waits for `event`.
+            #: All cells of the words of earlier clock cycles have been taken.
             "empty": Out(1),
+            #: The cells.
             "request": Out(stream.Signature(position_layout(geometry))),
         })
 
-    def elaborate(self, platform) -> Module:
+    @property
+    def latency(self) -> int:
+        """Clock cycles from a word to its first cell: the queue, 3 to find the lane, and 1 for several segments."""
+        return LATENCY["block"] + 3 + (self.geometry.lanes > SEGMENT)
+
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         entry = queued_layout(self.geometry)
         segments, segment_lanes = entry["fired"].shape.length, min(self.geometry.lanes, SEGMENT)
@@ -51,7 +63,7 @@ class ProgrammingQueue(wiring.Component):
 
         offered, occupied = Signal(entry), Signal(segments)
         arriving = [self.valid & self.fired[index * SEGMENT:(index + 1) * SEGMENT].any() for index in range(segments)]
-        # The segments are looked at in one clock, and at what is in them in the next one.
+        # Several segments are looked at in one clock cycle, and stored in the next one.
         m.d["sync" if segments > 1 else "comb"] += [
             offered.word.eq(self.word), offered.fired.eq(self.fired), occupied.eq(Cat(arriving))]
 
@@ -96,7 +108,7 @@ class ProgrammingQueue(wiring.Component):
         return m
 
 
-def _first(m: Module, bits) -> Signal:
+def _first(m: Module, bits: Value) -> Signal:
     """The index of the lowest bit that is set."""
     index = Signal(range(max(2, len(bits))))
     for place in reversed(range(len(bits))):

@@ -1,5 +1,7 @@
 """The noise of reading a column."""
 
+from typing import Any
+
 from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -15,30 +17,36 @@ from .parameters import parameter_layout, register
 
 
 class ReadNoise(wiring.Component):
-    """``N`` of docs/arithmetic.md 4.2 for ``adcs`` columns at once, a ``draw`` each, ascending.
+    """``N`` of docs/arithmetic.md 4.2 for ``adcs`` columns at once; columns draw in ascending order.
 
-    ``noise`` answers to a ``draw`` ``latency`` clocks later; clocks count where ``enable``, which a ``draw`` needs.
+    ``noise`` comes ``latency`` clock cycles after its ``draw``; only those with ``enable`` count, and a ``draw`` needs
+    it. Throughput: a draw a clock cycle.
 
-    Cost: the normal quantile table, read ``adcs`` times a clock, and a multiplier of 10 by 10 bits for each of them.
+    Cost: the normal quantile table with ``adcs`` read ports, and as many multipliers of 10 by 10 bits.
     """
 
     latency = 2
+    """Clock cycles from ``draw`` to ``noise``."""
 
     def __init__(self, *, geometry: CrossbarGeometry) -> None:
         self.geometry = geometry
         self._shift = geometry.adc_shift - NOISE_SHIFT
         super().__init__({
+            #: This clock cycle counts; everything is held in others.
             "enable": In(1),
+            #: Draws a word for each of the columns.
             "draw": In(1),
+            #: Their noise.
             "noise": Out(data.ArrayLayout(signed(SIGMA_BITS + NORMAL_BITS + max(1, self._shift)), geometry.adcs)),
+            #: Replacements of run-time parameters.
             "parameters": In(parameter_layout(geometry)),
-            #: State of the LFSR and its replacement.
+            #: State of the LFSR, and its replacement.
             "lfsr": Out(sequence.WIDTH),
             "lfsr_load": In(1),
             "lfsr_state": In(sequence.WIDTH),
         })
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.lfsr = lfsr = Lfsr(draws=self.geometry.adcs)
         m.submodules.normal = normal = normal_table()

@@ -1,4 +1,6 @@
-"""Stochastic rounding in the lanes: the magnetic switching of a cell, decided where its residual passes by."""
+"""Stochastic rounding of residuals in the lanes: whether a cell switches is decided where its residual passes by."""
+
+from typing import Any
 
 from amaranth.hdl import Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
@@ -14,35 +16,40 @@ from .timing import ROUNDING
 
 
 class StochasticRounder(wiring.Component):
-    """``rounded(v)`` of docs/arithmetic.md 4.2 for the residuals of a word: a multiple of the threshold, the smaller or
-    the larger of the two next to ``chi``, as the lane's word is drawn.
+    """``rounded(v)`` of docs/arithmetic.md 4.2 for the residuals of a word: one of the two multiples of the threshold
+    next to ``chi``, as a random word decides.
 
-    A word that is to be rounded is offered with ``visit``, and draws; others are answered with what does not matter.
-    Words of one sequence go to the lanes in ascending order, so visits in row-major order draw in row-major order.
+    A word that is to be rounded comes with ``visit``, and draws; without, ``rounded`` is undefined. The words of one
+    sequence go to the lanes in ascending order, so visits in row-major order draw in row-major order.
 
-    Latency ``ROUNDING``, throughput a word a clock. Cost, a lane: a table of the switching curve in distributed memory,
-    a multiplier of 17 by 12 bits, an adder, a comparator, and its part of the ``LfsrBank``.
+    Latency: ``ROUNDING`` clock cycles. Throughput: a word a clock cycle. Cost, for each lane: a table of the switching
+    curve in distributed memory, a multiplier of 17 by 12 bits, an adder, a comparator, and its part of the
+    ``LfsrBank``.
     """
 
     def __init__(self, *, geometry: CrossbarGeometry) -> None:
         self.geometry = geometry
         super().__init__({
+            #: `chi` is to be rounded.
             "visit": In(1),
+            #: The residuals of a word.
             "chi": In(data.ArrayLayout(signed(geometry.chi_bits), geometry.lanes)),
-            #: `ROUNDING` clocks later.
+            #: What they are rounded to, `ROUNDING` clock cycles later.
             "rounded": Out(data.ArrayLayout(signed(geometry.chi_bits), geometry.lanes)),
             #: Replacements of the curve.
             "parameters": In(parameter_layout(geometry)),
-            #: State of the LFSR and its replacement; after that nothing may be visited while `filling`.
+            #: State of the LFSR, and its replacement. While `filling` follows, there may be no `visit`.
             "lfsr": Out(sequence.WIDTH),
             "lfsr_load": In(1),
             "lfsr_state": In(sequence.WIDTH),
             "filling": Out(1),
         })
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         geometry = self.geometry
+        switching = geometry.device.curve
+        assert switching is not None  # rounding is stochastic
         m.submodules.bank = bank = LfsrBank(lanes=geometry.lanes)
         m.d.comb += [
             bank.load.eq(self.lfsr_load),
@@ -58,17 +65,17 @@ class StochasticRounder(wiring.Component):
                                                            ram_style="distributed")
             read = memory.read_port()
 
-            # Clock 0: the magnitude. Clock 1: its whole and its fraction; the segment is looked up.
+            # Clock cycle 0: the magnitude. 1: its whole multiples and the fraction; the segment is looked up.
             magnitude = Signal(geometry.chi_bits, name=f"magnitude_{lane}")
             m.d.sync += magnitude.eq(Mux(self.chi[lane] < 0, -self.chi[lane], self.chi[lane]))
             negative = delay(m, self.chi[lane] < 0, ROUNDING - 2)
             whole = delay(m, magnitude[shift:], ROUNDING - 3)
             zero = delay(m, ~magnitude.any(), ROUNDING - 3)  # nothing is asked for
             fraction = magnitude[:shift] if shift else Const(0, 1)
-            place = Signal(geometry.device.curve.bits + CURVE_REST_BITS, name=f"place_{lane}")
+            place = Signal(switching.bits + CURVE_REST_BITS, name=f"place_{lane}")
             m.d.comb += [place.eq(fraction << len(place) >> shift), read.addr.eq(place[CURVE_REST_BITS:])]
 
-            # Clock 2: interpolation. Clock 3: the probability, and the two multiples. Clock 4: the choice.
+            # 2: interpolation. 3: the probability, and the two multiples. 4: the choice.
             base = Signal(PROBABILITY_BITS + 1, name=f"base_{lane}")
             rise = Signal(PROBABILITY_BITS + 1 + CURVE_REST_BITS, name=f"rise_{lane}")
             probability = Signal(PROBABILITY_BITS + 1, name=f"probability_{lane}")

@@ -5,9 +5,10 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from amaranth.hdl import Shape
 from amaranth.lib import data, enum, stream, wiring
@@ -33,7 +34,7 @@ MEMBERS = {
     "state_out": "words that DUMP answers with",
     "idle": "every command taken has been carried out and its effects have reached the memories",
 }
-"""Meaning of the members of the network's signature."""
+"""What the members of the network's signature mean."""
 
 FIELDS = {
     "boost": "learning rate 2**-(slowest_learning_rate_shift - boost)",
@@ -50,12 +51,12 @@ FIELDS = {
     "row": "row of the first crossbar, without the bias row; ascending within a sample",
     "x": "what drives the row",
 }
-"""Meaning of the fields of payloads."""
+"""What the fields of payloads mean."""
 
 PROTOCOL = (
     "One clock, `clk`, rising edge; `rst` is synchronous, active high.",
-    "A word moves on a stream in every clock in which `valid` and `ready` are both 1. Once `valid` is 1 it stays so, "
-    "with the payload unchanged, until the word has moved; `valid` never waits for `ready`.",
+    "A word moves on a stream in every clock cycle in which `valid` and `ready` are both 1. Once `valid` is 1 it stays "
+    "so, with the payload unchanged, until the word has moved; `valid` never waits for `ready`.",
     "The arrays start at zero and the LFSRs at 1: LOAD every layer before the first sample.",
     "A sample is one command (INFER, TRAIN or ACCUMULATE) and its beats on `x`: the rows whose drive is not zero, "
     "ascending, `last` on the final one; a sample without any is one beat of zero. Commands and beats may come in any "
@@ -80,9 +81,9 @@ class Generated(Result):
 def generate(experiment: Experiment, out: str | Path) -> list[Path]:
     """Write the network of ``experiment`` to the folder ``out``: ``<name>.v``, ``<name>.json``, ``<name>.md``.
 
-    ``<name>`` is the name of the experiment as a Verilog identifier, and of the module. The files are the same in
-    every byte from run to run and from folder to folder; each is replaced as a whole. Returns their paths, the Verilog
-    first; ``ConfigError`` if the folder cannot be written.
+    ``<name>`` is the name of the experiment as a Verilog identifier, and the name of the module. The files are the same
+    in every byte in every run and every folder. Each is replaced as a whole. Returns their paths, the Verilog first.
+    ``ConfigError`` if the folder cannot be written.
     """
     name = module_name(experiment.name)
     network = Network(geometries=experiment.crossbars, loss=experiment.loss)
@@ -96,16 +97,20 @@ def generate(experiment: Experiment, out: str | Path) -> list[Path]:
 
 
 def write_files(out: str | Path, texts: dict[str, str]) -> list[Path]:
-    """Write ``texts``, by name, to the folder ``out``, each as a whole, and return their paths; ``ConfigError`` if that
-    is impossible."""
+    """Write ``texts``, by name, to the folder ``out``, each as a whole. Returns their paths. ``ConfigError`` if the
+    folder cannot be written."""
     folder = Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for file, text in texts.items():
-            replace(folder / file, lambda target, text=text: target.write(text.encode()))
+            replace(folder / file, partial(_write, text))
     except OSError as error:
         raise ConfigError(f"cannot write to {folder}: {error.strerror}") from None
     return [folder / file for file in texts]
+
+
+def _write(text: str, file: BinaryIO) -> None:
+    file.write(text.encode())
 
 
 def module_name(name: str) -> str:
@@ -115,10 +120,9 @@ def module_name(name: str) -> str:
     return identifier if identifier[0].isalpha() and identifier not in KEYWORDS else f"network_{identifier}"
 
 
-def describe(experiment: Experiment, network: Network) -> dict:
-    """The description of ``network``, of JSON types: ``module``, ``ports``, ``streams``, ``operations``,
-    ``protocol``, ``state_words``, ``parameter_words``, ``layers``, ``device``, ``experiment`` and
-    ``tool_versions``."""
+def describe(experiment: Experiment, network: Network) -> dict[str, Any]:
+    """The description of ``network`` as JSON: ``module``, ``ports``, ``streams``, ``operations``, ``protocol``,
+    ``state_words``, ``parameter_words``, ``layers``, ``device``, ``experiment`` and ``tool_versions``."""
     members = network.signature.members
     streams = {name: member for name, member in members.items() if _is_stream(member)}
     shapes = [_plain_shape(member) for member in streams.values()]
@@ -144,7 +148,7 @@ def _is_stream(member: wiring.Member) -> bool:
     return member.is_signature and isinstance(member.signature, stream.Signature)
 
 
-def _plain_shape(member: wiring.Member):
+def _plain_shape(member: wiring.Member) -> Any:
     return member.signature.members["payload"].shape
 
 
@@ -152,7 +156,7 @@ def _direction(member: wiring.Member) -> str:
     return "input" if member.flow is wiring.In else "output"
 
 
-def _ports(network: Network) -> Iterator[dict]:
+def _ports(network: Network) -> Iterator[dict[str, Any]]:
     yield {"name": "clk", "direction": "input", "width": 1, "signed": False, "meaning": "clock"}
     yield {"name": "rst", "direction": "input", "width": 1, "signed": False, "meaning": "synchronous reset"}
     roles = {"payload": "word", "valid": "the sender offers a word", "ready": "the receiver takes it"}
@@ -164,14 +168,14 @@ def _ports(network: Network) -> Iterator[dict]:
                "meaning": f"stream {stream_name}: {roles[role]}" if len(path) == 2 else MEMBERS[stream_name]}
 
 
-def _describe_stream(name: str, member: wiring.Member) -> dict:
+def _describe_stream(name: str, member: wiring.Member) -> dict[str, Any]:
     shape = _plain_shape(member)
     return {"name": name, "direction": _direction(member), "meaning": MEMBERS[name], "width": Shape.cast(shape).width,
             "fields": list(_fields(shape))}
 
 
-def _fields(shape, prefix: str = "", offset: int = 0) -> Iterator[dict]:
-    """The leaves of a layout, with offsets from bit 0 of the payload."""
+def _fields(shape: Any, prefix: str = "", offset: int = 0) -> Iterator[dict[str, Any]]:
+    """The leaves of a layout, with their offsets from bit 0 of the payload."""
     if not isinstance(shape, data.Layout):
         plain = Shape.cast(shape)
         yield {"name": prefix or "word", "offset": offset, "width": plain.width, "signed": plain.signed,
@@ -182,7 +186,7 @@ def _fields(shape, prefix: str = "", offset: int = 0) -> Iterator[dict]:
         yield from _fields(field.shape, f"{prefix}.{key}".lstrip("."), offset + field.offset)
 
 
-def _enumerations(shape) -> Iterator[enum.EnumMeta]:
+def _enumerations(shape: Any) -> Iterator[enum.EnumMeta]:
     if isinstance(shape, enum.EnumMeta):
         yield shape
     elif isinstance(shape, data.Layout):
@@ -190,13 +194,13 @@ def _enumerations(shape) -> Iterator[enum.EnumMeta]:
             yield from _enumerations(field.shape)
 
 
-def documented(kind: enum.EnumMeta) -> list[tuple]:
+def documented(kind: enum.EnumMeta) -> list[tuple[Any, str]]:
     """The items of an enumeration, each with the docstring that follows it in the source."""
     texts = dict(re.findall(r'^ +(\w+) = \d+\n +"""(.*?)"""', inspect.getsource(kind), re.MULTILINE | re.DOTALL))
     return [(item, re.sub(r"\s+", " ", texts[item.name]).replace("``", "`")) for item in kind]
 
 
-def _state_words(geometry: CrossbarGeometry) -> dict:
+def _state_words(geometry: CrossbarGeometry) -> dict[str, Any]:
     """What LOAD takes and DUMP answers with, in order."""
     return {
         "layer": geometry.index,
@@ -209,12 +213,12 @@ def _state_words(geometry: CrossbarGeometry) -> dict:
     }
 
 
-def _parameter_words(geometry: CrossbarGeometry) -> dict:
+def _parameter_words(geometry: CrossbarGeometry) -> dict[str, Any]:
     """What CONFIGURE takes, in order, and what the machine starts with."""
     return {"layer": geometry.index, "words": [word._asdict() for word in parameters(geometry)]}
 
 
-def _describe_layer(geometry: CrossbarGeometry, seed: int) -> dict:
+def _describe_layer(geometry: CrossbarGeometry, seed: int) -> dict[str, Any]:
     given = {name: value for name, value in asdict(geometry).items() if name not in ("device", "index")}
     lowest, highest = geometry.learning_rate_shifts
     return {
@@ -292,21 +296,21 @@ def _state_row(word: dict[str, Any]) -> tuple[Any, ...]:
     return word["count"], word["content"], bits
 
 
-def _field_rows(fields: list[dict]) -> list[tuple]:
+def _field_rows(fields: list[dict[str, Any]]) -> list[tuple[str, ...]]:
     return [(_bits(field), f"`{field['name']}`", field["encoding"] or _type(field), field["meaning"])
             for field in fields]
 
 
-def _bits(field: dict) -> str:
+def _bits(field: dict[str, Any]) -> str:
     high = field["offset"] + field["width"] - 1
     return f"{high}:{field['offset']}" if field["width"] > 1 else str(high)
 
 
-def _type(field: dict) -> str:
+def _type(field: dict[str, Any]) -> str:
     return f"{'signed' if field['signed'] else 'unsigned'} {field['width']}"
 
 
-def _plain(value) -> str:
+def _plain(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {item}" for name, item in value.items())
     if isinstance(value, list | tuple):

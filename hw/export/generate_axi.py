@@ -27,15 +27,15 @@ AXI_PROTOCOL = (
     "packet on `m_axis_state_out` is the answer to one command; one on `m_axis_result` has as many results as the "
     "register `result_packet` says.",
 )
-"""How the wrapped machine is driven, beside what holds for the streams of every network."""
+"""How the wrapped machine is driven. What holds for the streams of every network is in `PROTOCOL`."""
 
 
 def generate(experiment: Experiment, out: str | Path) -> list[Path]:
     """Write the network of ``experiment`` behind AXI to the folder ``out``: ``<name>.v``, ``<name>.json``,
     ``<name>.md``, and the registers in ``<name>.h`` and ``<name>_registers.py``.
 
-    ``<name>`` is the name of the experiment as a Verilog identifier, followed by ``_axi``, and the name of the module.
-    Otherwise as `hw.generate.generate`.
+    ``<name>`` is the name of the experiment as a Verilog identifier, followed by ``_axi``. It is also the name of the
+    module. Otherwise this is as `hw.export.generate.generate`.
     """
     top = AxiTop(geometries=experiment.crossbars, loss=experiment.loss)
     name = f"{module_name(experiment.name)}_axi"
@@ -55,7 +55,7 @@ def generate(experiment: Experiment, out: str | Path) -> list[Path]:
     })
 
 
-def _ports(top: AxiTop) -> Iterator[dict]:
+def _ports(top: AxiTop) -> Iterator[dict[str, Any]]:
     meanings = {"aclk": "clock", "aresetn": "synchronous reset, active low",
                 "idle": "no command waits, and every command taken has been carried out"}
     for name, member in top.signature.members.items():
@@ -65,7 +65,7 @@ def _ports(top: AxiTop) -> Iterator[dict]:
                "signed": shape.signed, "meaning": meanings.get(name, f"{interface}: {signal.upper()}")}
 
 
-def _describe(register: Register) -> dict:
+def _describe(register: Register) -> dict[str, Any]:
     constant = {"value": register.bits} if register.access is Access.CONSTANT else {}
     return {"name": register.name, "offset": register.offset, "access": register.access.label,
             "meaning": register.meaning,

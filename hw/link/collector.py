@@ -1,6 +1,8 @@
-"""From streams to frames: the part of the board's link that gathers answers and keeps them until the host has them."""
+"""From streams to frames: the part of the board's link that gathers answers, and keeps them until the host has them."""
 
-from amaranth.hdl import Array, Cat, Module, Shape, Signal
+from typing import Any
+
+from amaranth.hdl import Array, Cat, Module, Shape, ShapeLike, Signal
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -10,35 +12,35 @@ from ...contract.widths import index_bits
 
 
 class Collector(wiring.Component):
-    """Gathers beats of ``streams``, a mapping of names to shapes, in frames of one stream each, and keeps up to
-    ``slots`` of them until they are acknowledged.
+    """Gathers beats of ``streams``, a mapping of names to shapes, into frames of one stream each. It keeps up to
+    ``slots`` frames until they are acknowledged.
 
-    Frames are numbered from 0, modulo 256. One is closed when it is full, when a beat of another stream comes, or with
-    ``flush`` as soon as no beat is waiting. When all slots are taken, the streams wait.
+    Frames are numbered from 0, modulo 256. A frame is closed when it is full, when a beat of another stream comes, or
+    with ``flush`` as soon as no beat is waiting. When all slots are taken, the streams wait.
 
-    A clock a byte and one a beat. Cost: ``slots * SLOT`` bytes of memory.
+    Throughput: a beat in one clock cycle, and one more for each of its bytes. Cost: ``slots * SLOT`` bytes of memory.
     """
 
-    def __init__(self, *, streams: dict, slots: int) -> None:
+    def __init__(self, *, streams: dict[str, ShapeLike], slots: int) -> None:
         self.streams = streams
         self.slots = slots
         super().__init__({
             **{name: In(stream.Signature(shape)) for name, shape in streams.items()},
-            #: Close the frame that is being filled.
+            #: Closes the frame that is being filled.
             "flush": In(1),
-            #: The host has every frame before number ``acknowledged``.
+            #: The host has every frame before number `acknowledged`.
             "acknowledge": In(1),
             "acknowledged": In(8),
-            #: Go back to the oldest frame that is not acknowledged.
+            #: Goes back to the oldest frame that is not acknowledged.
             "resend": In(1),
-            #: A frame waits to be sent; ``take`` it and go on to the next one.
+            #: A frame waits to be sent. `take` goes on to the next one.
             "available": Out(1),
             "take": In(1),
             #: Number, stream and bytes of the next frame to be sent.
             "number": Out(8),
             "stream": Out(index_bits(len(streams))),
             "length": Out(8),
-            #: ``byte`` at ``place`` of the slot of frame ``read_number``, a clock later.
+            #: `byte` is at `place` of the slot of frame `read_number`, a clock cycle later.
             "read_number": In(8),
             "place": In(8),
             "byte": Out(8),
@@ -46,13 +48,13 @@ class Collector(wiring.Component):
             "idle": Out(1),
         })
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         slot_bits = ceil_log2(self.slots)
         m.submodules.memory = slots = memory.Memory(shape=8, depth=self.slots * SLOT, init=[],
                                                     attrs={"no_rw_check": 1})
         write, read = slots.write_port(), slots.read_port()
-        oldest, filling = Signal(8), Signal(8)  # numbers: not acknowledged; being filled
+        oldest, filling = Signal(8), Signal(8)  # numbers of the oldest frame kept, and of the one being filled
         streams, lengths = (Array(Signal(bits, name=f"{name}_{slot}") for slot in range(self.slots))
                             for name, bits in (("stream", index_bits(len(self.streams))), ("length", 8)))
         current, length = Signal(index_bits(len(self.streams))), Signal(8)

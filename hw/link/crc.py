@@ -1,5 +1,7 @@
 """The checksum of frames."""
 
+from typing import Any
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -8,14 +10,15 @@ from ...contract.link import CRC_POLYNOMIAL
 
 
 class Crc32(wiring.Component):
-    """CRC-32 of the bytes put in since ``clear``, a bit a clock: `zlib.crc32` is the inverse of ``value``.
+    """CRC-32 of the bytes that were put in since ``clear``. `zlib.crc32` is the inverse of ``value``.
 
-    ``put`` takes ``data`` unless ``busy``, which lasts 8 clocks. ``clear`` wins over it. Cost: 44 flip-flops.
+    ``put`` takes ``data`` unless ``busy``, which lasts 8 clock cycles: one for each bit. ``clear`` wins over ``put``.
+    Cost: 44 flip-flops.
     """
 
-    #: Start over.
+    #: Starts over.
     clear: In(1)
-    #: Take ``data``.
+    #: Takes ``data``.
     put: In(1)
     data: In(8)
     #: A byte is under way.
@@ -23,7 +26,7 @@ class Crc32(wiring.Component):
     #: The register, once not ``busy``.
     value: Out(32, init=0xFFFFFFFF)
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         byte, remaining = Signal(8), Signal(range(9))
         shifted = Cat(self.value[1:], Const(0, 1))

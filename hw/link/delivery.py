@@ -1,6 +1,8 @@
 """From frames to streams: the part of the board's link that takes beats in."""
 
-from amaranth.hdl import Cat, Module, Shape, Signal
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Shape, ShapeLike, Signal
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -9,23 +11,23 @@ from ...contract.link import MAX_STREAMS, SEGMENT, SLOT, TO_BOARD_HEADER, beat_b
 
 
 class Delivery(wiring.Component):
-    """Holds frames of beats in ``slots`` slots of ``SLOT`` bytes and delivers the beats to ``streams``, a mapping of
+    """Holds frames of beats in ``slots`` slots of ``SLOT`` bytes, and delivers the beats to ``streams``, a mapping of
     names to shapes, in the order in which they are in the frames.
 
-    The frame being received is written byte by byte and counts only once it was told to be ``accepted``. Frames are
-    numbered from 0, modulo 256. A stream that is not ready holds up whatever comes after.
+    The frame that is being received is written byte by byte. It counts only when ``accept`` has been given. Frames are
+    numbered from 0, modulo 256. A stream that is not ready holds up everything behind its beat.
 
-    Two clocks a byte and one a beat. Cost: ``slots * SLOT`` bytes of memory; a register for the widest beat.
-    Raises ``ValueError`` if there are more than ``MAX_STREAMS`` streams.
+    Throughput: a beat in one clock cycle, and two more for each of its bytes. Cost: ``slots * SLOT`` bytes of memory;
+    a register for the widest beat. Raises ``ValueError`` if there are more than ``MAX_STREAMS`` streams.
     """
 
-    def __init__(self, *, streams: dict, slots: int) -> None:
+    def __init__(self, *, streams: dict[str, ShapeLike], slots: int) -> None:
         if len(streams) > MAX_STREAMS:
             raise ValueError(f"{len(streams)} streams: a segment can name {MAX_STREAMS}")
         self.streams = streams
         self.slots = slots
         super().__init__({
-            #: Write ``byte`` at ``place`` of the frame being received, header included.
+            #: Writes `byte` at `place` of the frame that is being received; its header counts.
             "write": In(1),
             "place": In(range(SLOT)),
             "byte": In(8),
@@ -33,16 +35,16 @@ class Delivery(wiring.Component):
             "room": Out(1),
             #: That frame is complete and right.
             "accept": In(1),
-            #: Number of the frame being received.
+            #: Number of the frame that is being received.
             "expected": Out(8),
-            #: Number of the oldest frame that is not delivered as a whole.
+            #: Number of the oldest frame of which a beat is still here.
             "delivered": Out(8),
-            #: A frame has just been delivered.
+            #: The last beat of a frame has been delivered.
             "done": Out(1),
             **{name: Out(stream.Signature(shape)) for name, shape in streams.items()},
         })
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         slot_bits = ceil_log2(self.slots)
         m.submodules.memory = slots = memory.Memory(shape=8, depth=self.slots * SLOT, init=[],

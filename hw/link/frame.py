@@ -1,4 +1,6 @@
-"""Frames on a line of bytes: content, CRC and a flag, with flags in the content escaped."""
+"""Frames on a line of bytes: content, CRC and a flag. Flags in the content are escaped."""
+
+from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
@@ -12,10 +14,11 @@ class Deframer(wiring.Component):
     """Undoes what ``Framer`` does: content and CRC come out byte by byte, and at the end of the frame whether it was
     sound.
 
-    A byte comes out in the clock in which it goes in. Bytes come at most every 9 clocks. Cost: a ``Crc32``.
+    Latency: none. Throughput: a byte in 9 clock cycles; none is refused, so bytes must not come more often. Cost: a
+    ``Crc32``.
     """
 
-    #: A byte of the line, for one clock.
+    #: A byte of the line, for one clock cycle.
     data: In(8)
     valid: In(1)
     #: A byte of content or CRC.
@@ -25,7 +28,7 @@ class Deframer(wiring.Component):
     end: Out(1)
     sound: Out(1)
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.crc = crc = Crc32()
         escaped = Signal()
@@ -44,10 +47,10 @@ class Deframer(wiring.Component):
 
 
 class Framer(wiring.Component):
-    """Sends content, whose final byte comes with ``last``, as a frame: bytes that would be mistaken escaped, then its
-    CRC and a flag.
+    """Sends content as a frame: its bytes, of which those that are flags or escapes are escaped, its CRC, and a flag.
+    The final byte of the content comes with ``last``.
 
-    At most a byte in 9 clocks. Cost: a ``Crc32``.
+    Throughput: a byte in 9 clock cycles. Cost: a ``Crc32``.
     """
 
     #: Content.
@@ -55,7 +58,7 @@ class Framer(wiring.Component):
     #: Bytes of the line.
     o: Out(stream.Signature(unsigned(8)))
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.crc = crc = Crc32()
         current, available, advance = Signal(8), Signal(), Signal()

@@ -1,10 +1,12 @@
 """The board's end of the link: beats of streams in numbered, checked frames, each delivered once and in order.
 
-docs/link.md describes the protocol. The board has no timers and never sends something again on its own: whatever gets
-lost is noticed and asked for by the host.
+docs/link.md describes the protocol. The board has no timers, and never sends anything again of its own accord: the host
+notices what got lost, and asks for it.
 """
 
-from amaranth.hdl import Array, Cat, Const, Module, ResetInserter, Signal, unsigned
+from typing import Any
+
+from amaranth.hdl import Array, Cat, Const, Module, ResetInserter, ShapeLike, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -29,26 +31,26 @@ SHORTEST = len(TO_BOARD_HEADER) + CRC_BYTES
 
 
 class Link(wiring.Component):
-    """Carries the beats of ``sources``, streams to what is behind the link, and of ``sinks``, streams from it; both are
-    mappings of names to shapes, at most 3 and 4 of them.
+    """Carries the beats of ``sources``, streams to what is behind the link, and of ``sinks``, streams from there. Both
+    are mappings of names to shapes, of at most 3 and 4 streams.
 
-    Bytes come at most every 9 clocks and are never refused; frames for which there is no room or that are not the
-    next one are dropped, which the host is told. Answers to a HELLO carry ``digest``. ``restart`` is high for a clock
-    when another session is opened or closed: it resets what is behind the link.
+    Throughput: a byte in 9 clock cycles; none is refused. A frame for which there is no room, or that is not the next
+    one, is dropped, and the host is told so. Answers to a HELLO carry ``digest``. ``restart`` is high for a clock cycle
+    when another session is opened or closed: it is to reset what is behind the link.
 
-    Cost: ``2 * slots * SLOT`` bytes of memory; on an iCE40, with the streams of `digits-dw5`, 695 LUTs, 419 flip-flops
-    and 4 block RAMs.
-    Raises ``ValueError`` if ``slots`` is not a power of two up to 128.
+    Cost: ``2 * slots * SLOT`` bytes of memory. On an iCE40, with the streams of `digits-dw5`, 695 LUTs, 419 flip-flops
+    and 4 block RAMs. Raises ``ValueError`` if ``slots`` is not a power of two up to 128.
     """
 
-    def __init__(self, *, sources: dict, sinks: dict, digest: int, slots: int = SLOTS) -> None:
+    def __init__(self, *, sources: dict[str, ShapeLike], sinks: dict[str, ShapeLike], digest: int,
+                 slots: int = SLOTS) -> None:
         if slots not in [1 << bits for bits in range(8)]:
             raise ValueError(f"slots={slots}: must be a power of two, at most 128")
         self.sources, self.sinks = sources, sinks
         self.digest = digest
         self.slots = slots
         super().__init__({
-            #: A byte received, for one clock.
+            #: A byte received, for one clock cycle.
             "data": In(8),
             "valid": In(1),
             #: Bytes to be sent.
@@ -60,64 +62,78 @@ class Link(wiring.Component):
             **{name: Out(stream.Signature(shape)) for name, shape in sources.items()},
             **{name: In(stream.Signature(shape)) for name, shape in sinks.items()},
         })
-
-    def elaborate(self, platform) -> Module:
-        m = Module()
-        delivery, collector = (Delivery(streams=self.sources, slots=self.slots),
-                               Collector(streams=self.sinks, slots=self.slots))
-        m.submodules.delivery = ResetInserter(self.restart)(delivery)
-        m.submodules.collector = ResetInserter(self.restart)(collector)
-        m.submodules.deframer = deframer = Deframer()
-        m.submodules.framer = framer = Framer()
-        for name in self.sources:
-            wiring.connect(m, getattr(delivery, name), wiring.flipped(getattr(self, name)))
-        for name in self.sinks:
-            wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(collector, name))
-        wiring.connect(m, framer.o, wiring.flipped(self.o))
-
+        self._delivery = Delivery(streams=sources, slots=slots)
+        self._collector = Collector(streams=sinks, slots=slots)
+        self._deframer, self._framer = Deframer(), Framer()
         # What the host is told.
-        session, answered = Signal(16), Signal(16)  # now, and when the frame that is being sent began
-        echo = Signal(8)
-        hello, status, trouble = Signal(), Signal(), Signal()  # pending
-        idle, was_idle = Signal(), Signal()
-        m.d.comb += idle.eq(self.done & (delivery.delivered == delivery.expected) & collector.idle)
-        m.d.sync += was_idle.eq(idle)
+        self._session = Signal(16)
+        self._echo = Signal(8)
+        self._idle = Signal()
+        self._hello, self._status, self._trouble = Signal(), Signal(), Signal()  # a greeting, a status, a loss: pending
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.delivery = ResetInserter(self.restart)(self._delivery)
+        m.submodules.collector = ResetInserter(self.restart)(self._collector)
+        m.submodules.deframer = self._deframer
+        m.submodules.framer = self._framer
+        for name in self.sources:
+            wiring.connect(m, getattr(self._delivery, name), wiring.flipped(getattr(self, name)))
+        for name in self.sinks:
+            wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(self._collector, name))
+        wiring.connect(m, self._framer.o, wiring.flipped(self.o))
+
+        was_idle = Signal()
+        m.d.comb += self._idle.eq(self.done & (self._delivery.delivered == self._delivery.expected)
+                                  & self._collector.idle)
+        m.d.sync += was_idle.eq(self._idle)
+        self._send(m)
+        with m.If(self._delivery.done | self._idle & ~was_idle):
+            m.d.sync += self._status.eq(1)
+        self._receive(m)
+        with m.If(self.restart):
+            m.d.sync += [self._echo.eq(0), self._trouble.eq(0), self._status.eq(0)]
+        return m
+
+    def _send(self, m: Module) -> None:
+        """Sends a frame when there is a greeting, beats or a status to be sent. Its kind, number and session are those
+        of its start; its other fields are those of the clock cycle in which they are sent."""
+        delivery, collector, framer = self._delivery, self._collector, self._framer
+        kind, number, length = Signal(8), Signal(8), Signal(8)
+        answered = Signal(16)  # the session
+        place = Signal(range(SLOT))
+        field = Signal(8)  # read out, as what it is read from may change while it is sent
         fields = {
-            "kind": None, "echo": echo, "expected": delivery.expected, "delivered": delivery.delivered, "number": None,
-            "session_low": answered[:8], "session_high": answered[8:],
-            "flags": Cat(idle, trouble),
+            "kind": kind, "echo": self._echo, "expected": delivery.expected, "delivered": delivery.delivered,
+            "number": number, "session_low": answered[:8], "session_high": answered[8:],
+            "flags": Cat(self._idle, self._trouble),
         }
         assert list(fields) == list(TO_HOST_HEADER)
         assert [Flag.IDLE, Flag.TROUBLE] == [1, 2]
-
-        # Sending: the frame's kind and number are those of its start.
-        kind, number, length = Signal(8), Signal(8), Signal(8)
-        place = Signal(range(SLOT))
-        field = Signal(8)  # read out, as what it is read from may change while it is sent
-        fields |= {"kind": kind, "number": number}
-        greeting = bytes([PROTOCOL_VERSION, self.slots]) + self.digest.to_bytes(DIGEST_BYTES, "little")
-        greeting = Array(Const(byte, 8) for byte in greeting)
+        text = bytes([PROTOCOL_VERSION, self.slots]) + self.digest.to_bytes(DIGEST_BYTES, "little")
+        greeting = Array(Const(byte, 8) for byte in text)
         m.d.comb += [collector.read_number.eq(number), collector.place.eq(place)]
         with m.FSM():
             with m.State("wait"):
                 m.d.comb += collector.flush.eq(1)
-                m.d.sync += [place.eq(0), number.eq(collector.number), length.eq(0), answered.eq(session)]
+                m.d.sync += [place.eq(0), number.eq(collector.number), length.eq(0), answered.eq(self._session)]
                 with m.If(self.restart):
                     pass  # what there is to send belongs to the session before
-                with m.Elif(hello):
-                    m.d.sync += [hello.eq(0), status.eq(0), kind.eq(ToHost.HELLO), length.eq(len(greeting))]
+                with m.Elif(self._hello):
+                    m.d.sync += [self._hello.eq(0), self._status.eq(0), kind.eq(ToHost.HELLO), length.eq(len(greeting))]
                     m.next = "header"
                 with m.Elif(collector.available):
                     m.d.comb += collector.take.eq(1)
-                    m.d.sync += [status.eq(0), kind.eq(ToHost.DATA + collector.stream), length.eq(collector.length)]
+                    m.d.sync += [self._status.eq(0), kind.eq(ToHost.DATA + collector.stream),
+                                 length.eq(collector.length)]
                     m.next = "header"
-                with m.Elif(status):
-                    m.d.sync += [status.eq(0), kind.eq(ToHost.STATUS)]
+                with m.Elif(self._status):
+                    m.d.sync += [self._status.eq(0), kind.eq(ToHost.STATUS)]
                     m.next = "header"
             with m.State("header"):
                 m.d.sync += field.eq(Array(fields.values())[place[:3]])
                 with m.If(place == len(fields) - 1):
-                    m.d.sync += trouble.eq(0)
+                    m.d.sync += self._trouble.eq(0)
                 m.next = "field"
             with m.State("field"):
                 m.d.comb += [
@@ -149,11 +165,13 @@ class Link(wiring.Component):
                     with m.If(framer.i.payload.last):
                         m.next = "wait"
 
-        # Receiving: everything is decided at the end of a frame.
+    def _receive(self, m: Module) -> None:
+        """Takes frames in. What to do with a frame is decided at its end."""
+        delivery, collector, deframer = self._delivery, self._collector, self._deframer
         header = Signal(8 * len(TO_BOARD_HEADER))
         count = Signal(range(SLOT + 2))  # bytes of the frame so far; beyond a slot, one too many
-        room = Signal()  # since the frame began
-        room_now = Signal()
+        room, room_now = Signal(), Signal()  # since the frame began
+        resend = Signal()
         a, b = header[8:16], header[16:]
         m.d.comb += [
             deframer.data.eq(self.data),
@@ -162,6 +180,8 @@ class Link(wiring.Component):
             delivery.write.eq(deframer.byte_valid & room_now & (count < SLOT)),
             delivery.place.eq(count),
             delivery.byte.eq(deframer.byte),
+            collector.acknowledged.eq(b),
+            collector.resend.eq(resend),
         ]
         with m.If(deframer.byte_valid):
             m.d.sync += room.eq(room_now)
@@ -169,33 +189,26 @@ class Link(wiring.Component):
                 m.d.sync += count.eq(count + 1)
             with m.If(count < len(TO_BOARD_HEADER)):
                 m.d.sync += header.eq(Cat(header[8:], deframer.byte))
-        acknowledge, resend = Signal(), Signal()
-        m.d.comb += [collector.acknowledge.eq(acknowledge), collector.acknowledged.eq(b)]
         m.d.sync += [resend.eq(0), self.restart.eq(0)]
-        m.d.comb += collector.resend.eq(resend)
-        with m.If(delivery.done | idle & ~was_idle):
-            m.d.sync += status.eq(1)
         with m.If(deframer.end & (count != 0)):
             m.d.sync += count.eq(0)
             with m.If(~deframer.sound | (count < SHORTEST) | (count > SLOT)):
-                m.d.sync += [trouble.eq(1), status.eq(1)]
+                m.d.sync += [self._trouble.eq(1), self._status.eq(1)]
             with m.Elif(header[:8] == ToBoard.HELLO):
-                m.d.sync += [session.eq(Cat(a, b)), hello.eq(1), self.restart.eq(session != Cat(a, b))]
-            with m.Elif(session == 0):
-                m.d.sync += status.eq(1)
+                m.d.sync += [self._session.eq(Cat(a, b)), self._hello.eq(1),
+                             self.restart.eq(self._session != Cat(a, b))]
+            with m.Elif(self._session == 0):
+                m.d.sync += self._status.eq(1)
             with m.Else():
-                m.d.comb += acknowledge.eq(1)
+                m.d.comb += collector.acknowledge.eq(1)
                 with m.Switch(header[:8]):
                     with m.Case(ToBoard.DATA):
-                        m.d.sync += status.eq(1)
+                        m.d.sync += self._status.eq(1)
                         with m.If(room & (a == delivery.expected)):
                             m.d.comb += delivery.accept.eq(1)
                         with m.Else():
-                            m.d.sync += trouble.eq(1)
+                            m.d.sync += self._trouble.eq(1)
                     with m.Case(ToBoard.POLL):
-                        m.d.sync += [status.eq(1), echo.eq(a)]
+                        m.d.sync += [self._status.eq(1), self._echo.eq(a)]
                     with m.Case(ToBoard.RESEND):
-                        m.d.sync += [status.eq(1), echo.eq(a), resend.eq(1)]
-        with m.If(self.restart):
-            m.d.sync += [echo.eq(0), trouble.eq(0), status.eq(0)]
-        return m
+                        m.d.sync += [self._status.eq(1), self._echo.eq(a), resend.eq(1)]

@@ -1,5 +1,7 @@
 """A network behind a serial line: what is put on a board."""
 
+from typing import Any
+
 from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -13,10 +15,10 @@ from .uart import UartReceiver, UartTransmitter
 
 
 class LinkedNetwork(wiring.Component):
-    """A `Network` whose streams the host reaches over the lines ``rx`` and ``tx``, by the protocol of docs/link.md;
-    `boards.link.LinkBench` is the other end. A bit lasts ``divisor`` clocks.
+    """A `Network` whose streams the host reaches over the lines ``rx`` and ``tx``, by the protocol of docs/link.md.
+    `boards.link` is the other end. A bit lasts ``divisor`` clock cycles.
 
-    Cost: the network's, the link's (`Link`), two UARTs. Raises ``ValueError`` as `Link` and `UartReceiver` do.
+    Cost: the network, a `Link`, two UARTs. Raises ``ValueError`` as `Link` and `UartReceiver` do.
     """
 
     #: From the host; high when nothing is sent.
@@ -35,14 +37,14 @@ class LinkedNetwork(wiring.Component):
                            for name in names} for names in (SOURCES, SINKS))
         self.link = Link(sources=sources, sinks=sinks, digest=design_digest(geometries, loss), slots=slots)
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         network, link = self.network, self.link
         m.submodules.receiver = receiver = UartReceiver(divisor=self.divisor)
         m.submodules.transmitter = transmitter = UartTransmitter(divisor=self.divisor)
         m.submodules.link = link
-        # Much of the network hears of a restart, wherever it is on the chip: from a register put in its midst, a clock
-        # later. Until then its answers, still of the session before, are kept from the link.
+        # A restart reaches most of the network, all over the chip: it comes from a register in its midst, a clock cycle
+        # later. Until then the network's answers belong to the session before, and are kept from the link.
         restart = Signal()
         m.d.sync += restart.eq(link.restart)
         m.submodules.network = ResetInserter(restart)(network)
@@ -58,8 +60,8 @@ class LinkedNetwork(wiring.Component):
                 answer.ready.eq(sink.ready),
             ]
 
-        # A network takes a command that moves state only when that is done: it has to wait where it does not
-        # hold up the state's words, which come behind it.
+        # A network takes a command that moves words only when they have been moved. So the command waits here, where it
+        # does not hold up the words behind it.
         waiting = Signal()
         command = Signal.like(link.command.payload)
         m.d.comb += [

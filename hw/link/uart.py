@@ -1,27 +1,30 @@
 """Bytes on a serial line: 8 data bits, least significant first, no parity, one stop bit."""
 
+from typing import Any
+
 from amaranth.hdl import Cat, Const, Module, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 _BROKEN = 11
-"""Instead of the bits to come: there was no stop bit, and the line has to be high before the next start bit."""
+"""A number of remaining bits that means: there was no stop bit, and the line has to be high before the next start
+bit."""
 
 
 def _check(divisor: int) -> None:
     if divisor < 2:
-        raise ValueError(f"divisor={divisor}: a bit must last at least 2 clocks")
+        raise ValueError(f"divisor={divisor}: a bit must last at least 2 clock cycles")
 
 
 class UartReceiver(wiring.Component):
-    """Takes bytes from ``rx``, whose bits last ``divisor`` clocks.
+    """Takes bytes from ``rx``, whose bits last ``divisor`` clock cycles.
 
-    The line passes two flip-flops, and each bit is sampled in its middle, counted from the edge of the start bit;
-    the rates may differ by half a bit in nine and a half, less a clock or two: 4 % with 16 clocks a bit, 2 % with 4. A
-    start bit shorter than half a bit is noise; a byte without a stop bit is dropped.
+    The line passes two flip-flops. Each bit is sampled in its middle, counted from the edge of the start bit. So the
+    rates of both ends may differ by half a bit in nine and a half, less a clock cycle or two: by 4 % with 16 clock
+    cycles a bit, by 2 % with 4. A start bit shorter than half a bit is noise. A byte without a stop bit is dropped.
 
-    ``valid`` is high for one clock, about half a bit after the stop bit began. Nothing can hold it back. Cost: about
-    20 flip-flops. Raises ``ValueError`` if ``divisor`` is less than 2.
+    ``valid`` is high for one clock cycle, about half a bit after the stop bit began. Nothing can hold it back. Cost:
+    about 20 flip-flops. Raises ``ValueError`` if ``divisor`` is less than 2.
     """
 
     #: The line; high when nothing is sent.
@@ -35,10 +38,10 @@ class UartReceiver(wiring.Component):
         self.divisor = divisor
         super().__init__()
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         line, previous = Signal(init=1), Signal(init=1)
-        remaining = Signal(range(12))  # bits to be sampled, the start bit included; or _BROKEN
+        remaining = Signal(range(12))  # bits to be sampled, with the start bit; or _BROKEN
         timer = Signal(range(self.divisor))
         m.d.sync += [previous.eq(self.rx), line.eq(previous), self.valid.eq(0)]
         with m.If(remaining == 0):
@@ -64,7 +67,7 @@ class UartReceiver(wiring.Component):
 
 
 class UartTransmitter(wiring.Component):
-    """Sends bytes on ``tx``, each bit for ``divisor`` clocks; a byte takes ``10 * divisor + 1`` clocks.
+    """Sends bytes on ``tx``. A bit lasts ``divisor`` clock cycles, and a byte ``10 * divisor + 1``.
 
     Cost: about 20 flip-flops. Raises ``ValueError`` if ``divisor`` is less than 2.
     """
@@ -79,7 +82,7 @@ class UartTransmitter(wiring.Component):
         self.divisor = divisor
         super().__init__()
 
-    def elaborate(self, platform) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         bits = Signal(9, init=0x1FF)  # those that follow the one on the line
         remaining = Signal(range(11))

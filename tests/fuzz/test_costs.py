@@ -50,7 +50,8 @@ def test_damaged_costs_are_taken_or_refused(run, tmp_path):
     ("picojoules = 3.7", "picojoules = true", "digital.multiply.picojoules=True: Input should be a valid number"),
     ("bytes = 8192", f"bytes = {10**30}", f"memory[0].bytes={10**30}: a whole number in TOML has at most 64 bits"),
     ("bytes = 8192", f"bytes = {10**18}", f"memory.0.bytes={10**18}: Input should be less than"),
-    ("[device.mtj]", '[device."a\\nb"]', "device.'a\\nb': must be one of ideal"),
+    ("[[memory]]", "".join(f'[device."a\\nb".{event}]\npicojoules = 1\nstanding = "sourced"\nsource = ""\n'
+                           for event in ("read", "pulse")) + "[[memory]]", "device.'a\\nb': must be one of ideal"),
     ("bytes = 8192", "bytes = " + "[" * 2000, "nested more than 32 deep"),
     ("bytes = 8192", ".".join(["a"] * 40_000) + " = 1", "nested more than 32 deep"),
     ("bytes = 8192", "#" * (1 << 18), "more than 256 KiB"),

@@ -1,4 +1,4 @@
-"""The parts of a crossbar that have no golden twin of their own: adder tree, lane selection, queue of events."""
+"""The parts of a crossbar without a golden twin: adder tree, lane selection, queue of programming requests."""
 
 from random import Random
 
@@ -58,11 +58,29 @@ def test_lane_select_answers_at_its_latency(lanes):
     simulate(select, testbench)
 
 
-@pytest.mark.parametrize("lanes", [1, 16, 17, 40])
-def test_event_queue_keeps_the_order_and_loses_nothing(lanes):
-    random = Random(lanes)
+def programming_queue(lanes):
     experiment = parse({"input": {"count": 20}, "device": {"kind": "ideal"}, "layers": [{"cols": lanes}]}, "queue")
-    queue = ProgrammingQueue(geometry=experiment.crossbars[0])
+    return ProgrammingQueue(geometry=experiment.crossbars[0])
+
+
+@pytest.mark.parametrize("lanes", [1, 16, 17, 40])
+def test_programming_queue_offers_the_first_cell_at_its_latency(lanes):
+    queue, offered = programming_queue(lanes), []
+
+    async def testbench(ctx):
+        ctx.set(queue.fired, 1 << lanes - 1)
+        for cycle in range(10):
+            ctx.set(queue.valid, cycle == 0)
+            offered.append(ctx.get(queue.request.valid))
+            await ctx.tick()
+
+    simulate(queue, testbench)
+    assert offered.index(1) == queue.latency
+
+
+@pytest.mark.parametrize("lanes", [1, 16, 17, 40])
+def test_programming_queue_keeps_the_order_and_loses_nothing(lanes):
+    random, queue = Random(lanes), programming_queue(lanes)
     words = [(random.randrange(20), random.choice((0, random.getrandbits(lanes), 1 << random.randrange(lanes))))
              for _ in range(60)]
     expected = [(address, lane) for address, fired in words for lane in range(lanes) if fired >> lane & 1]
@@ -70,7 +88,7 @@ def test_event_queue_keeps_the_order_and_loses_nothing(lanes):
     async def testbench(ctx):
         received, offered = [], 0
         while offered < len(words) or not ctx.get(queue.empty):
-            # The issuer may offer a word in every clock in which there is room.
+            # The issuer may offer a word in every clock cycle in which there is room.
             offer = offered < len(words) and ctx.get(queue.room) and random.random() < 0.8
             ctx.set(queue.valid, offer)
             if offer:
