@@ -320,13 +320,13 @@ def parse_device(document: dict, name: str) -> Device:
         raise ConfigError(_explain(error, name)) from None
 
 
-def load(source: str, device: str | None = None) -> Experiment:
-    """The experiment of a preset's name or a TOML file's path; if given, ``device`` names, for ``load_device``, the
-    device to take the place of its own. ``ConfigError`` if there is none."""
+def load(source: str, device: str | dict[str, Any] | None = None) -> Experiment:
+    """The experiment of a preset's name or a TOML file's path; if given, ``device`` takes the place of its own: the
+    fields of one, or what names one for ``load_device``. ``ConfigError`` if there is none."""
     path = _experiment_path(source)
     document = _read(path)
     if device is not None:
-        document["device"] = load_device(device).model_dump()
+        document["device"] = load_device(device).model_dump() if isinstance(device, str) else device
     elif isinstance(document.get("device"), str):
         document["device"] = load_device(document["device"], path.parent).model_dump()
     return parse(document, path.stem)

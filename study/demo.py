@@ -39,7 +39,7 @@ def run(experiment: Experiment, out: Path, data_dir: str | None = None) -> dict:
     if not simulators:
         toolchain.require("verilator")
     _announce(1, f"training {experiment.name} in situ, {experiment.epochs} epochs, and a floating-point baseline")
-    answer = {"train": train.run(experiment, data_dir=data_dir, out=out / "run").to_json()}
+    answer = {"train": train.run(experiment, data_dir=data_dir, out=out / "run", overwrite=True).to_json()}
     _announce(2, "writing its Verilog")
     answer["generate"] = {"files": [str(path) for path in generate(experiment, out / "verilog")]}
     answer["cosim"] = []

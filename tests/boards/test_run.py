@@ -90,7 +90,7 @@ def test_one_bitstream_serves_many_devices(whole, board, tmp_path):
     with pytest.raises(ConfigError, match=r"layers\[0\]: the machine was generated with chi_bits=16"):
         run.run(wider, built=built, port=board.port, samples=SAMPLES, out=tmp_path)
     with pytest.raises(LinkError, match="the board holds another design"):
-        run.run(wider, port=board.port, samples=SAMPLES, out=tmp_path)
+        run.run(wider, port=board.port, samples=SAMPLES, out=tmp_path / "wider")
 
 
 def test_run_over_a_bad_line_with_resets(whole, board, tmp_path, monkeypatch):
@@ -168,7 +168,7 @@ def test_an_interrupted_run_resumes_to_the_same_bits(whole, board, tmp_path, mon
     with pytest.raises(InterruptedRunError, match="after 15 of 40 samples"):
         run.run(small(), port=board.port, samples=SAMPLES, out=tmp_path)
     monkeypatch.undo()
-    with pytest.raises(ConfigError, match="another configuration"):
+    with pytest.raises(ConfigError, match="seed: 1 recorded, 9 now"):
         run.run(small(seed=9), port=board.port, samples=SAMPLES, out=tmp_path, resume=True)
     resumed = run.run(small(), port=board.port, samples=SAMPLES, test_samples=TEST, out=tmp_path, resume=True)
     assert resumed.digest == whole[0].digest
@@ -202,7 +202,9 @@ def test_the_program(board, tmp_path, capsys, monkeypatch):
     status = cli.run(["run", "small", "--simulate", "--faults", "0.001", *few, "--json"])
     document = json.loads(capsys.readouterr().out)
     assert (status, document["bit_exact"], document["samples"]) == (0, True, 4)
-    assert cli.run(["run", "small", "--port", board.port, *few]) == 0
+    assert cli.run(["run", "small", "--port", board.port, *few]) == 2
+    assert "holds a finished run" in capsys.readouterr().err
+    assert cli.run(["run", "small", "--port", board.port, "--overwrite", *few]) == 0
     assert "bit-exact" in capsys.readouterr().out
 
 
