@@ -23,7 +23,8 @@ class DataRecord(Result):
     """Test samples."""
 
     def __str__(self) -> str:
-        return f"{self.train:,} training and {self.test:,} test samples of {self.name} (sha256 {self.sha256[:12]})"
+        of = self.known or f"a set called {self.name}"
+        return f"{self.train:,} training and {self.test:,} test samples of {of} (sha256 {self.sha256[:12]})"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -258,8 +258,8 @@ def has_state(folder: Path, *, resume: bool) -> bool:
     if (folder / STATE).exists() or (folder / CHECKPOINT).exists():
         return True
     if resume and (folder / RESULT).exists():
-        raise ConfigError(f"{folder} has no state: there is no {folder / STATE}, but {RESULT} is there; begin again with "
-                          "--overwrite")
+        raise ConfigError(f"{folder} has no state: there is no {folder / STATE}, but {RESULT} is there; begin again "
+                          "with --overwrite")
     if resume:
         warn(f"{folder}: the run had not got as far as to leave a state; it begins at the start")
     return False
