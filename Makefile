@@ -47,7 +47,7 @@ demo: $(STAMP)
 
 EPOCH := runs/mnist-dw5-epoch
 epoch: $(STAMP)
-	$(VENV)/bin/spinloom epoch mnist-dw5 --out $(EPOCH) $(if $(wildcard $(EPOCH)/checkpoint.npz),--resume)
+	$(VENV)/bin/spinloom epoch mnist-dw5 --out $(EPOCH) $(if $(wildcard $(EPOCH)/*.npz),--resume)
 
 test: $(STAMP)
 	$(VENV)/bin/pytest -n $(WORKERS) -m "not slow" $(ARGS)

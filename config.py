@@ -328,16 +328,16 @@ def parse(document: dict, name: str) -> Experiment:
         raise ConfigError(explain(error, name, _allowed)) from None
 
 
-def load(source: str, device: str | None = None) -> Experiment:
+def load(source: str, device: str | dict[str, Any] | None = None) -> Experiment:
     """The experiment that ``source`` names: a preset, or the path of a TOML file, which must end in ``.toml``.
 
-    If given, ``device`` names another device, as for ``load_device``, that takes the place of the experiment's.
-    ``ConfigError`` if there is no such experiment or device, or if it is not valid.
+    If given, ``device`` takes the place of the experiment's: the fields of a device, or what names one, as for
+    ``load_device``. ``ConfigError`` if there is no such experiment or device, or if it is not valid.
     """
     path = _experiment_path(source)
     document = toml.read(path)
     if device is not None:
-        document["device"] = load_device(device).model_dump()
+        document["device"] = load_device(device).model_dump() if isinstance(device, str) else device
     elif isinstance(document.get("device"), str):
         document["device"] = _referred(document["device"], path).model_dump()
     return parse({"name": names.made_of(path.stem)} | document, source)

@@ -1,6 +1,5 @@
 """Training on a board behind its link, or on a simulated one, in lock-step with the golden model."""
 
-import json
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -17,12 +16,14 @@ from ..sim.bench import complete
 from ..sim.board import Noise, SimulatedBoard
 from ..sim.driver import NetworkDriver
 from ..sim.simulators import toolchain
-from ..system import files
 from ..system.progress import bar, waiting
 from ..system.stop import deferred_stop
-from ..train import data
+from ..train import data, run_folder
 from ..train.difference import DifferenceError
-from ..train.lockstep import Lockstep, Plan, Position, create_folder, digest
+from ..train.identity import Identity
+from ..train.lockstep import Lockstep, Plan, Position, digest
+from ..train.results import DataRecord
+from ..train.run_folder import Record
 from .link import BoardResetError, Link, LinkBench, LinkError, Port
 from .serial_port import SerialPort
 
@@ -64,12 +65,16 @@ class RunResult(Result):
     """Resets of the board on the way."""
     out: str
     """The folder with checkpoint or state, and this result."""
+    data: DataRecord | None = None
+    """The data set. None in results of earlier versions."""
+    identity: str | None = None
+    """Digest of what was run: see `train.identity`. None in results of earlier versions."""
 
 
 def run(experiment: Experiment, *, built: Experiment | None = None, port: str | None = None, baud: int = BAUD,
         simulate: bool = False, faults: float = 0.0, samples: int | None = None, test_samples: int | None = None,
         data_dir: str | Path | None = None, out: str | Path | None = None, resume: bool = False,
-        progress: bool = False) -> RunResult:
+        overwrite: bool = False, progress: bool = False) -> RunResult:
     """Train ``experiment`` on the board at the serial device ``port``, or on a simulated one, for its epochs or the
     first ``samples`` samples of them. Compare every prediction and, at checkpoints and at the end, the complete state
     with the golden model. Then classify the test set, or the first ``test_samples`` of it, on the board.
@@ -80,11 +85,12 @@ def run(experiment: Experiment, *, built: Experiment | None = None, port: str | 
     A board that is reset on the way gets the last state that was compared, and the samples since then once more. On the
     lines of a simulated board the fraction ``faults`` of all bytes is damaged.
 
-    ``out`` (default ``runs/<name>-board``) takes the checkpoint, from which ``resume`` continues to the same bits. In
-    the end it holds the state, ``state.npz``, and the answer, ``result.json``.
+    The folder ``out`` takes the checkpoint, from which ``resume`` continues to the same bits. In the end it holds the
+    state, ``state.npz``, and the answer, ``result.json``; ``resume`` then gives that answer. Unless it is given, it is
+    one in ``runs/`` whose name differs wherever results differ. ``overwrite`` deletes a run that is there already.
 
-    Raises ``InterruptedRunError`` after Ctrl-C or SIGTERM; ``LinkError``, ``ConfigError``, ``SimulatorError`` or
-    ``SimulationError`` in one line if it cannot be run.
+    Raises ``InterruptedRunError`` after Ctrl-C or SIGTERM; ``InUseError`` if another process works in the folder;
+    ``LinkError``, ``ConfigError``, ``SimulatorError`` or ``SimulationError`` in one line if it cannot be run.
     """
     if (port is None) is not simulate:
         raise ConfigError("give the port of a board, or simulate one: either --port DEVICE or --simulate")
@@ -98,25 +104,30 @@ def run(experiment: Experiment, *, built: Experiment | None = None, port: str | 
     for generated, wanted in zip(built.crossbars, experiment.crossbars, strict=True):
         replacements(generated, wanted)  # says what cannot be replaced
     dataset = data.load(experiment, data_dir)
-    folder = Path(out) if out is not None else Path("runs") / f"{experiment.name}-board"
     most = experiment.epochs * len(dataset.train.labels)
-    trained = Training(Plan(experiment, dataset.train, min(samples or most, most)), folder / "checkpoint.npz")
-    if resume:
-        trained.lockstep.resume()
-    create_folder(folder)
+    total = min(samples or most, most)
+    identity = Identity.of("run", experiment, dataset, samples=total, test=test_samples, built=built)
+    folder = Path(out) if out is not None else run_folder.default(identity, "-board")
     test = data.Samples(*(part[:test_samples] for part in dataset.test))
-    with _open(built, port, baud, faults, progress) as line, deferred_stop() as stop:
-        link = Link(line, design_digest(built.crossbars, built.loss))
-        accuracy, difference = None, None
-        try:
-            accuracy = trained.run(link, test, stop, progress)
-        except DifferenceError as error:
-            difference = str(error.difference)
-        link.close()
-    answer = trained.result(link, accuracy, difference, len(test.labels), baud, folder)
-    if answer.bit_exact:
-        trained.lockstep.path.replace(folder / "state.npz")
-    files.replace(folder / "result.json", lambda file: file.write(json.dumps(answer.to_json(), indent=2).encode()))
+    with run_folder.hold(folder, identity, resume=resume, overwrite=overwrite) as record:
+        answer = run_folder.ended(folder, record, RunResult)
+        if answer and answer.bit_exact and (folder / run_folder.STATE).exists():
+            return answer
+        trained = Training(Plan(experiment, dataset.train, total), folder, record)
+        if resume:
+            trained.lockstep.resume()
+        with _open(built, port, baud, faults, progress) as line, deferred_stop() as stop:
+            link = Link(line, design_digest(built.crossbars, built.loss))
+            accuracy, difference = None, None
+            try:
+                accuracy = trained.run(link, test, stop, progress)
+            except DifferenceError as error:
+                difference = str(error.difference)
+            link.close()
+        answer = trained.result(link, accuracy, difference, len(test.labels), baud, dataset.record)
+        if answer.bit_exact:
+            trained.lockstep.finish()
+        run_folder.write_result(folder, answer)
     return answer
 
 
@@ -140,9 +151,9 @@ def _open(built: Experiment, port: str | None, baud: int, faults: float, progres
 class Training:
     """A training in lock-step on a board that may be reset on the way."""
 
-    def __init__(self, plan: Plan, path: Path) -> None:
-        """``path`` is the file of the checkpoints."""
-        self.lockstep = Lockstep(plan, path, Position())
+    def __init__(self, plan: Plan, folder: Path, record: Record) -> None:
+        """``folder`` takes the checkpoints; ``record`` is what it says of the run."""
+        self.lockstep = Lockstep(plan, folder, record, Position())
         self.resets = 0
         self._saved = False
 
@@ -185,7 +196,7 @@ class Training:
                          f"{self.lockstep.plan.total} samples is saved, continue with --resume")
 
     def result(self, link: Link, accuracy: float | None, difference: str | None, test_samples: int, baud: int,
-               folder: Path) -> RunResult:
+               data_record: DataRecord) -> RunResult:
         """What the run answers."""
         proven, effort = self.lockstep.proven, self.lockstep.effort
         position, bytes_per_sample = proven.position, effort.metered / max(1, effort.samples)
@@ -197,4 +208,5 @@ class Training:
             samples_per_second=round(effort.samples / effort.seconds, 1) if effort.samples else None,
             link_bytes_per_sample=round(bytes_per_sample, 1) if effort.samples else None,
             samples_per_second_link=round(baud / 10 / bytes_per_sample, 1) if effort.samples else None,
-            baud=baud, retransmissions=link.retransmissions, resets=self.resets, out=str(folder))
+            baud=baud, retransmissions=link.retransmissions, resets=self.resets, out=str(self.lockstep.folder),
+            data=data_record if self.lockstep.record.digest else None, identity=self.lockstep.record.digest)

@@ -38,6 +38,7 @@ device_option = click.option("--device", metavar="DEVICE",
                              help="Another device: of a TOML file, a kind or a preset.")
 data_option = click.option("--data", "data_dir", metavar="DIR",
                            help="Folder of the data set in IDX format; else SPINLOOM_DATA, else it is downloaded.")
+overwrite_option = click.option("--overwrite", is_flag=True, help="Delete the run that is in the folder already.")
 
 
 def override(experiment: Experiment, **options: Any) -> Experiment:

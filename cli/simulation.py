@@ -7,7 +7,7 @@ import click
 from ..config import load
 from ..contract.results import Result
 from ..render.text import table
-from .common import answers, config_argument, data_option, device_option, override
+from .common import answers, config_argument, data_option, device_option, override, overwrite_option
 from .options import EPOCHS, SAMPLES, Real, Whole
 
 
@@ -42,16 +42,18 @@ def cosim(config: str, samples: int, simulator: str, digits: bool, device: str |
 @config_argument
 @click.option("--samples", type=SAMPLES, metavar="N", help="Train on the first N samples of the epoch only.")
 @data_option
-@click.option("--out", metavar="DIR", help="Folder for checkpoint and result; default runs/NAME-epoch.")
+@click.option("--out", metavar="DIR", help="Folder for checkpoint and result; default runs/NAME-DIGEST-epoch.")
 @click.option("--resume", is_flag=True, help="Continue the interrupted run in that folder.")
+@overwrite_option
 @answers
-def epoch(config: str, samples: int | None, data_dir: str | None, out: str | None,
-          resume: bool) -> tuple[Result, str, bool]:
+def epoch(config: str, samples: int | None, data_dir: str | None, out: str | None, resume: bool,
+          overwrite: bool) -> tuple[Result, str, bool]:
     """Train the first epoch in simulated RTL (Verilator, compiled), and compare every bit with the golden model."""
     experiment = load(config)
     from ..sim import epoch as epochs
 
-    answer = epochs.run(experiment, data_dir=data_dir, out=out, resume=resume, samples=samples, progress=True)
+    answer = epochs.run(experiment, data_dir=data_dir, out=out, resume=resume, overwrite=overwrite,
+                        samples=samples, progress=True)
     rows: dict[str, Any] = {"bit-exact": "yes" if answer.bit_exact else "NO", "samples": f"{answer.samples:,}"}
     if answer.bit_exact:
         rows |= {
@@ -81,8 +83,9 @@ def epoch(config: str, samples: int | None, data_dir: str | None, out: str | Non
 @click.option("--samples", type=SAMPLES, metavar="N", help="Train on the first N samples of all epochs only.")
 @click.option("--test", "test_samples", type=SAMPLES, metavar="N", help="Evaluate on the first N test samples only.")
 @data_option
-@click.option("--out", metavar="DIR", help="Folder for checkpoint and result; default runs/NAME-board.")
+@click.option("--out", metavar="DIR", help="Folder for checkpoint and result; default runs/NAME-DIGEST-board.")
 @click.option("--resume", is_flag=True, help="Continue the interrupted run in that folder.")
+@overwrite_option
 @answers
 def run_on_board(config: str, device: str | None, epochs: int | None, **options: Any) -> tuple[Result, str, bool]:
     """Train and evaluate on a board, and compare every bit with the golden model.

@@ -1,40 +1,75 @@
 """Commands that train on the golden model."""
 
+from pathlib import Path
+from typing import Any
+
 import click
 
-from ..config import load
+from ..config import Experiment, load
 from ..render.text import table
-from .common import Answer, answers, config_argument, data_option, device_option, override
+from .common import Answer, answers, config_argument, data_option, device_option, override, overwrite_option
 from .options import EPOCHS, SAMPLES, SEED, Real
+
+
+def shifts(_: click.Context, option: click.Parameter, value: str | None) -> tuple[int, ...] | None:
+    """The learning-rate shifts of an option ``S,S,...``."""
+    if value is None:
+        return None
+    parts = value.split(",")
+    if not all(part.isascii() and part.isdigit() and len(part) <= 2 and int(part) <= 31 for part in parts):
+        raise click.BadParameter(f"{value!r} is no list of whole numbers from 0 to 31, such as 5,6", param=option)
+    return tuple(map(int, parts))
 
 
 @click.command()
 @config_argument
-@click.option("--epochs", type=EPOCHS, metavar="N", help="Epochs to train, instead of the configuration's.")
+@click.option("--epochs", type=EPOCHS, metavar="N",
+              help="Epochs to train, instead of the configuration's. With --resume: let the run get so many, more than "
+                   "it has.")
+@click.option("--rates", metavar="S,S,...", callback=shifts,
+              help="With --resume: learning-rate shifts from the next epoch on; later epochs reuse the last.")
 @click.option("--seed", type=SEED, metavar="N", help="Seed, instead of the configuration's.")
 @click.option("--samples", type=SAMPLES, metavar="N", help="Train on the first N samples only.")
 @device_option
 @data_option
-@click.option("--out", metavar="DIR", help="Run folder; default runs/NAME.")
-@click.option("--resume", metavar="DIR", help="Continue the interrupted run in this folder.")
+@click.option("--out", metavar="DIR", help="Run folder; default runs/NAME-DIGEST.")
+@click.option("--resume", metavar="DIR",
+              help="Continue the interrupted run in this folder; of one that has ended, give the result.")
+@overwrite_option
 @click.option("--reference", is_flag=True, help="Train by PyTorch, not the compiled trainer: slow, the same bits.")
 @answers
-def train(config: str, epochs: int | None, seed: int | None, samples: int | None, device: str | None,
-          data_dir: str | None, out: str | None, resume: str | None, reference: bool) -> Answer:
-    """Train in situ on the golden model, beside a floating-point baseline, and evaluate."""
-    experiment = override(load(config, device), epochs=epochs, seed=seed)
+def train(config: str, epochs: int | None, rates: tuple[int, ...] | None, seed: int | None, samples: int | None,
+          device: str | None, data_dir: str | None, out: str | None, resume: str | None, overwrite: bool,
+          reference: bool) -> Answer:
+    """Train in situ on the golden model, beside a floating-point baseline, and evaluate.
+
+    A run is continued with --resume only on the same configuration, data and order. What --epochs and --rates change
+    then is recorded in the run folder.
+    """
+    change: dict[str, Any]
     if resume is not None:
-        fixed = {"--epochs": epochs, "--seed": seed, "--samples": samples, "--device": device, "--out": out}
+        fixed = {"--seed": seed, "--samples": samples, "--device": device, "--out": out,
+                 "--overwrite": overwrite or None}
         for option, value in fixed.items():
             if value is not None:
                 raise click.UsageError(f"{option} is fixed by the run that --resume continues; leave it out")
+        experiment, change = _resumed(config, Path(resume)), {"epochs": epochs, "rates": rates}
+    else:
+        if rates is not None:
+            raise click.UsageError("--rates changes a run that --resume continues; a new one takes "
+                                   "learning_rate_shifts of CONFIG")
+        experiment = override(load(config, device), epochs=epochs, seed=seed)
+        given = {"epochs": epochs, "seed": seed,
+                 "device": None if device is None else experiment.device.model_dump(mode="json")}
+        change = {"options": {name: value for name, value in given.items() if value is not None}}
     from ..train import loop as training
     from ..train import transfer
     from ..train.results import TransferResult
 
     runner = transfer.run if experiment.transfer else training.run
-    result = runner(experiment, data_dir=data_dir, out=out, resume=resume, samples=samples, compiled=not reference)
-    rows: dict[str, str] = {}
+    result = runner(experiment, data_dir=data_dir, out=out, resume=resume, samples=samples, compiled=not reference,
+                    overwrite=overwrite, **change)
+    rows: dict[str, Any] = {}
     if isinstance(result, TransferResult):
         rows |= {
             "test accuracy before writing": f"{result.precursor_accuracy:.2f} %",
@@ -44,11 +79,24 @@ def train(config: str, epochs: int | None, seed: int | None, samples: int | None
     rows |= {
         "test accuracy": f"{result.test_accuracy:.2f} %",
         "floating-point baseline": f"{result.baseline_accuracy:.2f} %",
+        **({"data": str(result.data)} if result.data else {}),
         "write pulses": f"{result.write_pulses:,}",
         "samples a second": f"{result.samples_per_second:,}",
         "run folder": str(result.out),
     }
     return result, table(rows), True
+
+
+def _resumed(config: str, folder: Path) -> Experiment:
+    """The experiment of ``config``, with what options gave when the run in ``folder`` began."""
+    from ..train import run_folder
+
+    record = run_folder.read_record(folder)
+    options = record.options
+    if options is None:  # an earlier version did not tell what came from options
+        options = {"epochs": record.began.epochs, "seed": record.began.seed, "device": record.began.device.model_dump()}
+    return override(load(config, options.get("device")), **{
+        name: options[name] for name in ("epochs", "seed") if name in options})
 
 
 @click.command()
@@ -73,10 +121,11 @@ def evaluate(run_folder: str, seconds: tuple[float, ...], data_dir: str | None) 
 @data_option
 @click.option("--out", default="runs/reproduce", show_default=True, metavar="DIR",
               help="Folder for the runs and the table; what has run there already is not run again.")
+@click.option("--overwrite", is_flag=True, help="Run again what has run there on another configuration or other data.")
 @answers
-def reproduce(names: tuple[str, ...], epochs: int | None, data_dir: str | None, out: str) -> Answer:
+def reproduce(names: tuple[str, ...], epochs: int | None, data_dir: str | None, out: str, overwrite: bool) -> Answer:
     """Train every preset on MNIST, and put them into one table beside their baselines and the papers' figures."""
     from ..study import reproduce as reproduction
 
-    result = reproduction.run(names, data_dir=data_dir, out=out, epochs=epochs)
+    result = reproduction.run(names, data_dir=data_dir, out=out, epochs=epochs, overwrite=overwrite)
     return result, reproduction.report(result), True

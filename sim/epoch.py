@@ -1,6 +1,5 @@
 """The first epoch of a data set, trained in simulated RTL and compared with the golden model bit for bit."""
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -9,12 +8,13 @@ from ..config import Experiment
 from ..contract.errors import ConfigError
 from ..contract.results import Result
 from ..hw.network import Network as Design
-from ..system.files import replace as replace_file
 from ..system.progress import bar, waiting
 from ..system.stop import deferred_stop
-from ..train import data
+from ..train import data, run_folder
 from ..train.difference import DifferenceError
-from ..train.lockstep import Effort, Lockstep, Plan, Position, create_folder, digest
+from ..train.identity import Identity
+from ..train.lockstep import Effort, Lockstep, Plan, Position, digest
+from ..train.results import DataRecord
 from .bench import complete
 from .benches.compiled import CompiledBench
 from .driver import NetworkDriver
@@ -46,6 +46,10 @@ class EpochResult(Result):
     """Speed of the simulation. None unless bit-exact."""
     out: str
     """The folder with checkpoint or state, and this result."""
+    data: DataRecord | None = None
+    """The data set. None in results of earlier versions."""
+    identity: str | None = None
+    """Digest of what was run: see `train.identity`. None in results of earlier versions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,32 +67,39 @@ class EpochPosition(Position):
 
 
 def run(experiment: Experiment, *, data_dir: str | Path | None = None, out: str | Path | None = None,
-        resume: bool = False, samples: int | None = None, progress: bool = False) -> EpochResult:
+        resume: bool = False, overwrite: bool = False, samples: int | None = None,
+        progress: bool = False) -> EpochResult:
     """Train on the first epoch of ``experiment``, or the first ``samples`` samples of its order, in a Verilator model
     of the network. Compare every prediction and, at the end and at every checkpoint, the complete state.
 
-    ``out`` (default ``runs/<name>-epoch``) takes the checkpoint, from which ``resume`` continues to the same bits. In
-    the end it holds the state, ``state.npz``, and the answer, ``epoch.json``.
+    The folder ``out`` takes the checkpoint, from which ``resume`` continues to the same bits. In the end it holds the
+    state, ``state.npz``, and the answer, ``epoch.json``; ``resume`` then gives that answer. Unless it is given, it is
+    one in ``runs/`` whose name differs wherever results differ. ``overwrite`` deletes a run that is there already.
 
-    Raises ``InterruptedRunError`` after Ctrl-C or SIGTERM; ``ConfigError``, ``SimulatorError`` or ``SimulationError``
-    in one line if it cannot be run.
+    Raises ``InterruptedRunError`` after Ctrl-C or SIGTERM; ``InUseError`` if another process works in the folder;
+    ``ConfigError``, ``SimulatorError`` or ``SimulationError`` in one line if it cannot be run.
     """
     experiment.require_in_situ()
     toolchain.require("verilator")
     if samples is not None and samples < 1:
         raise ConfigError(f"samples={samples}: must be at least 1")
-    train = data.load(experiment, data_dir).train
+    dataset = data.load(experiment, data_dir)
+    train = dataset.train
     total = len(train.labels) if samples is None else min(samples, len(train.labels))
-    folder = Path(out) if out is not None else Path("runs") / f"{experiment.name}-epoch"
-    lockstep = Lockstep(Plan(experiment, train, total, cut=True), folder / "checkpoint.npz", EpochPosition())
-    if resume:
-        lockstep.resume()
-    create_folder(folder)
-    difference = _train(lockstep, progress)
-    answer = _result(lockstep, difference, folder)
-    if answer.bit_exact:
-        lockstep.path.replace(folder / "state.npz")
-    replace_file(folder / "epoch.json", lambda file: file.write(json.dumps(answer.to_json(), indent=2).encode()))
+    identity = Identity.of("epoch", experiment, dataset, samples=total)
+    folder = Path(out) if out is not None else run_folder.default(identity, "-epoch")
+    with run_folder.hold(folder, identity, resume=resume, overwrite=overwrite) as record:
+        answer = run_folder.ended(folder, record, EpochResult, run_folder.EPOCH_RESULT)
+        if answer and answer.bit_exact and (folder / run_folder.STATE).exists():
+            return answer
+        lockstep = Lockstep(Plan(experiment, train, total, cut=True), folder, record, EpochPosition())
+        if resume:
+            lockstep.resume()
+        difference = None if lockstep.ended else _train(lockstep, progress)
+        answer = _result(lockstep, difference, folder, dataset.record)
+        if answer.bit_exact:
+            lockstep.finish()
+        run_folder.write_result(folder, answer, run_folder.EPOCH_RESULT)
     return answer
 
 
@@ -112,7 +123,8 @@ def _train(lockstep: Lockstep[EpochPosition], progress: bool) -> str | None:
     return None
 
 
-def _result(lockstep: Lockstep[EpochPosition], difference: str | None, folder: Path) -> EpochResult:
+def _result(lockstep: Lockstep[EpochPosition], difference: str | None, folder: Path,
+            data_record: DataRecord) -> EpochResult:
     position, effort, exact = lockstep.position, lockstep.effort, difference is None
     samples, measured = max(1, position.sample), exact and effort.seconds > 0
     return EpochResult(
@@ -123,4 +135,5 @@ def _result(lockstep: Lockstep[EpochPosition], difference: str | None, folder: P
         cycles_vs_bound=position.cycles / max(1, position.bound_cycles),
         cycles_vs_reads=position.cycles / max(1, position.read_cycles),
         simulated_cycles_per_second=effort.metered / effort.seconds if measured else None,
-        rtl_samples_per_second=effort.samples / effort.seconds if measured else None, out=str(folder))
+        rtl_samples_per_second=effort.samples / effort.seconds if measured else None, out=str(folder),
+        data=data_record if lockstep.record.digest else None, identity=lockstep.record.digest)

@@ -59,7 +59,7 @@ def run(experiment: Experiment, out: Path, data_dir: str | None = None) -> DemoR
     if not simulators:
         toolchain.require("verilator")
     _announce(1, f"training {experiment.name} in situ, {experiment.epochs} epochs, and a floating-point baseline")
-    trained = train.run(experiment, data_dir=data_dir, out=out / "run")
+    trained = train.run(experiment, data_dir=data_dir, out=out / "run", overwrite=True)
     _announce(2, "writing its Verilog")
     generated = {"files": [str(path) for path in generate(experiment, out / "verilog")]}
     cosimulated = []

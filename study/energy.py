@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from ..config import Experiment
 from ..contract.errors import ConfigError, key, shown
-from ..contract.geometry import COUNTERS, CrossbarGeometry
+from ..contract.geometry import COUNTER_BITS, COUNTERS, CrossbarGeometry
 from ..contract.results import Result
 from ..contract.section import Section
 from ..devices.costs import Cost, DeviceCosts, Standing
@@ -284,15 +284,19 @@ class _Counters:
 
     def load(self, state: dict[str, np.ndarray]) -> None:
         for layer in range(self.layers):
-            counts = state[f"layer{layer}_counters"].tolist()
-            if len(counts) != len(COUNTERS):
+            array = state[f"layer{layer}_counters"]
+            if array.shape != (len(COUNTERS),) or not np.issubdtype(array.dtype, np.integer):
                 raise ValueError(f"its crossbars do not have {len(COUNTERS)} counters each")
+            counts = array.tolist()
+            if not all(0 <= count < 1 << COUNTER_BITS for count in counts):
+                raise ValueError(f"layer{layer}_counters: counters must lie in 0 to {(1 << COUNTER_BITS) - 1}")
             self.values.append(dict(zip(COUNTERS, counts, strict=True)))
 
 
 def _read(folder: Path) -> tuple[Experiment, list[dict[str, int]]]:
     """The experiment of a run, and the counters of each of its crossbars."""
-    experiment, _ = run_folder.read_experiment(folder)
-    counters = _Counters(len(experiment.layers))
-    run_folder.read_state(folder, counters)
-    return experiment, counters.values
+    record = run_folder.read_record(folder)
+    run_folder.remark_if_unbound(folder, record)
+    counters = _Counters(len(record.experiment.layers))
+    run_folder.read_state(folder, record, counters)
+    return record.experiment, counters.values

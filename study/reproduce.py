@@ -14,11 +14,14 @@ from ..contract.errors import ConfigError
 from ..contract.results import Result
 from ..render import figure as house
 from ..render import markdown
-from ..system.files import replace
+from ..system.claim import claimed
+from ..system.files import replace, write_json
 from ..system.progress import bar
 from ..train import data, float_probability, run_folder, transfer
 from ..train import loop as train
+from ..train.identity import Identity
 from ..train.results import TrainResult, TransferResult
+from ..train.run_folder import OtherRunError
 from . import energy
 
 REPORTED = {
@@ -97,12 +100,13 @@ class ReproduceResult(Result):
 
 
 def run(names: tuple[str, ...] = (), *, data_dir: str | Path | None = None, out: str | Path = "runs/reproduce",
-        epochs: int | None = None, progress: bool = True) -> ReproduceResult:
+        epochs: int | None = None, overwrite: bool = False, progress: bool = True) -> ReproduceResult:
     """Run the presets ``names`` (all of ``REPORTED`` unless given), each in its folder in ``out``, and write
     ``reproduce.md``, ``reproduce.csv``, ``reproduce.json`` and ``reproduce.png`` there.
 
-    What has run already is not run again, and what was interrupted is continued, so long as its configuration is the
-    same. ``epochs`` shortens every run. Raises what `train.loop.run` raises.
+    What has run already is not run again, and what was interrupted is continued. What has run there on another
+    configuration or other data is refused, or run again if ``overwrite``. ``epochs`` shortens every run. Raises what
+    `train.loop.run` raises.
     """
     for name in names:
         if name not in REPORTED:
@@ -110,59 +114,74 @@ def run(names: tuple[str, ...] = (), *, data_dir: str | Path | None = None, out:
     folder = Path(out)
     rows: list[PresetResult] = []
     comparisons: dict[str, Comparison] = {}
-    for name in names or REPORTED:
-        experiment = load(name)
-        if epochs is not None:
-            experiment = experiment.replaced(epochs=epochs)
-        rows.append(_row(experiment, _run(experiment, folder / name, data_dir, progress), folder / name))
-        if experiment.update.rounding == "stochastic" and experiment.host:
-            comparisons[name] = _compare(experiment, folder / name, data_dir, progress)
-        result = ReproduceResult(rows=tuple(rows), float_probability=dict(comparisons), out=str(out))
-        _write(folder, result)
+    with claimed(folder):
+        for name in names or REPORTED:
+            experiment = load(name)
+            if epochs is not None:
+                experiment = experiment.replaced(epochs=epochs)
+            ended = _run(experiment, folder / name, data_dir, progress, overwrite)
+            rows.append(_row(experiment, ended, folder / name))
+            if experiment.update.rounding == "stochastic" and experiment.host:
+                comparisons[name] = _compare(experiment, folder / name, data_dir, progress, overwrite)
+            result = ReproduceResult(rows=tuple(rows), float_probability=dict(comparisons), out=str(out))
+            _write(folder, result)
     return result
 
 
-def _run(experiment: Experiment, folder: Path, data_dir: str | Path | None, progress: bool,
+def _run(experiment: Experiment, folder: Path, data_dir: str | Path | None, progress: bool, overwrite: bool,
          **options: Any) -> TrainResult:
     """The result of the run in ``folder``, which is begun, continued or only read."""
-    resume = False
-    if (folder / "experiment.json").exists():
-        resume = run_folder.read_experiment(folder)[0] == experiment
-        if resume and (folder / "result.json").exists():
-            return run_folder.read_result(folder, TransferResult if experiment.transfer else TrainResult)
-    place: dict[str, Any] = {"resume": folder} if resume else {"out": folder}
     runner = transfer.run if experiment.transfer else train.run
-    return runner(experiment, data_dir=data_dir, progress=progress, **place, **options)
+    options |= {"data_dir": data_dir, "progress": progress}
+    if not (folder / run_folder.RECORD).exists():
+        return runner(experiment, out=folder, overwrite=overwrite, **options)
+    try:
+        return runner(experiment, resume=folder, **options)
+    except OtherRunError as error:
+        if not overwrite:
+            raise ConfigError(f"{error}; take another folder with --out, or run it again with --overwrite") from None
+        return runner(experiment, out=folder, overwrite=True, **options)
 
 
-def _compare(experiment: Experiment, folder: Path, data_dir: str | Path | None, progress: bool) -> Comparison:
+def _compare(experiment: Experiment, folder: Path, data_dir: str | Path | None, progress: bool,
+             overwrite: bool) -> Comparison:
     """The accuracies of machine and floating-point simulation, a seed each."""
     machine, floating = [], []
     for seed in range(experiment.seed, experiment.seed + SEEDS):
         seeded = experiment.replaced(seed=seed)
         place = folder if seed == experiment.seed else folder / f"seed{seed}"
-        machine.append(_run(seeded, place, data_dir, progress, baseline=place == folder).test_accuracy)
+        result = _run(seeded, place, data_dir, progress, overwrite, baseline=place == folder)
+        machine.append(result.test_accuracy)
         floating.append(_float_probability(seeded, place / "float_probability.json", data_dir, progress))
     return Comparison(machine=machine, floating_point=floating)
 
 
 def _float_probability(experiment: Experiment, file: Path, data_dir: str | Path | None, progress: bool) -> float:
-    """The accuracy of the simulation in floating point: from ``file``, if it is that of the same experiment."""
-    described = experiment.model_dump(mode="json")
-    if file.exists():
-        kept = json.loads(file.read_text(encoding="utf-8"))
-        if kept["experiment"] == described:
-            return kept["test_accuracy"]
+    """The accuracy of the simulation in floating point: from ``file``, if it is that of the same experiment and
+    data."""
     dataset = data.load(experiment, data_dir)
+    identity = Identity.of("train", experiment, dataset).digest
+    if file.exists() and (kept := _kept(file, identity)) is not None:
+        return kept
     with bar(show=progress, total=experiment.epochs * len(dataset.train.labels), unit=" samples", unit_scale=True,
              desc=f"floating-point probabilities, seed {experiment.seed}") as shown:
         def seen(count: int) -> None:
             shown.update(count)
 
         accuracy = round(float_probability.accuracy(experiment, dataset, seen), 3)
-    document = json.dumps({"experiment": described, "test_accuracy": accuracy}, indent=2)
-    replace(file, lambda stream: stream.write(document.encode()))
+    write_json(file, {"experiment": experiment.model_dump(mode="json"), "identity": identity,
+                      "test_accuracy": accuracy})
     return accuracy
+
+
+def _kept(file: Path, identity: str) -> float | None:
+    """The accuracy that ``file`` holds for the experiment and data of ``identity``; None if it holds none."""
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+        accuracy = document["test_accuracy"] if document["identity"] == identity else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return accuracy if isinstance(accuracy, float) else None
 
 
 def _row(experiment: Experiment, result: TrainResult, folder: Path) -> PresetResult:

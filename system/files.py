@@ -1,23 +1,60 @@
-"""Files that appear complete or not at all."""
+"""Files that appear complete or not at all, and names that are safe for files."""
 
 import json
 import os
+import re
+import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
+
+_TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
+"""What `replace` calls its temporary files."""
+NAME_LENGTH = 80
+"""Bytes that ``safe_name`` leaves of a name: room for what is put before and behind it."""
 
 
 def replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Write the file ``path``: ``write`` fills a temporary file beside it, opened in binary mode, which then takes its
-    place. Whenever the process is killed, ``path`` holds the old content or the new one as a whole."""
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    place. Whenever the process is killed, ``path`` holds the old content or the new one as a whole.
+
+    The temporary file's name is unique, so processes do not disturb each other. ``OSError``, a full disk for example,
+    names ``path``.
+    """
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException as error:
+        _remove(temporary)
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+        raise
 
 
 def write_json(path: Path, document: Any) -> None:
     """Write ``document`` as indented JSON, as ``replace`` does."""
     replace(path, lambda file: file.write((json.dumps(document, indent=2) + "\n").encode()))
+
+
+def sweep(folder: Path) -> None:
+    """Delete the temporary files that killed processes have left in ``folder``, of which the caller is the owner."""
+    for path in folder.iterdir():
+        if _TEMPORARY.fullmatch(path.name):
+            _remove(path)
+
+
+def safe_name(name: str) -> str:
+    """``name`` as a part of a file's name: letters, digits, ``_``, ``.`` and ``-`` stay, what lies between them becomes
+    one ``-``. It does not begin with a dot and has at most ``NAME_LENGTH`` bytes; ``unnamed`` if nothing is left."""
+    words = re.sub(r"[^\w.-]+", "-", name).strip("-.")
+    return words.encode()[:NAME_LENGTH].decode(errors="ignore").strip("-.") or "unnamed"
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):  # it does no harm where it lies
+        path.unlink(missing_ok=True)

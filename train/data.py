@@ -1,13 +1,18 @@
-"""Data sets: the packaged digits, and MNIST or any other set in IDX format."""
+"""Data sets: the packaged digits, MNIST or any other set in IDX format, CIFAR-10 in its binary version.
+
+A set that was published is recognised by what its files hold, whatever they are called. One that goes by the name of
+another is refused; of one that nobody knows it is said that it is unknown.
+"""
 
 import csv
 import gzip
+import hashlib
 import os
-import zlib
+from dataclasses import dataclass, replace
 from importlib import resources
 from math import prod
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import pooch
@@ -16,15 +21,15 @@ import torch
 from ..config import Experiment
 from ..contract.errors import ConfigError
 from ..contract.formats import ActivationFormat
+from ..system.notice import warn
+from . import known_sets
+from .data_files import FILES, BatchFiles, IdxFiles, find
+from .idx import read, read_batch, read_header
+from .results import DataRecord
+from .suspicion import oddities
 
-FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 """Where MNIST is downloaded from."""
-MNIST_MD5 = ("f68b3c2dcbeaaa9fbdd348bbdeb94873", "d53e105ee54ea40749a09fcbcd1e9432",
-             "9fb629c4189551a2d022fa330f9573f3", "ec29112dd5afa0611ce80d1b7f02629c")
-"""Of the gzipped ``FILES``, as published with the data set."""
-IMAGES, LABELS = 0x0803, 0x0801
-"""Magic numbers of IDX files of unsigned bytes, in three and in one dimension."""
 
 
 class Samples(NamedTuple):
@@ -36,37 +41,55 @@ class Samples(NamedTuple):
     """int64 (n,)."""
 
 
-class Dataset(NamedTuple):
+@dataclass(frozen=True)
+class Dataset:
     """What is trained on, and what is tested on."""
 
     train: Samples
     test: Samples
+    record: DataRecord
+    """What identifies the set."""
+
+    def first(self, samples: int | None) -> Self:
+        """The set with the first ``samples`` training samples only; the record stays that of the whole."""
+        return replace(self, train=Samples(*(array[:samples] for array in self.train)))
+
+
+class _Found(NamedTuple):
+    """A data set as it was read."""
+
+    train: Samples
+    test: Samples
+    names: tuple[str, ...]
+    """Of the files: training images and labels, test images and labels."""
+    owners: tuple[str | None, ...]
+    """The published set that each file belongs to, None if to none that is known."""
+    unpacked: bool
+    """Whether the files are not gzipped."""
 
 
 def load(experiment: Experiment, data_dir: str | Path | None = None) -> Dataset:
     """The data set of ``experiment``.
 
-    ``digits`` is part of the package. Every other data set is four IDX files, gzipped or not. They are looked for in
-    ``data_dir``, or else in the folder named by ``SPINLOOM_DATA``. The files are there, or in a folder there with the
-    name of the data set; they have their standard names, or these after the data set's name and a hyphen. If no folder
-    is named, MNIST is downloaded once into the user's cache. ``ConfigError`` names a file that is missing or unusable.
+    ``digits`` is part of the package. Every other data set is four IDX files or the batches of CIFAR-10, gzipped or
+    not. They are looked for in ``data_dir``, or else in the folder named by ``SPINLOOM_DATA`` (`data_files.find` says
+    how). If no folder is named, MNIST is downloaded once into the user's cache.
+
+    ``ConfigError`` names the file that is missing or unusable, and a set that is not the one that ``experiment`` names.
+    What is unknown or odd about the data is said in a warning.
     """
-    if experiment.dataset == "digits":
-        names, dataset = ("digits", "digits"), _digits()
-    else:
-        paths = _find(experiment.dataset, data_dir)
-        names = (str(paths[0]), str(paths[2]))
-        dataset = Dataset(_samples(*paths[:2]), _samples(*paths[2:]))
-    outputs = experiment.layers[-1].cols
-    for name, samples in zip(names, dataset, strict=True):
-        pixels = prod(samples.images.shape[1:])
-        if pixels != experiment.input.count:
-            raise ConfigError(f"{name}: images have {pixels} pixels; "
-                              f"the network has input.count={experiment.input.count}")
-        if samples.labels.max() >= outputs:
-            raise ConfigError(f"{name}: labels reach {samples.labels.max()}; "
-                              f"the network has {outputs} outputs, so they must lie in 0 to {outputs - 1}")
-    return dataset
+    name = experiment.dataset
+    found = _digits() if name == known_sets.DIGITS else _read(_files(name, data_dir), experiment)
+    _check_labels(found, experiment)
+    known, remark = _recognise(found, name)
+    record = DataRecord(name=name, known=known, sha256=_sha256(found.train, found.test),
+                        train=len(found.train.labels), test=len(found.test.labels))
+    if remark:
+        warn(f"{remark} (sha256 {record.sha256[:12]})")
+    if known is None:
+        for oddity in oddities(*found.train, *found.test):
+            warn(f"{found.names[0]}: {oddity}")
+    return Dataset(found.train, found.test, record)
 
 
 def drive(images: np.ndarray, form: ActivationFormat) -> torch.Tensor:
@@ -77,80 +100,122 @@ def drive(images: np.ndarray, form: ActivationFormat) -> torch.Tensor:
     return torch.from_numpy(values.astype(np.int16)[images.reshape(len(images), -1)])
 
 
-def read_idx(path: Path, magic: int) -> np.ndarray:
-    """The uint8 array in an IDX file, gzipped or not, which begins with the number ``magic``. ``ConfigError`` if the
-    file is damaged or of another kind."""
-    try:
-        content = path.read_bytes()
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ConfigError(f"{path}: truncated or corrupt gzip file ({error}); fetch it again") from None
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-    dimensions = magic & 0xFF
-    header = np.frombuffer(content[:4 + 4 * dimensions], dtype=">u4") if len(content) >= 4 + 4 * dimensions else [0]
-    if header[0] != magic:
-        raise ConfigError(f"{path}: not an IDX file of {'images' if magic == IMAGES else 'labels'} "
-                          f"(it must begin with the number {magic:#010x})")
-    shape = [int(size) for size in header[1:]]
-    body = np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * dimensions)
-    if len(body) != np.prod(shape, dtype=object):
-        raise ConfigError(f"{path}: truncated or corrupt: {len(body)} bytes of data where its header, "
-                          f"{' x '.join(map(str, shape))}, asks for {np.prod(shape, dtype=object)}")
-    if shape[0] == 0:
-        raise ConfigError(f"{path}: holds no samples")
-    return body.reshape(shape)
+def _files(name: str, data_dir: str | Path | None) -> IdxFiles | BatchFiles:
+    """The files of the data set ``name``, downloaded if need be."""
+    folder = data_dir or os.environ.get("SPINLOOM_DATA")
+    if folder:
+        found = find(Path(folder), name)
+        if not isinstance(found, str):
+            return found
+        if data_dir or name != "mnist":
+            raise ConfigError(found)
+    if name != "mnist":
+        raise ConfigError(f"data set {name!r}: give the folder of its IDX files with --data DIR or SPINLOOM_DATA")
+    return IdxFiles(*_download())
 
 
-def _samples(images: Path, labels: Path) -> Samples:
-    pixels, values = read_idx(images, IMAGES), read_idx(labels, LABELS)
-    if len(pixels) != len(values):
-        raise ConfigError(f"{labels}: {len(values)} labels for the {len(pixels)} images of {images.name}")
-    return Samples(pixels[..., np.newaxis], values.astype(np.int64))
+def _read(files: IdxFiles | BatchFiles, experiment: Experiment) -> _Found:
+    """The contents of ``files``; ``ConfigError`` if they are damaged or do not fit together or ``experiment``."""
+    return _read_batches(files, experiment) if isinstance(files, BatchFiles) else _read_idx(files, experiment)
 
 
-def _digits() -> Dataset:
+def _read_idx(files: IdxFiles, experiment: Experiment) -> _Found:
+    headers = [read_header(path, kind) for path, kind in zip(files, ("images", "labels") * 2, strict=True)]
+    for images, labels in (headers[:2], headers[2:]):  # before any time is spent on their contents
+        if images.shape[0] != labels.shape[0]:
+            raise ConfigError(f"{labels.path}: {labels.shape[0]} labels for the {images.shape[0]} images of "
+                              f"{images.path.name}")
+        _check_pixels(images.path, prod(images.shape[1:]), experiment)
+    contents = [read(header) for header in headers]
+    train, test = (Samples(images.array[..., np.newaxis], labels.array)
+                   for images, labels in (contents[:2], contents[2:]))
+    owners = tuple(known_sets.owner(*content.digests) for content in contents)
+    return _Found(train, test, tuple(map(str, files)), owners, all(len(content.digests) == 1 for content in contents))
+
+
+def _read_batches(files: BatchFiles, experiment: Experiment) -> _Found:
+    batches = [read_batch(path) for path in (*files.train, files.test)]
+    for path, (images, _, _) in zip((*files.train, files.test), batches, strict=True):
+        _check_pixels(path, prod(images.shape[1:]), experiment)
+    train = Samples(*(np.concatenate([batch[part] for batch in batches[:-1]]) for part in (0, 1)))
+    known = tuple(sha256 for *_, sha256 in batches) == known_sets.CIFAR_10_SHA256
+    names = (str(files.train[0]),) * 2 + (str(files.test),) * 2
+    return _Found(train, Samples(*batches[-1][:2]), names, (known_sets.CIFAR_10 if known else None,), True)
+
+
+def _digits() -> _Found:
     """The packaged digits, of 8 x 8 pixels; every fifth one is for testing."""
     packed = resources.files(__package__.rpartition(".")[0]).joinpath("data", "digits.csv.gz").read_bytes()
     table = np.array(list(csv.reader(gzip.decompress(packed).decode().split())), dtype=np.int64)
     pixels, labels = (table[:, :-1] * 255 + 8 >> 4).astype(np.uint8).reshape(-1, 8, 8, 1), table[:, -1]
     test = np.arange(len(table)) % 5 == 4
-    return Dataset(Samples(pixels[~test], labels[~test]), Samples(pixels[test], labels[test]))
+    return _Found(Samples(pixels[~test], labels[~test]), Samples(pixels[test], labels[test]),
+                  ("digits",) * 4, (known_sets.DIGITS,), True)
 
 
-def _find(name: str, data_dir: str | Path | None) -> list[Path]:
-    """The paths of a data set's four files, in the order of ``FILES``."""
-    folder = data_dir or os.environ.get("SPINLOOM_DATA")
-    if folder:
-        places = [(Path(folder) / name, ""), (Path(folder) / name, f"{name}-"),
-                  (Path(folder), f"{name}-"), (Path(folder), "")]
-        for place, prefix in places:
-            paths = [_either(place / f"{prefix}{file}") for file in FILES]
-            found = [path for path in paths if path is not None]
-            if len(found) == len(FILES):
-                return found
-            missing = [file for file, path in zip(FILES, paths, strict=True) if path is None]
-            if found:
-                raise ConfigError(f"{place}: {prefix}{missing[0]}[.gz] is missing from the data set {name!r}")
-        if data_dir or name != "mnist":
-            raise ConfigError(f"{folder}: no data set {name!r} there; its files are {', '.join(FILES)} "
-                              f"(each may end in .gz), in that folder or in {name}/")
-    if name != "mnist":
-        raise ConfigError(f"data set {name!r}: give the folder of its IDX files with --data DIR or SPINLOOM_DATA")
-    return _download()
+def _check_pixels(name: str | Path, pixels: int, experiment: Experiment) -> None:
+    if pixels != experiment.input.count:
+        raise ConfigError(f"{name}: images have {pixels} pixels; "
+                          f"the network has input.count={experiment.input.count}")
 
 
-def _either(path: Path) -> Path | None:
-    """``path`` or its gzipped form, whichever exists."""
-    return next((file for file in (path, path.with_name(path.name + ".gz")) if file.is_file()), None)
+def _check_labels(found: _Found, experiment: Experiment) -> None:
+    """``ConfigError`` if images or labels do not fit the network."""
+    outputs, last = experiment.layers[-1].cols, len(experiment.layers) - 1
+    names = found.names
+    for samples, images, labels in ((found.train, names[0], names[1]), (found.test, names[2], names[3])):
+        _check_pixels(images, prod(samples.images.shape[1:]), experiment)
+        lowest, highest = int(samples.labels.min()), int(samples.labels.max())
+        if lowest < 0:
+            raise ConfigError(f"{labels}: labels go down to {lowest}; they must be 0 or more")
+        if highest >= outputs:
+            from_one = "; they begin at 1, so output 0 stays unused" if lowest == 1 else ""
+            raise ConfigError(f"{labels}: labels reach {highest}; the network has {outputs} outputs, so they must lie "
+                              f"in 0 to {outputs - 1}; for these labels it needs {highest + 1}, "
+                              f"layers[{last}].cols={highest + 1}{from_one}")
+
+
+def _recognise(found: _Found, name: str) -> tuple[str | None, str | None]:
+    """The published set that was found, None if it is none, and a remark about it. ``ConfigError`` if it is another
+    than ``name`` means, or the files are of several."""
+    means, owners = known_sets.published(name), set(found.owners)
+    known = owners - {None}
+    place = str(Path(found.names[0]).parent)
+    if len(known) > 1:
+        parts = ", ".join(f"{Path(file).name} of {owner}" for file, owner in
+                          zip(found.names, found.owners, strict=False) if owner)
+        raise ConfigError(f"{place}: the files are of different data sets: {parts}")
+    for owner in known:
+        if means not in (None, owner):
+            raise ConfigError(f"{place}: the files are those of {owner}, and the configuration has dataset={name!r}; "
+                              f"give the folder of {means}, or dataset=\"{owner}\"")
+        if None in owners:
+            parts = ", ".join(Path(file).name for file, of in zip(found.names, found.owners, strict=False) if not of)
+            return None, f"{place}: the files are those of {owner}, except for {parts}"
+        return owner, None if means else f"{place}: the data set {name!r} is {owner}"
+    if means is None:
+        return None, f"{place}: the data set {name!r} is none that is known"
+    if known_sets.recognised(means, found.unpacked):
+        return None, f"{place}: the data set {name!r} is not {means} as it was published"
+    return None, (f"{place}: the data set {name!r} is not recognised, as only "
+                  f"{'gzipped' if found.unpacked else 'unpacked'} files of {means} can be")
+
+
+def _sha256(train: Samples, test: Samples) -> str:
+    """The digest that stands for a data set: of shapes and bytes of training images and labels, test images and
+    labels. A shape is written as text, ``60000x28x28x1`` and a line feed; labels are 8 bytes, little endian."""
+    hashed = hashlib.sha256()
+    for array in (*train, *test):
+        hashed.update(("x".join(map(str, array.shape)) + "\n").encode())
+        hashed.update(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).data)
+    return hashed.hexdigest()
 
 
 def _download() -> list[Path]:
     try:
         return [Path(pooch.retrieve(f"{MNIST_URL}{file}.gz", known_hash=f"md5:{md5}", fname=f"{file}.gz",
                                     path=pooch.os_cache("spinloom") / "mnist"))
-                for file, md5 in zip(FILES, MNIST_MD5, strict=True)]
+                for file, md5 in zip(FILES, known_sets.MNIST_MD5, strict=True)]
     except (OSError, ValueError) as error:
         raise ConfigError(f"mnist: the download from {MNIST_URL} failed ({type(error).__name__}); give a folder with "
                           f"{', '.join(FILES)} (each may end in .gz) with --data DIR or SPINLOOM_DATA") from None

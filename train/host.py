@@ -73,11 +73,20 @@ class HostTrainer:
         return arrays
 
     def load(self, state: dict[str, np.ndarray]) -> None:
-        """Restore what ``state()`` returned; ``KeyError`` if something is missing."""
-        self._steps = int(state["host_steps"])
-        for layer in range(len(self._mean)):
-            self._mean[layer].copy_(torch.from_numpy(state[f"host_mean{layer}"]))
-            self._square[layer].copy_(torch.from_numpy(state[f"host_square{layer}"]))
+        """Restore what ``state()`` returned; ``KeyError`` if something is missing, ``ValueError`` if it does not
+        fit."""
+        steps = state["host_steps"]
+        if steps.shape != () or not np.issubdtype(steps.dtype, np.integer) or steps < 0:
+            raise ValueError("host_steps must be one integer, 0 or more")
+        kept = [(f"host_{name}{layer}", tensor) for name, tensors in (("mean", self._mean), ("square", self._square))
+                for layer, tensor in enumerate(tensors)]
+        for name, tensor in kept:
+            array = state[name]
+            if array.shape != tuple(tensor.shape) or array.dtype.kind != "f" or not np.isfinite(array).all():
+                raise ValueError(f"{name} must hold finite numbers of shape {tuple(tensor.shape)}")
+        self._steps = int(steps)
+        for name, tensor in kept:
+            tensor.copy_(torch.from_numpy(state[name].astype(np.float64)))
 
     def _step(self, layer: int, gradient: torch.Tensor) -> torch.Tensor:
         """What the optimiser makes of the ``gradient`` of a crossbar, for a learning rate of 1."""

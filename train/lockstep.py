@@ -5,9 +5,9 @@ complete state at checkpoints, stops in order, and continues from its last check
 """
 
 import hashlib
+import os
 import threading
 import time
-import zipfile
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
@@ -23,10 +23,10 @@ from ..contract.errors import ConfigError, InterruptedRunError
 from ..contract.hashing import sample_order
 from ..model.compiled.trainer import CompiledTrainer
 from ..model.network import Network
-from ..system import files
-from . import data
+from . import data, run_folder, state_file
 from .difference import expect, expect_state
 from .host import HostTrainer
+from .run_folder import Record
 
 SPAN = 250
 """Samples between two comparisons of the predictions."""
@@ -271,15 +271,17 @@ class Proven(Generic[P]):
 
 
 class Lockstep(Generic[P]):
-    """Trains the golden model, compiled, and a machine as planned. The checkpoints are in the file ``path``.
+    """Trains the golden model, compiled, and a machine as planned. The checkpoints are ``checkpoint.npz`` in the run
+    folder ``folder``.
 
     ``start`` gives it a machine, and gives it another one if that has lost its state.
     """
 
-    def __init__(self, plan: Plan, path: Path, position: P) -> None:
-        """``position`` is that of a run that has not begun."""
+    def __init__(self, plan: Plan, folder: Path, record: Record, position: P) -> None:
+        """``record`` is what the folder says of the run. ``position`` is that of a run that has not begun."""
         self.plan = plan
-        self.path = path
+        self.folder = folder
+        self.record = record
         self.golden = Network(plan.experiment)
         self.position = position
         """Of the last prediction that was compared."""
@@ -290,10 +292,15 @@ class Lockstep(Generic[P]):
         self._twins: Twins
 
     def resume(self) -> None:
-        """Go to the checkpoint. ``ConfigError`` if there is none of this run."""
-        self.position = read_checkpoint(self.path, self.golden, self.plan.experiment, self.plan.total,
-                                        type(self.position))
-        self.proven = Proven(self.golden.state(), self.position)
+        """Go to the last checkpoint, if there is one. ``ConfigError`` if it is not of this run."""
+        if run_folder.has_state(self.folder, resume=True):
+            self.position = read_checkpoint(self.folder, self.record, self.golden, self.plan.total, type(self.position))
+            self.proven = Proven(self.golden.state(), self.position)
+
+    @property
+    def ended(self) -> bool:
+        """Whether all samples are trained and the states were equal in the end."""
+        return self.proven.position.sample == self.plan.total
 
     async def start(self, machine: Machine, meter: Callable[[], int] = lambda: 0) -> None:
         """Bring ``machine`` and golden model into the state that is proven. ``meter`` is as in ``Twins``."""
@@ -316,13 +323,18 @@ class Lockstep(Generic[P]):
                 self.proven = Proven(await self._twins.compare(), self.position)
                 self.save()
                 saved = time.monotonic()
-            if stop.is_set() and not ended:
+            if stop.is_set():
                 raise InterruptedRunError(f"interrupted after {self.position.sample} of {total} samples; "
                                           "continue with --resume")
 
     def save(self) -> None:
         """Write what is proven to the checkpoint."""
-        write_checkpoint(self.path, self.plan.experiment, self.proven.state, self.proven.position)
+        write_checkpoint(self.folder, self.record, self.proven.state, self.proven.position)
+
+    def finish(self) -> None:
+        """Let the last checkpoint be the state that the run leaves, ``state.npz``."""
+        if (self.folder / run_folder.CHECKPOINT).exists():
+            os.replace(self.folder / run_folder.CHECKPOINT, self.folder / run_folder.STATE)
 
     async def evaluate(self, xs: torch.Tensor, labels: np.ndarray, stop: threading.Event, bar: tqdm) -> float:
         """The accuracy, in percent, of the machine's answers to the test samples ``xs`` (samples, inputs), which are
@@ -340,14 +352,6 @@ class Lockstep(Generic[P]):
         return 100 * float((expected == labels).mean())
 
 
-def create_folder(folder: Path) -> None:
-    """Make the folder of a run, if it is not there. ``ConfigError`` if that cannot be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"cannot write to {folder}: {error.strerror}") from None
-
-
 def digest(state: State) -> str:
     """SHA-256 of a network's complete state: of the bytes, little endian and row-major, of the arrays in the order of
     their names."""
@@ -358,27 +362,21 @@ def digest(state: State) -> str:
     return hashed.hexdigest()
 
 
-def write_checkpoint(path: Path, experiment: Experiment, state: State, position: Position) -> None:
-    """Replace ``path`` by the state and position of a run of ``experiment``."""
-    arrays = state | {"experiment": np.array(experiment.model_dump_json())}
+def write_checkpoint(folder: Path, record: Record, state: State, position: Position) -> None:
+    """Replace the checkpoint in ``folder`` by the state and position of the run of ``record``."""
+    arrays = state | {"experiment": np.array(record.began.model_dump_json())}
     arrays |= {name: np.array(value, dtype=np.int64) for name, value in asdict(position).items()}
-    files.replace(path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]  # no array is `allow_pickle`
+    state_file.write_arrays(folder / run_folder.CHECKPOINT, arrays, record.digest)
 
 
-def read_checkpoint(path: Path, golden: Network, experiment: Experiment, total: int, kind: type[P]) -> P:
-    """Load the state into ``golden``; returns the position in a run of ``total`` samples, which is a ``kind``.
-    ``ConfigError`` if the file is not a checkpoint of such a run."""
-    try:
-        with np.load(path) as file:
-            arrays = dict(file)
-        position = kind(**{field.name: int(arrays[field.name]) for field in fields(kind)})
-        golden.load(arrays)
-    except FileNotFoundError:
-        raise ConfigError(f"there is no run to resume: {path} does not exist") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ConfigError(f"{path}: cannot be resumed from: {error}") from None
-    if str(arrays["experiment"]) != experiment.model_dump_json():
-        raise ConfigError(f"{path}: is of another configuration; start again without --resume")
+def read_checkpoint(folder: Path, record: Record, golden: Network, total: int, kind: type[P]) -> P:
+    """Load the last state in ``folder`` into ``golden``; returns the position in a run of ``total`` samples, which is a
+    ``kind``. ``ConfigError`` if it is not a checkpoint of the run of ``record``."""
+    path = run_folder.state_path(folder)
+    arrays = run_folder.read_bound(path, record)
+    position = kind(**{field.name: state_file.integer(path, arrays, field.name) for field in fields(kind)})
     if not 0 <= position.correct <= position.sample <= total:
-        raise ConfigError(f"{path}: is of a longer run; start again without --resume")
+        raise ConfigError(f"{path}: cannot be loaded: {position.correct} of {position.sample} samples, in a run of "
+                          f"{total}: there is no such position")
+    run_folder.load_into(path, arrays, golden)
     return position

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -23,9 +23,10 @@ from ..system.stop import deferred_stop
 from . import baseline as floating_point
 from . import data, run_folder
 from .host import HostTrainer
+from .identity import Identity
 from .plot import plot
 from .results import EpochResult, TrainResult
-from .run_folder import Position
+from .run_folder import Position, Record
 
 CHECKPOINT_SECONDS = 30
 """Time between two checkpoints within an epoch."""
@@ -49,31 +50,59 @@ def one_thread() -> Iterator[None]:
 @one_thread()
 def run(experiment: Experiment | None, *, data_dir: str | Path | None = None, out: str | Path | None = None,
         resume: str | Path | None = None, samples: int | None = None, baseline: bool = True,
-        progress: bool = True, torch_device: str = "cpu", compiled: bool = True) -> TrainResult:
-    """Train ``experiment`` in situ and evaluate it. Everything goes to the folder ``out`` (default ``runs/<name>``).
+        progress: bool = True, torch_device: str = "cpu", compiled: bool = True, overwrite: bool = False,
+        options: dict[str, Any] | None = None, epochs: int | None = None, rates: tuple[int, ...] | None = None,
+        dataset: data.Dataset | None = None) -> TrainResult:
+    """Train ``experiment`` in situ and evaluate it. Everything goes to the folder ``out``; if none is given, to one in
+    ``runs/`` whose name differs wherever results differ.
 
     ``samples`` limits training to the first so many. ``resume`` continues the run in that folder, to the same bits as
-    if it had not been interrupted; experiment, samples and folder are then those of that run. On the CPU the compiled
-    trainer is used, unless ``compiled`` is False; the result is the same. If the experiment has a ``host``, the host
-    trains. Without ``baseline`` there is no floating-point baseline.
+    if it had not been interrupted. It must be of the same ``experiment``, if that is given, data and order; a run that
+    has ended gives its result. On purpose it can be given more ``epochs``, and the learning-rate shifts ``rates`` from
+    the next epoch on. A run that is in ``out`` already is deleted if ``overwrite``, and refused otherwise. ``options``,
+    fields of the experiment, are recorded as those that options of the command have given.
 
-    Raises ``ConfigError`` if the experiment cannot be trained or resumed, ``InterruptedRunError`` after Ctrl-C or
-    SIGTERM.
+    On the CPU the compiled trainer is used, unless ``compiled`` is False; the result is the same. If the experiment has
+    a ``host``, the host trains. Without ``baseline`` there is no floating-point baseline. ``dataset`` is that of the
+    experiment, if it has been loaded already.
+
+    Raises ``ConfigError`` if the experiment cannot be trained or resumed, ``InUseError`` if another process works in
+    the folder, ``InterruptedRunError`` after Ctrl-C or SIGTERM.
     """
-    experiment, folder, samples = run_folder.locate(experiment, out=out, resume=resume, samples=samples)
-    dataset = data.load(experiment, data_dir)
-    dataset = dataset._replace(train=data.Samples(*(array[:samples] for array in dataset.train)))
-    training = _Training(experiment, dataset, folder, torch_device, compiled)
-    if resume is not None:
-        training.resume()
-    else:
-        run_folder.create(folder, experiment, samples)
-    training.run(progress)
-    accuracy = _baseline(experiment, dataset, folder, torch_device, progress) if baseline else None
-    result = training.result(accuracy)
-    run_folder.write_result(folder, result)
-    decorate(folder / "plot.png", lambda file: plot(file, experiment.name, training.rows, accuracy))
+    if resume is None and (epochs is not None or rates is not None):
+        raise ConfigError("epochs and rates change a run that is resumed; give a new run an experiment that has them")
+    experiment, samples = run_folder.wanted(experiment, resume, samples)
+    dataset = (dataset or data.load(experiment, data_dir)).first(samples)
+    identity = Identity.of("train", experiment, dataset)
+    folder = Path(resume or out or run_folder.default(identity))
+    with (run_folder.hold(folder, identity, resume=resume is not None, overwrite=overwrite, options=options) as record,
+          deferred_stop() as stop):
+        begun = run_folder.has_state(folder, resume=resume is not None)
+        position = run_folder.read_position(folder, record) if begun else Position(0)
+        record = run_folder.change(folder, record, position, epochs=epochs, rates=rates)
+        training = _Training(record, dataset, folder, torch_device, compiled)
+        if begun:
+            training.resume(position)
+            result = run_folder.ended(folder, record, TrainResult)
+            if result and result.epochs == record.experiment.epochs and not (
+                    baseline and result.baseline_accuracy is None):
+                if not (folder / run_folder.PLOT).exists():
+                    _plot(folder, record.experiment.name, training.rows, result)
+                return result
+        training.run(stop, progress)
+        accuracy = None
+        if baseline:
+            accuracy = _baseline(record.experiment, dataset, folder, torch_device, stop, progress)
+        result = training.result(accuracy)
+        run_folder.write_result(folder, result)
+        _plot(folder, record.experiment.name, training.rows, result)
+        if stop.is_set():
+            raise InterruptedRunError(f"interrupted at the end; --resume {folder} gives the result")
     return result
+
+
+def _plot(folder: Path, name: str, rows: list[EpochResult], result: TrainResult) -> None:
+    decorate(folder / run_folder.PLOT, lambda file: plot(file, name, rows, result.baseline_accuracy))
 
 
 def test_accuracy(network: Network, dataset: data.Dataset) -> float:
@@ -94,11 +123,11 @@ class _Trainer(Protocol):
 class _Training:
     """A run under way: the network, what trains it, and how far it has come."""
 
-    def __init__(self, experiment: Experiment, dataset: data.Dataset, folder: Path, torch_device: str,
-                 compiled: bool) -> None:
+    def __init__(self, record: Record, dataset: data.Dataset, folder: Path, torch_device: str, compiled: bool) -> None:
         self.rows: list[EpochResult] = []
         """The epochs completed."""
-        self._experiment, self._dataset, self._folder = experiment, dataset, folder
+        self._record, self._dataset, self._folder = record, dataset, folder
+        self._experiment = experiment = record.experiment
         self._xs = data.drive(dataset.train.images, experiment.input.format).to(torch_device)
         self._labels = dataset.train.labels
         self._network = Network(experiment, torch_device)
@@ -118,28 +147,32 @@ class _Training:
         """Samples that this process has trained, and the time that they took."""
         self._chunk, self._saved = FIRST_CHUNK, time.monotonic()
 
-    def resume(self) -> None:
-        """Go to where the run in the folder was; ``ConfigError`` if its files do not fit together."""
-        self._position = run_folder.read_state(self._folder, *self._parts)
-        epoch, sample, correct = self._position
+    def resume(self, position: Position) -> None:
+        """Go to where the run in the folder was, ``position``; ``ConfigError`` if its files do not fit together."""
+        self._position = position
+        run_folder.read_state(self._folder, self._record, *self._parts)
+        epoch, sample, _ = self._position
         self.rows = run_folder.read_metrics(self._folder)[:epoch]  # a run killed between the two files has one too many
-        if len(self.rows) != epoch or not 0 <= correct <= sample <= len(self._labels):
-            raise ConfigError(f"{self._folder / 'state.npz'}: does not match {self._folder / 'metrics.csv'} "
-                              "or the data set")
+        written, size = self._pulses(), len(self._labels)
+        fits = self._pulses_before() <= written if sample else self._pulses_before() == written
+        if len(self.rows) != epoch or sample > size or any(row.samples != size for row in self.rows) or not fits:
+            raise ConfigError(f"{self._folder / run_folder.STATE}: does not match "
+                              f"{self._folder / run_folder.METRICS_FILE} or the data set")
 
-    def run(self, progress: bool) -> None:
-        """Train from the position to the end of the last epoch. ``InterruptedRunError`` if asked to stop; the state is
-        then saved."""
+    def run(self, stop: threading.Event, progress: bool) -> None:
+        """Train from the position to the end of the last epoch. ``InterruptedRunError`` once ``stop`` is set; the state
+        is then saved."""
         size, epochs = len(self._labels), self._experiment.epochs
-        with deferred_stop() as stop, bar(
-                show=progress, total=epochs * size, unit=" samples", unit_scale=True,
-                initial=self._position.epoch * size + self._position.sample) as shown:
+        with bar(show=progress, total=epochs * size, unit=" samples", unit_scale=True,
+                 initial=self._position.epoch * size + self._position.sample) as shown:
             self._checkpoint()
             while self._position.epoch < epochs:
                 shown.set_description(f"epoch {self._position.epoch + 1}/{epochs}")
                 speed = self._train_epoch(stop, shown)
                 self._end_epoch(speed)
                 shown.set_postfix_str(f"test accuracy {self.rows[-1].test_accuracy:.2f} %")
+        if stop.is_set():
+            raise InterruptedRunError(f"interrupted after the last epoch; continue with --resume {self._folder}")
 
     def result(self, baseline_accuracy: float | None) -> TrainResult:
         """The result, once the last epoch has ended."""
@@ -148,7 +181,8 @@ class _Training:
             test_accuracy=last.test_accuracy, baseline_accuracy=baseline_accuracy,
             write_pulses=self._pulses_before(),
             samples_per_second=round(self._trained / self._seconds) if self._seconds else last.samples_per_second,
-            epochs=self._position.epoch, samples=len(self._labels), out=self._folder)
+            epochs=self._position.epoch, samples=len(self._labels), out=self._folder,
+            data=self._dataset.record if self._record.digest else None, identity=self._record.digest)
 
     def _train_epoch(self, stop: threading.Event, shown: tqdm) -> float:
         """Train on the rest of the epoch under way; returns the speed in samples a second."""
@@ -183,14 +217,17 @@ class _Training:
         """Evaluate the epoch that has just been trained, and save it."""
         epoch, _, correct = self._position
         size = len(self._labels)
-        pulses = sum(crossbar.counters["attempts"] for crossbar in self._network.crossbars)
         self.rows.append(EpochResult(
             epoch=epoch + 1, samples=size, training_accuracy=round(100 * correct / size, 3),
             test_accuracy=round(test_accuracy(self._network, self._dataset), 3),
-            write_pulses=pulses - self._pulses_before(), samples_per_second=round(speed)))
+            write_pulses=self._pulses() - self._pulses_before(), samples_per_second=round(speed)))
         run_folder.write_metrics(self._folder, self.rows)
         self._position = Position(epoch + 1)
         self._checkpoint()
+
+    def _pulses(self) -> int:
+        """Write pulses so far."""
+        return sum(crossbar.counters["attempts"] for crossbar in self._network.crossbars)
 
     def _pulses_before(self) -> int:
         """Write pulses of the epochs completed."""
@@ -198,20 +235,22 @@ class _Training:
 
     def _checkpoint(self) -> None:
         arrays = {name: array for part in self._parts for name, array in part.state().items()}
-        run_folder.write_state(self._folder, arrays, self._position)
+        run_folder.write_state(self._folder, arrays, self._position, self._record)
         self._saved = time.monotonic()
 
 
-def _baseline(experiment: Experiment, dataset: data.Dataset, folder: Path, torch_device: str,
+def _baseline(experiment: Experiment, dataset: data.Dataset, folder: Path, torch_device: str, stop: threading.Event,
               progress: bool) -> float:
-    """The accuracy in percent of the floating-point baseline; ``InterruptedRunError`` if asked to stop."""
-    with deferred_stop() as stop, bar(show=progress, total=experiment.epochs * len(dataset.train.labels),
-                                      unit=" samples", unit_scale=True, desc="floating-point baseline") as shown:
+    """The accuracy in percent of the floating-point baseline; ``InterruptedRunError`` once ``stop`` is set."""
+    with bar(show=progress, total=experiment.epochs * len(dataset.train.labels),
+             unit=" samples", unit_scale=True, desc="floating-point baseline") as shown:
         def seen(count: int) -> None:
             shown.update(count)
             if stop.is_set():
                 raise InterruptedRunError(f"interrupted in the baseline; continue with --resume {folder}")
 
-        drives = [data.drive(part.images, experiment.input.format).to(torch_device) for part in dataset]
-        labels = [torch.from_numpy(part.labels).to(torch_device) for part in dataset]
-        return round(floating_point.accuracy(experiment, drives[0], labels[0], drives[1], labels[1], seen), 3)
+        parts = (dataset.train, dataset.test)
+        drives = [data.drive(part.images, experiment.input.format).to(torch_device) for part in parts]
+        labels = [torch.from_numpy(part.labels).to(torch_device) for part in parts]
+        accuracy = floating_point.accuracy(experiment, drives[0], labels[0], drives[1], labels[1], seen)
+        return round(accuracy, 3)

@@ -8,6 +8,26 @@ from ..contract.results import Result
 
 
 @dataclass(frozen=True, kw_only=True)
+class DataRecord(Result):
+    """What identifies a data set."""
+
+    name: str
+    """What the configuration calls it."""
+    known: str | None
+    """The published set that its files were recognised as. None if they are of none that is known."""
+    sha256: str
+    """Of shapes and bytes of images and labels; see `train.data`."""
+    train: int
+    """Training samples."""
+    test: int
+    """Test samples."""
+
+    def __str__(self) -> str:
+        of = self.known or f"a set called {self.name}"
+        return f"{self.train:,} training and {self.test:,} test samples of {of} (sha256 {self.sha256[:12]})"
+
+
+@dataclass(frozen=True, kw_only=True)
 class EpochResult(Result):
     """One epoch of a run: a row of ``metrics.csv``."""
 
@@ -47,6 +67,10 @@ class TrainResult(Result):
     """Samples of an epoch."""
     out: Path
     """The run folder."""
+    data: DataRecord | None = None
+    """The data set. None in results of earlier versions."""
+    identity: str | None = None
+    """Digest of what was run: see `train.identity`. None in results of earlier versions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,3 +112,5 @@ class EvaluateResult(Result):
     """Percent of the test samples that are predicted correctly."""
     drift: tuple[DriftResult, ...]
     """The same after each time that was asked for."""
+    data: DataRecord
+    """The data set of the test samples."""

@@ -90,7 +90,7 @@ def test_one_bitstream_serves_many_devices(whole, board, tmp_path):
     with pytest.raises(ConfigError, match=r"layers\[0\]: the machine was generated with chi_bits=16"):
         run.run(wider, built=built, port=board.port, samples=SAMPLES, out=tmp_path)
     with pytest.raises(LinkError, match="the board holds another design"):
-        run.run(wider, port=board.port, samples=SAMPLES, out=tmp_path)
+        run.run(wider, port=board.port, samples=SAMPLES, out=tmp_path / "wider")
 
 
 def test_run_over_a_bad_line_with_resets(whole, board, tmp_path, monkeypatch):
@@ -145,7 +145,7 @@ def test_a_board_that_is_unplugged_loses_nothing(whole, board, tmp_path, monkeyp
     monkeypatch.setattr(lockstep, "SPAN", 10)
     monkeypatch.setattr(lockstep, "CHECKPOINT_SECONDS", 0)
     with pytest.raises(LinkError, match=r"the port .* is gone: .* is saved, continue with --resume"):
-        run.run(small(), port=board.port, samples=SAMPLES, out=tmp_path)
+        run.run(small(), port=board.port, samples=SAMPLES, test_samples=TEST, out=tmp_path)
     monkeypatch.undo()
     resumed = run.run(small(), port=board.port, samples=SAMPLES, test_samples=TEST, out=tmp_path, resume=True)
     assert resumed.digest == whole[0].digest
@@ -166,10 +166,12 @@ def test_an_interrupted_run_resumes_to_the_same_bits(whole, board, tmp_path, mon
 
     monkeypatch.setattr(run, "deferred_stop", Stopped)
     with pytest.raises(InterruptedRunError, match="after 15 of 40 samples"):
-        run.run(small(), port=board.port, samples=SAMPLES, out=tmp_path)
+        run.run(small(), port=board.port, samples=SAMPLES, test_samples=TEST, out=tmp_path)
     monkeypatch.undo()
-    with pytest.raises(ConfigError, match="another configuration"):
-        run.run(small(seed=9), port=board.port, samples=SAMPLES, out=tmp_path, resume=True)
+    with pytest.raises(ConfigError, match="seed: 1 recorded, 9 now"):
+        run.run(small(seed=9), port=board.port, samples=SAMPLES, test_samples=TEST, out=tmp_path, resume=True)
+    with pytest.raises(ConfigError, match="something else: samples: 40 recorded, 41 now; test: 60 recorded, none now"):
+        run.run(small(), port=board.port, samples=SAMPLES + 1, out=tmp_path, resume=True)
     resumed = run.run(small(), port=board.port, samples=SAMPLES, test_samples=TEST, out=tmp_path, resume=True)
     assert resumed.digest == whole[0].digest
     assert resumed.training_accuracy == whole[0].training_accuracy
@@ -202,7 +204,9 @@ def test_the_program(board, tmp_path, capsys, monkeypatch):
     status = cli.run(["run", "small", "--simulate", "--faults", "0.001", *few, "--json"])
     document = json.loads(capsys.readouterr().out)
     assert (status, document["bit_exact"], document["samples"]) == (0, True, 4)
-    assert cli.run(["run", "small", "--port", board.port, *few]) == 0
+    assert cli.run(["run", "small", "--port", board.port, *few]) == 2
+    assert "holds a finished run" in capsys.readouterr().err
+    assert cli.run(["run", "small", "--port", board.port, "--overwrite", *few]) == 0
     assert "bit-exact" in capsys.readouterr().out
 
 

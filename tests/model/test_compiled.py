@@ -213,8 +213,9 @@ def test_training_runs_do_not_depend_on_it(tmp_path, batch):
     experiment = config.load("digits-dw5").replaced(batch=batch, epochs=2)
     states = []
     for compiled in (True, False):
-        train.run(experiment, out=tmp_path, samples=100, baseline=False, progress=False, compiled=compiled)
-        with np.load(tmp_path / "state.npz") as file:
+        folder = tmp_path / str(compiled)
+        train.run(experiment, out=folder, samples=100, baseline=False, progress=False, compiled=compiled)
+        with np.load(folder / "state.npz") as file:
             states.append({name: array.tolist() for name, array in file.items()})
     assert states[0] == states[1]
     assert states[0]["layer0_counters"][COUNTERS.index("attempts")] > 0

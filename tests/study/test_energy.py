@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from spinloom.config import parse
+from spinloom.config import load, parse
 from spinloom.contract.errors import ConfigError
 from spinloom.contract.geometry import COUNTERS
 from spinloom.devices.kinds import KINDS
 from spinloom.model.network import Network
 from spinloom.study import energy
-from spinloom.train import run_folder
+from spinloom.train import data, run_folder
+from spinloom.train.identity import Identity
 
 COUNTS = dict(zip(COUNTERS, (7, 50, 20, 40, 30, 11, 4, 1, 2), strict=True))
 
@@ -18,10 +19,15 @@ def experiment(device, **fields):
                  "small")
 
 
+def begun(folder, described):
+    """What the folder says of a run of ``described``; the data set is any."""
+    return run_folder.create(folder, Identity.of("train", described, data.load(load("digits-dw5"))))
+
+
 def left_behind(folder, described, counters):
-    run_folder.create(folder, described, samples=7)
+    record = begun(folder, described)
     run_folder.write_state(folder, {f"layer{index}_counters": np.array(list(counts.values()))
-                                    for index, counts in enumerate(counters)}, run_folder.Position(1))
+                                    for index, counts in enumerate(counters)}, run_folder.Position(1), record)
     return folder
 
 
@@ -97,8 +103,7 @@ def test_arrays_are_held_in_the_smallest_memory_that_they_fit_in():
 
 def test_the_counters_of_a_machine_are_understood(tmp_path):
     described = experiment({"kind": "domain_wall"})
-    run_folder.create(tmp_path, described, samples=None)
-    run_folder.write_state(tmp_path, Network(described).state(), run_folder.Position(0))
+    run_folder.write_state(tmp_path, Network(described).state(), run_folder.Position(0), begun(tmp_path, described))
     answer = energy.run(tmp_path)
     assert (answer.samples, answer.joules, answer.ratio, answer.events) == (0, 0, None, ())
 

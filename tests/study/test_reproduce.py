@@ -5,7 +5,7 @@ import pytest
 from spinloom import config
 from spinloom.contract.errors import ConfigError
 from spinloom.study import reproduce
-from spinloom.train import loop as train
+from spinloom.train import loop
 
 LAYERS = [{"cols": 8, "weight_step": -3, "z_frac": 6}, {"cols": 10, "weight_step": -1}]
 SMALL = {
@@ -63,14 +63,16 @@ def test_one_table_of_all(tmp_path):
 def test_what_has_run_is_not_run_again(tmp_path, monkeypatch):
     first = reproduce.run(("small-dw",), out=tmp_path, epochs=1, progress=False)
     with monkeypatch.context() as patch:
-        patch.setattr(train, "run", None)
+        patch.setattr(loop._Training, "run", None)
         assert reproduce.run(("small-dw",), out=tmp_path, epochs=1, progress=False) == first
     hosted = reproduce.run(("small-gxnor",), out=tmp_path, epochs=1, progress=False)
     with monkeypatch.context() as patch:
-        patch.setattr(train, "run", None)
+        patch.setattr(loop._Training, "run", None)
         patch.setattr(reproduce.float_probability, "accuracy", None)
         assert reproduce.run(("small-gxnor",), out=tmp_path, epochs=1, progress=False) == hosted
-    changed = reproduce.run(("small-dw",), out=tmp_path, epochs=2, progress=False)
+    with pytest.raises(ConfigError, match="small-dw cannot be resumed, .*: epochs: 1 recorded, 2 now; .* --overwrite"):
+        reproduce.run(("small-dw",), out=tmp_path, epochs=2, progress=False)
+    changed = reproduce.run(("small-dw",), out=tmp_path, epochs=2, overwrite=True, progress=False)
     assert changed.rows[0].epochs == 2
 
 

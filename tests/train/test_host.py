@@ -90,7 +90,8 @@ def test_it_learns_like_exact_probabilities(tmp_path):
     accuracies = {"machine": [], "floating": []}
     for seed in (1, 2, 3):
         small = experiment(seed=seed)
-        accuracies["machine"].append(train.run(small, out=tmp_path, baseline=False, progress=False).test_accuracy)
+        accuracies["machine"].append(train.run(small, out=tmp_path / str(seed), baseline=False,
+                                               progress=False).test_accuracy)
         accuracies["floating"].append(float_probability.accuracy(small, data.load(small)))
     means = {name: np.mean(values) for name, values in accuracies.items()}
     assert min(means.values()) > 60

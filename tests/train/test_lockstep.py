@@ -12,10 +12,12 @@ from spinloom.contract.errors import ConfigError, InterruptedRunError
 from spinloom.contract.hashing import sample_order
 from spinloom.model.network import Network
 from spinloom.system.progress import bar
-from spinloom.train import data, lockstep
+from spinloom.train import data, lockstep, run_folder
 from spinloom.train.difference import DifferenceError
 from spinloom.train.host import HostTrainer
+from spinloom.train.identity import Identity
 from spinloom.train.lockstep import Lockstep, Plan, Position, Twins, digest
+from spinloom.train.results import DataRecord
 
 COUNT, INPUTS = 20, 6
 
@@ -73,8 +75,19 @@ class ModelMachine:
         return self.network.state()
 
 
-def train(path, experiment: Experiment, machine: ModelMachine, stop=None, resume=False, total=2 * COUNT) -> Lockstep:
-    run = Lockstep(Plan(experiment, samples(), total), path, Position())
+def dataset() -> data.Dataset:
+    record = DataRecord(name="made up", known=None, sha256="0", train=COUNT, test=COUNT)
+    return data.Dataset(samples(), samples(), record)
+
+
+def lockstep_of(folder, experiment: Experiment, resume=False, total=2 * COUNT) -> Lockstep:
+    identity = Identity.of("epoch", experiment, dataset(), samples=total)
+    record = run_folder.read_record(folder) if resume else run_folder.create(folder, identity)
+    return Lockstep(Plan(experiment, samples(), total), folder, record, Position())
+
+
+def train(folder, experiment: Experiment, machine: ModelMachine, stop=None, resume=False, total=2 * COUNT) -> Lockstep:
+    run = lockstep_of(folder, experiment, resume, total)
     if resume:
         run.resume()
 
@@ -91,7 +104,7 @@ def train(path, experiment: Experiment, machine: ModelMachine, stop=None, resume
 def test_both_train_as_planned(tmp_path, batch):
     experiment = small(batch=batch)
     machine = ModelMachine(experiment)
-    run = train(tmp_path / "checkpoint.npz", experiment, machine)
+    run = train(tmp_path, experiment, machine)
     alone, plan = Network(experiment), run.plan
     correct = 0
     for epoch in range(2):
@@ -141,31 +154,58 @@ def test_samples_wait_in_front_of_the_machine():
 def test_a_prediction_that_differs_is_named(tmp_path):
     experiment = small()
     with pytest.raises(DifferenceError, match="prediction, sample 27: expected") as caught:
-        train(tmp_path / "checkpoint.npz", experiment, ModelMachine(experiment, faulty=27))
+        train(tmp_path, experiment, ModelMachine(experiment, faulty=27))
     assert caught.value.difference.sample == 27
 
 
 def test_a_run_continues_from_its_checkpoint(tmp_path, monkeypatch):
-    experiment, path, stop = small(), tmp_path / "checkpoint.npz", threading.Event()
+    experiment, torn, stop = small(), tmp_path / "torn", threading.Event()
     stop.set()
     monkeypatch.setattr(lockstep, "SPAN", 16)
     with pytest.raises(InterruptedRunError, match="interrupted after 16 of 40 samples; continue with --resume"):
-        train(path, experiment, ModelMachine(experiment), stop)
-    with np.load(path) as file:
+        train(torn, experiment, ModelMachine(experiment), stop)
+    with np.load(torn / "checkpoint.npz") as file:
         assert int(file["sample"]) == 16
-        assert sorted(name for name in file if not name.startswith("layer")) == ["correct", "experiment", "sample"]
-    resumed = train(path, experiment, ModelMachine(experiment), resume=True)
-    whole = train(tmp_path / "whole.npz", experiment, ModelMachine(experiment))
+        others = sorted(name for name in file if not name.startswith("layer"))
+        assert others == ["correct", "experiment", "identity", "sample"]
+        assert str(file["identity"]) == run_folder.read_record(torn).digest
+    resumed = train(torn, experiment, ModelMachine(experiment), resume=True)
+    whole = train(tmp_path / "whole", experiment, ModelMachine(experiment))
     assert resumed.effort.samples == 24
     assert resumed.position == whole.position
     assert digest(resumed.proven.state) == digest(whole.proven.state)
-    with pytest.raises(ConfigError, match="is of another configuration"):
-        train(path, small(seed=3), ModelMachine(experiment), resume=True)
-    with pytest.raises(ConfigError, match="is of a longer run"):
-        train(path, experiment, ModelMachine(experiment), resume=True, total=20)
-    path.write_bytes(b"PK nothing")
-    with pytest.raises(ConfigError, match="cannot be resumed from"):
-        train(path, experiment, ModelMachine(experiment), resume=True)
+    with pytest.raises(ConfigError, match="of 40 samples, in a run of 20: there is no such position"):
+        train(torn, experiment, ModelMachine(experiment), resume=True, total=20)
+    other = train(tmp_path / "other", small(seed=3), ModelMachine(small(seed=3)))
+    (other.folder / "checkpoint.npz").replace(torn / "checkpoint.npz")
+    with pytest.raises(ConfigError, match="checkpoint.npz: is the state of another run than that of .*experiment.json"):
+        train(torn, experiment, ModelMachine(experiment), resume=True)
+    (torn / "checkpoint.npz").write_bytes(b"PK nothing")
+    with pytest.raises(ConfigError, match="checkpoint.npz: cannot be loaded"):
+        train(torn, experiment, ModelMachine(experiment), resume=True)
+
+
+def test_a_stop_in_the_last_span_is_not_lost(tmp_path):
+    experiment, stop = small(), threading.Event()
+    stop.set()
+    with pytest.raises(InterruptedRunError, match="interrupted after 20 of 20 samples; continue with --resume"):
+        train(tmp_path, experiment, ModelMachine(experiment), stop, total=COUNT)
+    resumed = lockstep_of(tmp_path, experiment, resume=True, total=COUNT)
+    resumed.resume()
+    assert resumed.ended
+
+
+def test_the_last_checkpoint_becomes_the_state(tmp_path):
+    run = train(tmp_path, small(), ModelMachine(small()))
+    before = (tmp_path / "checkpoint.npz").read_bytes()
+    for _ in range(2):  # once more does no harm
+        run.finish()
+        assert not (tmp_path / "checkpoint.npz").exists()
+        assert (tmp_path / "state.npz").read_bytes() == before
+    again = lockstep_of(tmp_path, small(), resume=True)
+    again.resume()
+    assert again.ended
+    assert digest(again.proven.state) == digest(run.proven.state)
 
 
 def test_a_host_trains_both():
@@ -184,8 +224,8 @@ def test_a_host_trains_both():
 
 
 def test_test_samples_are_classified_by_both(tmp_path):
-    experiment, path = small(), tmp_path / "checkpoint.npz"
-    run, test = Lockstep(Plan(experiment, samples(), COUNT), path, Position()), samples()
+    experiment = small()
+    run, test = lockstep_of(tmp_path, experiment, total=COUNT), samples()
     xs = data.drive(test.images, experiment.input.format)
 
     async def both(machine):

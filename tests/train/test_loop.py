@@ -192,9 +192,14 @@ def test_a_result_that_cannot_be_read_is_named(tmp_path, content, message):
     assert "\n" not in str(caught.value)
 
 
-def test_a_new_run_replaces_an_old_one(tmp_path):
+def test_a_new_run_replaces_an_old_one_only_if_that_is_wanted(tmp_path):
     run(experiment(), out=tmp_path, samples=20)
-    again = run(experiment(), out=tmp_path, samples=10, baseline=False)
+    with pytest.raises(ConfigError, match="holds a finished run; take another folder with --out, or --overwrite it"):
+        run(experiment(), out=tmp_path, samples=10)
+    (tmp_path / "result.json").unlink()
+    with pytest.raises(ConfigError, match=f"holds a run that has not ended; continue it with --resume {tmp_path}, "):
+        run(experiment(), out=tmp_path, samples=10)
+    again = run(experiment(), out=tmp_path, samples=10, baseline=False, overwrite=True)
     assert len(outcome(tmp_path)[1]) == 3
     assert again.samples == 10
 
