@@ -8,11 +8,11 @@ from pathlib import Path
 from random import Random
 
 from ..config import Experiment
-from ..contract.errors import ConfigError
+from ..contract.errors import ConfigError, InterruptedRunError, SpinloomError
 from ..contract.parameters import design_digest, replacements
 from ..contract.results import Result
 from ..hw.link.linked_network import LinkedNetwork
-from ..sim.bench import complete
+from ..sim.bench import ProtocolError, complete
 from ..sim.board import Noise, SimulatedBoard
 from ..sim.driver import NetworkDriver
 from ..sim.simulators import toolchain
@@ -24,14 +24,18 @@ from ..train.identity import Identity
 from ..train.lockstep import Lockstep, Plan, Position, digest
 from ..train.results import DataRecord
 from ..train.run_folder import Record
-from .link import BoardResetError, Link, LinkBench, LinkError, Port
+from .link import BoardResetError, Link, LinkBench, LinkError, LinkInterruptedError, Patience, Port
 from .serial_port import SerialPort
 
 BAUD = 3_000_000
+LOWEST_BAUD, HIGHEST_BAUD = 9_600, 12_000_000
+"""So slow a line carries a frame in a quarter of a second; faster ones are in no USB adapter."""
 MAX_RESETS = 5
 """Resets of the board, without a checkpoint between them, after which a run is given up."""
 SIMULATED_DIVISOR = 4
 """Clock cycles a bit of a simulated board: those of a 12 MHz board at 3 Mbaud."""
+SIMULATED_PATIENCE = Patience(answer=60, busy=3600)
+"""With a simulated board, which is a hundred times slower."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,11 +93,14 @@ def run(experiment: Experiment, *, built: Experiment | None = None, port: str | 
     state, ``state.npz``, and the answer, ``result.json``; ``resume`` then gives that answer. Unless it is given, it is
     one in ``runs/`` whose name differs wherever results differ. ``overwrite`` deletes a run that is there already.
 
-    Raises ``InterruptedRunError`` after Ctrl-C or SIGTERM; ``InUseError`` if another process works in the folder;
-    ``LinkError``, ``ConfigError``, ``SimulatorError`` or ``SimulationError`` in one line if it cannot be run.
+    Raises ``InterruptedRunError`` within seconds after Ctrl-C or SIGTERM; ``InUseError`` if another process works in
+    the folder; ``LinkError``, ``ConfigError``, ``SimulatorError`` or ``SimulationError`` in one line if it cannot be
+    run.
     """
     if (port is None) is not simulate:
         raise ConfigError("give the port of a board, or simulate one: either --port DEVICE or --simulate")
+    if not LOWEST_BAUD <= baud <= HIGHEST_BAUD:
+        raise ConfigError(f"baud={baud}: must be {LOWEST_BAUD} to {HIGHEST_BAUD}")
     for name, value in (("samples", samples), ("test samples", test_samples)):
         if value is not None and value < 1:
             raise ConfigError(f"{name}={value}: must be at least 1")
@@ -115,9 +122,10 @@ def run(experiment: Experiment, *, built: Experiment | None = None, port: str | 
             return answer
         trained = Training(Plan(experiment, dataset.train, total), folder, record)
         if resume:
-            trained.lockstep.resume()
+            trained.resume()
         with _open(built, port, baud, faults, progress) as line, deferred_stop() as stop:
-            link = Link(line, design_digest(built.crossbars, built.loss))
+            link = Link(line, design_digest(built.crossbars, built.loss), stop=stop,
+                        patience=SIMULATED_PATIENCE if simulate else None)
             accuracy, difference = None, None
             try:
                 accuracy = trained.run(link, test, stop, progress)
@@ -155,7 +163,12 @@ class Training:
         """``folder`` takes the checkpoints; ``record`` is what it says of the run."""
         self.lockstep = Lockstep(plan, folder, record, Position())
         self.resets = 0
-        self._saved = False
+        self._saved = False  # there is a checkpoint to continue from
+
+    def resume(self) -> None:
+        """Go to the checkpoint. ``ConfigError`` if there is none of this run."""
+        self.lockstep.resume()
+        self._saved = True
 
     def run(self, link: Link, test: data.Samples, stop: threading.Event, progress: bool) -> float:
         """Train, then return the accuracy on the samples ``test`` in percent."""
@@ -168,9 +181,11 @@ class Training:
                 self.resets += 1
                 since = since + 1 if reached is self.lockstep.proven else 1
                 if since >= MAX_RESETS:
-                    raise self._told(LinkError(f"{error}, {since} times without getting any further")) from None
-            except LinkError as error:
-                raise self._told(error) from None
+                    raise LinkError(self._told(f"{error}, {since} times without getting any further")) from None
+            except (LinkError, ProtocolError) as error:
+                raise LinkError(self._told(error)) from None
+            except LinkInterruptedError as error:
+                raise InterruptedRunError(self._told(error)) from None
 
     def _attempt(self, link: Link, test: data.Samples, stop: threading.Event, progress: bool) -> float:
         """Train from what is proven to the end, and evaluate, unless the board is reset."""
@@ -188,12 +203,12 @@ class Training:
         with bar(show=progress, total=len(xs), unit=" samples", desc="evaluating on the board") as shown:
             return round(complete(lockstep.evaluate(xs, test.labels, stop, shown)), 3)
 
-    def _told(self, error: LinkError) -> LinkError:
-        """``error``, with how to continue where that is possible."""
+    def _told(self, error: SpinloomError | str) -> str:
+        """The line for ``error``, with how to continue where that is possible."""
         if not self._saved:
-            return error
-        return LinkError(f"{error}; the state after {self.lockstep.proven.position.sample} of "
-                         f"{self.lockstep.plan.total} samples is saved, continue with --resume")
+            return str(error)
+        return (f"{error}; the state after {self.lockstep.proven.position.sample} of "
+                f"{self.lockstep.plan.total} samples is saved, continue with --resume")
 
     def result(self, link: Link, accuracy: float | None, difference: str | None, test_samples: int, baud: int,
                data_record: DataRecord) -> RunResult:

@@ -18,7 +18,8 @@ CRC_RESIDUE = 0xDEBB20E3
 SLOT = 256
 """Bytes of a frame's content, CRC included, that a receiver has room for."""
 SLOTS = 4
-"""Frames in each direction that a board holds: the sender's window. A power of two, at most 128."""
+"""Frames in each direction that a board holds: the sender's window. A power of two, at most ``MOST_SLOTS``."""
+MOST_SLOTS = 128
 SEGMENT = 64
 """Most beats of a segment."""
 MAX_STREAMS = 3
@@ -84,6 +85,8 @@ FRAME_BYTES = len(TO_BOARD_HEADER) + 1 + CRC_BYTES + 1
 """Bytes that a DATA frame to the board costs beside its segments: header, end of segments, CRC, flag."""
 PAYLOAD = SLOT - FRAME_BYTES + 1
 """Most bytes of segments in a DATA frame to the board."""
+LONGEST_TO_HOST = len(TO_HOST_HEADER) + SLOT - 1 + CRC_BYTES
+"""Most bytes of a frame to the host, CRC included: a board gathers less than a slot of beats in one."""
 
 
 def beat_bytes(width: int) -> int:

@@ -1,8 +1,8 @@
 """A board in simulation: its complete design, compiled, behind a pseudo-terminal, which is opened like a serial
 device."""
 
+import contextlib
 import ctypes
-import errno
 import os
 import select
 import threading
@@ -14,7 +14,7 @@ from random import Random
 from ..hw.export.verilog import to_verilog
 from ..hw.link.linked_network import LinkedNetwork
 from .simulators.library import build, declare
-from .simulators.toolchain import TOP
+from .simulators.toolchain import TOP, SimulationError
 
 _CHUNK = 4000
 """Clock cycles between two looks at the terminal."""
@@ -50,24 +50,27 @@ class SimulatedBoard:
         self.to_board, self.to_host = to_board, to_host
         self._divisor = component.divisor
         self._resets = 0
-        self._done = False
         self.cycle = 0
         """Clock cycles passed."""
 
     def start(self) -> "SimulatedBoard":
-        """Power on."""
-        self._handle = self._library.board_new(self._divisor)
-        self._master, self._slave = os.openpty()
+        """Power on. ``SimulationError`` if the system has no pseudo-terminal left."""
+        try:
+            self._master, self._slave = os.openpty()
+            self.port = os.ttyname(self._slave)
+            self._wake, self._waker = os.pipe()
+        except OSError as error:
+            raise SimulationError(f"no pseudo-terminal for the simulated board: {error.strerror}") from None
         tty.setraw(self._slave)
         os.set_blocking(self._master, False)
-        self.port = os.ttyname(self._slave)
-        self._wake, self._waker = os.pipe()
+        self._handle = self._library.board_new(self._divisor)
+        self._done = False
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         return self
 
     def close(self) -> None:
-        """Power off."""
+        """Power off: within the time that ``_CHUNK`` clock cycles take, whatever the board is doing."""
         self._done = True
         os.write(self._waker, b"\0")
         self._thread.join()
@@ -84,13 +87,17 @@ class SimulatedBoard:
     def reset(self) -> None:
         """Press the reset button."""
         self._resets += 1
+        os.write(self._waker, b"\0")
 
     def _run(self) -> None:
-        quiet, pending, resets = False, b"", 0
+        quiet, pending, resets = False, b"", self._resets
         buffer = ctypes.create_string_buffer(_BYTES)
         while not self._done:
+            # A board that is quiet waits for the host: for something from it, or until it takes what is pending.
             readable, _, _ = select.select([self._master, self._wake], [self._master] if pending else [], [],
-                                           None if quiet and not pending else 0)
+                                           None if quiet else 0)
+            if self._wake in readable:
+                os.read(self._wake, _BYTES)
             if self._master in readable:
                 data = self.to_board(os.read(self._master, _BYTES))
                 self._library.board_put(self._handle, data, len(data))
@@ -98,17 +105,15 @@ class SimulatedBoard:
             if self._resets != resets:
                 resets = self._resets
                 self._library.board_reset(self._handle)
+                quiet = False
             if not quiet:
                 quiet = self._library.board_run(self._handle, _CHUNK, _SETTLE)
                 self.cycle = self._library.board_cycle(self._handle)
                 count = self._library.board_take(self._handle, buffer, _BYTES)
                 pending += self.to_host(ctypes.string_at(buffer, count))
             if pending:
-                try:
+                with contextlib.suppress(BlockingIOError):
                     pending = pending[os.write(self._master, pending):]
-                except OSError as error:
-                    if error.errno != errno.EAGAIN:
-                        raise
 
 
 class Noise:

@@ -4,6 +4,7 @@ They run on every bench: in simulators, in compiled simulations, on boards. Name
 `model.crossbar.Crossbar` and `model.network.Network`; vectors are NumPy arrays of integers.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from ..hw.crossbar.layouts import (
 from ..hw.crossbar.operations import Operation
 from ..hw.layouts import network_command_layout, result_layout
 from ..hw.operations import NetworkOperation
-from .bench import Bench, Sink
+from .bench import Bench, ProtocolError, Sink
 from .formats import drive_words, increment_words, parameter_words, state_size, state_words, words_state
 
 Order = Any
@@ -147,7 +148,10 @@ class CrossbarDriver:
 
 
 class NetworkDriver:
-    """Drives a `hw.network.Network`. ``submit`` queues samples, ``prediction`` answers them in order."""
+    """Drives a `hw.network.Network`. ``submit`` queues samples, ``prediction`` answers them in order.
+
+    Every method that waits raises ``ProtocolError`` if the network answers more than it was asked for.
+    """
 
     def __init__(self, bench: Bench, geometries: tuple[CrossbarGeometry, ...], loss: Loss) -> None:
         self.bench = bench
@@ -159,22 +163,35 @@ class NetworkDriver:
         self._result = bench.sink("result", result_layout(geometries[-1].cols))
         self._state_in = bench.source("state_in", width)
         self._state_out = bench.sink("state_out", width)
+        self._due = 0  # results that were asked for and have not been taken
 
     def _order(self, operation: Order, *, layer: int = 0, label: int = 0, boost: int = 0) -> None:
         self._command.put({"operation": operation, "layer": layer, "label": label, "boost": boost})
 
+    async def _until(self, condition: Callable[[], bool], words: int = 0) -> None:
+        """Wait until ``condition()`` holds, while at most so many words of state may come."""
+        def met() -> bool:
+            for name, sink, due in (("result", self._result, self._due), ("state_out", self._state_out, words)):
+                if len(sink) > due:
+                    raise ProtocolError(f"{name}: {len(sink) - due} beats more than the network was asked for")
+            return condition()
+
+        await self.bench.until(met)
+
     async def finish(self) -> None:
         """Wait until every operation has been carried out."""
-        await self.bench.until(lambda: self._command.idle and self._x.idle and self.bench.idle)
+        await self._until(lambda: self._command.idle and self._x.idle and self.bench.idle)
 
     def submit(self, x: np.ndarray, label: int, learning_rate_shift: int, program: bool = True) -> None:
         """Queue a training sample ``x`` (inputs,)."""
+        self._due += 1
         self._order(NetworkOperation.TRAIN if program else NetworkOperation.ACCUMULATE, label=label,
                     boost=self.geometries[0].learning_rate_shifts[1] - learning_rate_shift)
         self._x.put_words(drive_words(self.geometries[0], x))
 
     def submit_inference(self, x: np.ndarray) -> None:
         """Queue a sample to be classified only."""
+        self._due += 1
         self._order(NetworkOperation.INFER)
         self._x.put_words(drive_words(self.geometries[0], x))
 
@@ -184,7 +201,8 @@ class NetworkDriver:
 
     async def prediction(self) -> int:
         """The prediction for the oldest sample not yet answered."""
-        await self.bench.until(lambda: len(self._result) > 0)
+        await self._until(lambda: len(self._result) > 0)
+        self._due -= 1
         return self._result.take()["prediction"]
 
     async def apply(self, layer: int, dw: np.ndarray) -> None:
@@ -216,17 +234,18 @@ class NetworkDriver:
                 name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}))
         await self.finish()
 
+    async def _all(self, size: int) -> None:
+        """Wait for ``size`` words of a state."""
+        await self._until(lambda: len(self._state_out) == size, size)
+
     async def state(self) -> dict[str, np.ndarray]:
         """The complete state, as `model.network.Network.state` returns it."""
         result: dict[str, np.ndarray] = {}
         for layer, geometry in enumerate(self.geometries):
             self._order(NetworkOperation.DUMP, layer=layer)
-            await self._answered(state_size(geometry))
+            size = state_size(geometry)
+            await self._all(size)
             state = words_state(geometry, self._state_out.take_all())
             result |= {f"layer{layer}_{name}": array for name, array in state.items()}
         await self.finish()
         return result
-
-    async def _answered(self, words: int) -> None:
-        """Wait for so many words of state."""
-        await self.bench.until(lambda: len(self._state_out) == words)

@@ -3,9 +3,11 @@
 import numpy as np
 from amaranth.hdl import Shape
 
-from ..contract.geometry import COUNTERS, CrossbarGeometry
+from ..contract.geometry import COUNTER_BITS, COUNTERS, CrossbarGeometry
+from ..contract.lfsr import WIDTH
 from ..contract.parameters import replacements
 from ..hw.crossbar.layouts import cell_layout, drive_layout
+from .bench import ProtocolError
 
 _STORED = {"g": np.int16, "g_minus": np.int16, "chi": np.int32}
 """Types of the arrays of a state that hold a value a cell."""
@@ -20,7 +22,14 @@ def state_words(geometry: CrossbarGeometry, state: dict[str, np.ndarray]) -> lis
 
 
 def words_state(geometry: CrossbarGeometry, words: list[int]) -> dict[str, np.ndarray]:
-    """The inverse of ``state_words``, for the words that ``DUMP`` answers with."""
+    """The inverse of ``state_words``, for the words that ``DUMP`` answers with. ``ProtocolError`` if one has more bits
+    than what it holds."""
+    widths = [cell_layout(geometry).size] * geometry.rows * geometry.cols + [WIDTH] * len(geometry.lfsrs)
+    widths += [COUNTER_BITS] * (len(words) - len(widths))
+    for number, (word, width) in enumerate(zip(words, widths, strict=True)):
+        if word >> width:
+            raise ProtocolError(f"state_out: word {number} of crossbar {geometry.index} is 0x{word:x}, and has more "
+                                f"than {width} bits")
     cells = np.array(words[:geometry.rows * geometry.cols], dtype=np.int64).reshape(geometry.rows, geometry.cols)
     rest = iter(words[cells.size:])
     state = {}

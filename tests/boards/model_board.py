@@ -1,12 +1,27 @@
-"""A board in Python, written from docs/link.md alone, that answers what it gets with the same beats; and faulty
-lines."""
+"""A board in Python, written from docs/link.md alone, with a machine behind it; and faulty lines. Time is as the line
+has it, so what takes a board minutes takes a test no time."""
 
 import zlib
 from collections import deque
+from collections.abc import Callable
 from random import Random
+from typing import Protocol
 
+import torch
 from hypothesis import strategies as st
+from spinloom.boards.link import SILENCE
+from spinloom.config import Experiment
+from spinloom.contract.link import SINKS, SOURCES, beat_bytes
+from spinloom.contract.parameters import design_digest
+from spinloom.hw.crossbar.layouts import drive_layout, state_bits
+from spinloom.hw.layouts import network_command_layout, result_layout
+from spinloom.hw.operations import NetworkOperation
+from spinloom.model.network import Network
+from spinloom.sim.benches.packing import Packing
+from spinloom.sim.formats import parameter_words, state_size, state_words, words_state
 
+BYTE_SECONDS = 10 / 3_000_000
+"""That a byte takes on the line."""
 SIZES_IN, SIZES_OUT = (2, 3, 5), (1, 5)
 """Bytes of a beat of each stream."""
 DIGEST = 0x7E010203
@@ -18,6 +33,102 @@ def answers(stream: int, beat: bytes) -> list[tuple[int, bytes]]:
     if stream == 0:
         return [(0, beat[:1])]
     return [(1, beat[:2].ljust(5, b"\x7d"))] if stream == 1 else [(1, beat)]
+
+
+class Machine(Protocol):
+    """What is behind the link of a board."""
+
+    digest: int
+    sizes: tuple[int, ...]
+    """Bytes of a beat of each stream to it."""
+
+    def reset(self):
+        """Forget everything."""
+
+    def take(self, stream: int, beat: bytes) -> list[tuple[int, bytes]]:
+        """Its answers to a beat: streams and beats."""
+
+
+class Echo:
+    """Answers as ``answers`` says."""
+
+    digest, sizes = DIGEST, SIZES_IN
+
+    def reset(self):
+        pass
+
+    def take(self, stream: int, beat: bytes) -> list[tuple[int, bytes]]:
+        return answers(stream, beat)
+
+
+class NetworkMachine:
+    """The golden model of ``experiment``, with the streams of a `hw.network.Network`. Parameters are not replaced."""
+
+    def __init__(self, experiment: Experiment):
+        self._experiment, self._geometries = experiment, experiment.crossbars
+        self.digest = design_digest(experiment.crossbars, experiment.loss)
+        widest = max(map(state_bits, self._geometries))
+        self._command, self._x, self._result, self._state = map(Packing, (
+            network_command_layout(self._geometries), drive_layout(self._geometries[0]),
+            result_layout(self._geometries[-1].cols), widest))
+        self.sizes = tuple(beat_bytes(packing.shape.width) for packing in (self._command, self._x, self._state))
+        self._sizes_out = tuple(beat_bytes(packing.shape.width) for packing in (self._result, self._state))
+        self.reset()
+
+    def reset(self):
+        self._network = Network(self._experiment)
+        self._commands: deque[dict] = deque()
+        self._drives: list[dict] = []
+        self._words: list[int] = []
+
+    def take(self, stream: int, beat: bytes) -> list[tuple[int, bytes]]:
+        word = int.from_bytes(beat, "little")
+        if SOURCES[stream] == "command":
+            self._commands.append(self._command.unpack(word))
+        elif SOURCES[stream] == "x":
+            self._drives.append(self._x.unpack(word))
+        else:
+            self._words.append(word)
+        result = []
+        while self._commands and (answer := self._carry_out(self._commands[0])) is not None:
+            self._commands.popleft()
+            result += [(SINKS.index(name), word.to_bytes(self._sizes_out[SINKS.index(name)], "little"))
+                       for name, word in answer]
+        return result
+
+    def _carry_out(self, command: dict) -> list[tuple[str, int]] | None:
+        """The answer to a command: streams and words. None if something is missing that belongs to it."""
+        operation, geometry = NetworkOperation(command["operation"]), self._geometries[command["layer"]]
+        network, prefix = self._network, f"layer{command['layer']}_"
+        if operation in (NetworkOperation.INFER, NetworkOperation.TRAIN, NetworkOperation.ACCUMULATE):
+            if not self._drives or not self._drives[-1]["last"]:
+                return None
+            x = torch.zeros(self._geometries[0].inputs, dtype=torch.int64)
+            for drive in self._drives:
+                x[drive["row"]] = drive["x"]
+            self._drives.clear()
+            if operation is NetworkOperation.INFER:
+                prediction, correct = network.infer(x), 0
+            else:
+                shift = self._geometries[0].learning_rate_shifts[1] - command["boost"]
+                prediction = network.train(x, command["label"], shift, operation is NetworkOperation.TRAIN)
+                correct = int(prediction == command["label"])
+            return [("result", self._result.pack({"prediction": prediction, "correct": correct}))]
+        if operation is NetworkOperation.PROGRAM:
+            network.program()
+            return []
+        if operation is NetworkOperation.DUMP:
+            state = {name.removeprefix(prefix): array for name, array in network.state().items()
+                     if name.startswith(prefix)}
+            return [("state_out", word) for word in state_words(geometry, state)]
+        size = state_size(geometry) if operation is NetworkOperation.LOAD else len(parameter_words(geometry, geometry))
+        if len(self._words) < size:
+            return None
+        if operation is NetworkOperation.LOAD:
+            state = words_state(geometry, self._words[:size])
+            network.crossbars[command["layer"]].load(state)
+        del self._words[:size]
+        return []
 
 
 class Line:
@@ -56,8 +167,11 @@ def faults(length: int = 4000) -> st.SearchStrategy[dict]:
 class ModelBoard:
     """The port of a board that delivers and sends as much at a time as ``random`` has it."""
 
-    def __init__(self, random: Random, to_board: Line, to_host: Line, slots: int = 4):
+    def __init__(self, random: Random, to_board: Callable[[bytes], bytes] = bytes,
+                 to_host: Callable[[bytes], bytes] = bytes, slots: int = 4, machine: Machine | None = None):
         self._random, self._lines, self._slots = random, (to_board, to_host), slots
+        self._machine = machine or Echo()
+        self.time = 0.0
         self.delivered: list[tuple[int, bytes]] = []
         self._input, self._output = b"", b""
         self.reset()
@@ -68,7 +182,8 @@ class ModelBoard:
         self._open(0)
 
     def _open(self, session: int):
-        self._session = session
+        self.session = session
+        self._machine.reset()
         self._frames: deque[bytes] = deque()
         self._expected = self._done = 0
         self._beats: deque[tuple[int, bytes]] = deque()
@@ -76,10 +191,14 @@ class ModelBoard:
         self._oldest = self._number = self._next = 0
         self.delivered.clear()
 
-    def write(self, data: bytes):
+    def now(self) -> float:
+        return self.time
+
+    def write(self, data: bytes) -> int:
         *frames, self._input = (self._input + self._lines[0](data)).split(b"\x7e")
         for content in filter(None, frames):
             self._take(self._unescape(content))
+        return len(data)
 
     def read(self) -> bytes:
         for _ in range(self._random.randrange(3)):
@@ -88,7 +207,9 @@ class ModelBoard:
             self._send()
         count = self._random.choice((0, 1, 30, 5000))
         chunk, self._output = self._output[:count], self._output[count:]
-        return self._lines[1](chunk)
+        data = self._lines[1](chunk)
+        self.time += len(data) * BYTE_SECONDS if data else SILENCE
+        return data
 
     @staticmethod
     def _unescape(content: bytes) -> bytes:
@@ -107,12 +228,12 @@ class ModelBoard:
             return
         kind, a, b = body[:3]
         if kind == 1:
-            if self._session != a + 256 * b:
+            if self.session != a + 256 * b:
                 self._echo = self._trouble = 0
                 self._open(a + 256 * b)
-            self._status(1, bytes([1, self._slots]) + DIGEST.to_bytes(4, "little"))
+            self._status(1, bytes([1, self._slots]) + self._machine.digest.to_bytes(4, "little"))
             return
-        if not self._session:
+        if not self.session:
             self._status(2)
             return
         while self._oldest != b and self._oldest != self._next:
@@ -139,12 +260,12 @@ class ModelBoard:
             self._done = (self._done + 1) % 256
             while segments[0]:
                 stream, count = (segments[0] >> 6) - 1, (segments[0] & 63) + 1
-                size = SIZES_IN[stream]
+                size = self._machine.sizes[stream]
                 beats, segments = segments[1:1 + count * size], segments[1 + count * size:]
                 for place in range(0, len(beats), size):
                     beat = beats[place:place + size]
                     self.delivered.append((stream, beat))
-                    self._beats += answers(stream, beat)
+                    self._beats += self._machine.take(stream, beat)
             assert len(segments) == 1
 
     def _send(self):
@@ -163,9 +284,12 @@ class ModelBoard:
 
     def _status(self, kind: int, payload: bytes = b""):
         idle = not self._frames and not self._beats and self._number == self._next
-        content = bytes([kind, self._echo, self._expected, self._done, self._number, self._session % 256,
-                         self._session // 256, idle | self._trouble]) + payload
+        self._output += framed(bytes([kind, self._echo, self._expected, self._done, self._number, self.session % 256,
+                                      self.session // 256, idle | self._trouble]) + payload)
         self._trouble = 0
-        content += zlib.crc32(content).to_bytes(4, "little")
-        escaped = b"".join(bytes([0x7D, byte ^ 0x20]) if byte in (0x7D, 0x7E) else bytes([byte]) for byte in content)
-        self._output += escaped + b"\x7e"
+
+
+def framed(content: bytes) -> bytes:
+    """``content`` with its CRC and a flag, escaped."""
+    content += zlib.crc32(content).to_bytes(4, "little")
+    return b"".join(bytes([0x7D, byte ^ 0x20]) if byte in (0x7D, 0x7E) else bytes([byte]) for byte in content) + b"\x7e"

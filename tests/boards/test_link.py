@@ -2,6 +2,7 @@
 does."""
 
 from collections import deque
+from functools import partial
 from random import Random
 
 import numpy as np
@@ -17,7 +18,7 @@ from spinloom.contract.link import FLAG, SINKS, SLOTS, SOURCES, TO_HOST_HEADER, 
 from spinloom.hw.link.link import Link
 from spinloom.sim.bench import complete
 
-from .model_board import DIGEST, KINDS, SIZES_IN, SIZES_OUT, Line, ModelBoard, answers, faults
+from .model_board import BYTE_SECONDS, DIGEST, KINDS, SIZES_IN, SIZES_OUT, Line, ModelBoard, answers, faults
 
 
 def rtl_link(slots: int = SLOTS) -> Link:
@@ -41,16 +42,21 @@ class RtlBoard:
         self._simulator = Simulator(self.link)
         self._simulator.add_clock(1.0)
         self._simulator.add_testbench(self._process, background=True)
-        self._time = 0
+        self._time, self._seconds = 0, 0.0
 
-    def write(self, data: bytes):
+    def now(self) -> float:
+        return self._seconds
+
+    def write(self, data: bytes) -> int:
         self._input.extend(self._lines[0](data))
+        return len(data)
 
     def read(self) -> bytes:
         self._time += self.CLOCKS
         self._simulator.run_until(self._time)
-        data, self._output = bytes(self._output), bytearray()
-        return self._lines[1](data)
+        data, self._output = self._lines[1](bytes(self._output)), bytearray()
+        self._seconds += len(data) * BYTE_SECONDS if data else host.SILENCE  # as if it had been waited for
+        return data
 
     async def _process(self, ctx):
         link, clock = self.link, 0
@@ -92,11 +98,16 @@ def requests(random: Random, count: int) -> list[tuple[int, bytes]]:
 
 
 def converse(board, beats: list[tuple[int, bytes]], check=lambda: None) -> host.Link:
-    """Send ``beats`` and assert that they and their answers arrive."""
-    link, received = host.Link(board, DIGEST), ([], [])
+    """Send ``beats`` and assert that they and their answers arrive. A hole in the line is counted in bytes, and may
+    last for many questions."""
+    link, received = host.Link(board, DIGEST, patience=host.Patience(answer=1000)), ([], [])
     link.open()
-    link.received = lambda stream, data: received[stream].extend(
-        data[place:place + SIZES_OUT[stream]] for place in range(0, len(data), SIZES_OUT[stream]))
+    def take(stream: int, data: bytes) -> bool:
+        size = SIZES_OUT[stream]
+        received[stream].extend(data[place:place + size] for place in range(0, len(data), size))
+        return len(data) % size == 0
+
+    link.sinks = {stream: partial(take, stream) for stream in range(2)}
     for stream, beat in beats:
         link.put(stream, SIZES_IN[stream], beat)
     expected = [answer for beat in beats for answer in answers(*beat)]
@@ -193,21 +204,34 @@ def test_a_reset_is_noticed():
         converse(board, requests(Random(2), 5000), check)
 
 
-class SilentPort:
-    def __init__(self, answer: bytes = b""):
-        self.answer = answer
+class DeadPort:
+    """A port behind which there is no board, but perhaps something else that sends."""
 
-    def write(self, data: bytes):
-        pass
+    def __init__(self, chatter: bytes = b""):
+        self.chatter, self.time = chatter, 0.0
+
+    def now(self) -> float:
+        return self.time
+
+    def write(self, data: bytes) -> int:
+        return len(data)
 
     def read(self) -> bytes:
-        return self.answer
+        self.time += len(self.chatter) * BYTE_SECONDS if self.chatter else host.SILENCE
+        return self.chatter
 
 
-@pytest.mark.parametrize("answer", [b"", b"Login: " * 1000])
-def test_a_dead_link_is_given_up(answer):
-    with pytest.raises(LinkError, match="has not answered for 10 s; check the port"):
-        host.Link(SilentPort(answer), DIGEST).open()
+@pytest.mark.parametrize(("chatter", "text"), [
+    (b"", "has not answered for 10 s; check the port"),
+    (b"Login: ", r"has not answered for 10 s: [\d,]+ bytes came, but no sound frame; check the port"),
+    (b"\x7e~~\xff" * 1000, r"has not answered for 10 s: [\d,]+ bytes came, but no sound frame; check the port"),
+    (b"\0" * 4096, r"has not answered for 10 s: [\d,]+ bytes came, but no sound frame; check the port"),
+])
+def test_a_dead_link_is_given_up(chatter, text):
+    port = DeadPort(chatter)
+    with pytest.raises(LinkError, match=text):
+        host.Link(port, DIGEST).open()
+    assert port.time == pytest.approx(10, abs=0.1)
 
 
 def test_another_design_is_refused():
