@@ -7,6 +7,7 @@ co-simulation that differs and a full disk among them), 2 for bad input, 130 whe
 
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 
 import click
@@ -38,6 +39,7 @@ def main() -> None:
     """Entry point: runs the program and ends the process with its exit status."""
     raise_on_stop()
     guard_streams()
+    warnings.filterwarnings("ignore", ".* created but never used")  # Amaranth's, of designs that a stop leaves behind
     status = run(sys.argv[1:])
     ignore_stop()
     close_output()

@@ -69,7 +69,8 @@ def folder() -> Path:
 
 @cache
 def settle() -> None:
-    """Choose the folders of all caches, once a process. This comes before Numba and Matplotlib are imported and before Yosys is run.
+    """Choose the folders of all caches, once a process. This comes before Numba and Matplotlib are imported, and before
+    Yosys is run.
 
     What can be written stays where it is. Numba's cache moves from an installation that is read-only to the user's. All
     else moves to a temporary folder, which stays for this user's next run; a line on standard error says so. On a full
@@ -90,8 +91,8 @@ def settle() -> None:
     except OSError as error:
         if all(map(is_full, problems.values())):
             return
-        raise CacheError(f"{trouble}; nor can a temporary one: {error.strerror}; name a folder that can be written with "
-                         f"{VARIABLE}, and one for temporary files with TMPDIR") from None
+        raise CacheError(f"{trouble}; nor can a temporary one: {error.strerror}; name a folder that can be written "
+                         f"with {VARIABLE}, and one for temporary files with TMPDIR") from None
     places = {each: substitute / each.name if each in problems else each.folder for each in _CACHES}
     for each, place in places.items():
         if each.variable and place != _COMPILED:

@@ -4,11 +4,15 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from .stop import deferred_stop
+
+_STALE = 24 * 3600
+"""Seconds after which a temporary folder is nobody's."""
 
 
 @contextmanager
@@ -24,6 +28,17 @@ def temporary_folder(name: str, parent: Path | None = None) -> Iterator[Path]:
         if folder is not None:
             with deferred_stop():
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep(parent: Path, name: str) -> None:
+    """Remove what killed processes have left: the folders in ``parent`` whose name begins with ``name`` and which have
+    not been changed for a day."""
+    for folder in parent.glob(f"{name}*"):
+        try:
+            if time.time() - folder.stat().st_mtime > _STALE:
+                shutil.rmtree(folder, ignore_errors=True)
+        except FileNotFoundError:
+            pass  # somebody else was faster
 
 
 def private_folder(parent: Path) -> Path:
