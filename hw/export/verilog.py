@@ -5,6 +5,9 @@ import re
 from amaranth.back import verilog
 from amaranth.lib import wiring
 
+from ...system import caches
+from .tool import SynthesisError
+
 _MODULE = re.compile(r"^module .*?^endmodule$", re.MULTILINE | re.DOTALL)
 _DECLARATION = re.compile(r"^( *)reg (\\\$auto\$verilog_backend\S+ ) = 0;$", re.MULTILINE)
 """The register by which Yosys makes simulators evaluate most of a module's ``always @*`` at the start."""
@@ -17,8 +20,15 @@ def to_verilog(component: wiring.Component, name: str) -> str:
 
     Ports are ``clk``, ``rst`` and the members of the component's signature; nested names are joined by ``__``
     (``x__payload``, ``x__valid``, ``x__ready``). A structured payload is one vector, packed as its layout says.
+
+    ``SynthesisError`` if Amaranth's Yosys fails.
     """
-    text = verilog.convert(component, name=name, emit_src=False, strip_internal_attrs=True)
+    caches.settle()
+    try:
+        text = verilog.convert(component, name=name, emit_src=False, strip_internal_attrs=True)
+    except verilog.YosysError as error:
+        reason = str(error).strip().splitlines() or ["it does not say why"]
+        raise SynthesisError(f"Amaranth's Yosys failed: {reason[-1]}") from None
     return _MODULE.sub(lambda module: _triggered(module[0]), text)
 
 

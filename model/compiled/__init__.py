@@ -8,3 +8,7 @@ golden model's own classes have filled.
 what happens to cells, and `steps` the passes of a sample. In inner loops NumPy's scalar functions stand for operators:
 they keep the width of their operands. Compiled operators widen to 64 bits, and vectors then hold half as much.
 """
+
+from ...system import caches
+
+caches.settle()  # before Numba looks

@@ -7,9 +7,11 @@ with the same options.
 import hashlib
 import json
 import shutil
-import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from ...system.temporary import temporary_folder
 
 
 def digest(recipe: list[Any]) -> str:
@@ -18,11 +20,9 @@ def digest(recipe: list[Any]) -> str:
 
 
 def publish(temporary: Path, folder: Path) -> None:
-    """Move a complete folder to where others look for it, unless somebody else was faster."""
-    try:
+    """Move a complete temporary folder to where others look for it, unless somebody else was faster."""
+    with suppress(OSError):
         temporary.rename(folder)
-    except OSError:
-        shutil.rmtree(temporary)
 
 
 def lend_runtime(runtime: Path, build: Path) -> None:
@@ -35,7 +35,7 @@ def keep_runtime(build: Path, runtime: Path) -> None:
     """Keep the objects of Verilator's library that a build has compiled, unless they are there."""
     if runtime.is_dir():
         return
-    objects = Path(tempfile.mkdtemp(prefix="runtime-", dir=runtime.parent))
-    for compiled in build.glob("verilated*.o"):
-        shutil.copyfile(compiled, objects / compiled.name)
-    publish(objects, runtime)
+    with temporary_folder("build-", runtime.parent) as objects:
+        for compiled in build.glob("verilated*.o"):
+            shutil.copyfile(compiled, objects / compiled.name)
+        publish(objects, runtime)

@@ -1,19 +1,28 @@
 """Builds a design and a driver in C++ into a shared library, once, for a simulation in this process."""
 
 import ctypes
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from ...system import processes
+from ...system.temporary import sweep, temporary_folder
 from . import toolchain
 from .cache import digest, keep_runtime, lend_runtime
-from .toolchain import TOP, SimulationError
+from .toolchain import TOP
 
 _VERILATE = ["-cc", "--prefix", "Vtop", "-O3", "--threads", "1", "-Wno-fatal", "-Wno-lint", "--noassert",
              "--x-assign", "fast", "--x-initial", "fast", "-CFLAGS", "-fPIC"]
+
+_COMMANDS = (
+    ["verilator", *_VERILATE, "--top-module", TOP, "-Mdir", ".", f"{TOP}.v"],
+    ["make", "-j2", "-f", "Vtop.mk", "libVtop", "libverilated.a"],
+    ["sh", "-c", '"${CXX:-g++}" -O2 -fPIC -shared -std=c++17 -I. -I"$VERILATOR_ROOT/include" '
+     '-I"$VERILATOR_ROOT/include/vltstd" bench.cpp -Wl,--whole-archive libVtop.a libverilated.a '
+     "-Wl,--no-whole-archive -pthread -o bench.so"],
+)
+"""How a library is built in a folder that holds the design and the driver."""
 
 Function = tuple[str, Any, list[Any]]
 """Name, type of the result, types of the arguments: those of ctypes."""
@@ -32,25 +41,19 @@ def build(verilog: str, driver: str) -> Path:
     if library.is_file():
         return library
     builds.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="build-", dir=builds))
-    (folder / f"{TOP}.v").write_text(verilog, encoding="utf-8")
-    (folder / "bench.cpp").write_text(driver, encoding="utf-8")
-    lend_runtime(runtime, folder)
-    with toolchain.environment(), (folder / "log").open("wb") as log:
-        try:
-            for command in (
-                ["verilator", *_VERILATE, "--top-module", TOP, "-Mdir", ".", f"{TOP}.v"],
-                ["make", "-j2", "-f", "Vtop.mk", "libVtop", "libverilated.a"],
-                ["sh", "-c", '"${CXX:-g++}" -O2 -fPIC -shared -std=c++17 -I. -I"$VERILATOR_ROOT/include" '
-                 '-I"$VERILATOR_ROOT/include/vltstd" bench.cpp -Wl,--whole-archive libVtop.a libverilated.a '
-                 "-Wl,--no-whole-archive -pthread -o bench.so"],
-            ):
-                subprocess.run(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, check=True)
-        except subprocess.CalledProcessError:
-            raise SimulationError(f"verilator could not build the design: see {folder / 'log'}") from None
-    keep_runtime(folder, runtime)
-    (folder / "bench.so").replace(library)
-    shutil.rmtree(folder)
+    sweep(builds, "build-")
+    with temporary_folder("build-", builds) as folder:
+        (folder / f"{TOP}.v").write_text(verilog, encoding="utf-8")
+        (folder / "bench.cpp").write_text(driver, encoding="utf-8")
+        lend_runtime(runtime, folder)
+        with toolchain.environment(), (folder / "log").open("wb") as log:
+            try:
+                for command in _COMMANDS:
+                    processes.run(command, folder=folder, output=log, temporary=folder)
+            except subprocess.CalledProcessError:
+                raise toolchain.failed_build("verilator", folder) from None
+        keep_runtime(folder, runtime)
+        (folder / "bench.so").replace(library)
     return library
 
 

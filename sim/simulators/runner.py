@@ -4,7 +4,6 @@ import json
 import logging
 import shutil
 import subprocess
-import tempfile
 from contextlib import suppress
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -12,10 +11,12 @@ from typing import Any, TypeVar
 from xml.etree import ElementTree
 
 import cocotb
+from cocotb_tools import runner as cocotb_runner
 from cocotb_tools.check_results import get_results
-from cocotb_tools.runner import VerilatorControlFile, get_runner
 
 from ...hw.export.verilog import to_verilog
+from ...system import processes
+from ...system.temporary import sweep, temporary_folder
 from ...train.difference import Difference, DifferenceError
 from ..testbenches.testbench import OUTCOME, PARAMETERS, CocotbTestbench
 from . import toolchain
@@ -47,21 +48,22 @@ def run(testbench: CocotbTestbench[Any, R], simulator: toolchain.Simulator = "ve
     runs = toolchain.cache_folder() / "runs"
     runs.mkdir(parents=True, exist_ok=True)
     name = type(testbench).__module__.rpartition(".")[2]
-    folder = Path(tempfile.mkdtemp(prefix=f"{name}-{simulator}-{testbench.case.seed}-", dir=runs))
-    try:
-        built = build(verilog, simulator, waves is not None)
-        answer = _simulate(testbench, simulator, built, folder, waves is not None)
-    except (DifferenceError, SimulationError) as error:
-        if waves is None:
-            trace = _trace(testbench, simulator, verilog, folder)
-        else:
-            trace = waves
+    sweep(runs, "run-")
+    with temporary_folder("run-", runs) as folder:
+        try:
+            answer = _simulate(testbench, simulator, build(verilog, simulator, waves is not None), folder,
+                               waves is not None)
+        except (DifferenceError, SimulationError) as error:
+            if waves is None:
+                _trace(testbench, simulator, verilog, folder)
+            kept = folder.rename(folder.with_name(f"{name}-{simulator}-{testbench.case.seed}-{folder.name[4:]}"))
+            trace = kept / _TRACES[simulator]
+            if waves is not None:
+                _keep(trace, waves)
+            error.add_note(f"waveform: {waves or trace}; log: {kept / 'log'}")
+            raise
+        if waves is not None:
             _keep(folder / _TRACES[simulator], waves)
-        error.add_note(f"waveform: {trace}; log: {folder / 'log'}")
-        raise
-    if waves is not None:
-        _keep(folder / _TRACES[simulator], waves)
-    shutil.rmtree(folder)
     return answer
 
 
@@ -71,11 +73,10 @@ def _keep(trace: Path, destination: Path) -> None:
 
 
 def _trace(testbench: CocotbTestbench[Any, Any], simulator: toolchain.Simulator, verilog: str,
-           folder: Path) -> Path:
+           folder: Path) -> None:
     """Repeat a failed run in ``folder``, now with a waveform."""
     with suppress(DifferenceError, SimulationError):  # the failure that is being traced
         _simulate(testbench, simulator, build(verilog, simulator, waves=True), folder, waves=True)
-    return folder / _TRACES[simulator]
 
 
 def build(verilog: str, simulator: toolchain.Simulator, waves: bool = False) -> Path:
@@ -88,27 +89,51 @@ def build(verilog: str, simulator: toolchain.Simulator, waves: bool = False) -> 
     if folder.is_dir():
         return folder
     builds.mkdir(parents=True, exist_ok=True)
+    sweep(builds, "build-")
     # Built aside and moved when complete, so that an interrupted or a concurrent build does no harm.
-    temporary = Path(tempfile.mkdtemp(prefix="build-", dir=builds))
-    source, control, log = temporary / f"{TOP}.v", temporary / "public.vlt", temporary / "log"
-    source.write_text(verilog, encoding="utf-8")
-    control.write_text(_PUBLIC, encoding="utf-8")
-    sources = [source] if simulator == "icarus" else [VerilatorControlFile(control), source]
-    lend_runtime(runtime, temporary)
-    with toolchain.environment():
-        try:
-            _runner(simulator).build(sources=sources, hdl_toplevel=TOP, build_args=_BUILD_ARGS[simulator],
-                                     build_dir=temporary, timescale=_TIMESCALE, waves=waves, log_file=log)
-        except (subprocess.CalledProcessError, SystemExit):
-            raise SimulationError(f"{simulator} could not build the design: see {log}") from None
-    if simulator == "verilator":
-        keep_runtime(temporary, runtime)
-    publish(temporary, folder)
+    with temporary_folder("build-", builds) as temporary:
+        _build(verilog, simulator, waves, temporary, runtime)
+        publish(temporary, folder)
     return folder
 
 
+def _build(verilog: str, simulator: toolchain.Simulator, waves: bool, folder: Path, runtime: Path) -> None:
+    """Build in ``folder``, with the objects of Verilator's library in ``runtime`` if they are there."""
+    source, control, log = folder / f"{TOP}.v", folder / "public.vlt", folder / "log"
+    source.write_text(verilog, encoding="utf-8")
+    control.write_text(_PUBLIC, encoding="utf-8")
+    sources = [source] if simulator == "icarus" else [cocotb_runner.VerilatorControlFile(control), source]
+    lend_runtime(runtime, folder)
+    with toolchain.environment():
+        try:
+            _runner(simulator).build(sources=sources, hdl_toplevel=TOP, build_args=_BUILD_ARGS[simulator],
+                                     build_dir=folder, timescale=_TIMESCALE, waves=waves, log_file=log)
+        except (subprocess.CalledProcessError, SystemExit):
+            raise toolchain.failed_build(simulator, folder) from None
+    if simulator == "verilator":
+        keep_runtime(folder, runtime)
+
+
+class _Stoppable:
+    """A runner of cocotb's whose commands end when this process is asked to stop."""
+
+    env: dict[str, str]
+
+    def _execute_cmds(self, cmds: Any, cwd: Any, stdout: Any = None) -> None:
+        for command in cmds:
+            processes.run(command, folder=cwd, output=stdout, environment=self.env, temporary=cwd)
+
+
+class _Icarus(_Stoppable, cocotb_runner.Icarus):
+    pass
+
+
+class _Verilator(_Stoppable, cocotb_runner.Verilator):
+    pass
+
+
 def _runner(simulator: toolchain.Simulator) -> Any:
-    runner = get_runner(simulator)
+    runner = _Icarus() if simulator == "icarus" else _Verilator()
     runner.log.setLevel(logging.CRITICAL)
     return runner
 
@@ -126,15 +151,18 @@ def _simulate(testbench: CocotbTestbench[Any, Any], simulator: toolchain.Simulat
             plusargs=[f"+dumpfile_path={folder / _TRACES[simulator]}"] if simulator == "icarus" else [],
             extra_env={PARAMETERS: testbench.case.to_json(), OUTCOME: str(outcome),
                        "COCOTB_REWRITE_ASSERTION_FILES": ""})  # else every import of the process is recompiled
-    answer = json.loads(outcome.read_text(encoding="utf-8")) if outcome.is_file() else {}
+    try:
+        answer = json.loads(outcome.read_text(encoding="utf-8")) if outcome.is_file() else {}
+    except ValueError:
+        answer = {}  # the process has ended while it wrote
     if "difference" in answer:
         raise DifferenceError(Difference(**answer["difference"]))
     try:
         tests, failed = get_results(results)
-    except RuntimeError:
-        raise SimulationError(f"the simulation on {simulator} ended abnormally: see {log}") from None
+    except (RuntimeError, ElementTree.ParseError):
+        raise toolchain.failure(f"the simulation on {simulator} ended abnormally: see {log}", folder) from None
     if failed or not tests:
-        raise SimulationError(f"the simulation on {simulator} failed: {_reason(results)}")
+        raise toolchain.failure(f"the simulation on {simulator} failed: {_reason(results)}", folder)
     return testbench.read(answer.get("returned"))
 
 

@@ -2,22 +2,24 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
-import pooch
+from cocotb_tools import config as cocotb_config
 
 from ...contract.errors import SpinloomError
+from ...system import caches, disk
+from ...system.temporary import private_folder
 
 Simulator = Literal["verilator", "icarus"]
 SIMULATORS: tuple[Simulator, ...] = ("icarus", "verilator")
-CACHE = "SPINLOOM_CACHE"
-"""Environment variable that names another folder for built simulators and failed runs."""
 TOP = "top"
 """Name of the simulated module."""
 
@@ -28,13 +30,17 @@ _SHIM = """\
 #!/bin/sh
 # cocotb's runner makes every signal accessible, which slows builds and runs; a control file names those needed.
 # Objects of Verilator's library that lie ready in the build folder must not be older than the makefile.
-export VERILATOR_ROOT='{root}'
+export VERILATOR_ROOT={root}
 for argument do
     shift
     [ "$argument" = --public-flat-rw ] || set -- "$@" "$argument"
 done
-'{root}/bin/verilator' "$@" && touch -c verilated*.o
+{root}/bin/verilator "$@" && touch -c verilated*.o
 """
+
+
+_PLAIN = re.compile(r"[\w./+-]+", re.ASCII)
+"""Paths that can stand in a makefile, and in ``PATH``, as they are."""
 
 
 class SimulatorError(SpinloomError, ValueError):
@@ -47,9 +53,44 @@ class SimulationError(SpinloomError, RuntimeError):
     """A simulation that could not be built or did not come to an end, in one line that names its log."""
 
 
+@cache
 def cache_folder() -> Path:
-    """Where simulators are built and the traces of failed runs are kept."""
-    return Path(os.environ.get(CACHE) or pooch.os_cache("spinloom")) / "sim"
+    """Where simulators are built and the traces of failed runs are kept: in Spinloom's cache. Make, however, takes no
+    blanks in paths; if the cache's has any, it is a temporary folder, the same one every time.
+
+    Raises ``SimulatorError`` if there is none with a plain path.
+    """
+    wanted = caches.folder().absolute()
+    if _is_plain(wanted):
+        return wanted / "sim"
+    for parent in dict.fromkeys((tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm")):
+        try:
+            if _is_plain(Path(parent)):
+                return private_folder(Path(parent)) / "sim"
+        except OSError:
+            continue
+    raise SimulatorError(f"simulators cannot be built in {wanted}, as make takes only letters, digits and ._/+- in "
+                         f"paths: name another folder with {caches.VARIABLE}")
+
+
+def _is_plain(path: Path) -> bool:
+    return _PLAIN.fullmatch(str(path)) is not None
+
+
+def _plain(folder: Path) -> Path:
+    """``folder``, by a path that is plain: its own, or that of a link to it."""
+    if _is_plain(folder):
+        return folder
+    link = cache_folder() / "links" / _digest(folder)
+    if not link.is_symlink():
+        link.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):  # somebody else was faster
+            link.symlink_to(folder, target_is_directory=True)
+    return link
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
 
 
 @cache
@@ -88,28 +129,45 @@ def version(simulator: Simulator) -> str:
 
 @contextmanager
 def environment() -> Iterator[None]:
-    """Change the environment of this process so that cocotb's runner and make find Verilator and build with it."""
-    changes = {}
+    """Change the environment of this process, and cocotb's folders, so that cocotb's runner and make find Verilator and
+    build with it."""
+    path = os.environ.get("PATH") or os.defpath
+    changes = {"PATH": path}
     try:
         root = _verilator_root()
     except SimulatorError:
         pass  # icarus alone is in use
     else:
         # Each installation has its own, as several may be in use at a time.
-        folder = cache_folder() / "bin" / hashlib.sha256(str(root).encode()).hexdigest()[:12]
+        folder = cache_folder() / "bin" / _digest(root)
+        root = _plain(root)
         _install(folder / "verilator", _SHIM.format(root=root))
-        changes = {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "VERILATOR_ROOT": str(root),
-                   "MAKEFLAGS": _MAKEFLAGS}
+        changes = {"PATH": f"{folder}{os.pathsep}{path}", "VERILATOR_ROOT": str(root), "MAKEFLAGS": _MAKEFLAGS}
     before = {name: os.environ.get(name) for name in changes}
+    folders = cocotb_config.share_dir, cocotb_config.libs_dir
     os.environ.update(changes)
+    cocotb_config.share_dir, cocotb_config.libs_dir = (
+        _plain(place.parent) / place.name for place in folders)
     try:
         yield
     finally:
+        cocotb_config.share_dir, cocotb_config.libs_dir = folders
         for name, value in before.items():
             if value is None:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def failure(text: str, folder: Path) -> SimulationError:
+    """The error of what has gone wrong in ``folder``: that the disk is full if it is, else what ``text`` says."""
+    return SimulationError(f"{folder.parent}: no space left on the disk" if disk.room(folder) < disk.LITTLE else text)
+
+
+def failed_build(simulator: Simulator, folder: Path) -> SimulationError:
+    """The error of a design that cannot be built in ``folder``, which is moved to where it stays."""
+    kept = folder.rename(folder.with_name(f"failed-{folder.name}"))
+    return failure(f"{simulator} could not build the design: see {kept / 'log'}", kept)
 
 
 def _install(path: Path, text: str) -> None:

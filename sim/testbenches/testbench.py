@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,6 +115,7 @@ class Testbench(CocotbTestbench[PinBench, R]):
 
 async def run_in_cocotb(dut: Any, testbench: type[CocotbTestbench[Any, Any]], case: type[Case] = Case) -> None:
     """Run ``testbench`` on the cocotb top level ``dut``, as the environment tells."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     bench = testbench(case.from_json(os.environ[PARAMETERS]))
     outcome: dict[str, Any] = {}
     try:
@@ -124,3 +126,9 @@ async def run_in_cocotb(dut: Any, testbench: type[CocotbTestbench[Any, Any]], ca
         raise
     finally:
         Path(os.environ[OUTCOME]).write_text(json.dumps(outcome), encoding="utf-8")
+
+
+def _end_with_parent() -> None:
+    """End this process, a simulator, when that which started it ends: standard input ends with it."""
+    os.read(0, 1)
+    os._exit(1)
