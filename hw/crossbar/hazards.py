@@ -14,18 +14,18 @@ from .timing import ADDRESS, HOLD, SUM, write_back
 
 
 class Hazards(wiring.Component):
-    """Tells the controller of a crossbar what may be done in this clock cycle, so that no slot reads a word that a slot
-    before it, or a cell that is being programmed, is still going to change.
+    """Says what the controller of a crossbar may do in this clock cycle, so that no slot reads what an earlier slot or
+    the programmer is still going to change.
 
-    All answers are of this clock cycle. They depend on the slots of earlier clock cycles, and on the other inputs at
-    once.
+    Answers depend on the slots of earlier clock cycles, and on the other inputs of this one. Latency: none.
 
     The programmer goes first. It replaces a cell when no replacement is on its way to the array, and fetches one when
     no replacement is written in this clock cycle. Neither is possible while the only port of an array writes back.
 
-    A forward pass may begin while the operation before it is still under way. It needs conductances only, which nothing
-    but the programmer changes, and rows ascend in both operations. So it may read the rows before the last one that has
-    been visited to its end; while cells are programmed, the rows before the last one that had been when that began.
+    A forward pass may begin while the operation before it is still under way. It reads conductances only, which nothing
+    but the programmer changes, and rows ascend in both operations. It may read rows whose updates and pending writes
+    are complete: those before the row whose visit ended last. While cells are programmed, that is the row whose visit
+    had ended last when programming began.
 
     Cost: a few flip-flops for each clock cycle of a slot; a row number for each, and two row numbers more.
     """

@@ -42,7 +42,7 @@ def test_latency_and_throughput():
     groups = bench.geometry.cols // bench.geometry.adcs
     assert groups == 2
     assert bench.d_times == list(range(LossUnit.latency, LossUnit.latency + groups))
-    assert bench.result_time == LossUnit.latency + groups - 1 + 3, "five columns are compared in three clocks"
+    assert bench.result_time == LossUnit.latency + groups - 1 + 3, "five columns are compared in three clock cycles"
     assert bench.groups_before_second_sample == groups, "outputs wait for their sample"
 
 

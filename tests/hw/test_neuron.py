@@ -28,7 +28,7 @@ def test_agrees_with_golden_twin_at_full_speed(neuron):
 
 
 class Timing(Testbench):
-    """Passes one sample, with no stall; afterwards ``first`` and ``last`` are the clocks from the first group
+    """Passes one sample, with no stall; afterwards ``first`` and ``last`` are the clock cycles from the first group
     to the first and to the last row."""
 
     def __init__(self, z, **fields):

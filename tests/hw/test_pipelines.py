@@ -24,11 +24,11 @@ def test_adder_tree_adds_exactly_at_its_latency(count):
     words = extremes + [[random.randrange(-32, 32) for _ in range(count)] for _ in range(30)]
 
     async def testbench(ctx):
-        for clock in range(len(words) + tree.latency):
-            if clock < len(words):
-                ctx.set(tree.i, words[clock])
-            if clock >= tree.latency:
-                assert ctx.get(tree.o) == sum(words[clock - tree.latency])
+        for cycle in range(len(words) + tree.latency):
+            if cycle < len(words):
+                ctx.set(tree.i, words[cycle])
+            if cycle >= tree.latency:
+                assert ctx.get(tree.o) == sum(words[cycle - tree.latency])
             if tree.latency:
                 await ctx.tick()
 
@@ -44,13 +44,13 @@ def test_lane_select_answers_at_its_latency(lanes):
         ctx.set(select.lane, requests[0][1])
         if select.latency:
             await ctx.tick()
-        for clock in range(len(requests) + select.latency):
-            if clock < len(requests):
-                ctx.set(select.i, requests[clock][0])
-            if clock + 1 < len(requests):
-                ctx.set(select.lane, requests[clock + 1][1])
-            if clock >= select.latency:
-                word, lane = requests[clock - select.latency]
+        for cycle in range(len(requests) + select.latency):
+            if cycle < len(requests):
+                ctx.set(select.i, requests[cycle][0])
+            if cycle + 1 < len(requests):
+                ctx.set(select.lane, requests[cycle + 1][1])
+            if cycle >= select.latency:
+                word, lane = requests[cycle - select.latency]
                 assert ctx.get(select.o) == word[lane]
             if select.latency:
                 await ctx.tick()

@@ -1,4 +1,4 @@
-"""The rules of AXI's handshakes, proved for every manager and every pattern of stalls and resets, for some clocks."""
+"""The rules of AXI's handshakes, proved for some clock cycles, for every manager, pattern of stalls and reset."""
 
 import os
 import shutil

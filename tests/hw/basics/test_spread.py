@@ -1,4 +1,4 @@
-"""Copies for groups of lanes: equal, a clock late, and still there after synthesis."""
+"""Copies for groups of lanes: equal, a clock cycle late, and still there after synthesis."""
 
 import re
 
@@ -11,7 +11,7 @@ from spinloom.hw.basics.spread import KEEP_COPIES, SHARE, fields, spread
 from spinloom.hw.export.tool import yosys
 
 
-def test_every_lane_sees_the_value_of_a_clock_before():
+def test_every_lane_sees_the_value_of_the_clock_cycle_before():
     m, value = Module(), Signal(data.StructLayout({"x": signed(5), "flag": 1, "address": 7}))
     lanes = 2 * SHARE + 1
     copies = spread(m, fields(m, value, "x", "flag"), lanes)

@@ -41,7 +41,7 @@ def test_reads_what_was_written(depth, width, platform, columns, ports):
             ctx.set(memory.address, address)
             ctx.set(memory.write_address, place)
             ctx.set(memory.write, write)
-            ctx.set(memory.write_data, late)  # of the clock before
+            ctx.set(memory.write_data, late)  # of the clock cycle before
             await ctx.tick()
             if expected is not None:
                 assert ctx.get(memory.data) == expected

@@ -40,8 +40,8 @@ def test_every_pulse_is_counted(density):
 
     async def testbench(ctx):
         await walk(ctx)
-        for clock in range(3):
-            for _ in range(10 * len(COUNTERS) + clock):
+        for cycle in range(3):
+            for _ in range(10 * len(COUNTERS) + cycle):
                 pulses = {name: int(random.random() < density) for name in COUNTERS}
                 ctx.set(dut.count, pulses)
                 for name, pulse in pulses.items():

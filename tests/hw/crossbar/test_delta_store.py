@@ -36,12 +36,12 @@ def test_answers_with_the_deltas_of_a_fold(cols, lanes, deltas, waiting):
             ctx.set(store.d.valid, 0)
 
     async def scan(ctx, expected):
-        """Ask for every fold in turn, a clock each."""
-        for clock in range(geometry.folds + READ):
-            if clock < geometry.folds:
-                ctx.set(store.fold, clock)
-            if clock >= READ:
-                first = (clock - READ) * lanes
+        """Ask for every fold in turn, one a clock cycle."""
+        for cycle in range(geometry.folds + READ):
+            if cycle < geometry.folds:
+                ctx.set(store.fold, cycle)
+            if cycle >= READ:
+                first = (cycle - READ) * lanes
                 assert list(ctx.get(store.word)) == expected[first:first + lanes]
             await ctx.tick()
 
@@ -56,7 +56,7 @@ def test_answers_with_the_deltas_of_a_fold(cols, lanes, deltas, waiting):
             expected = [0] * cols
             for col, delta in beats.items():
                 expected[col:col + deltas] = delta
-            # Errors of before are answered to what was asked for in the clock before the start.
+            # What was asked for in the clock cycle before the start is answered with the deltas before.
             asked = random.randrange(geometry.folds)
             ctx.set(store.fold, asked)
             await ctx.tick()

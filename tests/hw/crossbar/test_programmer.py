@@ -36,17 +36,17 @@ def geometry(device: dict, lanes: int = 4, **update):
                   "layers": [{"cols": 12, "lanes": lanes}]}, "programmer").crossbars[0]
 
 
-def clocks_of_events(machine: StochasticProgrammer, events: list[tuple[dict, dict]]) -> list[int]:
-    """The clocks from one replacement to the next, for events in a row, each with its cell."""
+def cycles_of_requests(machine: StochasticProgrammer, requests: list[tuple[dict, dict]]) -> list[int]:
+    """The clock cycles from one replacement to the next, for requests in a row, each with its cell."""
     taken = []
 
     async def testbench(ctx):
         ctx.set(machine.replace.ready, 1)
         ctx.set(machine.fetch.ready, 1)
-        waiting, fetched = list(events), []
-        for clock in range(600):
+        waiting, fetched = list(requests), []
+        for cycle in range(600):
             if ctx.get(machine.replace.valid):
-                taken.append(clock)
+                taken.append(cycle)
             ctx.set(machine.request.valid, bool(waiting))
             if waiting:
                 ctx.set(machine.request.payload, waiting[0][0])
@@ -61,23 +61,23 @@ def clocks_of_events(machine: StochasticProgrammer, events: list[tuple[dict, dic
     simulator.add_clock(1e-6)
     simulator.add_testbench(testbench)
     simulator.run()
-    assert len(taken) == len(events)
+    assert len(taken) == len(requests)
     return [after - before for before, after in zip(taken, taken[1:], strict=False)]
 
 
-@pytest.mark.parametrize(("device", "pulses", "clocks"), [
+@pytest.mark.parametrize(("device", "pulses", "cycles"), [
     ({"kind": "ideal"}, 1, 5),
     ({"kind": "incremental", "states": 17}, 2, 10),
     ({"kind": "mtj", "states": 5}, 2, 6),
     ({"kind": "pcm_pair"}, 2, 13),
     ({"kind": "ideal", "stuck": 0.1}, 1, 11),
 ], ids=str)
-def test_clocks_of_an_event(device, pulses, clocks):
+def test_clock_cycles_of_a_request(device, pulses, cycles):
     made = geometry(device, threshold=2.0)
     position = {"address": 1, "lane": 2} | ({"row": 1, "fold": 0} if made.device.differs else {})
     cell = {"g": 0, "chi": 2 * pulses << made.chi_frac} | ({"g_minus": 0} if made.device.pair else {})
-    event = {"position": position, "write": 0, "state": 0}
-    assert clocks_of_events(StochasticProgrammer(geometry=made), [(event, cell)] * 8)[3:] == [clocks] * 4
+    request = {"position": position, "write": 0, "state": 0}
+    assert cycles_of_requests(StochasticProgrammer(geometry=made), [(request, cell)] * 8)[3:] == [cycles] * 4
 
 
 @pytest.mark.parametrize("lanes", [1, 3, 4, 12])

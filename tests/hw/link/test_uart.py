@@ -1,4 +1,4 @@
-"""The serial line: bytes pass, also between clocks that differ, at the edge of few clocks a bit; noise does not."""
+"""The serial line: bytes pass, also if clocks differ or a bit lasts few clock cycles; noise does not."""
 
 from random import Random
 
@@ -15,10 +15,10 @@ def simulate(component, *testbenches):
     simulator.run()
 
 
-def line(data: bytes, clocks_per_bit: float, gap: int = 0) -> list[int]:
-    """The level of a line in every clock while ``data`` is sent."""
+def line(data: bytes, cycles_per_bit: float, gap: int = 0) -> list[int]:
+    """The level of a line in every clock cycle while ``data`` is sent."""
     bits = [bit for byte in data for bit in (0, *(byte >> place & 1 for place in range(8)), 1, *[1] * gap)] + [1, 1]
-    return [bits[int(clock / clocks_per_bit)] for clock in range(int(len(bits) * clocks_per_bit))]
+    return [bits[int(cycle / cycles_per_bit)] for cycle in range(int(len(bits) * cycles_per_bit))]
 
 
 def receive(divisor: int, levels: list[int]) -> bytes:
@@ -58,12 +58,12 @@ def test_transmitter(divisor):
         for byte in data:
             ctx.set(transmitter.i.payload, byte)
             ctx.set(transmitter.i.valid, 1)
-            clocks = 0
+            cycles = 0
             while not ctx.get(transmitter.i.ready):
                 levels.append(ctx.get(transmitter.tx))
                 await ctx.tick()
-                clocks += 1
-            assert clocks in (0, 10 * divisor)
+                cycles += 1
+            assert cycles in (0, 10 * divisor)
             levels.append(ctx.get(transmitter.tx))
             await ctx.tick()
         ctx.set(transmitter.i.valid, 0)
@@ -80,6 +80,6 @@ def test_transmitter(divisor):
 
 
 @pytest.mark.parametrize("kind", [UartReceiver, UartTransmitter])
-def test_bits_last_two_clocks(kind):
+def test_bits_last_two_clock_cycles(kind):
     with pytest.raises(ValueError, match="divisor=1"):
         kind(divisor=1)
