@@ -17,7 +17,8 @@ from spinloom.hw.link.linked_network import LinkedNetwork
 from spinloom.model.compiled.trainer import CompiledTrainer
 from spinloom.sim.board import Noise, SimulatedBoard
 from spinloom.sim.simulators import toolchain
-from spinloom.train import lockstep
+from spinloom.study import energy
+from spinloom.train import evaluate, lockstep
 
 LAYERS = [{"cols": 6, "lanes": 3, "bias": True, "weight_step": -2, "z_frac": 6},
           {"cols": 10, "lanes": 5, "weight_step": -1, "z_bits": 8, "z_frac": 4}]
@@ -64,6 +65,8 @@ def test_run(whole):
     assert 0 <= answer.test_accuracy <= 100
     assert answer.samples_per_second_link == pytest.approx(300_000 / answer.link_bytes_per_sample, rel=0.01)
     assert int(state["sample"]) == SAMPLES
+    assert energy.run(answer.out)["samples"] == SAMPLES
+    assert evaluate.run(answer.out).test_accuracy > 0
 
 
 def test_nothing_is_sent_again_over_a_sound_line(board, tmp_path):

@@ -8,6 +8,8 @@ from spinloom.config import load
 from spinloom.contract.errors import ConfigError, InterruptedRunError
 from spinloom.model.compiled import trainer
 from spinloom.sim import epoch
+from spinloom.study import energy
+from spinloom.train import evaluate
 
 
 def small(**fields):
@@ -41,11 +43,21 @@ def test_an_interrupted_epoch_resumes_to_the_same_bits(tmp_path, monkeypatch, ba
     with pytest.raises(InterruptedRunError, match="after 250 of 610 samples"):
         epoch.run(experiment, out=tmp_path / "torn", samples=610)
     monkeypatch.undo()
+    assert energy.run(tmp_path / "torn")["samples"] == 250
+    assert evaluate.run(tmp_path / "torn").test_accuracy > 0
+    with pytest.raises(ConfigError, match="torn holds a run that has not ended; continue it with --resume, "):
+        epoch.run(experiment, out=tmp_path / "torn", samples=610)
     with pytest.raises(ConfigError, match="torn cannot be resumed, .* something else: seed: 1 recorded, 9 now"):
         epoch.run(small(seed=9), out=tmp_path / "torn", samples=610, resume=True)
     resumed = epoch.run(experiment, out=tmp_path / "torn", samples=610, resume=True)
     assert resumed.digest == whole.digest
     assert (resumed.samples, resumed.training_accuracy) == (whole.samples, whole.training_accuracy)
+    assert epoch.run(experiment, out=tmp_path / "torn", samples=610, resume=True) == resumed
+    with pytest.raises(ConfigError, match="torn holds a finished run; take another folder with --out, or --overwrite"):
+        epoch.run(experiment, out=tmp_path / "torn", samples=610)
+    accuracy = evaluate.run(tmp_path / "torn").test_accuracy
+    assert 0 < accuracy == evaluate.run(tmp_path / "whole").test_accuracy
+    assert energy.run(tmp_path / "torn")["samples"] == 610
     with np.load(tmp_path / "whole" / "state.npz") as first, np.load(tmp_path / "torn" / "state.npz") as second:
         assert all((first[name] == second[name]).all() for name in first if name.startswith("layer"))
 
@@ -68,6 +80,32 @@ def test_a_difference_is_reported(tmp_path, monkeypatch):
 def test_there_must_be_a_run_to_resume(tmp_path):
     with pytest.raises(ConfigError, match="no run to resume"):
         epoch.run(small(), out=tmp_path, resume=True)
+
+
+def test_runs_beside_the_one_that_is_missing_are_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    epoch.run(small(), samples=20)
+    [folder] = (tmp_path / "runs").iterdir()
+    assert folder.name.startswith("digits-dw5-")
+    assert folder.name.endswith("-epoch")
+    with pytest.raises(ConfigError, match=f"no run to resume in runs/.*; runs of another .* in runs/{folder.name}: "):
+        epoch.run(small(seed=2), samples=20, resume=True)
+
+
+def test_a_folder_of_the_previous_version_is_read_and_resumed(tmp_path, capsys):
+    """It has no ``experiment.json``, and its state carries the configuration alone."""
+    whole = epoch.run(small(), out=tmp_path, samples=20)
+    with np.load(tmp_path / "state.npz") as file:
+        np.savez(tmp_path / "checkpoint.npz", **{name: array for name, array in file.items() if name != "identity"})
+    for name in ("state.npz", "experiment.json", "epoch.json"):
+        (tmp_path / name).unlink()
+    assert energy.run(tmp_path)["samples"] == 20
+    assert evaluate.run(tmp_path).test_accuracy > 0
+    again = epoch.run(small(), out=tmp_path, samples=20, resume=True)
+    assert (again.digest, again.identity, again.data) == (whole.digest, None, None)
+    assert capsys.readouterr().err.count("was begun by an earlier version") == 3
+    with pytest.raises(ConfigError, match="something else: seed: 1 recorded, 2 now"):
+        epoch.run(small(seed=2), out=tmp_path, samples=20, resume=True)
 
 
 @pytest.mark.parametrize("section", ["host", "transfer"])

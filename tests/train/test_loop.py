@@ -116,6 +116,33 @@ def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path, monkeypatch, batc
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.parametrize("with_baseline", [False, True])
+def test_a_stop_in_the_last_evaluation_is_not_lost(tmp_path, monkeypatch, with_baseline):
+    """Nor is one at the very end, when there is nothing left to stop."""
+    calls, original = 0, train.test_accuracy
+
+    def test_accuracy(*arguments):
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return original(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "test_accuracy", test_accuracy)
+        with pytest.raises(InterruptedRunError, match="interrupted after the last epoch; continue with --resume"):
+            run(experiment(), out=tmp_path, samples=10, baseline=with_baseline)
+    before = outcome(tmp_path)
+    assert not (tmp_path / "result.json").exists()
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "plot", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+        with pytest.raises(InterruptedRunError, match=f"interrupted at the end; --resume {tmp_path} gives the result"):
+            run(None, resume=tmp_path, baseline=with_baseline)
+    result = run(None, resume=tmp_path, baseline=with_baseline)
+    assert run_folder.read_result(tmp_path, TrainResult) == result
+    assert outcome(tmp_path) == before
+
+
 def test_an_interrupted_baseline_leaves_a_finished_run(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         original = baseline.accuracy
