@@ -16,14 +16,18 @@ _STALE = 24 * 3600
 
 
 @contextmanager
-def temporary_folder(name: str, parent: Path | None = None) -> Iterator[Path]:
+def temporary_folder(name: str, parent: Path | None = None,
+                     keep: tuple[type[Exception], ...] = ()) -> Iterator[Path]:
     """A new folder in ``parent`` (the system's for temporary files), whose name begins with ``name``. It is removed at
-    the end of the ``with`` block, unless it has been moved. A request to stop waits meanwhile."""
+    the end of the ``with`` block, however that comes, unless it has been moved or the block raises one of ``keep``."""
     folder = None
     try:
         with deferred_stop():
             folder = Path(tempfile.mkdtemp(prefix=name, dir=parent))
         yield folder
+    except keep:
+        folder = None
+        raise
     finally:
         if folder is not None:
             with deferred_stop():

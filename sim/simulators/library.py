@@ -42,7 +42,7 @@ def build(verilog: str, driver: str) -> Path:
         return library
     builds.mkdir(parents=True, exist_ok=True)
     sweep(builds, "build-")
-    with temporary_folder("build-", builds) as folder:
+    with temporary_folder("build-", builds, keep=(toolchain.SimulationError,)) as folder:
         (folder / f"{TOP}.v").write_text(verilog, encoding="utf-8")
         (folder / "bench.cpp").write_text(driver, encoding="utf-8")
         lend_runtime(runtime, folder)
@@ -51,7 +51,8 @@ def build(verilog: str, driver: str) -> Path:
                 for command in _COMMANDS:
                     processes.run(command, folder=folder, output=log, temporary=folder)
             except subprocess.CalledProcessError:
-                raise toolchain.failed_build("verilator", folder) from None
+                raise toolchain.failure(f"verilator could not build the design: see {folder / 'log'}",
+                                        folder) from None
         keep_runtime(folder, runtime)
         (folder / "bench.so").replace(library)
     return library

@@ -48,19 +48,19 @@ def run(testbench: CocotbTestbench[Any, R], simulator: toolchain.Simulator = "ve
     runs = toolchain.cache_folder() / "runs"
     runs.mkdir(parents=True, exist_ok=True)
     name = type(testbench).__module__.rpartition(".")[2]
-    sweep(runs, "run-")
-    with temporary_folder("run-", runs) as folder:
+    sweep(runs, name)
+    with temporary_folder(f"{name}-{simulator}-{testbench.case.seed}-", runs,
+                          keep=(DifferenceError, SimulationError)) as folder:
         try:
             answer = _simulate(testbench, simulator, build(verilog, simulator, waves is not None), folder,
                                waves is not None)
         except (DifferenceError, SimulationError) as error:
+            trace = folder / _TRACES[simulator]
             if waves is None:
                 _trace(testbench, simulator, verilog, folder)
-            kept = folder.rename(folder.with_name(f"{name}-{simulator}-{testbench.case.seed}-{folder.name[4:]}"))
-            trace = kept / _TRACES[simulator]
-            if waves is not None:
+            else:
                 _keep(trace, waves)
-            error.add_note(f"waveform: {waves or trace}; log: {kept / 'log'}")
+            error.add_note(f"waveform: {waves or trace}; log: {folder / 'log'}")
             raise
         if waves is not None:
             _keep(folder / _TRACES[simulator], waves)
@@ -75,7 +75,7 @@ def _keep(trace: Path, destination: Path) -> None:
 def _trace(testbench: CocotbTestbench[Any, Any], simulator: toolchain.Simulator, verilog: str,
            folder: Path) -> None:
     """Repeat a failed run in ``folder``, now with a waveform."""
-    with suppress(DifferenceError, SimulationError):  # the failure that is being traced
+    with suppress(DifferenceError, SimulationError, toolchain.FullDiskError):  # the failure that is being traced
         _simulate(testbench, simulator, build(verilog, simulator, waves=True), folder, waves=True)
 
 
@@ -91,7 +91,7 @@ def build(verilog: str, simulator: toolchain.Simulator, waves: bool = False) -> 
     builds.mkdir(parents=True, exist_ok=True)
     sweep(builds, "build-")
     # Built aside and moved when complete, so that an interrupted or a concurrent build does no harm.
-    with temporary_folder("build-", builds) as temporary:
+    with temporary_folder("build-", builds, keep=(SimulationError,)) as temporary:
         _build(verilog, simulator, waves, temporary, runtime)
         publish(temporary, folder)
     return folder
@@ -109,7 +109,7 @@ def _build(verilog: str, simulator: toolchain.Simulator, waves: bool, folder: Pa
             _runner(simulator).build(sources=sources, hdl_toplevel=TOP, build_args=_BUILD_ARGS[simulator],
                                      build_dir=folder, timescale=_TIMESCALE, waves=waves, log_file=log)
         except (subprocess.CalledProcessError, SystemExit):
-            raise toolchain.failed_build(simulator, folder) from None
+            raise toolchain.failure(f"{simulator} could not build the design: see {log}", folder) from None
     if simulator == "verilator":
         keep_runtime(folder, runtime)
 

@@ -30,7 +30,8 @@ _SHIM = """\
 #!/bin/sh
 # cocotb's runner makes every signal accessible, which slows builds and runs; a control file names those needed.
 # Objects of Verilator's library that lie ready in the build folder must not be older than the makefile.
-export VERILATOR_ROOT={root}
+# Verilator's script would call the binary by its real path, which may hold blanks.
+export VERILATOR_ROOT={root} VERILATOR_BIN={root}/bin/verilator_bin
 for argument do
     shift
     [ "$argument" = --public-flat-rw ] || set -- "$@" "$argument"
@@ -51,6 +52,10 @@ class SimulatorError(SpinloomError, ValueError):
 
 class SimulationError(SpinloomError, RuntimeError):
     """A simulation that could not be built or did not come to an end, in one line that names its log."""
+
+
+class FullDiskError(SpinloomError, RuntimeError):
+    """There is no room to build a simulator, or to run it."""
 
 
 @cache
@@ -144,14 +149,14 @@ def environment() -> Iterator[None]:
         _install(folder / "verilator", _SHIM.format(root=root))
         changes = {"PATH": f"{folder}{os.pathsep}{path}", "VERILATOR_ROOT": str(root), "MAKEFLAGS": _MAKEFLAGS}
     before = {name: os.environ.get(name) for name in changes}
-    folders = cocotb_config.share_dir, cocotb_config.libs_dir
+    places = {name: getattr(cocotb_config, name) for name in ("share_dir", "libs_dir", "pygpi_entry_point")}
     os.environ.update(changes)
-    cocotb_config.share_dir, cocotb_config.libs_dir = (
-        _plain(place.parent) / place.name for place in folders)
     try:
+        _plain_cocotb()
         yield
     finally:
-        cocotb_config.share_dir, cocotb_config.libs_dir = folders
+        for name, place in places.items():
+            setattr(cocotb_config, name, place)
         for name, value in before.items():
             if value is None:
                 del os.environ[name]
@@ -159,15 +164,21 @@ def environment() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def failure(text: str, folder: Path) -> SimulationError:
+def _plain_cocotb() -> None:
+    """Let cocotb's runner find cocotb's files by plain paths."""
+    library, _, function = cocotb_config.pygpi_entry_point().rpartition(",")
+    library = _plain(Path(library).parent) / Path(library).name
+    for name in ("share_dir", "libs_dir"):
+        place = getattr(cocotb_config, name)
+        setattr(cocotb_config, name, _plain(place.parent) / place.name)
+    cocotb_config.pygpi_entry_point = lambda: f"{library},{function}"
+
+
+def failure(text: str, folder: Path) -> SpinloomError:
     """The error of what has gone wrong in ``folder``: that the disk is full if it is, else what ``text`` says."""
-    return SimulationError(f"{folder.parent}: no space left on the disk" if disk.room(folder) < disk.LITTLE else text)
-
-
-def failed_build(simulator: Simulator, folder: Path) -> SimulationError:
-    """The error of a design that cannot be built in ``folder``, which is moved to where it stays."""
-    kept = folder.rename(folder.with_name(f"failed-{folder.name}"))
-    return failure(f"{simulator} could not build the design: see {kept / 'log'}", kept)
+    if disk.room(folder) < disk.LITTLE:
+        return FullDiskError(f"{folder.parent}: no space left on the disk")
+    return SimulationError(text)
 
 
 def _install(path: Path, text: str) -> None:
