@@ -73,7 +73,7 @@ def epoch(config: str, samples: int | None, data_dir: str | None, out: str | Non
 @click.command("run")
 @config_argument
 @device_option
-@click.option("--port", metavar="DEVICE", help="Serial device that the board hangs on, such as /dev/ttyUSB0.")
+@click.option("--port", metavar="PORT", help="Serial device that the board hangs on, such as /dev/ttyUSB0.")
 @click.option("--simulate", is_flag=True, help="Simulate the board, behind a pseudo-terminal.")
 @click.option("--baud", type=Whole(300, 50_000_000), default=3_000_000, show_default=True, metavar="N",
               help="Bits a second.")
