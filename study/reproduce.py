@@ -13,7 +13,7 @@ from tqdm import tqdm
 from ..config import Experiment, load
 from ..contract.errors import ConfigError
 from ..system.claim import claimed
-from ..system.files import replace, write_json
+from ..system.files import read, replace, write_json
 from ..train import data, float_probability, run_folder, transfer
 from ..train import loop as train
 from ..train.identity import Identity
@@ -38,6 +38,8 @@ SOURCES = (
     "[2] Greenberg-Toledo et al., Semicond. Sci. Technol. 36:114003, 2021 (arXiv 1912.12636)",
     "[3] Nandakumar et al., Front. Neurosci. 14:406, 2020 (arXiv 2001.11773)",
 )
+MOST_BYTES = 1 << 20
+"""Of a file that holds one accuracy."""
 SEEDS = 3
 """Seeds over which stochastic rounding is compared with its floating-point simulation."""
 COLUMNS = ("preset", "topology", "device", "rule", "epochs", "test_accuracy", "baseline_accuracy", "reported",
@@ -116,7 +118,7 @@ def _float_probability(experiment: Experiment, file: Path, data_dir, progress: b
 def _kept(file: Path, identity: str) -> float | None:
     """The accuracy that ``file`` holds for the experiment and data of ``identity``; None if it holds none."""
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        document = json.loads(read(file, MOST_BYTES))
         accuracy = document["test_accuracy"] if document["identity"] == identity else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
