@@ -15,7 +15,7 @@ from ..contract.results import Result
 from ..render import figure as house
 from ..render import markdown
 from ..system.claim import claimed
-from ..system.files import replace, write_json
+from ..system.files import read, replace, write_json
 from ..system.progress import bar
 from ..train import data, float_probability, run_folder, transfer
 from ..train import loop as train
@@ -41,6 +41,8 @@ SOURCES = (
     "[2] Greenberg-Toledo et al., Semicond. Sci. Technol. 36:114003, 2021 (arXiv 1912.12636)",
     "[3] Nandakumar et al., Front. Neurosci. 14:406, 2020 (arXiv 2001.11773)",
 )
+MOST_BYTES = 1 << 20
+"""Of a file that holds one accuracy."""
 SEEDS = 3
 """Seeds over which stochastic rounding is compared with its floating-point simulation."""
 
@@ -177,7 +179,7 @@ def _float_probability(experiment: Experiment, file: Path, data_dir: str | Path 
 def _kept(file: Path, identity: str) -> float | None:
     """The accuracy that ``file`` holds for the experiment and data of ``identity``; None if it holds none."""
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        document = json.loads(read(file, MOST_BYTES))
         accuracy = document["test_accuracy"] if document["identity"] == identity else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None

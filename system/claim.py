@@ -134,7 +134,7 @@ def _this() -> dict[str, Any]:
 def _holder(folder: Path) -> dict[str, Any] | None:
     """What ``HOLDER`` tells; None if nothing can be learned from it."""
     try:
-        document = json.loads((folder / HOLDER).read_bytes()[:4096])
+        document = json.loads(files.read(folder / HOLDER, 4096))
     except (OSError, ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None

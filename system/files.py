@@ -1,9 +1,11 @@
 """Files that appear complete or not at all, and names that are safe for files."""
 
+import errno
 import json
 import os
 import re
 import secrets
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -34,6 +36,22 @@ def replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
         if isinstance(error, OSError):
             raise OSError(error.errno, error.strerror or str(error), str(path)) from error
         raise
+
+
+def read(path: Path, most: int) -> bytes:
+    """The content of ``path``, of at most ``most`` bytes. ``OSError`` if it has more, or is no regular file: a pipe
+    would never end."""
+    with open(path, "rb", opener=_opened_at_once) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"has more than {most} bytes", str(path))
+    return content
+
+
+def _opened_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def write_json(path: Path, document: Any) -> None:

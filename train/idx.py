@@ -30,6 +30,8 @@ BOMB_BYTES, BOMB_RATIO = 256 << 20, 200
 DEFLATE_RATIO = 1032
 """What deflate can make of a byte at most."""
 CHUNK = 1 << 20
+HEADER_BYTES = 16
+"""The longest header: that of three dimensions."""
 FOREIGN = {b"PK\x03\x04": "a zip archive; unpack it", b"\xfd7zXZ": "compressed by xz; unpack it",
            b"BZh": "compressed by bzip2; unpack it", b"7z\xbc\xaf": "a 7z archive; unpack it",
            b"<": "a page of the web, no data; fetch it again"}
@@ -69,10 +71,13 @@ class Content(NamedTuple):
 def read_header(path: Path, kind: str) -> Header:
     """The header of an IDX file of ``images`` or ``labels``, gzipped or not. ``ConfigError`` if it is none, or if a
     file of its size cannot hold what the header claims."""
-    with _opened(path) as (file, on_disk, packed):
-        start = file.read(4)
-        dimensions = start[3] if len(start) == 4 else 0
-        header = start + file.read(4 * min(dimensions, 4))
+    with _opened(path, unpack=False) as (file, on_disk, packed):
+        header = file.read(CHUNK if packed else HEADER_BYTES)
+        if packed:  # whatever else is in the file is not read
+            header = zlib.decompressobj(wbits=31).decompress(header, HEADER_BYTES)
+    start = header[:4]
+    dimensions = start[3] if len(start) == 4 else 0
+    header = header[:4 + 4 * dimensions]
     form = (start[2], dimensions) if len(start) == 4 and start[:2] == b"\0\0" else None
     if form not in FORMS[kind] or len(header) < 4 + 4 * dimensions:
         raise ConfigError(f"{path}: {_foreign(start, form, kind)}")
@@ -81,6 +86,8 @@ def read_header(path: Path, kind: str) -> Header:
     asked = f"its header, {' x '.join(map(str, shape))}, asks for {found.size}"
     if not packed and on_disk - len(header) != found.size:
         raise ConfigError(f"{path}: truncated or corrupt: {on_disk - len(header)} bytes of data where {asked}")
+    if packed and on_disk > 2 * found.size + CHUNK:
+        raise ConfigError(f"{path}: truncated or corrupt: {asked} bytes, fewer than half of what is in the gzip file")
     if packed and found.size > DEFLATE_RATIO * on_disk:
         raise ConfigError(f"{path}: truncated or corrupt: {asked} bytes, which a gzip file of {on_disk} bytes "
                           "cannot hold")
@@ -97,12 +104,12 @@ def read(header: Header) -> Content:
     """The data behind ``header``: images uint8 (n, height, width), or labels int64 (n,), of which those with several
     columns have the class in the first. ``ConfigError`` if the file is damaged."""
     path = header.path
-    with _opened(path) as (file, on_disk, packed):
+    with _opened(path) as (file, _, packed):
         file.read(len(header.bytes))
         body, whole = _read_exactly(file, header), hashlib.md5(header.bytes, usedforsecurity=False)
         whole.update(body.data)
     digests = [whole.hexdigest()]
-    if packed and on_disk <= 2 * len(body) + CHUNK:
+    if packed:
         digests.append(_md5(path))
     array = np.frombuffer(body, dtype=header.element).reshape(header.shape)
     if header.kind == "labels":
@@ -113,8 +120,10 @@ def read(header: Header) -> Content:
 def read_batch(path: Path) -> tuple[np.ndarray, np.ndarray, str]:
     """Images uint8 (n, 32, 32, 3), labels int64 (n,) and the SHA-256 of a batch in CIFAR-10's binary format, gzipped or
     not. ``ConfigError`` if it is none."""
-    with _opened(path) as (file, _, _):
+    with _opened(path) as (file, on_disk, _):
         content = bytearray()
+        if on_disk > BATCH_BYTES:
+            raise ConfigError(f"{path}: has {on_disk} bytes: no batch of CIFAR-10")
         while len(content) <= BATCH_BYTES and (chunk := file.read(CHUNK)):
             content += chunk
     if len(content) > BATCH_BYTES:
@@ -128,8 +137,9 @@ def read_batch(path: Path) -> tuple[np.ndarray, np.ndarray, str]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[BinaryIO, int, bool]]:
-    """``path`` opened for reading, unpacked if it is gzipped; its size on the disk; whether it is gzipped.
+def _opened(path: Path, *, unpack: bool = True) -> Iterator[tuple[BinaryIO, int, bool]]:
+    """``path`` opened for reading, unpacked if it is gzipped and that is wanted; its size on the disk; whether it is
+    gzipped.
     ``ConfigError`` for whatever goes wrong in the ``with`` block with the file."""
     try:
         with path.open("rb") as raw:
@@ -138,11 +148,11 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, int, bool]]:
                 raise ConfigError(f"{path}: not a regular file")
             packed = raw.read(2) == b"\x1f\x8b"
             raw.seek(0)
-            if packed:
+            if packed and unpack:
                 with gzip.GzipFile(fileobj=raw, mode="rb") as file:
                     yield cast(BinaryIO, file), status.st_size, True
             else:
-                yield raw, status.st_size, False
+                yield raw, status.st_size, packed
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ConfigError(f"{path}: truncated or corrupt gzip file ({error}); fetch it again") from None
     except OSError as error:

@@ -459,11 +459,7 @@ def _read_json(path: Path, prefix: str, what: str) -> Any:
 
 def _read_text(path: Path, prefix: str = "", what: str = "not a file of a run") -> str:
     try:
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            raise ConfigError(f"{path}: {what} (it has more than {MOST_BYTES} bytes)")
-        return content.decode("utf-8")
+        return files.read(path, MOST_BYTES).decode("utf-8")
     except OSError as error:
         raise ConfigError(f"{prefix}cannot read {path}: {error.strerror}") from None
     except UnicodeDecodeError as error:

@@ -38,6 +38,8 @@ def read_arrays(path: Path, experiment: Experiment | None, *names: str) -> State
     it cannot be read, or holds more than such a state. ``FileNotFoundError`` if there is no such file."""
     cells = sum(crossbar.rows * crossbar.cols for crossbar in experiment.crossbars) if experiment else 0
     most = CELL_BYTES * cells + TEXT_BYTES
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"{path}: cannot be loaded: not a regular file")
     try:
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist()
