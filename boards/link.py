@@ -53,7 +53,7 @@ LONGEST_INTERVAL = 16 * SILENCE
 GREETING_INTERVAL = 2 * SILENCE
 """Seconds between two HELLOs."""
 LONGEST_STEP = 1.0
-"""Most seconds that one look at the port counts for: a process that was suspended meanwhile does not blame the board."""
+"""Most seconds that a look at the port counts for: a process that was suspended meanwhile does not blame the board."""
 GRACE = 3.0
 """Seconds after a request to stop in which what is under way may still be completed."""
 QUIET_ANSWERS = 5
