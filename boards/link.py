@@ -53,7 +53,7 @@ LONGEST_INTERVAL = 16 * SILENCE
 GREETING_INTERVAL = 2 * SILENCE
 """Seconds between two HELLOs."""
 LONGEST_STEP = 1.0
-"""Most seconds that one look at the port counts for: a process suspended meanwhile does not blame the board."""
+"""Most seconds that a look at the port counts for: a process that was suspended meanwhile does not blame the board."""
 GRACE = 3.0
 """Seconds after a request to stop in which what is under way may still be completed."""
 QUIET_ANSWERS = 5
@@ -225,6 +225,7 @@ class Link:
         self._lost = False  # by the last answer, frames to the board
         self._status = Header(0, 0, 0, 0, 0, 0, 0)
         self._missing = 0  # frames of beats that the board had sent before that status
+        self._owed = 0  # those that it had sent before any status: RESEND makes it start again
         self._incomplete = b""  # start of a frame
         self._quiet = 0
         self._slots = 0
@@ -312,7 +313,7 @@ class Link:
             return f"{watch.bytes:,} bytes came, but no sound frame" if watch.bytes else ""
         if not self._slots:
             return "frames came, but none of this session"
-        if self._missing:
+        if self._owed:
             return "frames that it says it has sent do not come"
         return "frames that were sent to it do not arrive" if self._lost else "it sends, but not what it was asked for"
 
@@ -410,6 +411,7 @@ class Link:
                 self._ignore(f"a frame of kind {header.kind} with {len(payload)} bytes")
             return
         self._status, self._missing = header, max(0, missing)
+        self._owed = max(self._owed, self._missing)
         self._conclude(header)
 
     def _ignore(self, oddity: str) -> None:
@@ -443,6 +445,7 @@ class Link:
             self._ignore(f"{len(payload)} bytes that are no beats of its stream number {stream}")
             return False
         self._expected = (self._expected + 1) % 256
+        self._owed = max(0, self._owed - 1)
         self._quiet = 0
         self._watch.moved()
         return True
@@ -477,7 +480,7 @@ class Link:
             self.retransmissions += len(self._unconfirmed)
             self._outgoing += b"".join(self._framed(*unconfirmed) for unconfirmed in self._unconfirmed)
             self._questions.clear()  # they were asked before that
-        elif not self._missing:
+        elif not self._owed:
             self._watch.answered()
             self._quiet += self.idle
 

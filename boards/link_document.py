@@ -6,12 +6,15 @@ from ..contract import link
 from ..hw.export.generate import documented
 from ..render.markdown import table
 from ..system.files import replace
+from . import link as host
+from .run import HIGHEST_BAUD, LOWEST_BAUD, MAX_RESETS, SIMULATED_PATIENCE
 
 PATH = Path(__file__).parent.parent / "docs" / "link.md"
 
 
 def document() -> str:
     """The text of docs/link.md."""
+    patience, simulated = host.Patience(), SIMULATED_PATIENCE
     flag, escape = f"0x{link.FLAG:02X}", f"0x{link.ESCAPE:02X}"
     return f"""\
 # The link between host and board
@@ -26,10 +29,11 @@ got lost and asks for it.
 
 ## Frames
 
-A frame is its content, the CRC-32 of the content (as zlib computes it, {link.CRC_BYTES} bytes, little endian), and the
-byte {flag}. In content and CRC, the bytes {flag} and {escape} are sent as {escape} followed by the byte exclusive-ored
-with 0x{link.TOGGLE:02X}. Content and CRC together have at most {link.SLOT} bytes. A frame that is damaged, too long, or
-shorter than a header is dropped. An empty frame means nothing.
+A frame is its content, the CRC-32 of the content (that of zlib, {link.CRC_BYTES} bytes, little endian), and the byte
+{flag}. Where content or CRC contain {flag} or {escape}, the byte {escape} and the byte exclusive-ored with
+0x{link.TOGGLE:02X} are sent in its place. Content and CRC have at most {link.SLOT} bytes to the board, and
+{link.LONGEST_TO_HOST} to the host. A frame that is damaged, too long or shorter than a header is dropped; an empty one
+means nothing.
 
 Frames of beats are numbered from 0, modulo 256, in each direction.
 
@@ -65,17 +69,51 @@ Header, a byte each:
 
 ## What a host does
 
-1. It opens a session with a number drawn at random. It repeats HELLO until the board answers. It refuses a board with
-   another protocol version or another digest.
-2. It has at most `slots` DATA frames in front of the board, counted from `delivered`. HELLO's answer tells `slots`:
-   {link.SLOTS}, unless the bitstream was built otherwise. It keeps a copy of every frame that the board does not have
-   yet, from `expected` on.
-3. It sends POLL with a new token when the board reports TROUBLE, when a frame is damaged, and when nothing is heard for
-   a while. When the token comes back, everything sent before POLL has been taken or is lost. If `expected` is then
-   behind the number that was next when POLL was sent, it sends all frames again from `expected` on.
-4. When `number` is ahead of the frame of beats that it waits for, it sends RESEND instead of POLL.
-5. When `session` is not its own, the board was reset and has lost what it had been given. `spinloom run` then opens
-   another session, loads the last state that it has compared, and repeats the samples since then.
+1. It opens a session under a number drawn at random, and repeats HELLO until it is answered. It refuses a board of
+   another version or digest, and one with room for no frame or for more than {link.MOST_SLOTS}.
+2. It has at most `slots` (of HELLO's answer; {link.SLOTS} unless the bitstream was built otherwise) DATA frames in
+   front of the board, counted from `delivered`, and keeps those not yet `expected` by the board. Numbers that lie
+   before what the host has heard, or after what it has sent, change nothing.
+3. Whenever the board reports TROUBLE, a frame is damaged, or nothing gets across for {host.SILENCE:g} s, it asks with
+   POLL and a new token. While that is not answered, it asks again, after twice as long each time, at most after
+   {host.LONGEST_INTERVAL:g} s. When a token comes back, whatever was sent before its POLL has been taken or is lost: if
+   `expected` is behind what was next then, it sends all frames again from `expected` on.
+4. When `number` is ahead of the next frame of beats that it waits for, it asks with RESEND instead.
+5. When `session` is not its own, the board was reset, and what it had been given is gone: `spinloom run` opens
+   another session, loads the last state that it has compared, and repeats the samples since. After {MAX_RESETS} resets
+   without a state compared between them it gives up.
+6. It takes a sound frame that makes no sense for a damaged one: of an unknown kind or stream, without beats, with half
+   a beat, with bits that a beat does not have, with bytes behind the header of STATUS. If nothing better comes, it says
+   so when its patience ends.
+7. Answers that it has not asked for end the run.
+
+### How long it waits
+
+Traffic does not renew a host's patience; what gets across does. These are seconds in which the host waits for the
+line. What it computes meanwhile does not count, and a look at the port counts {host.LONGEST_STEP:g} s at most, so a
+suspended process does not blame the board.
+
+{table(("patience", "with a board", "with a simulated one", "renewed by"), [
+    ("answer", f"{patience.answer:g} s", f"{simulated.answer:g} s", "the answer to HELLO; a beat that gets across: "
+     "`expected` or `delivered` moves on, or the next frame of beats comes; a token that comes back while no frame is "
+     "lost and no frame of beats is missing"),
+    ("busy", f"{patience.busy:g} s", f"{simulated.busy:g} s", "the answer to HELLO; a beat that gets across")])}
+
+So a line that is cut, chatters, or damages everything, and a board that is silent, keeps frames back or never returns a
+token, end the run after {patience.answer:g} s.
+
+A board may answer without being IDLE, because it computes: for {patience.busy:g} s. The longest operation on the boards
+of [boards.md](boards.md) needs 9 s: the end of a mini-batch that programs all 65,000 cells of an iCEBreaker, with 255
+attempts of 6 clock cycles each at 12 MHz.
+
+A board that is IDLE, has delivered everything and has sent all its answers is asked {host.QUIET_ANSWERS} times. Then
+what the host still waits for will not come, and the run ends.
+
+Ctrl-C and SIGTERM end the opening of a session at once. Later, the samples under way are completed and their state is
+compared and saved if that takes no more than {host.GRACE:g} s; else the last state that was compared counts. Either way
+`--resume` goes on to the same bits. No write to the port waits longer than {host.SILENCE:g} s for room.
+
+The serial line runs at {LOWEST_BAUD:,} to {HIGHEST_BAUD:,} baud.
 
 ## What it costs
 

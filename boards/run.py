@@ -29,13 +29,13 @@ from .serial_port import SerialPort
 
 BAUD = 3_000_000
 LOWEST_BAUD, HIGHEST_BAUD = 9_600, 12_000_000
-"""So slow a line carries a frame in a quarter of a second; faster ones are in no USB adapter."""
+"""The slowest line carries a frame in a quarter of a second; no USB adapter has a faster one than the fastest."""
 MAX_RESETS = 5
 """Resets of the board, without a checkpoint between them, after which a run is given up."""
 SIMULATED_DIVISOR = 4
 """Clock cycles a bit of a simulated board: those of a 12 MHz board at 3 Mbaud."""
 SIMULATED_PATIENCE = Patience(answer=60, busy=3600)
-"""With a simulated board, which is a hundred times slower."""
+"""With a simulated board, which is about a hundred times slower."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,8 +182,10 @@ class Training:
                 since = since + 1 if reached is self.lockstep.proven else 1
                 if since >= MAX_RESETS:
                     raise LinkError(self._told(f"{error}, {since} times without getting any further")) from None
-            except (LinkError, ProtocolError) as error:
+            except LinkError as error:
                 raise LinkError(self._told(error)) from None
+            except ProtocolError as error:
+                raise LinkError(self._told(f"the board answers wrongly: {error}")) from None
             except LinkInterruptedError as error:
                 raise InterruptedRunError(self._told(error)) from None
 

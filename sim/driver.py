@@ -243,9 +243,12 @@ class NetworkDriver:
         result: dict[str, np.ndarray] = {}
         for layer, geometry in enumerate(self.geometries):
             self._order(NetworkOperation.DUMP, layer=layer)
-            size = state_size(geometry)
-            await self._all(size)
+            await self._answered(state_size(geometry))
             state = words_state(geometry, self._state_out.take_all())
             result |= {f"layer{layer}_{name}": array for name, array in state.items()}
         await self.finish()
         return result
+
+    async def _answered(self, words: int) -> None:
+        """Wait for so many words of state."""
+        await self._until(lambda: len(self._state_out) == words, words)

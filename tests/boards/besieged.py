@@ -6,7 +6,7 @@ from collections.abc import Callable
 from random import Random
 
 from spinloom.boards.link import SILENCE
-from spinloom.contract.link import PROTOCOL_VERSION, ToHost
+from spinloom.contract.link import PROTOCOL_VERSION, Flag, ToHost
 
 from .model_board import BYTE_SECONDS, ModelBoard, framed
 
@@ -47,21 +47,24 @@ def greeting(random: Random, session: int, digest: int) -> bytes:
 
 class Besieged:
     """The port of ``board``, where in each look at it each of ``attacks`` takes place with some probability.
-    ``lasting`` names one that goes on for ever, from some moment on. After ``stop`` looks the
-    process is asked to stop."""
+    ``lasting`` names one that goes on for ever, from some moment on. After ``stop`` looks the process is asked to
+    stop."""
 
     GENTLE = ("garbage", "flags", "replay", "odd", "lose", "mute", "deaf", "full", "chatter")
     """Attacks that a session survives if they are rare."""
     ROUGH = ("status", "beats", "foreign", "reset")
     """Attacks after which a session may be lost."""
-    LASTING = ("mute", "deaf", "full", "chatter", "busy", "trouble", "withhold")
+    PRETENCES = ("busy", "trouble", "echoless", "withhold")
+    """What the board may pretend: never to be idle, always to have had trouble, not to have been asked, to have sent
+    beats that it keeps."""
+    LASTING = ("mute", "deaf", "full", "chatter", *PRETENCES)
     """Attacks that may go on for ever."""
 
     def __init__(self, board: ModelBoard, random: Random, attacks: dict[str, float] | None = None,
                  lasting: tuple[str, float] | None = None, stop: int = -1):
         self.board, self._random, self._attacks, self._lasting, self._stop = board, random, attacks or {}, lasting, stop
         self._until = dict.fromkeys(self.LASTING, 0.0)
-        self._recent = b""
+        self._recent = self._half = b""
         self.looks = 0
         self.stopped: float | None = None
         """When the process was asked to stop."""
@@ -114,16 +117,29 @@ class Besieged:
         return data
 
     def _twisted(self, data: bytes) -> bytes:
-        """``data``, with headers that are not the board's while the board pretends something: to be busy for ever, to
-        have had trouble, to have sent more than it has."""
-        if not any(map(self._lasts, ("busy", "trouble", "withhold"))):
+        """``data`` with other headers, while the board pretends something. Frames are held back until they are
+        whole."""
+        pretences = [name for name in self.PRETENCES if self._lasts(name)]
+        if not pretences and not self._half:
             return data
-        kept = self.board.session
-        flags = 2 * self._lasts("trouble")
-        number = self.board._number + 3 * self._lasts("withhold")
-        header = [ToHost.STATUS, self.board._echo, self.board._expected, self.board._done, number % 256, kept % 256,
-                  kept // 256, flags]
-        return framed(bytes(header)) if kept else data
+        *frames, self._half = (self._half + data).split(b"\x7e")
+        return b"".join(self._pretended(frame, pretences) for frame in frames if frame)
+
+    @staticmethod
+    def _pretended(frame: bytes, pretences: list[str]) -> bytes:
+        content = bytearray(ModelBoard.unescape(frame)[:-4])
+        if len(content) < 8 or content[0] == ToHost.HELLO:
+            return frame + b"\x7e"
+        if "busy" in pretences:
+            content[7] &= ~Flag.IDLE
+        if "trouble" in pretences:
+            content[7] |= Flag.TROUBLE
+        if "echoless" in pretences:
+            content[1] = 0
+        if "withhold" in pretences and content[0] >= ToHost.DATA:
+            content = content[:8]
+            content[0], content[4] = ToHost.STATUS, (content[4] + 1) % 256
+        return framed(bytes(content))
 
     # What is done to the bytes that come in a look.
 
@@ -186,7 +202,7 @@ class Nonsense:
 
     def write(self, data: bytes) -> int:
         for escaped in data.split(b"\x7e"):
-            content = ModelBoard._unescape(escaped)[:-4]
+            content = ModelBoard.unescape(escaped)[:-4]
             if content[:1] == b"\1" and len(content) == 3:
                 self._session, self._greeted = int.from_bytes(content[1:], "little"), False
                 self._taken = self._number = 0

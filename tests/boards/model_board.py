@@ -197,7 +197,7 @@ class ModelBoard:
     def write(self, data: bytes) -> int:
         *frames, self._input = (self._input + self._lines[0](data)).split(b"\x7e")
         for content in filter(None, frames):
-            self._take(self._unescape(content))
+            self._take(self.unescape(content))
         return len(data)
 
     def read(self) -> bytes:
@@ -212,7 +212,8 @@ class ModelBoard:
         return data
 
     @staticmethod
-    def _unescape(content: bytes) -> bytes:
+    def unescape(content: bytes) -> bytes:
+        """What is sent as ``content``."""
         result, escaped = bytearray(), False
         for byte in content:
             if byte != 0x7D:

@@ -1,6 +1,7 @@
 """The link against a board in Python and against the RTL: every beat arrives once and in order, whatever the line
 does."""
 
+import threading
 from collections import deque
 from functools import partial
 from random import Random
@@ -12,13 +13,32 @@ from amaranth.sim import Simulator
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from spinloom.boards import link as host
-from spinloom.boards.link import BoardResetError, LinkBench, LinkError, frame, link_bytes_per_sample
+from spinloom.boards.link import (
+    BoardResetError,
+    LinkBench,
+    LinkError,
+    LinkInterruptedError,
+    frame,
+    link_bytes_per_sample,
+)
 from spinloom.config import load
 from spinloom.contract.link import FLAG, SINKS, SLOTS, SOURCES, TO_HOST_HEADER, ToBoard, ToHost
 from spinloom.hw.link.link import Link
 from spinloom.sim.bench import complete
 
-from .model_board import BYTE_SECONDS, DIGEST, KINDS, SIZES_IN, SIZES_OUT, Line, ModelBoard, answers, faults
+from .besieged import Besieged
+from .model_board import (
+    BYTE_SECONDS,
+    DIGEST,
+    KINDS,
+    SIZES_IN,
+    SIZES_OUT,
+    Line,
+    ModelBoard,
+    answers,
+    faults,
+    framed,
+)
 
 
 def rtl_link(slots: int = SLOTS) -> Link:
@@ -97,10 +117,13 @@ def requests(random: Random, count: int) -> list[tuple[int, bytes]]:
             for stream in random.choices(range(3), k=count)]
 
 
-def converse(board, beats: list[tuple[int, bytes]], check=lambda: None) -> host.Link:
-    """Send ``beats`` and assert that they and their answers arrive. A hole in the line is counted in bytes, and may
-    last for many questions."""
-    link, received = host.Link(board, DIGEST, patience=host.Patience(answer=1000)), ([], [])
+LONG = host.Patience(answer=1000)
+"""For holes in a line that are counted in bytes, and so may last for many questions."""
+
+
+def converse(board, beats: list[tuple[int, bytes]], check=lambda: None, patience: host.Patience = LONG) -> host.Link:
+    """Send ``beats`` and assert that they and their answers arrive."""
+    link, received = host.Link(board, DIGEST, patience=patience), ([], [])
     link.open()
     def take(stream: int, data: bytes) -> bool:
         size = SIZES_OUT[stream]
@@ -207,31 +230,188 @@ def test_a_reset_is_noticed():
 class DeadPort:
     """A port behind which there is no board, but perhaps something else that sends."""
 
-    def __init__(self, chatter: bytes = b""):
-        self.chatter, self.time = chatter, 0.0
+    def __init__(self, chatter: bytes = b"", takes: bool = True):
+        self.chatter, self.takes, self.time = chatter, takes, 0.0
 
     def now(self) -> float:
         return self.time
 
     def write(self, data: bytes) -> int:
-        return len(data)
+        self.time += 0 if self.takes else host.SILENCE
+        return len(data) if self.takes else 0
 
     def read(self) -> bytes:
         self.time += len(self.chatter) * BYTE_SECONDS if self.chatter else host.SILENCE
         return self.chatter
 
 
-@pytest.mark.parametrize(("chatter", "text"), [
-    (b"", "has not answered for 10 s; check the port"),
-    (b"Login: ", r"has not answered for 10 s: [\d,]+ bytes came, but no sound frame; check the port"),
-    (b"\x7e~~\xff" * 1000, r"has not answered for 10 s: [\d,]+ bytes came, but no sound frame; check the port"),
-    (b"\0" * 4096, r"has not answered for 10 s: [\d,]+ bytes came, but no sound frame; check the port"),
+@pytest.mark.parametrize(("port", "text"), [
+    (DeadPort(), "has not answered for 10 s; check the port"),
+    (DeadPort(b"Login: "), r"has not answered for 10 s: [\d,]+ bytes came, but no sound frame; check the port"),
+    (DeadPort(b"\x7e~~\xff" * 1000), r"has not answered for 10 s: [\d,]+ bytes came, but no sound frame; check"),
+    (DeadPort(b"\0" * 4096), r"has not answered for 10 s: [\d,]+ bytes came, but no sound frame; check the port"),
+    (DeadPort(framed(bytes([2, 0, 0, 0, 0, 0, 0, 1]))), "10 s: frames came, but none of this session; check the port"),
+    (DeadPort(takes=False), "has not answered for 10 s: the port takes no more bytes; check the port"),
 ])
-def test_a_dead_link_is_given_up(chatter, text):
-    port = DeadPort(chatter)
+def test_a_dead_link_is_given_up(port, text):
     with pytest.raises(LinkError, match=text):
         host.Link(port, DIGEST).open()
-    assert port.time == pytest.approx(10, abs=0.1)
+    assert port.time == pytest.approx(10, abs=0.2)
+
+
+def test_a_suspended_process_does_not_blame_the_board():
+    """Nor one that does something else between two looks."""
+    board = ModelBoard(Random(1))
+    link = host.Link(board, DIGEST)
+    link.open()
+    read = board.read
+
+    def late() -> bytes:
+        board.time += 1000
+        return read()
+
+    board.read = late
+    link.exchange()
+    board.read = read
+    for _ in range(100):
+        link.exchange()
+        board.time += 1000
+
+
+def until_answered(lasting: tuple[str, float] | None, beats: int = 3000) -> Besieged:
+    """Send beats to a board that begins an attack at some moment, and wait for their answers. Returns the port."""
+    port = Besieged(ModelBoard(Random(1)), Random(2), lasting=lasting)
+    link = host.Link(port, DIGEST)
+    try:
+        link.open()
+        bench = LinkBench(link)
+        source, result = bench.source("command", unsigned(16)), bench.sink("result", unsigned(8))
+        for number in range(beats):
+            source.put(number)
+        complete(bench.until(lambda: len(result) == beats and bench.idle))
+    except LinkError as error:
+        error.port = port
+        raise
+    return port
+
+
+@pytest.mark.parametrize(("attack", "seconds", "text"), [
+    ("mute", 10, "the board has not answered for 10 s; check the port"),
+    ("deaf", 10, "the board has not answered for 10 s: it sends, but not what it was asked for; check the port"),
+    ("full", 10, "the board has not answered for 10 s: the port takes no more bytes; check the port"),
+    ("chatter", 10, r"the board has not answered for 10 s: [\d,]+ bytes came, but no sound frame; check the port"),
+    ("withhold", 10, "the board has not answered for 10 s: frames that it says it has sent do not come; check"),
+    ("busy", 60, "the board answers, but has got nothing done for 60 s$"),
+])
+def test_only_progress_renews_patience(attack, seconds, text):
+    with pytest.raises(LinkError, match=text) as caught:
+        until_answered((attack, 0.1))
+    assert caught.value.port.now() == pytest.approx(seconds, abs=2)
+
+
+@pytest.mark.parametrize("attack", ["trouble", "echoless"])
+def test_what_a_board_says_without_need_does_not_matter(attack):
+    assert until_answered((attack, 0.1)).now() < 5
+
+
+def test_work_that_takes_long_is_waited_for():
+    """A board that answers, and gets something done every 50 seconds."""
+    board = ModelBoard(Random(1))
+    deliver, due = board._deliver, [50.0]
+
+    def slowly():
+        if board.time >= due[0]:
+            due[0] += 50
+            deliver()
+
+    board._deliver = slowly
+    link = converse(board, requests(Random(2), 600), patience=host.Patience())
+    assert board.time > 300
+    assert link.retransmissions == 0
+
+
+@pytest.mark.parametrize("attack", [None, "mute", "deaf", "full", "chatter", "busy", "withhold"])
+@pytest.mark.parametrize("begin", [0.0, 1.0])
+def test_a_stop_is_heeded(attack, begin):
+    """At once in the opening, else soon, in whatever state the line is."""
+    stop = threading.Event()
+    port = Besieged(ModelBoard(Random(1)), Random(2), lasting=(attack, begin) if attack else None)
+    link = host.Link(port, DIGEST, stop=stop)
+    seconds, read = begin + 0.5, port.read
+
+    def look() -> bytes:
+        if port.now() >= seconds:
+            stop.set()
+        return read()
+
+    def talk() -> None:
+        link.open()
+        bench = LinkBench(link)
+        bench.source("command", unsigned(16)).put_all(range(5000))
+        complete(bench.until(lambda: port.now() > 1000))
+
+    port.read = look
+    with pytest.raises(LinkInterruptedError, match="^interrupted$"):
+        talk()
+    assert seconds <= port.now() < seconds + host.GRACE + 1.1
+
+
+@pytest.mark.parametrize(("kind", "payload", "text"), [
+    (0, b"", "it has sent a frame of kind 0 with 0 bytes"),
+    (3, b"xyz", "it has sent a frame of kind 3 with 3 bytes"),
+    (ToHost.STATUS, b"x", "it has sent a frame of kind 2 with 1 bytes"),
+    (ToHost.DATA, b"", "it has sent 0 bytes that are no beats of its stream number 0"),
+    (ToHost.DATA + 1, b"xyz", "it has sent 3 bytes that are no beats of its stream number 1"),  # of 5 bytes each
+    (ToHost.DATA + 1, b"\0\0\0\0\xff", "it has sent 5 bytes that are no beats of its stream number 1"),  # of 39 bits
+    (ToHost.DATA + 2, b"xyz", "it has sent 3 bytes that are no beats of its stream number 2"),
+    (255, b"xyz", "it has sent 3 bytes that are no beats of its stream number 251"),
+])
+def test_a_frame_that_makes_no_sense_is_taken_for_a_damaged_one(kind, payload, text):
+    """One does no harm. A board that sends nothing else is given up, and told why."""
+    board, send = ModelBoard(Random(1)), []
+    read = board.read
+
+    def besieged() -> bytes:
+        data = read()
+        session = board.session.to_bytes(2, "little")
+        if send:
+            data = framed(bytes([kind, 0, 0, 0, link._expected]) + session + b"\1" + payload)
+        if send == [1]:
+            send.clear()
+        return data
+
+    board.read = besieged
+    link = host.Link(board, DIGEST)
+    link.open()
+    bench = LinkBench(link)
+    results = [bench.sink(name, unsigned(width)) for name, width in zip(SINKS, (8, 39), strict=True)]
+    send.append(1)
+    bench.source("command", unsigned(16)).put_all(range(50))
+    complete(bench.until(lambda: len(results[0]) == 50))
+    assert results[0].take_all() == list(range(50))
+    send += [1, 1]
+    bench.source("command", unsigned(16)).put_all(range(50))
+    with pytest.raises(LinkError, match=f"has not answered for 10 s: {text}; check"):
+        complete(bench.until(lambda: len(results[0]) == 50))
+
+
+@pytest.mark.parametrize(("payload", "text"), [
+    (b"", "10 s: it has sent an answer to HELLO with 0 bytes instead of 6"),
+    (b"\1", "10 s: it has sent an answer to HELLO with 1 bytes instead of 6"),
+    (b"\1\4\3\2\1\x7e\0", "10 s: it has sent an answer to HELLO with 7 bytes instead of 6"),
+    (b"\1\0\3\2\1\x7e", "has room for 0 frames, instead of 1 to 128"),
+    (b"\1\x81\3\2\1\x7e", "has room for 129 frames, instead of 1 to 128"),
+    (b"\2", "speaks version 2 of the link's protocol"),
+])
+def test_an_odd_greeting_is_refused(payload, text):
+    class Greeter(DeadPort):
+        def write(self, data: bytes) -> int:
+            session = ModelBoard.unescape(data[1:-1])[1:3]
+            self.chatter = framed(bytes([ToHost.HELLO, 0, 0, 0, 0]) + session + b"\0" + payload)
+            return len(data)
+
+    with pytest.raises(LinkError, match=text):
+        host.Link(Greeter(), DIGEST).open()
 
 
 def test_another_design_is_refused():

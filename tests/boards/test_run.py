@@ -1,18 +1,25 @@
 """Runs on a simulated board: exact over a bad line, through resets and interruptions; errors in one line."""
 
+import contextlib
 import itertools
 import json
 import os
+import signal
+import subprocess
+import sys
+import time
+import tty
 from random import Random
 
 import numpy as np
 import pytest
 from spinloom import cli
-from spinloom.boards import link_document, run
+from spinloom.boards import link, link_document, run
 from spinloom.boards.link import LinkError
 from spinloom.cli import simulation
 from spinloom.config import load
 from spinloom.contract.errors import ConfigError, InterruptedRunError
+from spinloom.contract.link import ToBoard
 from spinloom.hw.link.linked_network import LinkedNetwork
 from spinloom.model.compiled.trainer import CompiledTrainer
 from spinloom.sim.board import Noise, SimulatedBoard
@@ -130,13 +137,13 @@ def test_a_board_that_keeps_being_reset_is_given_up(board, tmp_path):
 def test_a_board_that_is_unplugged_loses_nothing(whole, board, tmp_path, monkeypatch):
     """The port goes away in the middle of training; the run continues from its checkpoint."""
     class Plug(run.SerialPort):
-        def write(self, data: bytes):
+        def write(self, data: bytes) -> int:
             if written(len(data)):
                 other, gone = os.openpty()
                 os.close(other)
                 os.dup2(gone, self._serial.fd)
                 os.close(gone)
-            super().write(data)
+            return super().write(data)
 
     sizes = []
 
@@ -154,22 +161,22 @@ def test_a_board_that_is_unplugged_loses_nothing(whole, board, tmp_path, monkeyp
     assert resumed.digest == whole[0].digest
 
 
-def test_an_interrupted_run_resumes_to_the_same_bits(whole, board, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("grace", "text"), [(60, "interrupted after 15 of 40 samples"),
+                                             (0, "interrupted; the state after 0 of 40 samples is saved, continue")])
+def test_an_interrupted_run_resumes_to_the_same_bits(whole, board, tmp_path, monkeypatch, grace, text):
+    """What is under way is completed where that takes no longer than people wait."""
+    count = itertools.count()
+
+    def to_board(data: bytes) -> bytes:
+        if any(next(count) == 3500 for _ in data):
+            os.kill(os.getpid(), signal.SIGTERM)
+        return data
+
+    board.to_board = to_board
     monkeypatch.setattr(lockstep, "SPAN", 15)
-
-    class Stopped:
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *error):
-            pass
-
-        def is_set(self):
-            return True
-
-    monkeypatch.setattr(run, "deferred_stop", Stopped)
-    with pytest.raises(InterruptedRunError, match="after 15 of 40 samples"):
-        run.run(small(), port=board.port, samples=SAMPLES, test_samples=TEST, out=tmp_path)
+    monkeypatch.setattr(link, "GRACE", grace)
+    with pytest.raises(InterruptedRunError, match=text):
+        run.run(small(), port=board.port, samples=SAMPLES, out=tmp_path)
     monkeypatch.undo()
     with pytest.raises(ConfigError, match="seed: 1 recorded, 9 now"):
         run.run(small(seed=9), port=board.port, samples=SAMPLES, test_samples=TEST, out=tmp_path, resume=True)
@@ -178,6 +185,98 @@ def test_an_interrupted_run_resumes_to_the_same_bits(whole, board, tmp_path, mon
     resumed = run.run(small(), port=board.port, samples=SAMPLES, test_samples=TEST, out=tmp_path, resume=True)
     assert resumed.digest == whole[0].digest
     assert resumed.training_accuracy == whole[0].training_accuracy
+
+
+PRESET = """
+dataset = "digits"
+epochs = 20
+learning_rate_shifts = [4, 4, 4, 4, 4, 4, 5, 5, 5, 5, 5, 5, 6, 6, 6, 6, 7, 7, 7, 7]
+input = { count = 64 }
+device = { kind = "domain_wall", states = 5, sigma = 0.2 }
+layers = [{ cols = 6, lanes = 3, bias = true, weight_step = -2, z_frac = 6 },
+          { cols = 10, lanes = 5, weight_step = -1, z_bits = 8, z_frac = 4 }]
+"""
+
+
+def spinloom(folder, *arguments: str) -> subprocess.Popen:
+    """The program as a process, the leader of a group of its own."""
+    config = folder / "small.toml"
+    config.write_text(PRESET)
+    return subprocess.Popen([sys.executable, "-c", "from spinloom.cli import main; main()", "run", config,
+                             "--out", folder / "run", "--json", *arguments],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def asked_to_stop(process: subprocess.Popen, number: int) -> str:
+    """The line in which a process ends that is sent a signal, which must be soon, and leaves nothing behind."""
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (130, ""), err
+    assert "Traceback" not in err
+    line, = (line for line in err.splitlines() if line.startswith("spinloom: "))
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
+    return line
+
+
+def test_signals_end_a_process_that_can_be_resumed(powered, tmp_path):
+    """At random moments of a simulated run, over a good line and a bad one."""
+    random, much = Random(3), ("--simulate", "--samples", "3000", "--test", "1", "--faults", "0.01")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        begun = tmp_path / "run" / "checkpoint.npz"
+        process = spinloom(tmp_path, *much, *(["--resume"] if begun.exists() else []))
+        before = begun.stat().st_mtime_ns if begun.exists() else 0
+        while not begun.exists() or begun.stat().st_mtime_ns == before:  # it is written when training begins
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.1)
+        time.sleep(random.random())
+        assert "samples" in asked_to_stop(process, number)
+    with np.load(begun) as file:
+        done = int(file["sample"]) + 10
+    process = spinloom(tmp_path, "--simulate", "--samples", str(done), "--test", "1", "--resume")
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    expected = run.run(small(name="small"), port=powered.port, samples=done, test_samples=1, out=tmp_path / "whole")
+    assert json.loads(out)["digest"] == expected.digest
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_a_process_at_a_port_that_chatters(tmp_path, number):
+    master, slave = os.openpty()
+    os.set_blocking(master, False)
+    tty.setraw(slave)
+    process = spinloom(tmp_path, "--port", os.ttyname(slave), "--samples", "1")
+    try:
+        heard = b""
+        while not heard:  # the session is being opened
+            assert process.poll() is None, process.communicate()
+            with contextlib.suppress(BlockingIOError):
+                os.write(master, b"Login: ~~")
+                heard = os.read(master, 100)
+            time.sleep(0.01)
+        assert asked_to_stop(process, number) == "spinloom: interrupted"
+    finally:
+        os.close(master)
+        os.close(slave)
+        process.kill()
+
+
+def test_a_simulated_board_is_switched_off_in_any_state(powered):
+    """Asleep, with answers that nobody takes, busy, and after a reset."""
+    hello = link.frame(bytes([ToBoard.HELLO, 7, 0]))
+    design = LinkedNetwork(geometries=small().crossbars, loss=small().loss, divisor=run.SIMULATED_DIVISOR)
+    board = SimulatedBoard(design)
+    for sent, wait in ((b"", 0.2), (hello * 3000, 0.5), (hello * 3000, 0.0), (hello, 0.0)):
+        board.start()
+        line = os.open(board.port, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        with contextlib.suppress(BlockingIOError):
+            os.write(line, sent)
+        time.sleep(wait)
+        board.reset()
+        begun = time.monotonic()
+        board.close()
+        os.close(line)
+        assert time.monotonic() - begun < 5
 
 
 def test_a_difference_is_reported(board, tmp_path, monkeypatch):
@@ -221,6 +320,15 @@ def test_the_program(board, tmp_path, capsys, monkeypatch):
     (["--simulate", "--samples", "0"], "samples=0"),
     (["--simulate", "--faults", "2"], "faults=2.0"),
     (["--port", "x", "--faults", "0.5"], "faults=0.5"),
+    (["--simulate", "--faults", "nan"], "faults=nan"),
+    (["--simulate", "--faults", "-inf"], "faults=-inf"),
+    (["--simulate", "--baud", "0"], "baud=0: must be"),
+    (["--simulate", "--baud", "-3000000"], "baud=-3000000: must be"),
+    (["--port", "x", "--baud", "300"], "baud=300: must be"),
+    (["--port", "x", "--baud", str(10**30)], "baud=1000000000000000000000000000000: must be"),
+    (["--port", "a\0b"], "cannot open the port a"),
+    (["--port", "/tmp"], "cannot open the port /tmp: "),
+    (["--port", ""], "cannot open the port : "),
     (["--simulate", "--resume"], "no run to resume"),
 ])
 def test_errors_end_in_one_line(arguments, text, tmp_path, capsys):
