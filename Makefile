@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 WORKERS := 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup boards demo epoch test test-slow lint clean
+.PHONY: help setup boards demo epoch test test-slow fuzz kill lint clean
 
 help:
 	@echo "make setup      create .venv with everything installed (the program is .venv/bin/spinloom)"
@@ -15,6 +15,8 @@ help:
 	@echo "make epoch      train an epoch of MNIST in simulated RTL, bit for bit; about 10 minutes, resumes if interrupted"
 	@echo "make test       the tests, without the slow ones"
 	@echo "make test-slow  the slow tests"
+	@echo "make fuzz       try bad input for SECONDS=60 in every fuzzer, and say how many were tried"
+	@echo "make kill       kill every long run at KILLS=20 random moments, and compare what it resumes to"
 	@echo "make lint       check style and types of the code"
 	@echo "make clean      remove .venv and everything else that is not source"
 
@@ -54,6 +56,14 @@ test: $(STAMP)
 
 test-slow: $(STAMP)
 	$(VENV)/bin/pytest -m slow $(ARGS)
+
+SECONDS := 60
+fuzz: $(STAMP)
+	SPINLOOM_FUZZ=$(SECONDS) $(VENV)/bin/pytest -q -s tests/fuzz $(ARGS)
+
+KILLS := 20
+kill: $(STAMP)
+	SPINLOOM_KILLS=$(KILLS) $(VENV)/bin/pytest -q -s tests/kill tests/train/test_kills.py $(ARGS)
 
 # mypy finds the package under its name, whatever the folder of the checkout is called.
 lint: $(STAMP)
