@@ -2,47 +2,20 @@
 
 import json
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..config import Experiment
-from ..contract.results import Result
 from ..render.figure import decorate
 from ..system.files import replace
 from ..system.progress import bar
-from ..train.results import TrainResult
 from .demo_figure import draw
-
-if TYPE_CHECKING:
-    from ..hw.export.synth import Synthesis
-    from ..sim.cosim import CosimResult
+from .demo_result import DemoResult
 
 SAMPLES = {"verilator": 500, "icarus": 50}
 """Samples that golden model and RTL train on, on each simulator; Icarus is the slower by far."""
 TARGET = "ecp5"
-
-
-@dataclass(frozen=True, kw_only=True)
-class DemoResult(Result):
-    """What the demonstration has found, in the answers of the commands that it consists of."""
-
-    train: TrainResult
-    """The answer of ``spinloom train``."""
-    generate: dict[str, Any]
-    """The answer of ``spinloom generate``."""
-    cosim: "tuple[CosimResult, ...]"
-    """The answer of ``spinloom cosim`` on each simulator that is installed."""
-    synth: "Synthesis"
-    """The answer of ``spinloom synth``."""
-    bit_exact: bool
-    """Whether all co-simulations agree in every bit."""
-    picture: str
-    """The PNG."""
-    seconds: int
-    """How long all of it took."""
 
 
 def run(experiment: Experiment, out: Path, data_dir: str | None = None) -> DemoResult:

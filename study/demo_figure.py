@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.gridspec import SubplotSpec
 
     from ..hw.export.synth import Synthesis
-    from .demo import DemoResult
+    from .demo_result import DemoResult
 
 RESOURCES = {"luts": "LUTs", "flip_flops": "flip-flops", "block_rams": "block RAMs", "dsps": "multipliers"}
 

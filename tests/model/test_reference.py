@@ -169,7 +169,7 @@ def test_training_with_a_host_equals_the_reference(optimizer):
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_ex_situ_equals_the_reference(kind):
     compared = pulses = 0
-    for seed in range(12):
+    for seed in range(30):
         random = Random(f"{kind} {seed}")
         device = random_experiment(random, 1, kind).device
         precursor = {"kind": "ideal", "states": device.compile().states, "sub_bits": random.randint(1, 6)}

@@ -101,7 +101,7 @@ def test_errors_are_one_line(capsys, tmp_path):
             (("device", "fit", tmp_path / "data.csv", "--out", tmp_path / "d.toml"), "no column 'pulse'"),
             (("device", "fit", tmp_path / "none.csv", "--out", tmp_path / "d.toml"), "No such file"),
             (("device", "show", "nothing"), "no device 'nothing'"),
-            (("device", "measure", "mtj", "--out", tmp_path / "no" / "d.csv"), "No such file"),
+            (("device", "measure", "mtj", "--out", tmp_path / "data.csv" / "d.csv"), "data.csv"),
             (("energy", tmp_path), "is not the folder of a run"),
             (("train", "digits-dw5", "--device", "nothing"), "no device 'nothing'"),
             (("train", "digits-dw5", "--device", "mtj", "--resume", tmp_path), "--device is fixed")):

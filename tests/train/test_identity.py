@@ -131,7 +131,7 @@ def test_default_folders_differ_where_results_do(tmp_path, monkeypatch):
     assert all(folder.name.startswith("small-") and len(folder.name) == len("small-") + 8 for folder in folders)
     with pytest.raises(ConfigError, match=f"{folders[0]} holds a finished run"):
         run(out=None)
-    assert run_folder.default(identity(experiment(name="../../a b"))).parts[1].startswith("a-b-")
+    assert run_folder.default(identity(experiment(name="a b"))).parts[1].startswith("a-b-")
 
 
 @pytest.mark.parametrize("exsitu", [False, True])
@@ -205,7 +205,7 @@ def test_a_run_of_an_earlier_version_goes_on_with_a_warning(tmp_path, monkeypatc
     assert (result.identity, result.data) == (None, None)
     assert outcome(folder)[1] == outcome(tmp_path / "whole")[1]
     assert evaluate.run(folder).test_accuracy == result.test_accuracy
-    assert energy.run(folder)["samples"] == 120
+    assert energy.run(folder).samples == 120
     assert capsys.readouterr().err.count("warning: ") == 2
     with pytest.raises(ConfigError, match="something else: seed: 1 recorded, 2 now"):
         loop.run(experiment(seed=2), resume=folder, progress=False)
@@ -269,7 +269,7 @@ def test_what_options_gave_at_the_start_is_given_again(spinloom, tmp_path, monke
 
 @pytest.mark.parametrize(("arguments", "text"), [
     (("--rates", "5"), "--rates changes a run that --resume continues; a new one takes learning_rate_shifts of CONFIG"),
-    (("--resume", "run", "--rates", "5,x"), "'5,x' is no list of whole numbers, such as 5,6"),
+    (("--resume", "run", "--rates", "5,x"), "'5,x' is no list of whole numbers from 0 to 31, such as 5,6"),
     (("--resume", "run", "--overwrite"), "--overwrite is fixed by the run that --resume continues"),
     (("--resume", "run", "--epochs", "1"), "--epochs 1: the run in run is one of 2 epochs; it can get more, not fewer"),
     (("--out", "run"), "run holds a finished run; take another folder with --out, or --overwrite it"),

@@ -61,7 +61,7 @@ class ModelBench:
 
     cycle, retransmissions = 100, 0
 
-    def __init__(self, *_):
+    def __init__(self, *_, **__):
         self._sent = count(0, 1000)
 
     @property
@@ -177,7 +177,7 @@ def test_a_reproduction_that_is_killed_is_carried_on(tmp_path, monkeypatch):
     preset = experiment(epochs=1)
     monkeypatch.setattr(reproduce, "load", lambda name: preset)
     monkeypatch.setattr(reproduce, "REPORTED", {"small": ""})
-    monkeypatch.setattr(reproduce, "_plot", lambda file, rows: None)
+    monkeypatch.setattr(reproduce, "draw", lambda file, rows: None)
 
     def run(folder):
         return reproduce.run(out=folder, progress=False)
