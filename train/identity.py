@@ -63,10 +63,10 @@ class Identity:
             value = document.get(key)
             if not isinstance(value, kind) or isinstance(value, bool):
                 raise ConfigError(f"{name}: {key}={json.dumps(value)[:40]}: not the description of a run")
-        built = document["built"]
+        built = document.get("built")
         return cls(command=document["command"], experiment=parse(document["experiment"], name),
                    data=DataRecord.from_json(document.get("data"), f"{name}: data"), order=document["order"],
-                   samples=document["samples"], test=document["test"],
+                   samples=document["samples"], test=document.get("test"),
                    built=None if built is None else parse(built, f"{name}: built"))
 
     def to_json(self) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def claiming(shape: str, dtype: str, content: bytes = b"") -> bytes:
 def odd_array(random: Random, array: np.ndarray) -> np.ndarray:
     """Something else in the place of ``array``."""
     return random.choice((
-        lambda: np.zeros(3, dtype=np.int64), lambda: np.array(array.tolist(), dtype=float),
+        lambda: np.zeros(3, dtype=np.int64), lambda: np.full(array.shape, 0.5),
         lambda: np.array("text"), lambda: np.array([]), lambda: array.reshape(-1), lambda: array[np.newaxis],
         lambda: array.astype(">i8") if array.dtype.kind in "iu" else array.astype(">f8") if array.dtype.kind == "f"
         else array, lambda: np.asarray(-1), lambda: np.asarray(2**63 - 1), lambda: np.asarray(np.nan),
