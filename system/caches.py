@@ -7,7 +7,6 @@ import errno
 import os
 import secrets
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable
 from functools import cache
@@ -18,6 +17,7 @@ import platformdirs
 
 from ..contract.errors import SpinloomError
 from .disk import existing, is_full, room
+from .notice import warn
 from .temporary import private_folder
 
 VARIABLE = "SPINLOOM_CACHE"
@@ -99,7 +99,7 @@ def settle() -> None:
             os.environ[each.variable] = str(place)
     if _WASMTIME in problems:
         os.environ["XDG_CACHE_HOME"] = str(substitute)  # all others have their variables by now
-    print("warning: " + " ".join(f"{trouble}; {substitute} is used instead".split()), file=sys.stderr)
+    warn(f"{trouble}; {substitute} is used instead")
 
 
 def _problem(place: Path, needed: int) -> OSError | None:

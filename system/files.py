@@ -1,5 +1,6 @@
 """Files that appear complete or not at all, and names that are safe for files."""
 
+import io
 import json
 import os
 import re
@@ -20,8 +21,11 @@ def replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
     place. Whenever the process is killed, ``path`` holds the old content or the new one as a whole.
 
     The temporary file's name is unique, so processes do not disturb each other. ``OSError``, a full disk for example,
-    names ``path``.
+    names ``path``. What is no file, such as ``/dev/null``, is written to and stays what it is.
     """
+    if path.exists() and not path.is_file():
+        _write_to(path, write)
+        return
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         with temporary.open("xb") as file:
@@ -34,6 +38,17 @@ def replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
         if isinstance(error, OSError):
             raise OSError(error.errno, error.strerror or str(error), str(path)) from error
         raise
+
+
+def _write_to(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write to the device or pipe ``path``. What ``write`` does may need a file, so it gets one in memory."""
+    content = io.BytesIO()
+    write(content)
+    try:
+        with path.open("wb") as file:
+            file.write(content.getbuffer())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
 
 
 def write_json(path: Path, document: Any) -> None:

@@ -21,6 +21,7 @@ import torch
 from ..config import Experiment
 from ..contract.errors import ConfigError
 from ..contract.formats import ActivationFormat
+from ..system import caches
 from ..system.notice import warn
 from . import known_sets
 from .data_files import FILES, BatchFiles, IdxFiles, find
@@ -214,7 +215,7 @@ def _sha256(train: Samples, test: Samples) -> str:
 def _download() -> list[Path]:
     try:
         return [Path(pooch.retrieve(f"{MNIST_URL}{file}.gz", known_hash=f"md5:{md5}", fname=f"{file}.gz",
-                                    path=pooch.os_cache("spinloom") / "mnist"))
+                                    path=caches.folder() / "mnist"))
                 for file, md5 in zip(FILES, known_sets.MNIST_MD5, strict=True)]
     except (OSError, ValueError) as error:
         raise ConfigError(f"mnist: the download from {MNIST_URL} failed ({type(error).__name__}); give a folder with "

@@ -20,6 +20,7 @@ from ...contract.lfsr import WIDTH, initial_states
 from ...contract.parameters import parameters
 from ...contract.results import Result
 from ...render.markdown import table
+from ...system.disk import is_full
 from ...system.files import replace
 from ..crossbar.layouts import cell_layout, state_bits
 from ..network import Network
@@ -105,6 +106,8 @@ def write_files(out: str | Path, texts: dict[str, str]) -> list[Path]:
         for file, text in texts.items():
             replace(folder / file, partial(_write, text))
     except OSError as error:
+        if is_full(error):
+            raise
         raise ConfigError(f"cannot write to {folder}: {error.strerror}") from None
     return [folder / file for file in texts]
 
