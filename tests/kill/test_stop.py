@@ -68,7 +68,8 @@ def test_a_full_disk_is_told_by_the_files_name(full, arguments, file):
     assert not list(full.rglob("*.tmp"))
 
 
-@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("kind", [signal.SIGTERM, *(pytest.param(kind, marks=pytest.mark.slow)
+                                                    for kind in (signal.SIGINT, signal.SIGHUP))])
 def test_a_co_simulation_ends_with_its_simulator(tmp_path, simulator, kind):
     temporary = tmp_path / "temporary"
     temporary.mkdir()
