@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 WORKERS := 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup boards demo epoch test test-slow fuzz kill lint clean
+.PHONY: help setup boards demo epoch test test-slow fuzz kill robustness lint clean
 
 help:
 	@echo "make setup      create .venv with everything installed (the program is .venv/bin/spinloom)"
@@ -15,8 +15,9 @@ help:
 	@echo "make epoch      train an epoch of MNIST in simulated RTL, bit for bit; about 10 minutes, resumes if interrupted"
 	@echo "make test       the tests, without the slow ones"
 	@echo "make test-slow  the slow tests"
-	@echo "make fuzz       try bad input for SECONDS=60 in every fuzzer, and say how many were tried"
-	@echo "make kill       kill every long run at KILLS=20 random moments, and compare what it resumes to"
+	@echo "make fuzz       bad inputs of every kind, SECONDS=60 for each fuzzer; then how many were tried"
+	@echo "make kill       every command that trains, killed at KILLS=25 random moments and resumed"
+	@echo "make robustness the table of docs/robustness.md, from the last fuzz and kill"
 	@echo "make lint       check style and types of the code"
 	@echo "make clean      remove .venv and everything else that is not source"
 
@@ -59,11 +60,18 @@ test-slow: $(STAMP)
 
 SECONDS := 60
 fuzz: $(STAMP)
-	SPINLOOM_FUZZ=$(SECONDS) $(VENV)/bin/pytest -q -s tests/fuzz $(ARGS)
+	@mkdir -p build
+	SPINLOOM_FUZZ=$(SECONDS) $(VENV)/bin/pytest tests/fuzz -rP $(ARGS) > build/fuzz.log || { cat build/fuzz.log; exit 1; }
+	@$(VENV)/bin/python tests/robustness.py build/fuzz.log
 
-KILLS := 20
+KILLS := 25
 kill: $(STAMP)
-	SPINLOOM_KILLS=$(KILLS) $(VENV)/bin/pytest -q -s tests/kill tests/train/test_kills.py $(ARGS)
+	@mkdir -p build
+	SPINLOOM_KILLS=$(KILLS) $(VENV)/bin/pytest tests/kill -rP $(ARGS) > build/kill.log || { cat build/kill.log; exit 1; }
+	@$(VENV)/bin/python tests/robustness.py build/kill.log
+
+robustness: $(STAMP)
+	$(VENV)/bin/python tests/robustness.py build/fuzz.log build/kill.log --document docs/robustness.md
 
 # mypy finds the package under its name, whatever the folder of the checkout is called.
 lint: $(STAMP)

@@ -166,8 +166,8 @@ def environment() -> Iterator[None]:
 
 def _plain_cocotb() -> None:
     """Let cocotb's runner find cocotb's files by plain paths."""
-    found, _, function = cocotb_config.pygpi_entry_point().rpartition(",")
-    library = _plain(Path(found).parent) / Path(found).name
+    file, _, function = cocotb_config.pygpi_entry_point().rpartition(",")
+    library = _plain(Path(file).parent) / Path(file).name
     for name in ("share_dir", "libs_dir"):
         place = getattr(cocotb_config, name)
         setattr(cocotb_config, name, _plain(place.parent) / place.name)

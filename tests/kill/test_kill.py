@@ -44,7 +44,7 @@ def test_epoch(config, tmp_path):
 
 def test_run_on_a_board(config, tmp_path):
     campaign("run --simulate", tmp_path,
-             lambda folder: _lockstep("run", config, folder, "--simulate", "--test", "20", samples=300))
+             lambda folder: _lockstep("run", config, folder, "--simulate", "--test", "10", samples=100))
 
 
 def test_reproduce(tmp_path):
