@@ -90,8 +90,8 @@ Header, a byte each:
 ### How long it waits
 
 Traffic does not renew a host's patience; what gets across does. These are seconds in which the host waits for the
-line. What it computes meanwhile does not count, and a look at the port counts {host.LONGEST_STEP:g} s at most, so a
-suspended process does not blame the board.
+line. What it computes meanwhile does not count, and a look at the port counts {host.LONGEST_STEP:g} s at most, so
+that a suspended process does not blame the board.
 
 {table(("patience", "with a board", "with a simulated one", "renewed by"), [
     ("answer", f"{patience.answer:g} s", f"{simulated.answer:g} s", "the answer to HELLO; a beat that gets across: "
