@@ -20,7 +20,7 @@ from spinloom.hw.axi.stream import tdata_bits
 from spinloom.hw.export.generate_axi import generate
 from spinloom.random_experiment import random_experiment
 from spinloom.render.markdown import table
-from spinloom.sim import toolchain
+from spinloom.sim.simulators import toolchain
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "axi.md"
 WAIVED = {
