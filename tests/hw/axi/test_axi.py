@@ -38,8 +38,8 @@ WAIVED = {
 def files(tmp_path_factory) -> dict[str, Path]:
     """The generated files of a small network, by ending."""
     experiment = parse({"input": {"count": 5}, "device": {"kind": "domain_wall"},
-                        "layers": [{"cols": 4, "lanes": 2, "bias": True}, {"cols": 3}]}, "small")
-    return {path.name.removeprefix("small_axi"): path for path in generate(experiment, tmp_path_factory.mktemp("axi"))}
+                        "layers": [{"cols": 4, "lanes": 2, "bias": True}, {"cols": 3}]}, "tiny")
+    return {path.name.removeprefix("tiny_axi"): path for path in generate(experiment, tmp_path_factory.mktemp("axi"))}
 
 
 def lint(verilog: Path) -> str:
@@ -80,7 +80,7 @@ def test_linters_do_speak(tmp_path):
 
 def test_ports_are_those_of_the_verilog(files):
     document, verilog = json.loads(files[".json"].read_text()), files[".v"].read_text()
-    body = re.search(r"^module small_axi\((.*?)\);(.*?)^endmodule", verilog, re.MULTILINE | re.DOTALL)
+    body = re.search(r"^module tiny_axi\((.*?)\);(.*?)^endmodule", verilog, re.MULTILINE | re.DOTALL)
     declared = {name: (direction, int(high or 0) + 1) for direction, high, name in
                 re.findall(r"^ *(input|output) (?:\[(\d+):0\] )?(\w+)\s*;", body[2], re.MULTILINE)}
     assert {port["name"]: (port["direction"], port["width"]) for port in document["ports"]} == declared
@@ -100,7 +100,7 @@ def test_tools_are_told_of_clock_and_reset(files):
 
 
 def test_c_python_and_json_say_the_same(files):
-    header = dict(re.findall(r"^#define SMALL_AXI_(\w+) (0x[0-9a-f]+)u", files[".h"].read_text(), re.MULTILINE))
+    header = dict(re.findall(r"^#define TINY_AXI_(\w+) (0x[0-9a-f]+)u", files[".h"].read_text(), re.MULTILINE))
     module = {name: value for name, value in runpy.run_path(str(files["_registers.py"])).items() if name.isupper()
               and not name.startswith("_")}
     assert {name: int(value, 16) for name, value in header.items()} == module
