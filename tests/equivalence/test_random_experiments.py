@@ -30,7 +30,7 @@ def configuration(kind: str, residual: str, number: int) -> Experiment:
 @pytest.mark.parametrize(("kind", "residual"), RULES)
 def test_golden_model_and_rtl_agree(kind, residual, number):
     NetworkBench(Case(experiment=configuration(kind, residual, number), seed=number, stall=number % 3 * 0.3,
-                            samples=12)).simulate()
+                      samples=6)).simulate()
 
 
 OPTIONS = {
@@ -66,4 +66,4 @@ def test_words_of_several_segments_of_lanes_agree():
         "layers": [{"cols": 40, "lanes": 20, "weight_step": -2, "chi_bits": 10, "chi_frac": 7},
                    {"cols": 35, "weight_step": -1, "z_bits": 8, "z_frac": 4, "chi_bits": 10, "chi_frac": 7}],
     }, "wide")
-    NetworkBench(Case(experiment=experiment, seed=3, stall=0.2, samples=12)).simulate()
+    NetworkBench(Case(experiment=experiment, seed=3, stall=0.2, samples=3)).simulate()
