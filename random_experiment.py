@@ -96,7 +96,6 @@ def _layer(random: Random, place: Fields, sub_bits: int, last: bool, loss: Loss)
     z_bits, delta_bits = extreme(random, 2, 12), extreme(random, 2, 16)
     chi_bits = extreme(random, max(4, sub_bits + 2), 24)
     return {
-        **place,
         "cols": cols,
         "lanes": lanes,
         "adcs": random.choice(divisors(lanes)),
@@ -111,7 +110,7 @@ def _layer(random: Random, place: Fields, sub_bits: int, last: bool, loss: Loss)
         "chi_bits": chi_bits,
         "chi_frac": random.randint(sub_bits, min(chi_bits - 2, 22)),
         "ports": random.choice((2, 2, 1)),
-    }
+    } | place
 
 
 def _maps(random: Random, count: int) -> tuple[Fields, list[Fields]]:
@@ -131,6 +130,7 @@ def _maps(random: Random, count: int) -> tuple[Fields, list[Fields]]:
             place = {"cols": extreme(random, 1, 12)}
             shape = 1, 1, place["cols"]
         place["rate_offset"] = random.choice((0, 0, 1, -1, extreme(random, -15, 15)))
+        place["weight_step"] = random.randint(-3, 1)  # small enough for z, large enough for e of the layer before
         places.append(place)
     return drive, places
 
@@ -138,7 +138,7 @@ def _maps(random: Random, count: int) -> tuple[Fields, list[Fields]]:
 def _convolution(random: Random, shape: Shape, last: bool) -> tuple[Fields, Shape]:
     """A convolution of a map of ``shape``, and what it makes of it; if it is the ``last`` layer, a map of 1 x 1."""
     *sides, channels = shape
-    drop = random.random() < 0.3
+    drop = random.random() < 0.4
     padded = random.random() < 0.6
     axes = [_steps(random, side, drop, range(1, 8), padded) for side in sides]
     kernel, padding, stride, outputs = zip(*axes, strict=True)

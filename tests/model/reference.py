@@ -208,6 +208,15 @@ class Window:
         return [z[p][c] for p, (c, _) in zip(winners, self.pooled, strict=True)], winners
 
 
+def windows(experiment):
+    """Of every layer."""
+    found, shape = [], experiment.input.map or (1, 1, experiment.input.count)
+    for layer in experiment.layers:
+        found.append(Window(layer, shape))
+        shape = found[-1].shape
+    return found
+
+
 class Lfsr:
     def __init__(self, state):
         self.state = state or 1
@@ -536,12 +545,9 @@ class Network:
     def __init__(self, experiment):
         self.experiment = experiment
         self.crossbars = []
-        shape = experiment.input.map or (1, 1, experiment.input.count)
         x_frac, x_max = INPUT_FORMATS[experiment.input.kind](experiment.input.bits)
-        for index, layer in enumerate(experiment.layers):
-            window = Window(layer, shape)
+        for (index, layer), window in zip(enumerate(experiment.layers), windows(experiment), strict=True):
             self.crossbars.append(Crossbar(experiment, index, window, x_frac, x_max))
-            shape = window.shape
             if layer.neuron:
                 x_frac, x_max = NEURON_FORMATS[layer.neuron](layer.activation_bits, layer.z_frac)
 
