@@ -183,7 +183,8 @@ class Window:
             kernel, stride, padding = layer.kernel, layer.stride, layer.padding
         oh, ow = ((size + 2 * p - k) // s + 1
                   for size, p, k, s in zip((height, width), padding, kernel, stride, strict=True))
-        self.map_cells, self.positions, self.inputs = prod(before), oh * ow, kernel[0] * kernel[1] * channels
+        self.map_shape, self.map_cells = before, prod(before)
+        self.positions, self.inputs = oh * ow, kernel[0] * kernel[1] * channels
 
         def cell(i, j, c):
             return (i * width + j) * channels + c if 0 <= i < height and 0 <= j < width else None

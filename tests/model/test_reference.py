@@ -16,6 +16,7 @@ from spinloom.model.rounder import StochasticRounder
 from spinloom.random_experiment import random_experiment
 from spinloom.train.host import HostTrainer
 from spinloom.train.transfer import transfer
+from torch.nn.functional import conv2d, max_pool2d
 
 from . import reference
 from .experiments import random_samples
@@ -178,6 +179,44 @@ def ways(layer, window):
         "odd map": window.shape[0] % 2 and window.shape[1] % 2 and window.shape[:2] != (1, 1),
         "rate offset": layer.rate_offset != 0,
     }.items() if occurs}
+
+
+@pytest.mark.parametrize("number", CONVOLUTIONS)
+def test_windows_and_winners_of_the_reference_are_those_of_pytorch(number):
+    """What the specification calls a convolution is one, to others too: output, pooling, and where gradients go."""
+    experiment, random = convolutions("ideal", number), np.random.default_rng(number)
+    for layer, crossbar in zip(experiment.layers, reference.Network(experiment).crossbars, strict=True):
+        if layer.kind == "dense":
+            continue
+        window, (height, width) = crossbar.window, layer.kernel
+        side, channels = window.map_shape[:2], window.map_shape[2]
+        x, g = random.integers(-9, 10, window.map_cells), random.integers(-9, 10, (window.inputs, layer.cols))
+        image = torch.tensor(x.reshape(1, *side, channels), dtype=torch.float64).movedim(3, 1).requires_grad_()
+        kernel = torch.tensor(g.reshape(height, width, channels, -1), dtype=torch.float64)
+        kernel = kernel.movedim((3, 2), (0, 1)).contiguous().requires_grad_()
+        sums = conv2d(image, kernel, stride=layer.stride, padding=layer.padding)
+        pool, step = layer.pool or (1, 1), layer.pool_stride or layer.pool or (1, 1)
+        pooled, places = max_pool2d(sums, pool, step, return_indices=True)
+        z = [(np.array(window.seen(x, p)) @ g).tolist() for p in range(window.positions)]
+        outputs, winners = window.pool(z)
+        assert z == flat(sums).reshape(-1, layer.cols).tolist()
+        assert (outputs, winners) == (flat(pooled).tolist(), flat(places).tolist())
+
+        delta = random.integers(-3, 4, len(outputs)) * (random.random(len(outputs)) < 0.5)
+        loss = (flat(pooled) * torch.tensor(delta)).sum()
+        for_image, for_kernel = torch.autograd.grad(loss, (image, kernel))
+        d = np.zeros((window.positions, layer.cols), dtype=int)
+        np.add.at(d, (winners, [c for c, _ in window.pooled]), delta)
+        crossbar.conductances, crossbar.bias = g.tolist, []
+        assert crossbar.row_sums(d.tolist()) == flat(for_image).tolist()
+        gradient = crossbar.products(x.tolist(), d.tolist())
+        assert for_kernel.movedim((0, 1), (3, 2)).reshape(g.shape).tolist() == [
+            gradient.get(r, [0] * layer.cols) for r in range(window.inputs)]
+
+
+def flat(image):
+    """PyTorch's (1, channels, height, width) in the order of the cells of a map."""
+    return image.movedim(1, 3).reshape(-1)
 
 
 def network(side, *layers, **fields):
