@@ -158,9 +158,10 @@ def _convolution(random: Random, shape: Shape, last: bool) -> tuple[Fields, Shap
 def _steps(random: Random, side: int, drop: bool, kernels: range, padded: bool) -> tuple[int, int, int, int]:
     """Along an axis of ``side`` cells, where windows may be: their size, padding and stride, and how many they are, at
     most 9. Unless ``drop``, they reach every cell."""
+    strides = range(1, random.choice((1, 1, 2, 3)) + 1)
     options = {
         (kernel, padding, stride): (side + 2 * padding - kernel) // stride + 1
-        for kernel in kernels for padding in range(kernel if padded else 1) for stride in range(1, 4)
+        for kernel in kernels for padding in range(kernel if padded else 1) for stride in strides
         if kernel <= side + 2 * padding
     }
     options = {option: number for option, number in options.items() if number <= 9 and (

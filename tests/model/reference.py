@@ -317,7 +317,7 @@ class Crossbar:
                 h = hash32(seed, index, row * self.cols + col)
                 fixed = hash32(seed, 0x10000 + index, row * 2**16 + col)
                 self.cells[row].append(Cell(self.device, fixed, lo + ((h >> 16) * (hi - lo + 1) >> 16), h))
-        self.counters = dict.fromkeys(COUNTERS, 0)
+        self.counters = dict.fromkeys(COUNTERS if window.positions > 1 else COUNTERS[:-1], 0)
 
     def count(self, name, number=1):
         self.counters[name] = (self.counters[name] + number) % 2**40
@@ -389,8 +389,8 @@ class Crossbar:
         for r, row in sums.items():
             self.accumulate(r, [round_shift(-total, shift) for total in row])
         self.count("update_rows", len(sums))
-        for p in self.erroneous(d):
-            self.count("product_rows", sum(v != 0 for v in self.driven(x, p)))
+        if "product_rows" in self.counters:
+            self.count("product_rows", sum(v != 0 for p in self.erroneous(d) for v in self.driven(x, p)))
         if program:
             self.visit(sorted(sums))
 
@@ -494,8 +494,7 @@ class Crossbar:
             arrays["rounding_lfsr"] = self.rounding_lfsr.state
         if self.read_noise:
             arrays["read_lfsr"] = self.read_lfsr.state
-        counters = COUNTERS if len(self.positions) > 1 else COUNTERS[:-1]
-        return arrays | {"counters": [self.counters[name] for name in counters]}
+        return arrays | {"counters": list(self.counters.values())}
 
 
 def sigmoid(z, frac):

@@ -99,7 +99,7 @@ class Pair:
             experiment.update.rounding: True, experiment.update.residual: True, "batch": experiment.batch > 1,
             "read noise": bool(experiment.converters.read_noise), "refreshed while training": refreshed,
             "stuck": any(cell.stuck for cell in cells), "variation": any(cell.displacement for cell in cells),
-        } | {name: any(crossbar.counters[name] for crossbar in crossbars) for name in reference.COUNTERS}
+        } | {name: any(crossbar.counters.get(name) for crossbar in crossbars) for name in reference.COUNTERS}
         return {name for name, happened in reached.items() if happened}
 
 
