@@ -7,21 +7,22 @@ from which golden model and RTL are built. ``Experiment.replaced`` makes a varia
 
 from collections.abc import Iterable
 from functools import cached_property
-from math import floor
+from math import floor, prod
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from .contract import names
 from .contract.device import SIGMA_BITS, SIGMA_FRAC, DeviceTables
 from .contract.errors import ConfigError, shown
 from .contract.formats import ActivationFormat, Neuron, neuron_format
-from .contract.geometry import BOUNDS, CrossbarGeometry, Loss, Residual, Rounding, described
+from .contract.geometry import BOUNDS, MAX_SIDE, CrossbarGeometry, Loss, Residual, Rounding, described
 from .contract.hashing import CELL_STREAM, SHUFFLE_STREAM, hash_base
 from .contract.lfsr import MAX_SEGMENTS, READ_STREAM
 from .contract.section import Section
 from .contract.widths import divisors
+from .contract.window import MAX_MAP_CELLS, MAX_MAP_SIDE, Shape, Window
 from .devices.kinds import KINDS, AnyDevice, explain, parse_device
 from .devices.specification import Device
 from .system import toml
@@ -45,11 +46,20 @@ def _within(allowed: range) -> AfterValidator:
     return AfterValidator(check)
 
 
+Pair = Annotated[tuple[int, int], BeforeValidator(lambda given: (given, given) if type(given) is int else given)]
+"""Vertical, horizontal; one number stands for both."""
+Map = tuple[Annotated[int, Field(ge=1, le=MAX_MAP_SIDE)], Annotated[int, Field(ge=1, le=MAX_MAP_SIDE)],
+            Annotated[int, _within(BOUNDS["cols"])]]
+"""Height, width, channels."""
+
+
 class Input(Section):
     """What drives the first crossbar."""
 
-    count: Annotated[int, _within(BOUNDS["rows"])]
-    """Inputs of a sample, the bias not counted: pixels times channels of an image."""
+    count: Annotated[int, Field(ge=1, le=MAX_MAP_CELLS)]
+    """Inputs of a sample, the bias not counted: pixels times channels of an image. ``map`` gives it too."""
+    map: Map | None = None
+    """Height, width and channels of a sample. Unless given, it is no map, but a row of ``count`` inputs."""
     kind: Literal["unsigned", "signed", "ternary"] = "unsigned"
     """Format of the drive."""
     bits: Annotated[int, Field(ge=1, le=12)] = 8
@@ -62,10 +72,28 @@ class Input(Section):
             return ActivationFormat(kind="ternary", bits=2, frac=0)
         return ActivationFormat(kind=self.kind, bits=self.bits, frac=self.bits - (self.kind == "signed"))
 
+    @property
+    def shape(self) -> Shape:
+        """What drives the first layer, as a map."""
+        return self.map or (1, 1, self.count)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _counted(cls, section: Any) -> Any:
+        """``count`` follows from ``map``."""
+        sides = section.get("map") if isinstance(section, dict) else None
+        if "count" in (section or ()) or not isinstance(sides, list | tuple) or not all(
+                type(side) is int for side in sides):
+            return section
+        return section | {"count": prod(sides)}
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.kind == "signed" and self.bits < 2:
             raise ValueError(f"bits={self.bits}: a signed input needs at least 2")
+        if self.map and prod(self.map) != self.count:
+            raise ValueError(f"map={list(self.map)}: has {prod(self.map)} cells; count={self.count} must be left out, "
+                             "or be the same")
         return self
 
 
@@ -122,8 +150,26 @@ class Converters(Section):
 class Layer(Section):
     """One crossbar, its converters and the neurons behind it."""
 
+    kind: Literal["dense", "conv"] = "dense"
+    """``dense``: applied once, to the whole map before it. ``conv``: applied to windows of it."""
     cols: Annotated[int, _within(BOUNDS["cols"])]
-    """Columns: neurons of the layer."""
+    """Columns: neurons of the layer; of a convolution, its channels."""
+    kernel: Pair | None = None
+    """Of a convolution: height and width of its window."""
+    stride: Pair = (1, 1)
+    """Of a convolution: distance of its windows."""
+    padding: Pair = (0, 0)
+    """Of a convolution: rows and columns of cells that are not driven, on each side of the map."""
+    pool: Pair | None = None
+    """Behind a convolution: height and width of the window of a max pooling."""
+    pool_stride: Pair | None = None
+    """Distance of its windows; as large as the window unless given."""
+    drop: bool = False
+    """Whether cells at the edge that no window reaches may be left out, and steps be larger than windows."""
+    map: Map | None = None
+    """Of a dense layer: height, width and channels as which the next layer sees its columns."""
+    rate_offset: Annotated[int, Field(ge=-15, le=15)] = 0
+    """What is added to the layer's learning rate shift: 1 halves its learning rate."""
     lanes: Annotated[int, _within(BOUNDS["cols"])] | None = None
     """Columns that are worked on in each clock cycle; all of them unless given."""
     adcs: Annotated[int, _within(BOUNDS["cols"])] | None = None
@@ -148,6 +194,33 @@ class Layer(Section):
     ports: Literal[1, 2] = 2
     """Ports of the memories that hold the arrays. With one port, an update takes two clock cycles for each word; the
     results are the same."""
+    forward_reads: Annotated[int, Field(ge=1, le=64)] = 1
+    """Rows that a forward pass reads in each clock cycle. Results are the same."""
+    second_reads: Annotated[int, Field(ge=1, le=64)] = 1
+    """Rows that backward pass and update read in each clock cycle. Results are the same."""
+
+    @model_validator(mode="after")
+    def _of_its_kind(self) -> Self:
+        given = self.model_fields_set
+        if self.kind == "conv" and self.kernel is None:
+            raise ValueError("kernel: a convolution needs one, such as kernel=5")
+        foreign = ("map",) if self.kind == "conv" else ("kernel", "stride", "padding", "pool", "pool_stride")
+        for name in foreign:
+            if name in given and getattr(self, name) != Layer.model_fields[name].default:
+                raise ValueError(f"{name}={shown(getattr(self, name))}: a layer of kind {self.kind!r} has none")
+        for name, least in (("kernel", 1), ("stride", 1), ("padding", 0), ("pool", 1), ("pool_stride", 1)):
+            pair = getattr(self, name)
+            if pair and not all(least <= side <= MAX_MAP_SIDE for side in pair):
+                raise ValueError(f"{name}={shown(list(pair))}: must be {least} to {MAX_MAP_SIDE}")
+        return self
+
+    def window(self, before: Shape) -> Window:
+        """Where the layer is applied to the map ``before``; ``ValueError`` if it does not fit."""
+        if self.kernel is None:
+            return Window.dense(before, self.cols, self.map)
+        pool = self.pool or (1, 1)
+        return Window(map=before, cols=self.cols, kernel=self.kernel, stride=self.stride, padding=self.padding,
+                      pool=pool, pool_stride=self.pool_stride or pool, drop=self.drop)
 
 
 class Experiment(Section):
@@ -226,6 +299,30 @@ class Experiment(Section):
         return self.device.compile(certain=self.update.rounding == "stochastic")
 
     @cached_property
+    def windows(self) -> tuple[Window, ...]:
+        """Where every layer is applied. All shapes of the network follow from them."""
+        found: list[Window] = []
+        shape = self.input.shape
+        for index, layer in enumerate(self.layers):
+            try:
+                window = layer.window(shape)
+            except ValueError as error:
+                raise ConfigError(f"layers[{index}].{error}") from None
+            if window.inputs + layer.bias > MAX_SIDE:
+                raise ConfigError(f"layers[{index}]: needs {window.inputs + layer.bias:,} rows, for windows of "
+                                  f"{' x '.join(map(str, (*window.kernel, window.map[2])))} cells"
+                                  f"{' and a bias row' if layer.bias else ''}; an array has 1 to {MAX_SIDE:,}")
+            shape = window.pooled
+            if prod(shape) > MAX_MAP_CELLS:
+                raise ConfigError(f"layers[{index}]: its outputs have {prod(shape):,} cells; at most "
+                                  f"{MAX_MAP_CELLS:,} are possible")
+            found.append(window)
+        if shape[:2] != (1, 1):
+            raise ConfigError(f"layers[{len(found) - 1}]: the outputs of the last layer are {shape[0]} x {shape[1]}; "
+                              "they must be 1 x 1: a dense layer, or pooling over all of it")
+        return tuple(found)
+
+    @cached_property
     def crossbars(self) -> tuple[CrossbarGeometry, ...]:
         """The geometry of the crossbar of every layer."""
         device = self.device_tables
@@ -234,12 +331,12 @@ class Experiment(Section):
         if not init:
             raise ConfigError(f"init_spread={self.init_spread}: no state lies within it; use at least 0.5")
         crossbars: list[CrossbarGeometry] = []
-        inputs, x, source = self.input.count, self.input.format, None
-        for index, layer in enumerate(self.layers):
+        x, source = self.input.format, None
+        for (index, layer), window in zip(enumerate(self.layers), self.windows, strict=True):
             lanes = layer.cols if layer.lanes is None else layer.lanes
             before = crossbars[-1] if crossbars else None
             crossbars.append(CrossbarGeometry(
-                index=index, inputs=inputs, bias=layer.bias, cols=layer.cols, lanes=lanes,
+                index=index, window=window, bias=layer.bias, cols=layer.cols, lanes=lanes,
                 adcs=layer.adcs if layer.adcs is not None else max([d for d in divisors(lanes) if d <= 8], default=1),
                 x=x, source=source, weight_step=layer.weight_step,
                 z_bits=layer.z_bits, z_frac=layer.z_frac,
@@ -253,11 +350,13 @@ class Experiment(Section):
                 max_attempts=self.write.max_attempts,
                 init_states=(init[0], init[-1]),
                 learning_rate_shifts=(min(self.learning_rate_shifts), max(self.learning_rate_shifts)),
+                rate_offset=layer.rate_offset,
                 cell_seed=hash_base(self.seed, CELL_STREAM + index) if device.differs else 0,
                 read_noise=floor(self.converters.read_noise * (1 << SIGMA_FRAC) + 0.5),
-                device=device, ports=layer.ports,
+                device=device, ports=layer.ports, forward_reads=layer.forward_reads,
+                second_reads=layer.second_reads,
             ))
-            inputs, source = layer.cols, layer.neuron
+            source = layer.neuron
             if source is not None:
                 x = neuron_format(source, layer.activation_bits, layer.z_frac)
         return tuple(crossbars)

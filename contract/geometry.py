@@ -12,6 +12,7 @@ from .device import DeviceTables
 from .errors import ConfigError, shown
 from .formats import ActivationFormat, Neuron, derivative_format
 from .widths import divisors, signed_bits
+from .window import Window
 
 MAX_SIDE = 2048
 """Most rows, and most columns, of a crossbar."""
@@ -34,6 +35,9 @@ that have reached the threshold. ``attempts``: write pulses, each of which draws
 of them that program-and-verify spends. ``failures``: cells that it leaves outside the margin. ``refreshes``: pairs that
 are reset.
 """
+POSITION_COUNTERS = (*COUNTERS, "product_rows")
+"""Those of a crossbar that is applied at several positions. ``product_rows``: rows that are multiplied with a delta, at
+every position; of a crossbar with one position, they are the ``update_rows``."""
 
 Rounding = Literal["threshold", "stochastic"]
 Residual = Literal["verified", "nominal", "none"]
@@ -56,8 +60,8 @@ class CrossbarGeometry:
 
     index: int
     """Its position in the network, from 0. It selects the part of the LFSR's period and the hash of initial states."""
-    inputs: int
-    """Rows that are driven by data or neurons."""
+    window: Window
+    """Where it is applied in a sample, and which cells of the map before it then drive its rows."""
     bias: bool
     """Whether there is one more row, the last, which is driven by the constant ``bias_value``."""
     cols: int
@@ -98,6 +102,8 @@ class CrossbarGeometry:
     """First and last of the states among which initial states are uniform."""
     learning_rate_shifts: tuple[int, int]
     """Smallest and largest ``n`` of the learning rates ``2**-n`` that can be selected while the machine runs."""
+    rate_offset: int = 0
+    """What is added to ``n`` in this crossbar."""
     cell_seed: int
     """Base of the hash by which cells differ (arithmetic 3.3); 0 where they do not."""
     read_noise: int
@@ -106,6 +112,10 @@ class CrossbarGeometry:
     """The devices in the cells."""
     ports: int = 2
     """Ports of the arrays' memories: 2 to read and write in the same clock cycle, 1 to do so by turns."""
+    forward_reads: int = 1
+    """Rows that a forward pass reads in each clock cycle."""
+    second_reads: int = 1
+    """Rows that backward pass and update read in each clock cycle."""
 
     def __post_init__(self) -> None:
         self._check_ranges()
@@ -120,8 +130,8 @@ class CrossbarGeometry:
         self._require("threshold", range(1, 1 << self.chi_bits - 1),
                       " (units of 2**-chi_frac levels; raise chi_bits or lower chi_frac)")
         self._require("margin", range(1 << self.device.g_bits), " sub-levels")
-        if self.inputs < 1:
-            raise ConfigError(f"layers[{self.index}].inputs={self.inputs}: must be at least 1")
+        for name in ("forward_reads", "second_reads"):
+            self._require(name, range(1, self.inputs + 1))
         if self.chi_frac < self.device.sub_bits:
             raise ConfigError(f"layers[{self.index}].chi_frac={self.chi_frac}: must be at least "
                               f"device.sub_bits={self.device.sub_bits}, so that a sub-level is whole in the residual")
@@ -158,6 +168,21 @@ class CrossbarGeometry:
             raise ConfigError(f"layers[{self.index}].{name}={shown(value)}: must be {described(allowed)}{hint}")
 
     @property
+    def inputs(self) -> int:
+        """Rows that are driven by data or neurons: the cells of a window."""
+        return self.window.inputs
+
+    @property
+    def positions(self) -> int:
+        """How often the crossbar is applied in a sample."""
+        return self.window.positions
+
+    @property
+    def counters(self) -> tuple[str, ...]:
+        """What it counts, in the order in which the counters are dumped."""
+        return COUNTERS if self.positions == 1 else POSITION_COUNTERS
+
+    @property
     def rows(self) -> int:
         """Inputs, and the bias row where there is one."""
         return self.inputs + self.bias
@@ -184,8 +209,13 @@ class CrossbarGeometry:
 
     @property
     def error_bits(self) -> int:
-        """Width of an exact row sum ``e``."""
-        return signed_bits(self.cols << self.device.g_bits - 1 + self.delta_bits - 1)
+        """Width of an exact row sum ``e``: of a cell of the map, over all windows that it is in."""
+        return signed_bits(self.window.overlap * self.cols << self.device.g_bits - 1 + self.delta_bits - 1)
+
+    @property
+    def gradient_bits(self) -> int:
+        """Width of an exact sum over the positions of ``x * delta``."""
+        return signed_bits(self.positions * self.x.magnitude << self.delta_bits - 1)
 
     @property
     def adc_shift(self) -> int:
@@ -200,7 +230,8 @@ class CrossbarGeometry:
 
     def update_shift(self, learning_rate_shift: int) -> int:
         """Right shift from ``x * delta`` to the increment at the learning rate ``2**-learning_rate_shift``."""
-        return learning_rate_shift + self.x.frac + self.delta_frac + self.weight_step - self.chi_frac
+        return (learning_rate_shift + self.rate_offset + self.x.frac + self.delta_frac + self.weight_step
+                - self.chi_frac)
 
     @property
     def lfsrs(self) -> tuple[str, ...]:
