@@ -204,6 +204,8 @@ class Layer(Section):
         given = self.model_fields_set
         if self.kind == "conv" and self.kernel is None:
             raise ValueError("kernel: a convolution needs one, such as kernel=5")
+        if self.pool_stride and not self.pool:
+            raise ValueError(f"pool_stride={shown(list(self.pool_stride))}: there is no pooling without pool")
         foreign = ("map",) if self.kind == "conv" else ("kernel", "stride", "padding", "pool", "pool_stride")
         for name in foreign:
             if name in given and getattr(self, name) != Layer.model_fields[name].default:
