@@ -29,6 +29,7 @@ from .contract.geometry import BOUNDS, MAX_SIDE, CrossbarGeometry, Loss, Residua
 from .contract.hashing import CELL_STREAM, SHUFFLE_STREAM, hash_base
 from .contract.lfsr import MAX_SEGMENTS, READ_STREAM
 from .contract.section import Section
+from .contract.shapes import LayerShape, topology
 from .contract.widths import divisors
 from .contract.window import MAX_MAP_CELLS, MAX_MAP_SIDE, Shape, Window
 from .devices.kinds import KINDS, AnyDevice, explain, parse_device
@@ -397,6 +398,17 @@ class Experiment(Section):
             if source is not None:
                 x = neuron_format(source, layer.activation_bits, layer.z_frac)
         return tuple(crossbars)
+
+    @property
+    def shapes(self) -> tuple[LayerShape, ...]:
+        """The shapes of every layer, for people."""
+        return tuple(LayerShape.of(layer.kind, geometry)
+                     for layer, geometry in zip(self.layers, self.crossbars, strict=True))
+
+    @property
+    def topology(self) -> str:
+        """The network in the usual short form, such as ``784-250-10`` or ``16C5-MP2-32C5-MP2-128-10``."""
+        return topology(self.shapes)
 
     @property
     def precursor(self) -> "Experiment":

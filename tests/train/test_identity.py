@@ -89,7 +89,7 @@ def test_the_record_tells_everything(tmp_path):
     result = run(out=tmp_path, options={"epochs": 3})
     document = json.loads((tmp_path / "experiment.json").read_text())
     assert list(document) == ["command", "experiment", "samples", "data", "order", "test", "built", "digest", "options",
-                              "changes"]
+                              "changes", "topology", "shapes"]
     assert document["digest"] == digest_of(document) == result.identity
     assert document["data"] == result.data.to_json() == data.load(experiment()).record.to_json()
     assert (document["samples"], document["options"], document["changes"]) == (40, {"epochs": 3}, [])
