@@ -52,10 +52,11 @@ class LayerShape(Result):
         """In the usual short form: ``250``, ``16C5``, ``32C3s2p1``, ``16C5-MP2``."""
         if self.kind == "dense":
             return str(self.cols)
-        text = f"{self.cols}C{_side(self.kernel)}{_unless('s', self.stride, (1, 1))}{_unless('p', self.padding, (0, 0))}"
+        text = f"{self.cols}C{_side(self.kernel)}"
+        text += _unless((1, 1), "s", self.stride) + _unless((0, 0), "p", self.padding)
         if self.pool == self.pool_stride == (1, 1):
             return text
-        return f"{text}-MP{_side(self.pool)}{_unless('s', self.pool_stride, self.pool)}"
+        return f"{text}-MP{_side(self.pool)}" + _unless(self.pool, "s", self.pool_stride)
 
     def row(self) -> dict[str, str | int]:
         """A row of a table for people. What goes without saying is empty."""
@@ -84,5 +85,5 @@ def _side(pair: Pair) -> str:
     return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]}x{pair[1]}"
 
 
-def _unless(letter: str, pair: Pair, usual: Pair) -> str:
+def _unless(usual: Pair, letter: str, pair: Pair) -> str:
     return "" if pair == usual else letter + _side(pair)

@@ -36,8 +36,8 @@ def draw(file: BinaryIO, experiment: Experiment, result: "DemoResult", run_folde
     _draw_cells(figure, grid[0, 1], experiment, g)
     _draw_landings(figure.add_subplot(grid[0, 2]), experiment, g)
     states = experiment.device_tables.states
-    figure.text(0.015, 0.945, f"{experiment.topology}, trained in situ in a crossbar of {states}-state stochastic cells",
-                fontsize=house.LARGE, weight="bold")
+    figure.text(0.015, 0.945, f"{experiment.topology}, trained in situ in a crossbar of {states}-state "
+                "stochastic cells", fontsize=house.LARGE, weight="bold")
     _write_verdict(figure, result)
     house.save(figure, file)
 
