@@ -86,7 +86,7 @@ def estimate(config: str, board: str | None) -> tuple[Result, str, bool]:
 
 def _shape_table(shapes: tuple[LayerShape, ...]) -> str:
     """The shapes of all layers, without the columns that are empty."""
-    rows = [{"layer": index} | shape.row() for index, shape in enumerate(shapes)]
+    rows = [{"layer": index, **shape.row()} for index, shape in enumerate(shapes)]
     return columns([{name: row[name] for name in row if any(each[name] != "" for each in rows)} for row in rows])
 
 

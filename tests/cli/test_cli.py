@@ -97,9 +97,9 @@ cols = 10
     status, out, _ = spinloom("estimate", path, "--board", "ulx3s")
     lines = out.splitlines()
     assert (status, lines[0]) == (0, "6C3-MP2-10")
-    assert [line.split() for line in lines[2:5]] == [
-        "layer kind map kernel stride padding positions rows x cols cells lanes outputs next map".split(),
-        "0 conv 8x8x1 3 1 0 36 10 x 6 60 6 6x6x6 3x3x6".split(), "1 dense 3x3x6 1 54 x 10 540 10 10".split()]
+    assert [" ".join(line.split()) for line in lines[2:5]] == [
+        "layer kind map kernel stride padding positions rows x cols cells lanes outputs next map",
+        "0 conv 8x8x1 3 1 0 36 10 x 6 60 6 6x6x6 3x3x6", "1 dense 3x3x6 1 54 x 10 540 10 10"]
     answer = json.loads(spinloom("estimate", path, "--json")[1])
     assert (answer["topology"], [shape["positions"] for shape in answer["shapes"]]) == ("6C3-MP2-10", [36, 1])
     dense = spinloom("estimate", "digits-dw5", "--board", "ulx3s")[1]

@@ -23,6 +23,13 @@ def test_dense_networks_begin_with_their_inputs(name, expected):
     assert config.load(name).topology == expected
 
 
+def test_the_readme_has_every_preset_with_its_network():
+    readme = (config.PRESETS.parent / "README.md").read_text(encoding="utf-8")
+    told = dict(re.findall(r"^\| `([\w-]+)` \| (\S+) \| ", readme, re.MULTILINE))
+    for path in config.PRESETS.glob("*.toml"):
+        assert told[path.stem] == config.load(path.stem).topology
+
+
 @pytest.mark.parametrize(("layer", "expected"), [
     ({"kernel": 5, "pool": 2}, "2C5-MP2-10"), ({"kernel": 4, "stride": 2}, "2C4s2-10"),
     ({"kernel": 3, "padding": 1}, "2C3p1-10"), ({"kernel": [5, 3], "padding": [0, 1]}, "2C5x3p0x1-10"),
