@@ -86,13 +86,21 @@ class Window:
         return height, width, self.cols
 
     @property
-    def pooled(self) -> Shape:
-        """The map behind the pooling, which drives the next layer."""
-        if self.view is not None:
-            return self.view
+    def places(self) -> Pair:
+        """Places of the pooled map: windows of the pooling, vertically and horizontally."""
         height, width = ((size - pool) // stride + 1 for size, pool, stride in zip(
             self.outputs, self.pool, self.pool_stride, strict=False))
-        return height, width, self.cols
+        return height, width
+
+    @property
+    def pooled(self) -> Shape:
+        """The map behind the pooling, which drives the next layer."""
+        return self.view if self.view is not None else (*self.places, self.cols)
+
+    @property
+    def pooled_cells(self) -> int:
+        """Cells of that map."""
+        return prod(self.pooled)
 
     @property
     def positions(self) -> int:
@@ -128,19 +136,19 @@ class Window:
 
     @cached_property
     def touched(self) -> np.ndarray:
-        """int32 (positions, rows that the map drives): the cell of the map that drives the row at the position, or -1
+        """int64 (positions, rows that the map drives): the cell of the map that drives the row at the position, or -1
         in the padding."""
         cells = np.full([size + 2 * padding for size, padding in zip(self.map, self.padding, strict=False)]
-                        + [self.map[2]], -1, np.int32)
+                        + [self.map[2]], -1, np.int64)
         (top, left), (height, width, _) = self.padding, self.map
         cells[top:top + height, left:left + width] = np.arange(self.cells).reshape(self.map)
         return _flat(_windows(cells, self.kernel, self.stride).transpose(0, 1, 3, 4, 2))
 
     @cached_property
     def pool_windows(self) -> np.ndarray:
-        """int32 (places of the pooled map, places of a window): the positions that a place is pooled from, in the order
+        """int64 (places of the pooled map, places of a window): the positions that a place is pooled from, in the order
         in which the first largest wins. Of all channels alike."""
-        positions = np.arange(self.positions, dtype=np.int32).reshape(self.outputs[:2])
+        positions = np.arange(self.positions, dtype=np.int64).reshape(self.outputs[:2])
         return _flat(_windows(positions, self.pool, self.pool_stride))
 
 

@@ -2,6 +2,7 @@
 
 import re
 from itertools import product
+from math import prod
 
 import numpy as np
 import pytest
@@ -55,7 +56,7 @@ def test_rows_are_driven_by_the_cells_that_pytorch_unfolds(window):
     unfolded = functional.unfold(cells, window.kernel, padding=window.padding, stride=window.stride)[0]
     expected = unfolded.reshape(channels, *window.kernel, -1).permute(3, 1, 2, 0).reshape(window.positions, -1) - 1
     assert window.touched.shape == (window.positions, window.inputs)
-    assert window.touched.dtype == np.int32
+    assert window.touched.dtype == window.pool_windows.dtype == np.int64
     assert np.array_equal(np.array(window.touched), expected.numpy())
 
 
@@ -75,7 +76,8 @@ def test_pooling_takes_the_positions_that_pytorch_takes(window):
     numbers = torch.arange(float(window.positions)).reshape(1, 1, *window.outputs[:2])
     expected = functional.unfold(numbers, window.pool, stride=window.pool_stride)[0].T
     assert np.array_equal(window.pool_windows, expected.numpy())
-    assert window.pool_windows.shape == (window.pooled[0] * window.pooled[1], window.pool[0] * window.pool[1])
+    assert window.pool_windows.shape == (prod(window.places), prod(window.pool))
+    assert window.pooled_cells == prod(window.places) * window.cols
 
 
 FIELDS = ("map", "cols", "kernel", "stride", "padding", "pool", "pool_stride")
