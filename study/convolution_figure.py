@@ -27,8 +27,8 @@ DRIVES = np.array([
     [0, 0, 3, 0, 0, 0],
 ])
 """The map: a seven."""
-KERNELS = np.array([[-1, 0, 1, -1, 2, 0, 1, 0, -2], [1, 1, 1, 0, 0, 0, -1, -1, -2]]).T
-"""Conductances (row, column) of the crossbar."""
+CONDUCTANCES = np.array([[-1, 0, 1, -1, 2, 0, 1, 0, -2], [1, 1, 1, 0, 0, 0, -1, -1, -2]]).T
+"""(row, column) of the crossbar."""
 POSITION, ROW = 6, 4
 """What is shown of the forward pass, and of the second pass."""
 SLOTS = 34
@@ -43,7 +43,7 @@ def draw(file: BinaryIO) -> None:
     below = picture.add_gridspec(2, 1, left=0.03, right=0.985, top=0.30, bottom=0.05, hspace=0.95)
     house.headline(picture, "One crossbar, applied at 16 positions of a map")
     cells = DRIVES.ravel()[WINDOW.touched]
-    outputs = cells @ KERNELS
+    outputs = cells @ CONDUCTANCES
     erring = _erring(outputs)
     _draw_map(picture.add_subplot(above[0]))
     _draw_crossbar(picture.add_subplot(above[1]), cells[POSITION])
@@ -104,14 +104,14 @@ def _draw_map(axes: "Axes") -> None:
 
 def _draw_crossbar(axes: "Axes", drives: np.ndarray) -> None:
     """The crossbar, driven by ``drives``."""
-    rows, columns = KERNELS.shape
+    rows, columns = CONDUCTANCES.shape
     _grid(axes, rows, columns + 2, "the crossbar: its rows x,\nthe cells of the window")
     for row in range(rows):
         driven = house.LIGHT_BLUE if drives[row] else "white"
         axes.text(-0.15, row + 0.53, str(row), ha="right", va="center", fontsize=house.SMALL, color=house.GREY)
         _cell(axes, row, 0, drives[row] or "", driven)
         for column in range(columns):
-            _cell(axes, row, 1.6 + column, KERNELS[row, column], driven)
+            _cell(axes, row, 1.6 + column, CONDUCTANCES[row, column], driven)
 
 
 def _draw_outputs(axes: "Axes", outputs: np.ndarray) -> None:
