@@ -12,20 +12,22 @@ from hypothesis import strategies as st
 from spinloom.contract.window import Window
 from torch.nn import functional
 
-SIDES = st.tuples(st.integers(1, 9), st.integers(1, 9))
-STEPS = st.tuples(st.integers(1, 4), st.integers(1, 4))
+
+@st.composite
+def axes(draw):
+    """Along one axis: map, kernel, stride, padding, pool, pool_stride. Cells may be left out."""
+    kernel, stride, pool_stride = (draw(st.integers(1, 4)) for _ in range(3))
+    padding = draw(st.integers(0, kernel - 1))
+    size = draw(st.integers(max(1, kernel - 2 * padding), 9))
+    return size, kernel, stride, padding, draw(st.integers(1, (size + 2 * padding - kernel) // stride + 1)), pool_stride
 
 
 @st.composite
-def windows(draw, **fields):
-    """Windows of small maps, any of which may leave cells out."""
-    values = {"map": (*draw(SIDES), draw(st.integers(1, 3))), "cols": draw(st.integers(1, 3)), "kernel": draw(STEPS),
-              "stride": draw(STEPS), "padding": draw(st.tuples(st.integers(0, 3), st.integers(0, 3))),
-              "pool": draw(STEPS), "pool_stride": draw(STEPS), "drop": True} | fields
-    try:
-        return Window(**values)
-    except ValueError:
-        assume(False)
+def windows(draw):
+    """Windows of small maps."""
+    sides, kernel, stride, padding, pool, pool_stride = zip(draw(axes()), draw(axes()), strict=True)
+    return Window(map=(*sides, draw(st.integers(1, 3))), cols=draw(st.integers(1, 3)), kernel=kernel, stride=stride,
+                  padding=padding, pool=pool, pool_stride=pool_stride, drop=True)
 
 
 def convolved(window):
