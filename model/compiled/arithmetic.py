@@ -3,21 +3,15 @@
 import numpy as np
 from numba import njit
 
-from ...contract.device import SIGMA_FRAC
 from ...contract.hashing import MASK32, MULTIPLIERS, SHIFTS
-from ...contract.tables import NORMAL_FRAC, NORMAL_INDEX_BITS
+from ...contract.tables import NOISE_FRAC, NORMAL_MASK
 from ..lfsr import WORD_MASK
 from .tables import Integer, Tables
-
-NOISE_FRAC = SIGMA_FRAC + NORMAL_FRAC
-"""Fraction bits of the product of a standard deviation and a normal quantile."""
-NORMAL_MASK = (1 << NORMAL_INDEX_BITS) - 1
-"""Bits of a word that address the normal quantiles."""
 
 
 @njit
 def round_shift(value: Integer, shift: Integer) -> Integer:
-    """``value * 2**-shift`` rounded to nearest, ties up, for ``value`` of less than 48 bits."""
+    """``value * 2**-shift`` rounded to nearest, ties up, for ``value`` of less than 60 bits."""
     shift = min(shift, 62)  # by 62, as by more, all of them are rounded to 0
     return (value + ((1 << shift) >> 1)) >> shift
 

@@ -25,18 +25,12 @@ from .tables import (
 
 
 @njit
-def first_cell(layer: Layer, row: Integer) -> Integer:
-    """The index of the first cell of a row."""
-    return layer.cell + row * layer.cols
-
-
-@njit
-def visit(layer: Layer, state: State, tables: Tables, rows: np.ndarray, count: int) -> None:
-    """Visit the cells of the ``count`` first ``rows``: saturate, round and bound their residuals, and program what has
-    reached the threshold."""
+def visit(layer: Layer, state: State, tables: Tables, firsts: np.ndarray, count: int) -> None:
+    """Visit the cells of ``count`` rows, whose first cells are in ``firsts``: saturate, round and bound their residuals,
+    and program what has reached the threshold."""
     g, chi, cols = state.g, state.chi, layer.cols
     for i in range(count):
-        first = first_cell(layer, rows[i])
+        first = firsts[i]
         if layer.stochastic:
             _round(layer, state.lfsrs, tables, chi, first)
         if _bound(layer, g, chi, first) >= layer.threshold:

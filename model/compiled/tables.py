@@ -2,24 +2,31 @@
 
 import hashlib
 from functools import cache
+from math import gcd, prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from ...contract.geometry import COUNTERS, MAX_SIDE, CrossbarGeometry
+from ...contract.geometry import MAX_SIDE, POSITION_COUNTERS, CrossbarGeometry
 from ...contract.lfsr import WIDTH
-from ...contract.tables import normal_quantiles
+from ...contract.tables import NOISE_FRAC, normal_quantiles
+from ...contract.widths import signed_bits
+from ...contract.window import Window
 from ..lfsr import jump
 from ..network import Network
 
+MANY, SOME, FEW = 32, 16, 8
+"""Columns that are worked on together, where there are so many."""
 BLOCK = 4
 """Rows whose products ``x * g`` are added up before the sum is widened."""
 SIDE = MAX_SIDE + BLOCK
-"""Length of the vectors in ``Scratch``."""
+"""Length of the vectors in ``Scratch`` of rows or columns."""
+NARROW = 29
+"""Width up to which sums are computed in 32 bits: rounding adds half of a shift, which is 30 at most."""
 (FORWARDS, FORWARD_ROWS, BACKWARD_ROWS, UPDATE_ROWS, VISITED_ROWS, ATTEMPTS, VERIFY_ATTEMPTS, FAILURES,
- REFRESHES) = range(len(COUNTERS))
+ REFRESHES, PRODUCT_ROWS) = range(len(POSITION_COUNTERS))
 LFSRS = "lfsr", "rounding_lfsr", "read_lfsr"
 PROGRAMMING, ROUNDING, READING = range(len(LFSRS))
 PULSES = "landing", "step", "switching"
@@ -45,7 +52,7 @@ class State(NamedTuple):
     lfsrs: np.ndarray
     """uint32 (layers, len(LFSRS)); 0 where a crossbar has no such LFSR."""
     counters: np.ndarray
-    """int64 (layers, len(COUNTERS)). Compiled code does not wrap them."""
+    """int64 (layers, len(POSITION_COUNTERS)). Compiled code does not wrap them."""
 
 
 class Tables(NamedTuple):
@@ -71,43 +78,72 @@ class Tables(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Where compiled code works: vectors of a layer's inputs, rows or columns."""
+    """Where compiled code works.
+
+    The map that drives a layer lies in ``x`` and ``y`` from the layer's ``map`` on, with its padding around it, which
+    stays 0. Then windows never leave it, and consist of stretches of successive cells. Stretches begin and end at
+    multiples of the layer's ``grain``, in cells; numbers of cells below count from its ``map``. ``..._before`` holds for
+    every grain of the map how many cells of some kind come before it, from the layer's ``grains`` on, and behind the
+    last one how many there are.
+    """
 
     x: np.ndarray
-    """int16 (layers, SIDE): the drive of every row."""
+    """int16 (maps,): the drives of all maps."""
     y: np.ndarray
-    """int16 (layers, SIDE): the derivative that belongs to every row."""
-    rows: np.ndarray
-    """int64 (layers, SIDE): the rows with a drive that is not 0, then ``BLOCK`` others."""
-    active: np.ndarray
-    """int64 (layers,): how many rows have a drive that is not 0."""
-    needed: np.ndarray
-    """int64 (layers,): how many rows training has to read."""
-    some: np.ndarray
-    """int64 (SIDE,): rows that a backward pass reads, or a visit."""
-    drive16: np.ndarray
-    """int16 (SIDE,): what drives the rows in ``rows``; 0 for the others behind them."""
-    drive32: np.ndarray
+    """int16 (maps,): the derivatives that belong to them."""
+    driven: np.ndarray
+    """int64 (maps,): of each map, the cells whose drive is not 0."""
+    driven_before: np.ndarray
+    """int64 (grains,): see above."""
+    sloped: np.ndarray
+    """int64 (maps,): of each map, the cells whose derivative is not 0."""
+    sloped_before: np.ndarray
+    """int64 (grains,): see above."""
+    needed_before: np.ndarray
+    """int64 (grains,): likewise, of the cells that training has to read: those of either kind."""
+    firsts: np.ndarray
+    """int64 (SIDE,): the first cells of rows of a crossbar that are driven, or visited."""
+    drives16: np.ndarray
+    """int16 (SIDE,): what drives these rows; 0 for ``BLOCK`` others behind them."""
+    drives32: np.ndarray
     """int32 (SIDE,): the same."""
-    sum32: np.ndarray
-    """int32 (SIDE,): column sums, where they fit."""
-    sum64: np.ndarray
-    """int64 (SIDE,): column sums."""
     noise: np.ndarray
-    """int64 (SIDE,): the noise of the readings of the columns."""
+    """int32 (SIDE,): the noise of the readings of the columns."""
     z: np.ndarray
-    """int16 (SIDE,): the outputs of the layer computed last."""
+    """int16 (positions x cols,): the outputs of a layer at all of its positions."""
+    pooled: np.ndarray
+    """int16 (cells,): the outputs behind the pooling."""
+    winners: np.ndarray
+    """int32 (cells of all layers,): the positions that they are from."""
+    delta: np.ndarray
+    """int16 (cells,): the delta of these outputs."""
+    slots: np.ndarray
+    """int64 (positions,): where in ``d`` the delta of a position is; -1 between two layers."""
+    errors: np.ndarray
+    """int64 (positions,): the positions with an error, in the order of ``d``."""
+    d32: np.ndarray
+    """int32 (positions x cols,): the delta of each, while it is summed up."""
     d: np.ndarray
-    """int16 (SIDE,): the delta of a layer."""
-    d_before: np.ndarray
-    """int16 (SIDE,): the delta of the layer before it."""
+    """int16 (positions x cols,): the delta of each."""
+    e: np.ndarray
+    """int64 (cells,): row sums, for the cells of a map."""
+    factors: np.ndarray
+    """int32 (positions,): minus the drives of a row, where they are not 0."""
+    deltas: np.ndarray
+    """int64 (positions,): where in ``d`` the deltas that belong to them begin."""
 
 
 def layer_records(geometries: list[CrossbarGeometry]) -> np.ndarray:
     """A record for each crossbar of a network; all fields are int64."""
-    cells = np.cumsum([0] + [geometry.rows * geometry.cols for geometry in geometries]).tolist()
-    fields = [_fields(geometry, cell) for geometry, cell in zip(geometries, cells, strict=False)]
-    return np.array([tuple(each.values()) for each in fields], dtype=[(name, np.int64) for name in fields[0]])
+    records: list[dict[str, int]] = []
+    offsets = dict.fromkeys(("cell", "map", "grains", "pooled"), 0)
+    for geometry in geometries:
+        window = _window_fields(geometry.window)
+        records.append(_fields(geometry) | window | offsets)
+        sizes = (geometry.rows * geometry.cols, window["cells"] + 1, window["map_grains"] + 1,
+                 prod(geometry.window.pooled))
+        offsets = {name: offset + size for (name, offset), size in zip(offsets.items(), sizes, strict=True)}
+    return np.array([tuple(each.values()) for each in records], dtype=[(name, np.int64) for name in records[0]])
 
 
 @cache
@@ -119,21 +155,26 @@ def digest() -> str:
     return hashed.hexdigest()[:16]
 
 
-def _fields(geometry: CrossbarGeometry, cell: int) -> dict[str, int]:
-    """What compiled code knows of a crossbar whose first cell has the index ``cell``."""
+def _fields(geometry: CrossbarGeometry) -> dict[str, int]:
+    """What compiled code knows of a crossbar."""
     device = geometry.device
+    magnitude = geometry.x.magnitude << device.g_bits - 1
+    finer = max(geometry.adc_shift - NOISE_FRAC, 0) if geometry.read_noise else 0
+    narrow_sum, narrow_gradient = geometry.sum_bits <= NARROW, geometry.gradient_bits <= NARROW
     return {
         # Numba finds compiled code again by the types of its arguments and the time stamp of one file. This name makes
         # a change of any file here a change of type.
         f"sources_{digest()}": 0,
-        "index": geometry.index, "cell": cell, "inputs": geometry.inputs, "rows": geometry.rows, "cols": geometry.cols,
-        "bias_value": geometry.bias_value,
-        "narrow_sum": BLOCK * geometry.x.magnitude << device.g_bits - 1 < 1 << 15,
-        "adc_shift": geometry.adc_shift, "z_limit": 1 << geometry.z_bits - 1, "read_noise": geometry.read_noise,
-        "narrow_error": geometry.error_bits <= 32,
+        "index": geometry.index, "inputs": geometry.inputs, "rows": geometry.rows, "cols": geometry.cols,
+        "bias_value": geometry.bias_value, "narrow_products": BLOCK * magnitude < 1 << 15, "narrow_sum": narrow_sum,
+        "finer": finer, "adc_shift": min(geometry.adc_shift - finer, 30 if narrow_sum else 62),
+        "z_limit": 1 << geometry.z_bits - 1,
+        "read_noise": geometry.read_noise, "coarser": max(NOISE_FRAC - geometry.adc_shift, 0),
+        "narrow_error": signed_bits(geometry.cols << device.g_bits - 1 + geometry.delta_bits - 1) <= 32,
+        "delta_limit": 1 << geometry.delta_bits - 1,
         "error_shift": geometry.error_shift if geometry.source else 0,
         "source_delta_limit": 1 << geometry.source_delta_bits - 1 if geometry.source else 0,
-        "update_shift": geometry.update_shift(0), "chi_limit": 1 << geometry.chi_bits - 1,
+        "narrow_gradient": narrow_gradient, "update_shift": geometry.update_shift(0), "chi_limit": 1 << geometry.chi_bits - 1,
         "threshold": geometry.threshold, "held": geometry.held, "stochastic": geometry.rounding == "stochastic",
         "threshold_shift": geometry.threshold_shift, "curve_bits": device.curve.bits if device.curve else 0,
         "residual": RESIDUALS.index(geometry.residual), "residual_shift": geometry.residual_shift,
@@ -142,8 +183,34 @@ def _fields(geometry: CrossbarGeometry, cell: int) -> dict[str, int]:
         "lowest_top": device.lowest_top, "highest_bottom": device.highest_bottom, "sub_bits": device.sub_bits,
         "states": device.states, "pair": device.pair, "span": device.span, "segment_shift": device.segment_shift,
         "segments": device.segments, "refresh_high": device.refresh_high, "refresh_low": device.refresh_low,
+        "forward_reads": geometry.forward_reads, "second_reads": geometry.second_reads,
         "differs": device.differs, "cell_seed": geometry.cell_seed, "variation": device.variation,
         "stuck": device.stuck,
+    }
+
+
+def _window_fields(window: Window) -> dict[str, int]:
+    """What compiled code knows of where a crossbar is applied."""
+    (height, width, channels), (down, right) = window.map, window.stride
+    (kernel_height, kernel_width), (above, left) = window.kernel, window.padding
+    width += 2 * left
+    line = width * channels
+    cells, stretch = (height + 2 * above) * line, kernel_width * channels
+    stretches = kernel_height
+    if kernel_width == width:
+        stretch, stretches = stretch * kernel_height, 1
+    rows, cols, _ = window.outputs
+    grain = gcd(cells, stretch, line if stretches > 1 else 0, down * line if rows > 1 else 0,
+                right * channels if cols > 1 else 0)
+    lines, inner = (height, (width - 2 * left) * channels) if left else (1, height * line)
+    return {
+        "cells": cells, "lines": lines, "inner": inner, "line": line, "first_inner": above * line + left * channels,
+        "grain": grain, "map_grains": cells // grain, "stretches": stretches, "stretch": stretch,
+        "stretch_grains": stretch // grain, "line_grains": line // grain, "down_grains": down * line // grain,
+        "right_grains": right * channels // grain, "positions": window.positions, "positions_across": cols,
+        "pool_height": window.pool[0], "pool_width": window.pool[1], "pool_down": window.pool_stride[0],
+        "pool_right": window.pool_stride[1], "places_down": (rows - window.pool[0]) // window.pool_stride[0] + 1,
+        "places_across": (cols - window.pool[1]) // window.pool_stride[1] + 1, "outputs": prod(window.pooled),
     }
 
 
@@ -174,14 +241,24 @@ def _every_z(geometry: CrossbarGeometry) -> torch.Tensor:
     return torch.arange(-(1 << geometry.z_bits - 1), 1 << geometry.z_bits - 1)
 
 
-def scratch(layers: int) -> Scratch:
-    """Memory for a network of as many layers."""
-    def vector(dtype: type[np.generic]) -> np.ndarray:
-        return np.zeros(SIDE, dtype)
+def scratch(geometries: list[CrossbarGeometry], layers: np.ndarray) -> Scratch:
+    """Memory for the network with the records ``layers``."""
+    last, windows = layers[-1], [geometry.window for geometry in geometries]
+    maps, grains = int(last["map"] + last["cells"] + 1), int(last["grains"] + last["map_grains"] + 1)
+    behind = [prod(window.pooled) for window in windows]
+    errors = [min(window.positions, cells) for window, cells in zip(windows, behind, strict=True)]
+    d = max(count * geometry.cols for count, geometry in zip(errors, geometries, strict=True))
+
+    def vector(dtype: type[np.generic], size: int = SIDE) -> np.ndarray:
+        return np.zeros(size, dtype)
 
     return Scratch(
-        x=np.zeros((layers, SIDE), np.int16), y=np.zeros((layers, SIDE), np.int16),
-        rows=np.zeros((layers, SIDE), np.int64), active=np.zeros(layers, np.int64), needed=np.zeros(layers, np.int64),
-        some=vector(np.int64), drive16=vector(np.int16), drive32=vector(np.int32), sum32=vector(np.int32),
-        sum64=vector(np.int64), noise=vector(np.int64), z=vector(np.int16), d=vector(np.int16),
-        d_before=vector(np.int16))
+        x=vector(np.int16, maps), y=vector(np.int16, maps), driven=vector(np.int64, maps),
+        driven_before=vector(np.int64, grains), sloped=vector(np.int64, maps), sloped_before=vector(np.int64, grains),
+        needed_before=vector(np.int64, grains), firsts=vector(np.int64), drives16=vector(np.int16),
+        drives32=vector(np.int32), noise=vector(np.int32),
+        z=vector(np.int16, max(prod(window.outputs) for window in windows)), pooled=vector(np.int16, max(behind)),
+        winners=vector(np.int32, sum(behind)), delta=vector(np.int16, max(behind)),
+        slots=np.full(max(window.positions for window in windows), -1, np.int64), errors=vector(np.int64, max(errors)),
+        d32=vector(np.int32, d), d=vector(np.int16, d), e=vector(np.int64, int(layers["cells"].max())),
+        factors=vector(np.int32, max(errors) + 1), deltas=vector(np.int64, max(errors) + 1))
