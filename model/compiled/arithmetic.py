@@ -6,7 +6,7 @@ from numba import njit
 from ...contract.hashing import MASK32, MULTIPLIERS, SHIFTS
 from ...contract.tables import NOISE_FRAC, NORMAL_MASK
 from ..lfsr import WORD_MASK
-from .tables import Integer, Tables
+from .tables import KINDS, Integer, Pointer, Tables
 
 
 @njit
@@ -32,16 +32,18 @@ def mix32(value: Integer) -> Integer:
 
 
 @njit
-def leap(state: Integer, images: np.ndarray) -> Integer:
+def leap(state: Integer, images: Pointer) -> Integer:
     """The ``state`` of an LFSR one draw on, by the table ``Tables.leap``."""
-    return images[0, state & 255] ^ images[1, state >> 8 & 255] ^ images[2, state >> 16 & 255] ^ images[3, state >> 24]
+    state = np.int64(state)
+    return (images[state & 255] ^ images[256 + (state >> 8 & 255)] ^ images[512 + (state >> 16 & 255)]
+            ^ images[768 + (state >> 24)])
 
 
 @njit
-def draw(lfsrs: np.ndarray, index: int, kind: int, tables: Tables) -> Integer:
+def draw(lfsrs: Pointer, index: int, kind: int, tables: Tables) -> Integer:
     """Advance the LFSR ``kind`` of the crossbar ``index`` by a draw; returns the word."""
-    state = leap(lfsrs[index, kind], tables.leap)
-    lfsrs[index, kind] = state
+    state = leap(lfsrs[index * KINDS + kind], tables.leap)
+    lfsrs[index * KINDS + kind] = state
     return np.int64(state) & WORD_MASK
 
 

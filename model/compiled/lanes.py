@@ -35,6 +35,21 @@ class _Model(models.PrimitiveModel):
         super().__init__(manager, lanes, lanes.llvm)
 
 
+@intrinsic
+def pointers(context: Any, arrays: Any) -> Any:
+    """A named tuple of contiguous ``arrays`` as one of pointers to their first elements. They are indexed likewise, by
+    one number, but indices are not checked, and references to the arrays are not counted, which costs more than most of
+    what is done with them."""
+    found = types.NamedTuple([types.CPointer(array.dtype) for array in arrays.types], arrays.instance_class)
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+        unpacked = cgutils.unpack_tuple(builder, values[0], len(arrays.types))
+        return context.make_tuple(builder, found, [
+            context.make_array(kind)(context, builder, array).data
+            for kind, array in zip(arrays.types, unpacked, strict=True)])
+    return found(arrays), generate
+
+
 @intrinsic(prefer_literal=True)
 def zeros(context: Any, count: Any, like: Any) -> Any:
     """``count`` zeros, a constant of the program, of the type of an integer or of the elements of an array."""
@@ -55,22 +70,22 @@ def spread(context: Any, value: Any, like: Any) -> Any:
 
 @intrinsic
 def load(context: Any, array: Any, index: Any, like: Any) -> Any:
-    """The elements of ``array`` from ``index`` on."""
+    """The elements of ``array``, a pointer, from ``index`` on."""
     stored = Lanes(like.count, array.dtype)
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
-        pointer = _pointer(context, builder, signature, values, stored)
+        pointer = _pointer(builder, values, stored)
         return _resized(builder, builder.load(pointer, align=stored.dtype.bitwidth // 8), stored, like)
     return like(array, types.intp, like), generate
 
 
 @intrinsic
 def store(context: Any, array: Any, index: Any, value: Any) -> Any:
-    """Put ``value`` into the elements of ``array`` from ``index`` on."""
+    """Put ``value`` into the elements of ``array``, a pointer, from ``index`` on."""
     stored = Lanes(value.count, array.dtype)
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
-        pointer = _pointer(context, builder, signature, values, stored)
+        pointer = _pointer(builder, values, stored)
         builder.store(_resized(builder, values[2], value, stored), pointer, align=stored.dtype.bitwidth // 8)
         return context.get_dummy_value()
     return types.void(array, types.intp, value), generate
@@ -132,10 +147,9 @@ def _places(places: Any) -> ir.Constant:
     return ir.Constant(ir.VectorType(ir.IntType(32), len(places)), places)
 
 
-def _pointer(context: Any, builder: ir.IRBuilder, signature: Any, values: Any, stored: Lanes) -> ir.Value:
-    """Where the elements of an array, the first argument, begin: at the second."""
-    array = context.make_array(signature.args[0])(context, builder, values[0])
-    return builder.bitcast(builder.gep(array.data, [values[1]]), stored.llvm.as_pointer())
+def _pointer(builder: ir.IRBuilder, values: Any, stored: Lanes) -> ir.Value:
+    """A pointer to a vector in memory: from the pointer and the index that are the first ``values``."""
+    return builder.bitcast(builder.gep(values[0], [values[1]]), stored.llvm.as_pointer())
 
 
 def _resized(builder: ir.IRBuilder, value: ir.Value, before: Lanes, after: Lanes) -> ir.Value:

@@ -27,8 +27,10 @@ NARROW = 29
 """Width up to which sums are computed in 32 bits: rounding adds half of a shift, which is 30 at most."""
 (FORWARDS, FORWARD_ROWS, BACKWARD_ROWS, UPDATE_ROWS, VISITED_ROWS, ATTEMPTS, VERIFY_ATTEMPTS, FAILURES,
  REFRESHES, PRODUCT_ROWS) = range(len(POSITION_COUNTERS))
+COUNTS = len(POSITION_COUNTERS)
 LFSRS = "lfsr", "rounding_lfsr", "read_lfsr"
 PROGRAMMING, ROUNDING, READING = range(len(LFSRS))
+KINDS = len(LFSRS)
 PULSES = "landing", "step", "switching"
 LANDING, STEP, SWITCHING = range(len(PULSES))
 RESIDUALS = "verified", "nominal", "none"
@@ -38,6 +40,8 @@ Layer = Any
 """One record of ``layer_records``, whose fields compiled code reads as attributes."""
 Integer = Any
 """An integer of a width that Numba infers."""
+Pointer = Any
+"""What compiled code has of an array: one of the fields below, by ``lanes.pointers``."""
 
 
 class State(NamedTuple):
@@ -50,20 +54,24 @@ class State(NamedTuple):
     chi: np.ndarray
     """int32 (cells,): the residuals."""
     lfsrs: np.ndarray
-    """uint32 (layers, len(LFSRS)); 0 where a crossbar has no such LFSR."""
+    """uint32 (layers * KINDS,); 0 where a crossbar has no such LFSR."""
     counters: np.ndarray
-    """int64 (layers, len(POSITION_COUNTERS)). Compiled code does not wrap them."""
+    """int64 (layers * COUNTS,). Compiled code does not wrap them."""
+    row_reads: np.ndarray
+    """int64 (2 * layers,): those of the network."""
 
 
 class Tables(NamedTuple):
     """What compiled code looks up."""
 
     neuron_x: np.ndarray
-    """int16 (layers, size): the drive for each ``z`` of the layer before, the smallest ``z`` first."""
+    """int16: for each layer, the drive for each ``z`` of the layer before, the smallest ``z`` first."""
     neuron_y: np.ndarray
     """Likewise, the derivative."""
-    delta: np.ndarray
-    """int16 (2, size): the delta of the labelled column, and that of the others, for each ``z`` of the last layer."""
+    delta_right: np.ndarray
+    """int16: the delta of the labelled column, for each ``z`` of the last layer."""
+    delta_wrong: np.ndarray
+    """int16: likewise, of the others."""
     mean: np.ndarray
     sigma: np.ndarray
     probability: np.ndarray
@@ -74,33 +82,41 @@ class Tables(NamedTuple):
     normal: np.ndarray
     """int64 (2**NORMAL_INDEX_BITS,): the normal quantiles."""
     leap: np.ndarray
-    """uint32 (4, 256): for each byte of an LFSR's state, the images of its values one draw on."""
+    """uint32 (4 * 256,): for each byte of an LFSR's state, the images of its values one draw on."""
+
+
+class Samples(NamedTuple):
+    """What is trained on."""
+
+    xs: np.ndarray
+    """int16 (samples * inputs,): the drives of all samples."""
+    labels: np.ndarray
+    """int64: the labels of the chosen ones."""
+    chosen: np.ndarray
+    """int64: which samples are trained on."""
+    predictions: np.ndarray
+    """int64: what is predicted for each of them, before its update."""
 
 
 class Scratch(NamedTuple):
     """Where compiled code works.
 
     The map that drives a layer lies in ``x`` and ``y`` from the layer's ``map`` on, with its padding around it, which
-    stays 0. Then windows never leave it, and consist of stretches of successive cells. Stretches begin and end at
-    multiples of the layer's ``grain``, in cells; numbers of cells below count from its ``map``. ``..._before`` holds for
-    every grain of the map how many cells of some kind come before it, from the layer's ``grains`` on, and behind the
-    last one how many there are.
+    stays 0. So windows never leave it, and consist of stretches of successive cells, which begin and end at multiples
+    of the layer's ``grain``, in cells.
     """
 
     x: np.ndarray
     """int16 (maps,): the drives of all maps."""
     y: np.ndarray
     """int16 (maps,): the derivatives that belong to them."""
-    driven: np.ndarray
-    """int64 (maps,): of each map, the cells whose drive is not 0."""
-    driven_before: np.ndarray
-    """int64 (grains,): see above."""
-    sloped: np.ndarray
-    """int64 (maps,): of each map, the cells whose derivative is not 0."""
-    sloped_before: np.ndarray
-    """int64 (grains,): see above."""
-    needed_before: np.ndarray
-    """int64 (grains,): likewise, of the cells that training has to read: those of either kind."""
+    lists: np.ndarray
+    """int64: the cells of each map whose drive is not 0, from the layer's ``driven`` on, and those whose derivative is
+    not 0, from ``sloped`` on. They are counted from the first of the map."""
+    before: np.ndarray
+    """int64: how many cells of these kinds come before each grain of the map, from the layer's ``driven_before`` and
+    ``sloped_before`` on, and from ``needed_before`` on, how many that are of either kind: training has to read them.
+    Behind the last grain it says how many there are."""
     firsts: np.ndarray
     """int64 (SIDE,): the first cells of rows of a crossbar that are driven, or visited."""
     drives16: np.ndarray
@@ -127,6 +143,8 @@ class Scratch(NamedTuple):
     """int16 (positions x cols,): the delta of each."""
     e: np.ndarray
     """int64 (cells,): row sums, for the cells of a map."""
+    windows: np.ndarray
+    """int64 (positions,): the first cells of the windows with an error, in ``x``."""
     factors: np.ndarray
     """int32 (positions,): minus the drives of a row, where they are not 0."""
     deltas: np.ndarray
@@ -136,14 +154,27 @@ class Scratch(NamedTuple):
 def layer_records(geometries: list[CrossbarGeometry]) -> np.ndarray:
     """A record for each crossbar of a network; all fields are int64."""
     records: list[dict[str, int]] = []
-    offsets = dict.fromkeys(("cell", "map", "grains", "pooled"), 0)
+    cell = first = listed = counted = pooled = 0
     for geometry in geometries:
-        window = _window_fields(geometry.window)
-        records.append(_fields(geometry) | window | offsets)
-        sizes = (geometry.rows * geometry.cols, window["cells"] + 1, window["map_grains"] + 1,
-                 prod(geometry.window.pooled))
-        offsets = {name: offset + size for (name, offset), size in zip(offsets.items(), sizes, strict=True)}
+        fields = _fields(geometry) | _window_fields(geometry.window)
+        # Where the derivative is 0 exactly where the drive is, or there is none, one list serves for both.
+        kinds = (0, 0, 0) if fields["alike"] else (0, 1, 2)
+        fields |= {"layers": len(geometries), "cell": cell, "map": first, "pooled": pooled,
+                   "neuron": len(records) * _values(geometries) + (1 << geometries[len(records) - 1].z_bits - 1)}
+        for name, kind in zip(("driven", "sloped", "needed"), kinds, strict=True):
+            fields |= {name: listed + kind * (fields["cells"] + 1), f"{name}_before": counted + kind * (fields["grains"] + 1)}
+        records.append(fields)
+        cell += geometry.rows * geometry.cols
+        first += fields["cells"]
+        listed += (max(kinds) + 1) * (fields["cells"] + 1)
+        counted += (max(kinds) + 1) * (fields["grains"] + 1)
+        pooled += prod(geometry.window.pooled)
     return np.array([tuple(each.values()) for each in records], dtype=[(name, np.int64) for name in records[0]])
+
+
+def _values(geometries: list[CrossbarGeometry]) -> int:
+    """Entries of a table for each ``z``."""
+    return 1 << max(geometry.z_bits for geometry in geometries)
 
 
 @cache
@@ -166,8 +197,9 @@ def _fields(geometry: CrossbarGeometry) -> dict[str, int]:
         # a change of any file here a change of type.
         f"sources_{digest()}": 0,
         "index": geometry.index, "inputs": geometry.inputs, "rows": geometry.rows, "cols": geometry.cols,
-        "bias_value": geometry.bias_value, "narrow_products": BLOCK * magnitude < 1 << 15, "narrow_sum": narrow_sum,
-        "finer": finer, "adc_shift": min(geometry.adc_shift - finer, 30 if narrow_sum else 62),
+        "alike": geometry.source in (None, "relu"), "bias_value": geometry.bias_value,
+        "narrow_products": BLOCK * magnitude < 1 << 15, "narrow_sum": narrow_sum, "finer": finer,
+        "adc_shift": min(geometry.adc_shift - finer, 30 if narrow_sum else 62),
         "z_limit": 1 << geometry.z_bits - 1,
         "read_noise": geometry.read_noise, "coarser": max(NOISE_FRAC - geometry.adc_shift, 0),
         "narrow_error": signed_bits(geometry.cols << device.g_bits - 1 + geometry.delta_bits - 1) <= 32,
@@ -205,7 +237,7 @@ def _window_fields(window: Window) -> dict[str, int]:
     lines, inner = (height, (width - 2 * left) * channels) if left else (1, height * line)
     return {
         "cells": cells, "lines": lines, "inner": inner, "line": line, "first_inner": above * line + left * channels,
-        "grain": grain, "map_grains": cells // grain, "stretches": stretches, "stretch": stretch,
+        "grain": grain, "grains": cells // grain, "stretches": stretches, "stretch": stretch,
         "stretch_grains": stretch // grain, "line_grains": line // grain, "down_grains": down * line // grain,
         "right_grains": right * channels // grain, "positions": window.positions, "positions_across": cols,
         "pool_height": window.pool[0], "pool_width": window.pool[1], "pool_down": window.pool_stride[0],
@@ -217,12 +249,13 @@ def _window_fields(window: Window) -> dict[str, int]:
 def tables(network: Network) -> Tables:
     """The tables of a network."""
     geometries = [crossbar.geometry for crossbar in network.crossbars]
-    shape = len(geometries), 1 << max(geometry.z_bits for geometry in geometries)
+    shape = len(geometries), _values(geometries)
     x, y = np.zeros(shape, dtype=np.int16), np.zeros(shape, dtype=np.int16)
     for layer, neuron in enumerate(network.neurons, start=1):
         z = _every_z(geometries[layer - 1])
         x[layer, :len(z)], y[layer, :len(z)] = neuron(z)
     z = _every_z(geometries[-1])
+    right, wrong = network.loss.delta(torch.stack([z, z]), 0).numpy().astype(np.int16)  # label 0 is the first row
     device, values = geometries[0].device, torch.arange(256)
     base, slope = (device.curve.base, device.curve.slope) if device.curve else ((), ())
 
@@ -230,11 +263,10 @@ def tables(network: Network) -> Tables:
         return np.array(table, dtype=np.int64)
 
     return Tables(
-        neuron_x=x, neuron_y=y,
-        delta=network.loss.delta(torch.stack([z, z]), 0).numpy().astype(np.int16),  # label 0 is the first row
+        neuron_x=x.ravel(), neuron_y=y.ravel(), delta_right=right, delta_wrong=wrong,
         mean=integers(device.mean), sigma=integers(device.sigma), probability=integers(device.probability),
         base=integers(base), slope=integers(slope), normal=normal_quantiles(),
-        leap=torch.stack([jump(values << shift, 1) for shift in range(0, WIDTH, 8)]).numpy().astype(np.uint32))
+        leap=torch.stack([jump(values << shift, 1) for shift in range(0, WIDTH, 8)]).numpy().astype(np.uint32).ravel())
 
 
 def _every_z(geometry: CrossbarGeometry) -> torch.Tensor:
@@ -243,22 +275,22 @@ def _every_z(geometry: CrossbarGeometry) -> torch.Tensor:
 
 def scratch(geometries: list[CrossbarGeometry], layers: np.ndarray) -> Scratch:
     """Memory for the network with the records ``layers``."""
-    last, windows = layers[-1], [geometry.window for geometry in geometries]
-    maps, grains = int(last["map"] + last["cells"] + 1), int(last["grains"] + last["map_grains"] + 1)
+    windows = [geometry.window for geometry in geometries]
     behind = [prod(window.pooled) for window in windows]
-    errors = [min(window.positions, cells) for window, cells in zip(windows, behind, strict=True)]
+    errors = [min(window.positions, outputs) for window, outputs in zip(windows, behind, strict=True)]
     d = max(count * geometry.cols for count, geometry in zip(errors, geometries, strict=True))
+    cells = int(layers["cells"].sum())
 
     def vector(dtype: type[np.generic], size: int = SIDE) -> np.ndarray:
         return np.zeros(size, dtype)
 
     return Scratch(
-        x=vector(np.int16, maps), y=vector(np.int16, maps), driven=vector(np.int64, maps),
-        driven_before=vector(np.int64, grains), sloped=vector(np.int64, maps), sloped_before=vector(np.int64, grains),
-        needed_before=vector(np.int64, grains), firsts=vector(np.int64), drives16=vector(np.int16),
-        drives32=vector(np.int32), noise=vector(np.int32),
+        x=vector(np.int16, cells), y=vector(np.int16, cells), lists=vector(np.int64, 3 * (cells + len(layers))),
+        before=vector(np.int64, 3 * int(layers["grains"].sum() + len(layers))), firsts=vector(np.int64),
+        drives16=vector(np.int16), drives32=vector(np.int32), noise=vector(np.int32),
         z=vector(np.int16, max(prod(window.outputs) for window in windows)), pooled=vector(np.int16, max(behind)),
         winners=vector(np.int32, sum(behind)), delta=vector(np.int16, max(behind)),
         slots=np.full(max(window.positions for window in windows), -1, np.int64), errors=vector(np.int64, max(errors)),
         d32=vector(np.int32, d), d=vector(np.int16, d), e=vector(np.int64, int(layers["cells"].max())),
-        factors=vector(np.int32, max(errors) + 1), deltas=vector(np.int64, max(errors) + 1))
+        windows=vector(np.int64, max(errors)), factors=vector(np.int32, max(errors) + 1),
+        deltas=vector(np.int64, max(errors) + 1))

@@ -6,7 +6,7 @@ import torch
 from ...contract.geometry import COUNTER_BITS, POSITION_COUNTERS
 from ..network import Network
 from . import steps
-from .tables import LFSRS, State, layer_records, scratch, tables
+from .tables import COUNTS, KINDS, LFSRS, Samples, State, layer_records, scratch, tables
 
 
 class CompiledTrainer:
@@ -46,19 +46,20 @@ class CompiledTrainer:
         crossbars = self.network.crossbars
         state = State(
             *self._arrays,
-            lfsrs=np.array([[lfsrs[name].state if name in lfsrs else 0 for name in LFSRS]
-                            for lfsrs in (crossbar.lfsrs for crossbar in crossbars)], dtype=np.uint32),
-            counters=np.array([[crossbar.counters.get(name, 0) for name in POSITION_COUNTERS]
-                               for crossbar in crossbars], dtype=np.int64))
-        row_reads = np.array(self.network.row_reads, dtype=np.int64)
-        steps.train(self._layers, state, row_reads, self._tables, self._scratch, drives,
-                    labels[chosen].astype(np.int64), chosen, learning_rate_shift, self.network.experiment.batch,
-                    span.start, len(order), predictions)
-        for crossbar, lfsrs, counters in zip(crossbars, state.lfsrs.tolist(), state.counters.tolist(), strict=True):
+            lfsrs=np.array([lfsrs[name].state if name in lfsrs else 0
+                            for lfsrs in (crossbar.lfsrs for crossbar in crossbars) for name in LFSRS], dtype=np.uint32),
+            counters=np.array([crossbar.counters.get(name, 0)
+                               for crossbar in crossbars for name in POSITION_COUNTERS], dtype=np.int64),
+            row_reads=np.array(self.network.row_reads, dtype=np.int64).ravel())
+        steps.train(self._layers, state, self._tables, self._scratch,
+                    Samples(drives.ravel(), labels[chosen].astype(np.int64), chosen, predictions), len(chosen),
+                    learning_rate_shift, self.network.experiment.batch, span.start, len(order))
+        for crossbar, lfsrs, counters in zip(crossbars, state.lfsrs.reshape(-1, KINDS).tolist(),
+                                             state.counters.reshape(-1, COUNTS).tolist(), strict=True):
             for name, lfsr in zip(LFSRS, lfsrs, strict=True):
                 if name in crossbar.lfsrs:
                     crossbar.lfsrs[name].state = lfsr
             counted = dict(zip(POSITION_COUNTERS, counters, strict=True))
             crossbar.counters.update({name: counted[name] & (1 << COUNTER_BITS) - 1 for name in crossbar.counters})
-        self.network.row_reads = row_reads.tolist()
+        self.network.row_reads = state.row_reads.reshape(2, -1).tolist()
         return predictions
