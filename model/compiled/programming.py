@@ -153,7 +153,7 @@ def _refresh(layer: Layer, state: State, tables: Tables, cell: Integer, fixed: t
         state.g[cell] = state.g_minus[cell] = 0
     tries = 0
     while abs(state.g[cell] - goal) > layer.margin and tries < layer.max_attempts:
-        _pulse(layer, state, tables, cell, fixed, 0, bool(state.g[cell] < goal))
+        _pulse(layer, state, tables, cell, fixed, np.int64(0), bool(state.g[cell] < goal))
         tries += 1
     state.counters[counters + VERIFY_ATTEMPTS] += tries
     state.counters[counters + FAILURES] += abs(state.g[cell] - goal) > layer.margin

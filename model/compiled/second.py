@@ -145,7 +145,7 @@ def update(layer: Layer, state: State, scratch: Scratch, count: Integer, learnin
         scratch.windows[i] = layer.map + scratch.errors[i] * layer.grain
     for stretch in range(layer.stretches):
         for cell in range(stretch * layer.line, stretch * layer.line + layer.stretch):
-            found = 0
+            found = np.int64(0)
             for i in range(count):  # without a branch, which would often be predicted wrongly
                 drive = scratch.x[scratch.windows[i] + cell]
                 factors[found], deltas[found] = -np.int32(drive), i * layer.cols
