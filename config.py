@@ -240,8 +240,6 @@ class Layer(Section):
     def _of_its_kind(self) -> Self:
         if self.kind == "conv" and self.kernel is None:
             raise ValueError("kind='conv': needs a kernel, such as kernel=5")
-        if self.pool_stride and not self.pool:
-            raise ValueError(f"pool_stride={list(self.pool_stride)}: there is no pooling without pool")
         foreign = ("map",) if self.kind == "conv" else ("kernel", "stride", "padding", "pool", "pool_stride", "drop")
         for name in foreign:
             value = getattr(self, name)
@@ -249,6 +247,8 @@ class Layer(Section):
                 value = list(value) if isinstance(value, tuple) else value
                 raise ValueError(f"{name}={value}: a layer of kind={self.kind!r} has none; use kind="
                                  + ("'dense'" if self.kind == "conv" else "'conv'") + ", or leave it out")
+        if self.pool_stride and not self.pool:
+            raise ValueError(f"pool_stride={list(self.pool_stride)}: there is no pooling without pool")
         return self
 
     def window(self, before: Shape) -> Window:
