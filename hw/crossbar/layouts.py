@@ -4,7 +4,7 @@ from amaranth.hdl import Shape, signed, unsigned
 from amaranth.lib import data
 
 from ...contract.geometry import COUNTER_BITS, CrossbarGeometry
-from ...contract.widths import index_bits
+from ...contract.widths import index_bits, signed_bits
 from .operations import Operation
 
 
@@ -14,16 +14,18 @@ def x_shape(geometry: CrossbarGeometry) -> Shape:
 
 
 def drive_layout(geometry: CrossbarGeometry) -> data.StructLayout:
-    """The drive of one row, and the derivative of the neuron that drives it, if any. Rows ascend within a sample; rows
-    that are not sent are zero. A beat of zeros only serves to carry ``last``."""
-    layout = {"row": unsigned(index_bits(geometry.inputs)), "x": x_shape(geometry)}
+    """The drive of one cell of the feature map, which is a row of a crossbar with one position, and the derivative of
+    the neuron that drives it, if any. Cells ascend within a sample; those that are not sent are zero. A beat of zeros
+    only serves to carry ``last``."""
+    layout = {"row": unsigned(index_bits(geometry.window.cells)), "x": x_shape(geometry)}
     if geometry.derivative_bits:
         layout["derivative"] = unsigned(geometry.derivative_bits)
     return data.StructLayout(layout | {"last": 1})
 
 
 def conversion_layout(geometry: CrossbarGeometry) -> data.StructLayout:
-    """The outputs of the next ``adcs`` columns. Groups of columns come in ascending order."""
+    """The outputs of the next ``adcs`` columns. Groups of columns come in ascending order, at each position; ``last``
+    is the last of the sample."""
     return data.StructLayout({"z": data.ArrayLayout(signed(geometry.z_bits), geometry.adcs), "last": 1})
 
 
@@ -34,13 +36,59 @@ def delta_layout(geometry: CrossbarGeometry, deltas: int = 1) -> data.StructLayo
                               "delta": data.ArrayLayout(signed(geometry.delta_bits), deltas), "last": 1})
 
 
+def position_delta_layout(geometry: CrossbarGeometry) -> data.StructLayout:
+    """The delta of a column at a position. They come in any order; those that are not sent are zero, and those that are
+    sent more than once add up."""
+    return data.StructLayout({"position": unsigned(index_bits(geometry.positions)),
+                              "col": unsigned(index_bits(geometry.cols)),
+                              "delta": signed(geometry.delta_bits), "last": 1})
+
+
 def row_sum_layout(geometry: CrossbarGeometry) -> data.StructLayout:
-    """The exact row sum of an input row, and the derivative of the neuron that drives it; for ``BACKWARD``, that is
-    zero."""
-    layout = {"row": unsigned(index_bits(geometry.inputs)), "e": signed(geometry.error_bits)}
+    """The exact row sum of a cell of the feature map, and the derivative of the neuron that drives it; for
+    ``BACKWARD``, that is zero."""
+    layout = {"row": unsigned(index_bits(geometry.window.cells)), "e": signed(geometry.error_bits)}
     if geometry.derivative_bits:
         layout["derivative"] = unsigned(geometry.derivative_bits)
     return data.StructLayout(layout | {"last": 1})
+
+
+def error_layout(geometry: CrossbarGeometry) -> data.StructLayout:
+    """What a word passes back to a cell of the feature map: ``e`` is the sum over the lanes."""
+    width = signed_bits(geometry.lanes << geometry.device.g_bits - 1 + geometry.delta_bits - 1)
+    return data.StructLayout({"cell": unsigned(index_bits(geometry.window.cells)),
+                              "derivative": unsigned(max(1, geometry.derivative_bits)), "e": signed(width)})
+
+
+def forward_item_layout(geometry: CrossbarGeometry) -> data.StructLayout:
+    """The rows that a forward pass reads in one clock cycle: ``row[b]`` is one of those whose remainder by the number
+    of reads is ``b``, any of them where ``x[b]`` is 0."""
+    reads = geometry.forward_reads
+    return data.StructLayout({
+        "row": data.ArrayLayout(unsigned(index_bits(geometry.rows)), reads),
+        "x": data.ArrayLayout(x_shape(geometry), reads),
+        "fold": unsigned(index_bits(geometry.folds)),
+        "first": 1,  # the column sums of this fold at this position start here
+        "last": 1,  # they are complete
+        "final": 1,  # last: they are the last of the sample
+    })
+
+
+def second_item_layout(geometry: CrossbarGeometry) -> data.StructLayout:
+    """The rows that a backward pass and an update read in one clock cycle, and the position that they are read for:
+    ``row``, a multiple of the number of reads, and those that follow."""
+    reads = geometry.second_reads
+    return data.StructLayout({
+        "row": unsigned(index_bits(geometry.rows)),
+        "x": data.ArrayLayout(x_shape(geometry), reads),
+        "derivative": data.ArrayLayout(unsigned(max(1, geometry.derivative_bits)), reads),
+        "cell": data.ArrayLayout(unsigned(index_bits(geometry.window.cells)), reads),  # where a derivative is not 0
+        "delta": unsigned(index_bits(geometry.positions * geometry.folds)),  # address of the deltas
+        "fold": unsigned(index_bits(geometry.folds)),
+        "first": 1,  # the first position of this fold of these rows
+        "last": 1,  # the last one
+        "update": data.ArrayLayout(1, reads),  # last: the row is driven at a position that has an error
+    })
 
 
 def level_layout(geometry: CrossbarGeometry) -> data.StructLayout:

@@ -15,6 +15,8 @@ PRODUCT = READ + 1
 """Products are at hand."""
 SUM = PRODUCT + 1
 """The sums of columns include the slot's products, and residuals their change."""
+GRADIENT = 1
+"""Clock cycles that the sum over positions takes, in a crossbar that has one."""
 HOLD = PRODUCT - 1
 """Clock cycles after a slot with `override` in which no other slot may have it: its cell is held in one register."""
 ROUNDING = 5
@@ -26,7 +28,13 @@ def fetch_latency(geometry: CrossbarGeometry) -> int:
     return READ + tree_latency(geometry.lanes)
 
 
+def change(geometry: CrossbarGeometry) -> int:
+    """When the change of a residual is at hand: the product, or its sum over the positions. The next clock cycle has
+    the new residual."""
+    return PRODUCT + (0 if geometry.plain else GRADIENT)
+
+
 def write_back(geometry: CrossbarGeometry) -> int:
     """When both arrays are written. A slot that is issued ``write_back + 1 - ADDRESS`` clock cycles later reads what
     this one wrote."""
-    return SUM + (ROUNDING if geometry.rounding == "stochastic" else 0)
+    return change(geometry) + 1 + (ROUNDING if geometry.rounding == "stochastic" else 0)
