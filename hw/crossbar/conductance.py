@@ -12,21 +12,22 @@ from ..basics.delay import delay, delays
 from ..basics.spread import fields, spread
 from .adder_tree import AdderTree, tree_latency
 from .array_memory import ArrayMemory
-from .layouts import level_layout, slot_layout
+from .layouts import error_layout, level_layout, slot_layout
 from .timing import ADDRESS, PRODUCT, READ, SUM, write_back
 
 
 def row_sum_latency(geometry: CrossbarGeometry) -> int:
     """Clock cycles from the slot of a row's last fold to its row sum: the products, the adder tree, and the sum over
-    folds."""
-    return PRODUCT + tree_latency(geometry.lanes) + 1
+    folds. Unless the geometry is plain, every slot has a sum of its own."""
+    return PRODUCT + tree_latency(geometry.lanes) + geometry.plain
 
 
 class ConductanceArray(wiring.Component):
     """The array ``g``, its column sums ``sum over rows of x * g`` and its row sums ``sum over columns of g * delta``.
 
     Slots with ``forward`` add to the column sums of their lanes; with ``first`` these start over. Slots with
-    ``backward`` add to the row sum of their row, fold after fold. Slots with ``write`` and ``override`` write the word
+    ``backward`` add to the row sum of their row, fold after fold; unless the geometry is plain, each has a sum of its
+    own. Slots with ``write`` and ``override`` write the word
     back with one lane replaced. Forward and backward passes share one multiplier a lane. Sums are exact. Of a pair,
     ``g_minus`` is only kept.
 
@@ -53,7 +54,7 @@ class ConductanceArray(wiring.Component):
             #: Deltas of the slot's fold, in its clock cycle `READ`.
             ports["delta"] = In(data.ArrayLayout(signed(geometry.delta_bits), lanes))
             #: Row sum, complete `row_sum_latency` clock cycles after the slot of the row's last fold.
-            ports["e"] = Out(signed(geometry.error_bits))
+            ports["e"] = Out(signed(geometry.error_bits) if geometry.plain else error_layout(geometry)["e"].shape)
         super().__init__(ports)
 
     @property
@@ -116,6 +117,9 @@ class ConductanceArray(wiring.Component):
             error_bits = signed_bits(1 << g_bits - 1 + geometry.delta_bits - 1)
             m.submodules.tree = tree = AdderTree(count=lanes, width=error_bits)
             m.d.comb += [tree.i[lane].eq(product) for lane, product in enumerate(products)]
+            if not geometry.plain:
+                m.d.comb += self.e.eq(tree.o)
+                return m
             present, restart = delay(m, Cat(slots[PRODUCT].backward, slots[PRODUCT].fold == 0), tree.latency)
             with m.If(present):
                 m.d.sync += self.e.eq(Mux(restart, 0, self.e) + tree.o)
