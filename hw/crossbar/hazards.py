@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -71,16 +71,15 @@ class Hazards(wiring.Component):
 
         # What the slots of the last clock cycles were, the latest one in bit 0.
         used, changing = Signal(last + 1), Signal(last + 1)
-        replacing, closing = Signal(last - ADDRESS), Signal(SUM)
+        replacing = Signal(last - ADDRESS)
         m.d.sync += [
             used.eq(Cat(slot.forward | slot.write | slot.fetch, used)),
             changing.eq(Cat(slot.fire | slot.override, changing)),  # conductances, now or by a request to come
             replacing.eq(Cat(slot.override, replacing)),
-            closing.eq(Cat(slot.forward & slot.last, closing)),
         ]
         m.d.comb += [
             self.may_override.eq(~replacing[:HOLD].any()),
-            self.may_convert.eq(self.adc_ready & ~closing.any()),
+            self.may_convert.eq(self.adc_ready & ~self._converting(m)),
             self.drained.eq(~used.any() & self.programmed),
             self.settled.eq(~changing.any() & self.programmed),
         ]
@@ -102,6 +101,23 @@ class Hazards(wiring.Component):
             self.may_forward_row.eq(self.settled | self._visited(m, replacing) & self.may_forward),
         ]
         return m
+
+    def _converting(self, m: Module) -> Value:
+        """Whether column sums of an earlier slot are in the way of those of this one. In a plain geometry that is so
+        until ``adc_ready`` knows of them. Else ``adc_ready`` is for several of them, and each takes the ADC as many
+        clock cycles as it has groups of columns."""
+        closes = self.slot.forward & self.slot.last
+        if self.geometry.plain:
+            closing = Signal(SUM)
+            m.d.sync += closing.eq(Cat(closes, closing))
+            return closing.any()
+        groups = self.geometry.lanes // self.geometry.adcs
+        left = Signal(range(groups))
+        with m.If(closes):
+            m.d.sync += left.eq(groups - 1)
+        with m.Elif(left != 0):
+            m.d.sync += left.eq(left - 1)
+        return left != 0
 
     def _visited(self, m: Module, replacing: Signal) -> Signal:
         """Whether ``row`` comes before all rows that may still have a cell to be programmed."""

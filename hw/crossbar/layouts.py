@@ -140,7 +140,14 @@ def slot_layout(geometry: CrossbarGeometry) -> data.StructLayout:
     ``SUM``       column sums enter the ADC; stochastic rounding begins
     `write_back`  comparison with the threshold; both arrays are written
     ============= =====================================================================================
+
+    Unless the geometry is plain, there is one more clock cycle, for sums over positions, between a product and its
+    residual (`timing.change`).
     """
+    positions = {
+        "source": unsigned(index_bits(geometry.window.cells)),  # backward: the cell of the map that drives the row
+        "delta": unsigned(index_bits(geometry.positions * geometry.folds)),  # backward, update: address of the deltas
+    }
     return data.StructLayout({
         "address": unsigned(address_bits(geometry)),
         "fold": unsigned(index_bits(geometry.folds)),
@@ -148,7 +155,7 @@ def slot_layout(geometry: CrossbarGeometry) -> data.StructLayout:
         "x": x_shape(geometry),
         "derivative": unsigned(max(1, geometry.derivative_bits)),
         "forward": 1,  # multiply by x, and add to the column sums
-        "first": 1,  # forward: the column sums start here
+        "first": 1,  # forward: the column sums start here; update: the sums over positions do
         "last": 1,  # forward: the column sums are complete, and are converted
         "final": 1,  # last: these are the last columns of the sample
         "backward": 1,  # multiply by the deltas, and add to the row sum
@@ -162,7 +169,7 @@ def slot_layout(geometry: CrossbarGeometry) -> data.StructLayout:
         "write": 1,  # write the word back
         "lane": unsigned(index_bits(geometry.lanes)),
         "cell": cell_layout(geometry),  # is held in one register: no other `override` for HOLD clock cycles
-    })
+    } | ({} if geometry.plain else positions))
 
 
 def request_layout(geometry: CrossbarGeometry) -> data.StructLayout:
