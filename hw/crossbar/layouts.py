@@ -30,9 +30,10 @@ def conversion_layout(geometry: CrossbarGeometry) -> data.StructLayout:
 
 
 def delta_layout(geometry: CrossbarGeometry, deltas: int = 1) -> data.StructLayout:
-    """The deltas of ``deltas`` columns from ``col`` on, which is a multiple of ``deltas``. Columns ascend within a
-    sample; the deltas of columns that are not sent are zero."""
-    return data.StructLayout({"col": unsigned(index_bits(geometry.cols)),
+    """The deltas of ``deltas`` cells of the pooled map from ``col`` on, which is a multiple of ``deltas``; without
+    pooling and with one position, these are the columns. They ascend within a sample; those that are not sent are
+    zero."""
+    return data.StructLayout({"col": unsigned(index_bits(geometry.window.pooled_cells)),
                               "delta": data.ArrayLayout(signed(geometry.delta_bits), deltas), "last": 1})
 
 
