@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from ...contract.geometry import CrossbarGeometry
-from ..basics.delay import delay
+from ..basics.delay import delay, delays
 from ..basics.queue import LATENCY, Queue, Storage
 from .accumulator import GradientAccumulator
 from .adc import Adc, adc_latency
@@ -230,16 +230,17 @@ class Crossbar(wiring.Component):
             return
         slot, latency = controller.slot, conductance.row_sum_latency
         m.submodules.errors = errors = ErrorMap(geometry=self.geometry)
-        wiring.connect(m, errors.sums, wiring.flipped(self.e))
+        wiring.connect(m, errors.e, wiring.flipped(self.e))
+        *drains, drain = delays(m, controller.drain, latency)
         m.d.comb += [
             conductance.delta.eq(self._deltas.word),
-            errors.error.cell.eq(delay(m, slot.source, latency)),
-            errors.error.derivative.eq(delay(m, slot.derivative, latency)),
-            errors.error.e.eq(conductance.e),
+            errors.error[0].cell.eq(delay(m, slot.source, latency)),
+            errors.error[0].derivative.eq(delay(m, slot.derivative, latency)),
+            errors.error[0].e.eq(conductance.e),
             errors.valid.eq(delay(m, slot.backward, latency)),
-            errors.drain.eq(delay(m, controller.drain, latency)),
-            errors.everything.eq(controller.everything),
-            controller.errors_idle.eq(errors.idle),
+            errors.drain.eq(drain),
+            errors.everything.eq(delay(m, controller.everything, latency)),
+            controller.errors_idle.eq(errors.idle & ~Cat(*drains, drain).any()),
         ]
 
     def _answer_row_sums(self, m: Module) -> None:

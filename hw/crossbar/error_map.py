@@ -104,15 +104,13 @@ class ErrorMap(wiring.Component):
     second one. Throughput: a cell a clock cycle; `WORD` cells without an error take one clock cycle.
 
     Cost: a `PartialErrorMap` for each of ``second_reads``; a priority encoder of `WORD` bits; a register of the width
-    of a beat. Raises ``ValueError`` if data drives the crossbar: it passes no error back.
+    of a beat. If data drives the crossbar, beats have no derivative, and errors come with any that is not zero.
     """
 
     latency = 5
     """Clock cycles from ``drain`` to the first one in which a cell is offered."""
 
     def __init__(self, *, geometry: CrossbarGeometry) -> None:
-        if geometry.source is None:
-            raise ValueError(f"layers[{geometry.index}] is driven by data: it passes no error back")
         self._geometry = geometry
         super().__init__({
             #: Errors of different cells. Those whose derivative is zero are left out.
@@ -149,9 +147,10 @@ class ErrorMap(wiring.Component):
         e, ended = self.e.p, Signal()
         with m.If(proceed):
             m.d.sync += [self.e.valid.eq(held & read | ended), e.row.eq(cell), e.last.eq(ended),
-                         e.e.eq(sum(Mux(had[index], part.e, 0) for index, part in enumerate(parts))),
-                         e.derivative.eq(Mux(everything, 0, reduce(
-                             or_, (Mux(had[index], part.derivative, 0) for index, part in enumerate(parts)))))]
+                         e.e.eq(sum(Mux(had[index], part.e, 0) for index, part in enumerate(parts)))]
+            if geometry.derivative_bits:
+                m.d.sync += e.derivative.eq(Mux(everything, 0, reduce(
+                    or_, (Mux(had[index], part.derivative, 0) for index, part in enumerate(parts)))))
             with m.If(read):
                 m.d.sync += [cell.eq(Cat(place, loaded)), held.eq(1),
                              *(had[index].eq((flags[index] & first).any()) for index in range(len(parts)))]

@@ -3,6 +3,7 @@
 from typing import Any
 
 from amaranth.hdl import Array, Module, Signal, Value
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ...contract.geometry import CrossbarGeometry
@@ -46,36 +47,30 @@ class WindowController(CrossbarController):
         m.submodules.second = self._second
         return m
 
+    def _connect(self, m: Module) -> None:
+        super()._connect(m)
+        wiring.connect(m, wiring.flipped(self.x), self._map.x)
+        wiring.connect(m, self._windows.map, self._map.forward)
+        wiring.connect(m, self._second.map, self._map.second)
+
     def _begin(self, m: Module) -> None:
         m.d.comb += self._map.clear.eq(1)
+        with m.If(self.command.payload.operation == Operation.FORWARD):
+            m.d.comb += self._windows.start.eq(1)
 
     def _samples(self, m: Module) -> None:
-        self._fill(m)
-        self._forward(m)
+        self._listen(m)
         self._update(m)
         self._second_pass(m)
         if self.backward:
             self._drain(m)
 
-    def _fill(self, m: Module) -> None:
-        """Takes the drive of a sample into the map."""
-        with m.State("listen"):
-            m.d.comb += [
-                self._map.put.eq(self.x.valid),
-                self.x.ready.eq(1),
-            ]
-            with m.If(self.x.valid & self.x.payload.last):
-                m.next = "idle"
-                with m.If(self._operation == Operation.FORWARD):
-                    m.d.comb += self._windows.start.eq(1)
-                    m.next = "forward"
-
-    def _forward(self, m: Module) -> None:
-        """Reads the rows of the windows."""
+    def _listen(self, m: Module) -> None:
+        """Takes the drive of a sample into the map, and, going forward, reads the rows of the windows."""
         slot, hazards, items = self._slot, self._hazards, self._windows.items
-        item, allowed = items.payload, Signal()
+        item, allowed, ended = items.payload, Signal(), Signal()
         m.d.comb += hazards.row.eq(item.row[0])
-        with m.State("forward"):
+        with m.State("listen"):
             self._place(m, item.row[0], item.fold)
             m.d.comb += [
                 allowed.eq(hazards.may_forward & (hazards.may_forward_row | (item.x[0] == 0))
@@ -86,13 +81,16 @@ class WindowController(CrossbarController):
                 slot.first.eq(item.first),
                 slot.last.eq(item.last),
                 slot.final.eq(item.final),
+                ended.eq((self._operation == Operation.SELECT) | slot.forward & item.last & item.final),
             ]
-            with m.If(slot.forward):
-                with m.If(item.fold == self.geometry.folds - 1):
-                    self._count(m, "forwards", item.last)
-                    self._count(m, "forward_rows", item.x[0] != 0)
-                with m.If(item.last & item.final):
-                    m.next = "idle"
+            with m.If(slot.forward & (item.fold == self.geometry.folds - 1)):
+                self._count(m, "forwards", item.last)
+                self._count(m, "forward_rows", item.x[0] != 0)
+            with m.If(ended):
+                m.next = "taken"
+        with m.State("taken"):
+            with m.If(self._map.second.complete):
+                m.next = "idle"
 
     def _update(self, m: Module) -> None:
         """Waits for the deltas."""
