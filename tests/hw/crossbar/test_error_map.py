@@ -175,10 +175,3 @@ def test_a_reset_empties_the_map(draining):
         assert (answer.row, answer.e, answer.last) == (20, 5, 1)
 
     simulate(ResetInserter(reset)(errors), testbench)
-
-
-def test_a_layer_driven_by_data_is_refused():
-    first, = parse({"input": {"count": 4}, "device": {"kind": "ideal"}, "layers": [{"cols": 2, "z_frac": 4}]},
-                   "first").crossbars
-    with pytest.raises(ValueError, match=r"layers\[0\] is driven by data: it passes no error back"):
-        ErrorMap(geometry=first)
