@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-class FeatureMap: pass
-=======
 """The feature map that drives a crossbar, as its scans read it."""
 
 from dataclasses import dataclass
@@ -342,4 +339,3 @@ class FeatureMap(wiring.Component):
                     m.d.comb += second.derivative[index].eq(read.data.derivative)
                 with m.If(second.read_cell):
                     m.d.comb += [read.addr.eq(second.cell[index]), read.en.eq(1)]
->>>>>>> w13-scan

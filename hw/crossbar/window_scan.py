@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-class WindowScan: pass
-=======
 """The scan of a forward pass: which rows are driven at each position."""
 
 from typing import Any
@@ -313,4 +310,3 @@ class WindowScan(wiring.Component):
             ]
             with m.If(taken):
                 m.d.sync += none.eq(closing[index] & ~item.last)
->>>>>>> w13-scan
