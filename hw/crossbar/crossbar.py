@@ -215,6 +215,7 @@ class Crossbar(wiring.Component):
                                                depth=outputs_depth(self.geometry), storage="block")
         wiring.connect(m, self._adc.z, outputs.i)
         wiring.connect(m, outputs.o, wiring.flipped(self.z))
+        wiring.connect(m, self._controller.positions, self._deltas.positions)
         m.d.comb += [
             self._controller.adc_ready.eq(outputs.level < outputs.depth // 2),
             self._deltas.address.eq(self._controller.slot.delta),

@@ -10,6 +10,7 @@ from ...contract.geometry import CrossbarGeometry
 from .controller import CrossbarController
 from .feature_map import FeatureMap
 from .operations import Operation
+from .position_deltas import positions_signature
 from .row_scan import RowScan
 from .window_scan import WindowScan
 
@@ -35,6 +36,8 @@ class WindowController(CrossbarController):
             "everything": Out(1),
             #: Sums may be added to those of the cells.
             "errors_idle": In(1),
+            #: The positions that have an error.
+            "positions": Out(positions_signature(geometry)),
         })
         self._map = FeatureMap(geometry=geometry)
         self._windows = WindowScan(geometry=geometry)
@@ -52,6 +55,7 @@ class WindowController(CrossbarController):
         wiring.connect(m, wiring.flipped(self.x), self._map.x)
         wiring.connect(m, self._windows.map, self._map.forward)
         wiring.connect(m, self._second.map, self._map.second)
+        wiring.connect(m, self._second.positions, wiring.flipped(self.positions))
 
     def _begin(self, m: Module) -> None:
         m.d.comb += self._map.clear.eq(1)
