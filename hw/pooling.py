@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..contract.geometry import CrossbarGeometry
 from ..contract.widths import index_bits
+from .basics.fixed import divided
 from .crossbar.layouts import conversion_layout, delta_layout, position_delta_layout
 
 
@@ -302,14 +303,3 @@ class Pooling(wiring.Component):
             down = Array(line * window.outputs[1] for line in range(window.pool[0]))
             m.d.comb += [read.addr.eq(here.word + group), read.en.eq(proceed), winner.eq(read.data[asked.unit]),
                          position.eq(asked.position + down[winner.high] + winner.wide)]
-
-
-def divided(value: Value, count: int, divisor: int) -> tuple[Value, Value]:
-    """Quotient and remainder of ``value``, which is less than ``count``, by ``divisor``. Cost: nothing for a power of
-    two, else two tables of ``count`` entries."""
-    if divisor & divisor - 1 == 0:
-        shift = divisor.bit_length() - 1
-        return value[shift:], value[:shift]
-    quotients, remainders = (Array(part) for part in zip(*(divmod(index, divisor) for index in range(count)),
-                                                        strict=True))
-    return quotients[value], remainders[value]

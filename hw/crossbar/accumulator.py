@@ -13,7 +13,7 @@ from ..basics.delay import delay, delays
 from ..basics.fixed import saturate
 from ..basics.spread import fields, spread
 from .array_memory import ArrayMemory
-from .layouts import boost_bits, slot_layout, word_layout
+from .layouts import boost_bits, padded_rows, slot_layout, word_layout
 from .parameters import parameter_layout, register
 from .rounder import StochasticRounder
 from .timing import ADDRESS, PRODUCT, READ, change, write_back
@@ -79,7 +79,7 @@ class GradientAccumulator(wiring.Component):
         slots = delays(m, self.slot, last)
 
         m.submodules.memory = memory = ArrayMemory(
-            shape=self.chi.shape(), depth=geometry.rows * geometry.folds, ports=geometry.ports)
+            shape=self.chi.shape(), depth=geometry.folds * padded_rows(geometry), ports=geometry.ports)
         m.d.comb += [
             memory.address.eq(slots[ADDRESS - 1].address),
             memory.write_address.eq(slots[last - 1].address),

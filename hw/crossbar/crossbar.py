@@ -30,7 +30,7 @@ from .position_deltas import PositionDeltas
 from .programmer import StochasticProgrammer
 from .programming_queue import ProgrammingQueue
 from .row_controller import RowController
-from .timing import READ, SUM, fetch_latency
+from .timing import READ, fetch_latency, summed
 from .window_controller import WindowController
 
 ANSWERS: Storage = "block"
@@ -52,7 +52,7 @@ def outputs_depth(geometry: CrossbarGeometry) -> int:
     """Groups of outputs that can wait for their taker, unless the geometry is plain. Room is withdrawn when half of the
     places are taken. The other half is for the groups of columns that are still on their way."""
     groups = geometry.lanes // geometry.adcs
-    return 1 << ceil_log2(2 * (SUM + adc_latency(geometry) + groups + LATENCY["block"]))
+    return 1 << ceil_log2(2 * (summed(geometry) + adc_latency(geometry) + groups + LATENCY["block"]))
 
 
 class Crossbar(wiring.Component):
@@ -142,8 +142,8 @@ class Crossbar(wiring.Component):
             controller.deltas_complete.eq(deltas.complete),
             controller.deltas_zero.eq(deltas.zero),
             controller.adc_idle.eq(adc.idle),
-            adc.load.eq(delay(m, closes, SUM - 1)),
-            adc.last.eq(delay(m, closes & slot.final, SUM - 1)),
+            adc.load.eq(delay(m, closes, summed(self.geometry) - 1)),
+            adc.last.eq(delay(m, closes & slot.final, summed(self.geometry) - 1)),
             adc.sums.eq(conductance.sums),
         ]
 
@@ -237,7 +237,7 @@ class Crossbar(wiring.Component):
             conductance.delta.eq(self._deltas.word),
             errors.error[0].cell.eq(delay(m, slot.source, latency)),
             errors.error[0].derivative.eq(delay(m, slot.derivative, latency)),
-            errors.error[0].e.eq(conductance.e),
+            errors.error[0].e.eq(conductance.e[0]),
             errors.valid.eq(delay(m, slot.backward, latency)),
             errors.drain.eq(drain),
             errors.everything.eq(delay(m, controller.everything, latency)),

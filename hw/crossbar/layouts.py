@@ -1,5 +1,7 @@
 """The payloads of the streams between the blocks of a crossbar."""
 
+from math import lcm
+
 from amaranth.hdl import Shape, signed, unsigned
 from amaranth.lib import data
 
@@ -110,9 +112,19 @@ def state_bits(geometry: CrossbarGeometry) -> int:
     return max(cell_layout(geometry).size, COUNTER_BITS)
 
 
+def banks(geometry: CrossbarGeometry) -> int:
+    """Banks of the device array: so many rows that follow one another can be read in the same clock cycle."""
+    return lcm(geometry.forward_reads, geometry.second_reads)
+
+
+def padded_rows(geometry: CrossbarGeometry) -> int:
+    """Rows, and words that are not used, so that every bank has as many words of a fold."""
+    return -(-geometry.rows // banks(geometry)) * banks(geometry)
+
+
 def address_bits(geometry: CrossbarGeometry) -> int:
-    """Width of the address of a word: ``fold * rows + row`` for the cells of that fold of that row."""
-    return index_bits(geometry.rows * geometry.folds)
+    """Width of the address of a word: ``fold * padded_rows + row`` for the cells of that fold of that row."""
+    return index_bits(geometry.folds * padded_rows(geometry))
 
 
 def word_layout(geometry: CrossbarGeometry) -> data.StructLayout:
@@ -146,6 +158,8 @@ def slot_layout(geometry: CrossbarGeometry) -> data.StructLayout:
     residual (`timing.change`).
     """
     positions = {
+        "reads": data.ArrayLayout(data.StructLayout({  # forward: the words to be read, one for each remainder by the
+            "address": unsigned(address_bits(geometry)), "x": x_shape(geometry)}), geometry.forward_reads),  # reads
         "source": unsigned(index_bits(geometry.window.cells)),  # backward: the cell of the map that drives the row
         "delta": unsigned(index_bits(geometry.positions * geometry.folds)),  # backward, update: address of the deltas
     }

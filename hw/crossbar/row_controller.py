@@ -47,7 +47,8 @@ class RowController(CrossbarController):
         m.d.comb += [
             self._rows.drive.eq(self.x.payload),
             self._rows.rewind.eq(self._resting),
-            self._hazards.row.eq(self.x.payload.row),
+            self._hazards.row[0].eq(self.x.payload.row),
+            self._hazards.driven.eq(1),
         ]
 
     def _samples(self, m: Module) -> None:

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from amaranth.hdl import Array, Module, Signal, Value
+from amaranth.hdl import Array, Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ...contract.geometry import CrossbarGeometry
 from .controller import CrossbarController
 from .feature_map import FeatureMap
+from .layouts import padded_rows
 from .operations import Operation
 from .position_deltas import positions_signature
 from .row_scan import RowScan
@@ -73,14 +74,16 @@ class WindowController(CrossbarController):
         """Takes the drive of a sample into the map, and, going forward, reads the rows of the windows."""
         slot, hazards, items = self._slot, self._hazards, self._windows.items
         item, allowed, ended = items.payload, Signal(), Signal()
-        m.d.comb += hazards.row.eq(item.row[0])
+        driven = Cat(x != 0 for x in item.x)
+        m.d.comb += [hazards.row.eq(item.row), hazards.driven.eq(driven)]
         with m.State("listen"):
-            self._place(m, item.row[0], item.fold)
             m.d.comb += [
-                allowed.eq(hazards.may_forward & (hazards.may_forward_row | (item.x[0] == 0))
-                           & (~item.last | hazards.may_convert)),
+                allowed.eq(hazards.may_forward & hazards.may_forward_row & (~item.last | hazards.may_convert)),
                 items.ready.eq(allowed),
                 slot.forward.eq(items.valid & allowed),
+                *(read.address.eq(self._address(row, item.fold)) for read, row in zip(slot.reads, item.row, strict=True)),
+                *(read.x.eq(x) for read, x in zip(slot.reads, item.x, strict=True)),
+                slot.address.eq(slot.reads[0].address),
                 slot.x.eq(item.x[0]),
                 slot.first.eq(item.first),
                 slot.last.eq(item.last),
@@ -89,7 +92,7 @@ class WindowController(CrossbarController):
             ]
             with m.If(slot.forward & (item.fold == self.geometry.folds - 1)):
                 self._count(m, "forwards", item.last)
-                self._count(m, "forward_rows", item.x[0] != 0)
+                self._count(m, "forward_rows", sum(driven))
             with m.If(ended):
                 m.next = "taken"
         with m.State("taken"):
@@ -117,8 +120,10 @@ class WindowController(CrossbarController):
             self.everything.eq(everything),
         ]
         with m.State("second"):
-            self._place(m, item.row, item.fold)
             m.d.comb += [
+                self._row.eq(item.row),
+                slot.fold.eq(item.fold),
+                slot.address.eq(self._address(item.row, item.fold)),
                 issue.eq(items.valid & self._may_update),
                 items.ready.eq(self._may_update),
                 slot.x.eq(item.x[0]),
@@ -150,11 +155,7 @@ class WindowController(CrossbarController):
             m.d.comb += self.drain.eq(1)
             m.next = "idle"
 
-    def _place(self, m: Module, row: Value, fold: Value) -> None:
-        """Where a slot reads."""
-        bases = Array(fold * self.geometry.rows for fold in range(self.geometry.folds))
-        m.d.comb += [
-            self._row.eq(row),
-            self._slot.fold.eq(fold),
-            self._slot.address.eq(bases[fold] + row),
-        ]
+    def _address(self, row: Value, fold: Value) -> Value:
+        """Address of a word."""
+        bases = Array(fold * padded_rows(self.geometry) for fold in range(self.geometry.folds))
+        return bases[fold] + row
