@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal, Value, ValueLike
+from amaranth.hdl import Cat, Module, Shape, Signal, Value, ValueLike
 from amaranth.lib import data
 from amaranth.lib.memory import Memory
 from amaranth.utils import bits_for
@@ -23,14 +23,11 @@ def table(m: Module, name: str, entries: Sequence[Mapping[str, Any]], layout: da
     return read.data
 
 
-def _packed(entry: Mapping[str, Any], layout: data.StructLayout) -> int:
-    word = 0
-    for name, field in layout:
-        values = entry[name] if isinstance(field.shape, data.ArrayLayout) else [entry[name]]
-        bits = field.width // len(values)
-        for place, value in enumerate(values):
-            word |= (value & (1 << bits) - 1) << field.offset + place * bits
-    return word
+def _packed(value: Any, shape: Any) -> int:
+    """The bits of ``value``."""
+    if not isinstance(shape, data.StructLayout | data.ArrayLayout):
+        return int(value) & (1 << Shape.cast(shape).width) - 1
+    return sum(_packed(value[name], field.shape) << field.offset for name, field in shape)
 
 
 def chosen(m: Module, name: str, one: Value, constants: Sequence[int]) -> Signal:

@@ -8,21 +8,24 @@ LAYER = {"kind": "conv", "weight_step": -1, "z_bits": 8, "z_frac": 4}
 
 
 def geometry(map, layer, neuron=None):
-    """That of a convolution over ``map``, the last layer of a network: unless told otherwise, all of its outputs are
-    pooled. With a ``neuron``, it is not the first: that before has a kernel of 1, and as many channels as the map."""
+    """That of a convolution over ``map``. Unless told otherwise, all of its outputs are pooled, and it is the last layer
+    of its network. With a ``neuron``, it is not the first: that before has a kernel of 1, and as many channels as the
+    map."""
     head = [] if neuron is None else [LAYER | {"cols": map[2], "kernel": 1, "neuron": neuron,
                                                "activation_bits": 2 if neuron == "ternary" else 6}]
     layer = LAYER | layer
     given = {"map": [*map[:2], 1 if head else map[2]], "kind": layer.pop("input", "signed"), "bits": 6}
     window = Window(map=map, cols=layer["cols"], kernel=layer["kernel"], stride=layer.get("stride", (1, 1)),
                     padding=layer.get("padding", (0, 0)), drop=True)
-    layer = {"pool": list(window.outputs[:2])} | layer
-    return parse({"input": given, "device": {"kind": "domain_wall"}, "layers": [*head, layer]}, "maps").crossbars[-1]
+    whole = {"pool": list(window.outputs[:2])}
+    tail = [] if (whole | layer)["pool"] == whole["pool"] else [{"cols": 4, "weight_step": -1, "z_bits": 8, "z_frac": 4}]
+    layers = [*head, whole | layer, *tail]
+    return parse({"input": given, "device": {"kind": "domain_wall"}, "layers": layers}, "maps").crossbars[len(head)]
 
 
 @st.composite
-def geometries(draw, forward_reads=st.just(1), second_reads=st.just(1)):
-    """Kernels, strides, padding and maps of all kinds."""
+def geometries(draw, forward_reads=st.just(1), second_reads=st.just(1), overlap=st.just(False)):
+    """Kernels, strides, padding and maps of all kinds; with ``overlap``, overlapping pooling windows."""
     pairs = [[], [], [], []]  # size, kernel, stride, padding of both axes
     for _ in range(2):
         size = draw(st.integers(1, 9))
@@ -38,6 +41,9 @@ def geometries(draw, forward_reads=st.just(1), second_reads=st.just(1)):
     inputs = kernel[0] * kernel[1] * channels
     layer = {"kernel": kernel, "stride": stride, "padding": padding, "drop": True, "cols": 6, "lanes": lanes,
              "bias": draw(st.booleans()), "forward_reads": min(reads, inputs), "second_reads": min(second, inputs)}
+    if draw(overlap):
+        layer |= {"pool": [min(2, -(-(side + 2 * pad - wide + 1) // step)) for side, wide, step, pad in zip(
+            *pairs, strict=True)], "pool_stride": 1}
     neuron = draw(st.sampled_from([None, "relu", "ternary", "sigmoid", "hard_tanh"]))
     return geometry((*size, channels), layer, neuron)
 
@@ -79,18 +85,19 @@ async def send(ctx, stream, payloads, random, pace):
         ctx.set(stream.valid, 0)
 
 
-async def receive(ctx, stream, ends, random, pace):
-    """Takes beats as Python values, each with the probability ``pace`` in a clock cycle, until ``ends(beat)``."""
-    taken = []
-    while True:
+async def receive(ctx, stream, ended, random, pace):
+    """Takes beats as Python values, each with the probability ``pace`` in a clock cycle, until ``ended(beats)``. Also
+    answers with the clock cycles that it took."""
+    taken, cycles = [], 0
+    while not ended(taken):
         ready = random.random() < pace
         ctx.set(stream.ready, ready)
         if ready and ctx.get(stream.valid):
             taken.append(plain(ctx.get(stream.payload)))
         await ctx.tick()
-        if taken and ends(taken[-1]):
-            ctx.set(stream.ready, 0)
-            return taken
+        cycles += 1
+    ctx.set(stream.ready, 0)
+    return taken, cycles
 
 
 def plain(value):
