@@ -244,7 +244,6 @@ class RowScan(wiring.Component):
             known.last.eq(group.last & found.last),
             known.final.eq(group.final & found.last),
             listed.read_entry.eq(proceed),
-            self.map.read_cell.eq(proceed),
         ]
         valid, known = delays(m, parts.valid, 4, proceed), delays(m, known, 4, proceed)
         cells, delta, delta_later = Signal(self.map.cell.shape()), Signal.like(listed.delta), Signal.like(listed.delta)
@@ -261,6 +260,7 @@ class RowScan(wiring.Component):
         answer, made = known[4], items.i.payload.item
         m.d.comb += [
             self.map.cell.eq(cells),
+            self.map.read_cell.eq(proceed & valid[3]),
             items.i.valid.eq(valid[4]),
             items.i.payload.final.eq(answer.final),
             made.row.eq(answer.rows.row),
