@@ -132,6 +132,9 @@ class CrossbarGeometry:
         self._require("margin", range(1 << self.device.g_bits), " sub-levels")
         for name in ("forward_reads", "second_reads"):
             self._require(name, range(1, self.inputs + 1))
+        if self.second_reads > 1 and self.folds > 1:
+            raise ConfigError(f"layers[{self.index}].second_reads={self.second_reads}: needs lanes=cols={self.cols}, so "
+                              f"that a row is one word; lanes={self.lanes}")
         if self.chi_frac < self.device.sub_bits:
             raise ConfigError(f"layers[{self.index}].chi_frac={self.chi_frac}: must be at least "
                               f"device.sub_bits={self.device.sub_bits}, so that a sub-level is whole in the residual")
@@ -176,6 +179,11 @@ class CrossbarGeometry:
     def positions(self) -> int:
         """How often the crossbar is applied in a sample."""
         return self.window.positions
+
+    @property
+    def plain(self) -> bool:
+        """Whether its rows are read as they come, one in a clock cycle. Others are found in a feature map."""
+        return self.window.plain and self.forward_reads == self.second_reads == 1
 
     @property
     def counters(self) -> tuple[str, ...]:

@@ -3,13 +3,14 @@
 from amaranth.hdl import Module, Signal, ValueLike
 
 
-def delays(m: Module, value: ValueLike, cycles: int) -> list[ValueLike]:
-    """``value``, and what it was 1, 2, ... ``cycles`` clock cycles ago; ``value`` is a signal, a view or an
-    expression."""
+def delays(m: Module, value: ValueLike, cycles: int, enable: ValueLike = 1) -> list[ValueLike]:
+    """``value``, and what it was 1, 2, ... ``cycles`` clock cycles ago, of which only those with ``enable`` count;
+    ``value`` is a signal, a view or an expression."""
     values = [value]
     for _ in range(cycles):
         delayed = Signal.like(value, name="delayed")
-        m.d.sync += delayed.eq(values[-1])
+        with m.If(enable):
+            m.d.sync += delayed.eq(values[-1])
         values.append(delayed)
     return values
 

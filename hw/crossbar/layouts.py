@@ -1,10 +1,12 @@
 """The payloads of the streams between the blocks of a crossbar."""
 
+from math import lcm
+
 from amaranth.hdl import Shape, signed, unsigned
 from amaranth.lib import data
 
 from ...contract.geometry import COUNTER_BITS, CrossbarGeometry
-from ...contract.widths import index_bits
+from ...contract.widths import index_bits, signed_bits
 from .operations import Operation
 
 
@@ -14,33 +16,82 @@ def x_shape(geometry: CrossbarGeometry) -> Shape:
 
 
 def drive_layout(geometry: CrossbarGeometry) -> data.StructLayout:
-    """The drive of one row, and the derivative of the neuron that drives it, if any. Rows ascend within a sample; rows
-    that are not sent are zero. A beat of zeros only serves to carry ``last``."""
-    layout = {"row": unsigned(index_bits(geometry.inputs)), "x": x_shape(geometry)}
+    """The drive of one cell of the feature map, which is a row of a crossbar with one position, and the derivative of
+    the neuron that drives it, if any. Cells ascend within a sample; those that are not sent are zero. A beat of zeros
+    only serves to carry ``last``."""
+    layout = {"row": unsigned(index_bits(geometry.window.cells)), "x": x_shape(geometry)}
     if geometry.derivative_bits:
         layout["derivative"] = unsigned(geometry.derivative_bits)
     return data.StructLayout(layout | {"last": 1})
 
 
 def conversion_layout(geometry: CrossbarGeometry) -> data.StructLayout:
-    """The outputs of the next ``adcs`` columns. Groups of columns come in ascending order."""
+    """The outputs of the next ``adcs`` columns. Groups of columns come in ascending order, at each position; ``last``
+    is the last of the sample."""
     return data.StructLayout({"z": data.ArrayLayout(signed(geometry.z_bits), geometry.adcs), "last": 1})
 
 
 def delta_layout(geometry: CrossbarGeometry, deltas: int = 1) -> data.StructLayout:
-    """The deltas of ``deltas`` columns from ``col`` on, which is a multiple of ``deltas``. Columns ascend within a
-    sample; the deltas of columns that are not sent are zero."""
-    return data.StructLayout({"col": unsigned(index_bits(geometry.cols)),
+    """The deltas of ``deltas`` cells of the pooled map from ``col`` on, which is a multiple of ``deltas``; without
+    pooling and with one position, these are the columns. They ascend within a sample; those that are not sent are
+    zero."""
+    return data.StructLayout({"col": unsigned(index_bits(geometry.window.pooled_cells)),
                               "delta": data.ArrayLayout(signed(geometry.delta_bits), deltas), "last": 1})
 
 
+def position_delta_layout(geometry: CrossbarGeometry) -> data.StructLayout:
+    """The delta of a column at a position. They come in any order; those that are not sent are zero, and those that are
+    sent more than once add up."""
+    return data.StructLayout({"position": unsigned(index_bits(geometry.positions)),
+                              "col": unsigned(index_bits(geometry.cols)),
+                              "delta": signed(geometry.delta_bits), "last": 1})
+
+
 def row_sum_layout(geometry: CrossbarGeometry) -> data.StructLayout:
-    """The exact row sum of an input row, and the derivative of the neuron that drives it; for ``BACKWARD``, that is
-    zero."""
-    layout = {"row": unsigned(index_bits(geometry.inputs)), "e": signed(geometry.error_bits)}
+    """The exact row sum of a cell of the feature map, and the derivative of the neuron that drives it; for
+    ``BACKWARD``, that is zero."""
+    layout = {"row": unsigned(index_bits(geometry.window.cells)), "e": signed(geometry.error_bits)}
     if geometry.derivative_bits:
         layout["derivative"] = unsigned(geometry.derivative_bits)
     return data.StructLayout(layout | {"last": 1})
+
+
+def error_layout(geometry: CrossbarGeometry) -> data.StructLayout:
+    """What a word passes back to a cell of the feature map: ``e`` is the sum over the lanes."""
+    width = signed_bits(geometry.lanes << geometry.device.g_bits - 1 + geometry.delta_bits - 1)
+    return data.StructLayout({"cell": unsigned(index_bits(geometry.window.cells)),
+                              "derivative": unsigned(max(1, geometry.derivative_bits)), "e": signed(width)})
+
+
+def forward_item_layout(geometry: CrossbarGeometry) -> data.StructLayout:
+    """The rows that a forward pass reads in one clock cycle: ``row[b]`` is one of those whose remainder by the number
+    of reads is ``b``, any of them where ``x[b]`` is 0."""
+    reads = geometry.forward_reads
+    return data.StructLayout({
+        "row": data.ArrayLayout(unsigned(index_bits(geometry.rows)), reads),
+        "x": data.ArrayLayout(x_shape(geometry), reads),
+        "fold": unsigned(index_bits(geometry.folds)),
+        "first": 1,  # the column sums of this fold at this position start here
+        "last": 1,  # they are complete
+        "final": 1,  # last: they are the last of the sample
+    })
+
+
+def second_item_layout(geometry: CrossbarGeometry) -> data.StructLayout:
+    """The rows that a backward pass and an update read in one clock cycle, and the position that they are read for:
+    ``row``, a multiple of the number of reads, and those that follow."""
+    reads = geometry.second_reads
+    return data.StructLayout({
+        "row": unsigned(index_bits(geometry.rows)),
+        "x": data.ArrayLayout(x_shape(geometry), reads),
+        "derivative": data.ArrayLayout(unsigned(max(1, geometry.derivative_bits)), reads),
+        "cell": data.ArrayLayout(unsigned(index_bits(geometry.window.cells)), reads),  # where a derivative is not 0
+        "delta": unsigned(index_bits(geometry.positions * geometry.folds)),  # address of the deltas
+        "fold": unsigned(index_bits(geometry.folds)),
+        "first": 1,  # the first position of this fold of these rows
+        "last": 1,  # the last one
+        "update": data.ArrayLayout(1, reads),  # last: the row is driven at a position that has an error
+    })
 
 
 def level_layout(geometry: CrossbarGeometry) -> data.StructLayout:
@@ -61,9 +112,19 @@ def state_bits(geometry: CrossbarGeometry) -> int:
     return max(cell_layout(geometry).size, COUNTER_BITS)
 
 
+def banks(geometry: CrossbarGeometry) -> int:
+    """Banks of the device array: so many rows that follow one another can be read in the same clock cycle."""
+    return lcm(geometry.forward_reads, geometry.second_reads)
+
+
+def padded_rows(geometry: CrossbarGeometry) -> int:
+    """Rows, and words that are not used, so that every bank has as many words of a fold."""
+    return -(-geometry.rows // banks(geometry)) * banks(geometry)
+
+
 def address_bits(geometry: CrossbarGeometry) -> int:
-    """Width of the address of a word: ``fold * rows + row`` for the cells of that fold of that row."""
-    return index_bits(geometry.rows * geometry.folds)
+    """Width of the address of a word: ``fold * padded_rows + row`` for the cells of that fold of that row."""
+    return index_bits(geometry.folds * padded_rows(geometry))
 
 
 def word_layout(geometry: CrossbarGeometry) -> data.StructLayout:
@@ -92,7 +153,16 @@ def slot_layout(geometry: CrossbarGeometry) -> data.StructLayout:
     ``SUM``       column sums enter the ADC; stochastic rounding begins
     `write_back`  comparison with the threshold; both arrays are written
     ============= =====================================================================================
+
+    Unless the geometry is plain, there is one more clock cycle, for sums over positions, between a product and its
+    residual (`timing.change`).
     """
+    positions = {
+        "reads": data.ArrayLayout(data.StructLayout({  # forward: the words to be read, one for each remainder by the
+            "address": unsigned(address_bits(geometry)), "x": x_shape(geometry)}), geometry.forward_reads),  # reads
+        "source": unsigned(index_bits(geometry.window.cells)),  # backward: the cell of the map that drives the row
+        "delta": unsigned(index_bits(geometry.positions * geometry.folds)),  # backward, update: address of the deltas
+    }
     return data.StructLayout({
         "address": unsigned(address_bits(geometry)),
         "fold": unsigned(index_bits(geometry.folds)),
@@ -100,7 +170,7 @@ def slot_layout(geometry: CrossbarGeometry) -> data.StructLayout:
         "x": x_shape(geometry),
         "derivative": unsigned(max(1, geometry.derivative_bits)),
         "forward": 1,  # multiply by x, and add to the column sums
-        "first": 1,  # forward: the column sums start here
+        "first": 1,  # forward: the column sums start here; update: the sums over positions do
         "last": 1,  # forward: the column sums are complete, and are converted
         "final": 1,  # last: these are the last columns of the sample
         "backward": 1,  # multiply by the deltas, and add to the row sum
@@ -114,7 +184,7 @@ def slot_layout(geometry: CrossbarGeometry) -> data.StructLayout:
         "write": 1,  # write the word back
         "lane": unsigned(index_bits(geometry.lanes)),
         "cell": cell_layout(geometry),  # is held in one register: no other `override` for HOLD clock cycles
-    })
+    } | ({} if geometry.plain else positions))
 
 
 def request_layout(geometry: CrossbarGeometry) -> data.StructLayout:
