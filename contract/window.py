@@ -91,13 +91,21 @@ class Window:
         return height, width, self.cols
 
     @property
-    def pooled(self) -> Shape:
-        """The map behind the pooling, which drives the next layer."""
-        if self.view is not None:
-            return self.view
+    def places(self) -> Pair:
+        """Places of the pooled map: windows of the pooling, vertically and horizontally."""
         height, width = ((size - pool) // stride + 1 for size, pool, stride in zip(
             self.outputs, self.pool, self.pool_stride, strict=False))
-        return height, width, self.cols
+        return height, width
+
+    @property
+    def pooled(self) -> Shape:
+        """The map behind the pooling, which drives the next layer."""
+        return self.view if self.view is not None else (*self.places, self.cols)
+
+    @property
+    def pooled_cells(self) -> int:
+        """Cells of that map."""
+        return prod(self.pooled)
 
     @property
     def positions(self) -> int:
@@ -155,5 +163,4 @@ class Window:
         width = self.outputs[1]
         return tuple(tuple((i * self.pool_stride[0] + u) * width + j * self.pool_stride[1] + v
                            for u in range(self.pool[0]) for v in range(self.pool[1]))
-                     for i in range((self.outputs[0] - self.pool[0]) // self.pool_stride[0] + 1)
-                     for j in range((self.outputs[1] - self.pool[1]) // self.pool_stride[1] + 1))
+                     for i in range(self.places[0]) for j in range(self.places[1]))

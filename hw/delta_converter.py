@@ -13,13 +13,13 @@ from .crossbar.layouts import delta_layout, row_sum_layout
 
 
 def converter_latency(target: CrossbarGeometry) -> int:
-    """Clock cycles from a row sum of ``target`` to the delta of the column that drives the row."""
+    """Clock cycles from an error of ``target`` to the delta of the cell that it belongs to."""
     return 1 if target.derivative_bits == 1 else 2
 
 
 class DeltaConverter(wiring.Component):
-    """``delta = saturate(round_shift(e * derivative, error_shift), delta_bits)`` of each column of ``source``, which
-    drives the row of ``target`` that ``e`` belongs to.
+    """``delta = saturate(round_shift(e * derivative, error_shift), delta_bits)`` of each cell of the map that
+    drives ``target``: of a column of ``source``, or of a cell of its pooled map.
 
     Each beat becomes one beat, and ``last`` is passed on. Latency: ``latency`` clock cycles. Throughput: a beat a clock
     cycle.
@@ -35,15 +35,15 @@ class DeltaConverter(wiring.Component):
         self._source = source
         self._target = target
         super().__init__({
-            #: Row sums of ``target``.
+            #: Errors of the cells of ``target``'s map.
             "e": In(stream.Signature(row_sum_layout(target))),
-            #: Deltas of ``source``.
+            #: Deltas of ``source``'s cells.
             "d": Out(stream.Signature(delta_layout(source))),
         })
 
     @property
     def latency(self) -> int:
-        """Clock cycles from the transfer of a row sum to the one in which its delta is offered."""
+        """Clock cycles from the transfer of an error to the one in which its delta is offered."""
         return converter_latency(self._target)
 
     def elaborate(self, platform: Any) -> Module:

@@ -18,9 +18,9 @@ from .layouts import result_layout, sample_layout
 class LossUnit(wiring.Component):
     """The losses of docs/arithmetic.md 6, on ``adcs`` columns at once.
 
-    It takes one ``sample``, then the outputs ``z`` of all columns, in groups. It answers with one ``result``, whose
-    prediction is the first of the largest columns. If ``sample.train``, it also answers with the deltas ``d`` of every
-    group, ascending, ``last`` on the final one.
+    It takes one ``sample``, then the outputs ``z`` of all columns, behind the pooling if there is any, in groups. It
+    answers with one ``result``, whose prediction is the first of the largest columns. If ``sample.train``, it also
+    answers with the deltas ``d`` of every group, ascending, ``last`` on the final one.
 
     Latency: ``latency`` clock cycles from a group to its ``d``. From the last group to ``result`` it is one clock cycle
     more for each factor of 2 in ``adcs``. Throughput: a group a clock cycle.
@@ -39,7 +39,7 @@ class LossUnit(wiring.Component):
         self._geometry = geometry
         self._loss = loss
         super().__init__({
-            #: Outputs of the last crossbar.
+            #: Outputs of the last crossbar: its map is 1 x 1 x cols.
             "z": In(stream.Signature(conversion_layout(geometry))),
             #: What they are compared with.
             "sample": In(stream.Signature(sample_layout(geometry.cols))),

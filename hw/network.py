@@ -1,4 +1,4 @@
-"""A network that trains by itself: crossbars in a row, neurons between them, the loss at the end."""
+"""A network that trains by itself: crossbars in a row, pooling and neurons between them, the loss at the end."""
 
 from itertools import pairwise
 from typing import Any
@@ -18,6 +18,7 @@ from .layouts import network_command_layout, result_layout
 from .loss import LossUnit
 from .neuron import Neuron
 from .operations import NetworkOperation
+from .pooling import Pooling
 
 QUEUED = 2
 """Operations that can wait in front of a crossbar, and samples in front of the loss."""
@@ -40,8 +41,8 @@ class Network(wiring.Component):
     passes the error on. `model.network.Network` is the golden twin: it agrees in every bit.
 
     Crossbars run on their own, joined by streams. Each begins with the next sample as soon as it is done with the one
-    before. A training sample takes about ``2 * sum over layers of active rows * folds`` clock cycles (docs/rtl.md,
-    section 5).
+    before. A training sample takes about ``2 * sum over layers of active rows * folds`` clock cycles, with the active
+    rows of all positions (docs/rtl.md, section 5).
     """
 
     def __init__(self, *, geometries: tuple[CrossbarGeometry, ...], loss: Loss) -> None:
@@ -76,18 +77,31 @@ class Network(wiring.Component):
         return m
 
     def _join(self, m: Module, crossbars: list[Crossbar], loss: LossUnit) -> None:
-        """Neurons and delta converters between the crossbars, and the loss behind the last one."""
+        """Pooling, neurons and delta converters between the crossbars, and the loss behind the last one."""
         wiring.connect(m, wiring.flipped(self.x), crossbars[0].x)
+        ends = [self._pool(m, crossbar) for crossbar in crossbars]
         for layer, (source, target) in enumerate(pairwise(self.geometries)):
             m.submodules[f"neuron_{layer}"] = neuron = Neuron(source=source, target=target)
             m.submodules[f"converter_{layer}"] = converter = DeltaConverter(source=source, target=target)
-            wiring.connect(m, crossbars[layer].z, neuron.z)
+            z, d = ends[layer]
+            wiring.connect(m, z, neuron.z)
             wiring.connect(m, neuron.x, crossbars[layer + 1].x)
             wiring.connect(m, crossbars[layer + 1].e, converter.e)
-            wiring.connect(m, converter.d, crossbars[layer].d)
-        wiring.connect(m, crossbars[-1].z, loss.z)
-        wiring.connect(m, loss.d, crossbars[-1].d)
+            wiring.connect(m, converter.d, d)
+        z, d = ends[-1]
+        wiring.connect(m, z, loss.z)
+        wiring.connect(m, loss.d, d)
         wiring.connect(m, loss.result, wiring.flipped(self.result))
+
+    def _pool(self, m: Module, crossbar: Crossbar) -> tuple[Any, Any]:
+        """Where the outputs of a layer come from, and where its deltas go to: those of the cells of the next map."""
+        geometry = crossbar.geometry
+        if geometry.plain:
+            return crossbar.z, crossbar.d
+        m.submodules[f"pooling_{geometry.index}"] = pooling = Pooling(geometry=geometry, deltas=crossbar.deltas)
+        wiring.connect(m, crossbar.z, pooling.z)
+        wiring.connect(m, pooling.d, crossbar.d)
+        return pooling.pooled_z, pooling.pooled_d
 
     def _carry_out(self, m: Module, crossbars: list[Crossbar], loss: LossUnit) -> None:
         """A command becomes one operation or two for every crossbar, or one for a single crossbar."""

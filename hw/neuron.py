@@ -26,14 +26,15 @@ def active_layout(geometry: CrossbarGeometry) -> data.StructLayout:
 
 
 class Neuron(wiring.Component):
-    """The function of docs/arithmetic.md 5 that ``target.source`` names, on ``source.adcs`` columns at once.
+    """The function of docs/arithmetic.md 5.2 that ``target.source`` names, on ``source.adcs`` cells at once.
 
-    It takes the outputs of ``source`` in groups, columns ascending. It answers with the active rows of ``target``,
-    those whose drive or derivative is not zero, ascending, ``last`` on the final beat of a sample. If the last group
-    has no such column, its first column follows as a beat of zeros that carries ``last``.
+    It takes the outputs of ``source``, behind its pooling if it has any, in groups, cells ascending: cell ``q`` of the
+    pooled map is cell ``q`` of the map that drives ``target``. It answers with the active cells, those whose drive or
+    derivative is not zero, ascending, ``last`` on the final beat of a sample. If the last group has no such cell, its
+    first follows as a beat of zeros that carries ``last``.
 
-    Latency: ``latency`` clock cycles from a group to its first row. Throughput: one group in and one row out a clock
-    cycle. Groups without an active column pass while rows wait; ``QUEUE_DEPTH`` groups with one can wait.
+    Latency: ``latency`` clock cycles from a group to its first cell. Throughput: one group in and one cell out a clock
+    cycle. Groups without an active cell pass while others wait; ``QUEUE_DEPTH`` groups with one can wait.
 
     Cost: for each of ``source.adcs`` units two comparators, or for ``sigmoid`` a ROM of ``2**z_bits`` words of
     ``activation_bits + 9`` bits; the queue of groups; one priority encoder of ``source.adcs`` bits. Raises
@@ -49,9 +50,9 @@ class Neuron(wiring.Component):
         self._source = source
         self._target = target
         super().__init__({
-            #: Outputs of the crossbar whose columns drive the neurons.
+            #: Outputs of the crossbar that drives the neurons.
             "z": In(stream.Signature(conversion_layout(source))),
-            #: The drive of the crossbar whose rows the neurons drive.
+            #: The drive of the crossbar behind them.
             "x": Out(stream.Signature(drive_layout(target))),
         })
 
@@ -59,7 +60,7 @@ class Neuron(wiring.Component):
         m = Module()
         layout = data.StructLayout({
             "neurons": data.ArrayLayout(active_layout(self._target), self._source.adcs),
-            "row": unsigned(index_bits(self._target.inputs)),
+            "row": unsigned(index_bits(self._target.window.cells)),
             "last": 1,
         })
 

@@ -3,7 +3,7 @@
 import torch
 
 from ..contract.geometry import CrossbarGeometry
-from .fixed import round_shift, saturate
+from .fixed import exact_float, round_shift, saturate
 from .lfsr import Lfsr
 from .rounder import StochasticRounder
 
@@ -16,19 +16,21 @@ class GradientAccumulator:
         """All residuals are 0. Stochastic rounding, if the geometry has it, draws from ``rounding_lfsr``."""
         self.geometry = geometry
         self.chi = torch.zeros((geometry.rows, geometry.cols), dtype=torch.int32, device=torch_device)
+        self._exact = exact_float(geometry.positions * geometry.x.magnitude << geometry.delta_bits - 1)
+        self._whole = torch.int32 if geometry.gradient_bits <= 30 else torch.int64  # residuals have up to 24 bits
         self.rounder = (StochasticRounder(geometry, rounding_lfsr, torch_device)
                         if rounding_lfsr is not None and geometry.rounding == "stochastic" else None)
 
     def accumulate(self, rows: torch.Tensor, x: torch.Tensor, d: torch.Tensor, learning_rate_shift: int) -> None:
-        """Add ``-x * d`` at the learning rate ``2**-learning_rate_shift`` to the rows with the indices ``rows`` (n,).
-        ``x`` (n,) is their drive, ``d`` (cols,) the delta."""
-        # |x * d| < 2**28 and |chi| < 2**24, so 32 bits hold every intermediate value.
-        product = torch.outer(-x.to(torch.int32), d.to(torch.int32))
-        self.add(rows, round_shift(product, self.geometry.update_shift(learning_rate_shift)))
+        """Add ``-x * d``, summed over positions, at the learning rate ``2**-learning_rate_shift`` to the rows with the
+        indices ``rows`` (n,). ``x`` (positions, n) is their drive, ``d`` (positions, cols) the delta."""
+        products = -x.T.to(self._exact) @ d.to(self._exact)
+        self.add(rows, round_shift(products.to(self._whole), self.geometry.update_shift(learning_rate_shift)))
 
     def add(self, rows: torch.Tensor, change: torch.Tensor) -> None:
-        """Add ``change``, int32 (n, cols), to the rows with the indices ``rows`` (n,); sums saturate."""
-        self.chi.index_copy_(0, rows, saturate(self.chi.index_select(0, rows) + change, self.geometry.chi_bits))
+        """Add ``change``, int32 or int64 (n, cols), to the rows with the indices ``rows`` (n,); sums saturate."""
+        sums = saturate(self.chi.index_select(0, rows) + change, self.geometry.chi_bits)
+        self.chi.index_copy_(0, rows, sums.to(self.chi.dtype))
 
     def visit(self, rows: torch.Tensor, g: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Round and bound the residuals of some rows, and find the cells to program.

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from ..contract.errors import SpinloomError
-from ..contract.geometry import COUNTER_BITS, COUNTERS, CrossbarGeometry
+from ..contract.geometry import COUNTER_BITS, CrossbarGeometry
 from ..contract.lfsr import WIDTH, initial_states
 from .accumulator import GradientAccumulator
 from .adc import Adc
@@ -15,6 +15,7 @@ from .device import Cell, fixed_in_cells, initial_levels
 from .fixed import exact_float
 from .lfsr import Lfsr
 from .programmer import StochasticProgrammer
+from .window import Windows
 
 Places = tuple[torch.Tensor, ...]
 """The rows and the columns of some cells: two int64 (n,)."""
@@ -48,7 +49,9 @@ class Crossbar:
         self.torch_device = torch.device(torch_device)
         self.lfsrs = {name: Lfsr(state, torch_device) for name, state in initial_states(seed, geometry).items()}
         """The LFSRs by their names in the state."""
-        self.counters = Counters()
+        self.counters = Counters(geometry.counters)
+        self.windows = Windows(geometry, torch_device)
+        """What makes windows of the map before, and a map of the outputs."""
         self.adc = Adc(geometry, torch_device)
         self.accumulator = GradientAccumulator(geometry, self.lfsrs.get("rounding_lfsr"), torch_device)
         self.programmer = StochasticProgrammer(geometry, self.lfsrs["lfsr"], self.counters)
@@ -73,44 +76,65 @@ class Crossbar:
         self.g, self.g_minus, self.accumulator.chi = arrays["g"], arrays.get("g_minus"), arrays["chi"]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """The outputs ``z`` (cols,) for the drive ``x`` (inputs,). Many drives (n, inputs) give (n, cols), as if they
-        came one after the other."""
+        """The outputs ``z`` (..., cols) for the drives ``x`` (..., inputs) of windows, one after the other: those of a
+        sample are (positions, inputs), those of many samples (samples, positions, inputs)."""
         drive = self.drive(x)
-        self.counters.count(forwards=1 if x.dim() == 1 else len(x), forward_rows=int(drive.count_nonzero()))
-        rows = drive.reshape(-1, drive.shape[-1]).any(dim=0).nonzero().squeeze(1)
+        windows = drive.reshape(-1, drive.shape[-1])
+        self.counters.count(forwards=len(windows), forward_rows=int(drive.count_nonzero()))
+        rows = windows.any(dim=0).nonzero().squeeze(1)
         return self._convert(drive[..., rows], self.g.index_select(0, rows), self.lfsrs.get("read_lfsr"))
 
-    def evaluate(self, x: torch.Tensor) -> torch.Tensor:
-        """As ``forward``, but counters and LFSRs stay as they are."""
+    def evaluate(self, x: torch.Tensor, read_lfsr: Lfsr | None = None) -> torch.Tensor:
+        """As ``forward``, but counters and LFSRs stay as they are. Read noise is drawn from ``read_lfsr``; unless
+        given, as ``forward`` would draw it."""
+        return self._convert(self.drive(x), self.g, read_lfsr or self.reading())
+
+    def reading(self) -> Lfsr | None:
+        """An LFSR in the state of that of read noise; None if there is none."""
         read = self.lfsrs.get("read_lfsr")
-        return self._convert(self.drive(x), self.g, read and Lfsr(read.state, self.torch_device))
+        return read and Lfsr(read.state, self.torch_device)
 
     def backward(self, d: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
-        """The exact row sums ``e`` (inputs,) for the delta ``d`` (cols,).
+        """The exact row sums ``e`` (..., inputs) of windows for their deltas ``d`` (..., cols).
 
-        The mask ``rows`` (inputs,) restricts the pass to some rows; the sums of the others are 0. With a mask, a delta
-        that is 0 everywhere reads no row.
+        The mask ``rows`` (..., inputs) restricts the pass to some rows; the sums of the others are 0. With a mask, a
+        window whose delta is 0 everywhere reads no row. Without one, all rows but those in the padding are read.
         """
-        inputs = self.geometry.inputs
-        read = torch.arange(inputs, device=self.torch_device) if rows is None else (rows & d.any()).nonzero().squeeze(1)
-        self.counters.count(backward_rows=len(read))
-        sums = torch.zeros(inputs, dtype=torch.int64, device=self.torch_device)
-        sums[read] = (self.g.index_select(0, read).to(self._exact) @ d.to(self._exact)).to(torch.int64)
-        return sums
+        if rows is None:
+            driven, sums = self.windows.driven, self.row_sums(d)
+            self.counters.count(backward_rows=d.shape[:-2].numel() * int(driven.count_nonzero()))
+            return torch.where(driven, sums, 0).reshape(sums.shape)
+        rows = rows & d.any(dim=-1, keepdim=True)
+        self.counters.count(backward_rows=int(rows.count_nonzero()))
+        read = rows.reshape(-1, rows.shape[-1]).any(dim=0).nonzero().squeeze(1)
+        sums = torch.zeros(rows.shape, dtype=torch.int64, device=self.torch_device)
+        sums[..., read] = self._row_sums(d, self.g.index_select(0, read))
+        return sums * rows
+
+    def row_sums(self, d: torch.Tensor) -> torch.Tensor:
+        """The exact sums (..., inputs) of all rows for the deltas ``d`` (..., cols). Nothing is counted."""
+        return self._row_sums(d, self.g[:self.geometry.inputs])
 
     def update(self, x: torch.Tensor, d: torch.Tensor, learning_rate_shift: int, program: bool = True) -> None:
-        """Accumulate ``-x * d`` at the learning rate ``2**-learning_rate_shift``, for the drive ``x`` (inputs,) and the
-        delta ``d`` (cols,), in the rows with ``x != 0``.
+        """Accumulate ``-x * d`` at the learning rate ``2**-learning_rate_shift``, summed over the windows of a sample:
+        ``x`` (..., inputs) is their drive, ``d`` (..., cols) the delta. Only windows with an error count, those whose
+        delta is not 0 everywhere; without any, nothing is done. The rows concerned are those with ``x != 0`` in one of
+        them.
 
-        Cells there that reach the threshold are programmed, unless ``program`` is False. A delta that is 0 everywhere
-        does nothing.
+        Cells there that reach the threshold are programmed, unless ``program`` is False.
         """
-        if not d.any():
+        drive, d = self.drive(x).reshape(-1, self.geometry.rows), d.reshape(-1, self.geometry.cols)
+        error = d.any(dim=1)
+        errors = error.tolist()
+        if not any(errors):
             return
-        drive = self.drive(x)
-        rows = drive.nonzero().squeeze(1)
+        if not all(errors):
+            drive, d = drive[error], d[error]
+        rows = drive.any(dim=0).nonzero().squeeze(1)
         self.counters.count(update_rows=len(rows))
-        self.accumulator.accumulate(rows, drive[rows], d, learning_rate_shift)
+        if "product_rows" in self.counters:
+            self.counters.count(product_rows=int(drive.count_nonzero()))
+        self.accumulator.accumulate(rows, drive[:, rows], d, learning_rate_shift)
         if program:
             self._visit(rows)
 
@@ -163,7 +187,7 @@ class Crossbar:
         state = {name: self._integers(name, state, *bounds) for name, bounds in (
             *((name, (shape, *levels[name])) for name in self.arrays),
             *((name, ((), 1, (1 << WIDTH) - 1)) for name in self.lfsrs),
-            ("counters", ((len(COUNTERS),), 0, (1 << COUNTER_BITS) - 1)),
+            ("counters", ((len(self.counters),), 0, (1 << COUNTER_BITS) - 1)),
         )}
         if device.pair:
             self._integers("g + g_minus", {"g + g_minus": state["g"] + state["g_minus"]}, shape, 0, device.span)
@@ -171,7 +195,7 @@ class Crossbar:
             array.copy_(torch.from_numpy(state[name]))
         for name, lfsr in self.lfsrs.items():
             lfsr.state = int(state[name])
-        self.counters.update(zip(COUNTERS, state["counters"].tolist(), strict=True))
+        self.counters.update(zip(self.counters, state["counters"].tolist(), strict=True))
 
     def _integers(self, name: str, state: dict, shape: tuple, lowest: int, highest: int) -> np.ndarray:
         """The array ``name`` of ``state`` as int64; ``StateError`` unless it holds integers of ``shape`` from
@@ -205,6 +229,10 @@ class Crossbar:
         """The outputs for the drive of the rows ``g``."""
         sums = drive.to(self._exact) @ g.to(self._exact)
         return self.adc.convert(sums.to(torch.int64), read_lfsr)
+
+    def _row_sums(self, d: torch.Tensor, g: torch.Tensor) -> torch.Tensor:
+        """The sums of the rows ``g``: (..., rows)."""
+        return (d.to(self._exact) @ g.to(self._exact).T).to(torch.int64)
 
     def _visit(self, rows: torch.Tensor) -> None:
         """Visit the cells of the rows with the indices ``rows`` (n,), ascending, and program those that are due."""

@@ -1,6 +1,9 @@
-"""The network: crossbars one after the other, neurons between them, the loss at the end."""
+"""The network: crossbars one after the other, pooling and neurons between them, the loss at the end."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,6 +13,22 @@ from .crossbar import Crossbar
 from .fixed import round_shift, saturate
 from .loss import Loss, predict
 from .neuron import Neuron
+
+
+CHUNK = 1 << 22
+"""Rows of windows that a prediction gathers at a time, in the largest layer."""
+
+
+class LayerPass(NamedTuple):
+    """What a forward pass through a layer leaves for the way back. Leading axes count samples."""
+
+    x: torch.Tensor
+    """Drive of its windows: (..., positions, inputs)."""
+    y: torch.Tensor
+    """Derivatives of the cells of its map: (..., cells). No neuron drives the first crossbar; its cells count by their
+    drive alone, and it stands here."""
+    winner: torch.Tensor | None
+    """Winners of its pooling, if there is one: (..., places, cols)."""
 
 
 class Network:
@@ -25,51 +44,81 @@ class Network:
         self.neurons = [Neuron(before, after, torch_device) for before, after in pairwise(geometries)]
         self.loss = Loss(experiment.loss, geometries[-1], torch_device)
         self.row_reads = [[0] * len(geometries), [0] * len(geometries)]
-        """Rows that training had to read: in the forward pass and in the backward pass, a number for each crossbar.
+        """Reads of rows that training needed: in the forward pass and in the second pass, a number for each crossbar.
+        A read takes ``forward_reads`` rows at a time, or ``second_reads``.
 
-        Each sample needs the rows with a drive or a derivative that is not 0, and the bias row. The backward pass reads
-        the same rows again, unless the delta is 0 everywhere.
+        Each position of a sample needs the rows with a drive or a derivative that is not 0, and the bias row. The
+        second pass reads them again at the positions with an error, those whose delta is not 0 everywhere.
         """
 
     @property
     def bound_cycles(self) -> int:
-        """Lower bound of the clock cycles of the RTL: 2 x sum of rows x folds. The memory of a crossbar reads every row
-        that a sample needs twice, forward and backward, one fold in a clock cycle."""
-        return 2 * self._cycles(self.row_reads[0])
+        """Lower bound of the clock cycles of the RTL: the memory of a crossbar reads what a sample needs in both
+        passes, one fold in a clock cycle. A crossbar of one position counts as if every sample had an error."""
+        forward, second = self.row_reads
+        return self._cycles(forward) + self._cycles(
+            [reads if crossbar.geometry.positions > 1 else first
+             for first, reads, crossbar in zip(forward, second, self.crossbars, strict=True)])
 
     @property
     def read_cycles(self) -> int:
-        """Clock cycles for the rows that were in fact read: as ``bound_cycles``, but a sample whose delta is 0
+        """Clock cycles for the reads that there were in fact: as ``bound_cycles``, but a sample whose delta is 0
         everywhere has no second pass."""
         return sum(map(self._cycles, self.row_reads))
 
-    def _cycles(self, rows: list[int]) -> int:
-        """Clock cycles for ``rows`` of each crossbar."""
-        return sum(count * crossbar.geometry.folds for count, crossbar in zip(rows, self.crossbars, strict=True))
+    def _cycles(self, reads: list[int]) -> int:
+        """Clock cycles for ``reads`` of each crossbar."""
+        return sum(count * crossbar.geometry.folds for count, crossbar in zip(reads, self.crossbars, strict=True))
+
+    def forward(self, x: torch.Tensor) -> tuple[list[LayerPass], torch.Tensor]:
+        """The forward pass of samples with the drives ``x``, integers (..., inputs): what it leaves of each layer, and
+        the outputs ``z`` of the last, int64 (..., cols)."""
+        return self._through(x, [crossbar.forward for crossbar in self.crossbars])
+
+    def _through(self, x: torch.Tensor, crossbars: Sequence[Callable[[torch.Tensor], torch.Tensor]],
+                 ) -> tuple[list[LayerPass], torch.Tensor]:
+        """``forward``, in which ``crossbars`` make the outputs of the drives of windows."""
+        y, passes = x, []
+        for layer, (crossbar, outputs) in enumerate(zip(self.crossbars, crossbars, strict=True)):
+            if layer:
+                x, y = self.neurons[layer - 1](z)
+            drive = crossbar.windows.gather(x)
+            z, winner = crossbar.windows.pool(outputs(drive))
+            passes.append(LayerPass(drive, y, winner))
+        return passes, z
 
     def train(self, x: torch.Tensor, label: int, learning_rate_shift: int, program: bool = True) -> int:
-        """Train on one sample, with the drive ``x`` int64 (inputs,), at the learning rate ``2**-learning_rate_shift``.
+        """Train on one sample, with the drive ``x``, integers (inputs,), at the learning rate
+        ``2**-learning_rate_shift``.
 
         Returns the prediction before the update. If ``program`` is False, the update is only accumulated.
         """
-        drives, derivatives = [x], [x]  # no neuron drives the first crossbar; its rows count by their drive alone
-        z = self.crossbars[0].forward(x)
-        for crossbar, neuron in zip(self.crossbars[1:], self.neurons, strict=True):
-            x, y = neuron(z)
-            z = crossbar.forward(x)
-            drives.append(x)
-            derivatives.append(y)
-
-        d = self.loss.delta(z, label)
+        passes, z = self.forward(x)
+        delta = self.loss.delta(z, label)
         for layer in reversed(range(len(self.crossbars))):
-            crossbar, x, y = self.crossbars[layer], drives[layer], derivatives[layer]
-            active = int((x | y).count_nonzero()) + crossbar.geometry.bias
-            self.row_reads[0][layer] += active
-            self.row_reads[1][layer] += active * bool(d.any())
-            before = _delta_before(crossbar, d, y) if layer else d
+            crossbar, (x, cells, winner) = self.crossbars[layer], passes[layer]
+            d, y = crossbar.windows.spread(delta, winner), crossbar.windows.gather(cells)
+            self._count_reads(layer, x | y, d)
+            if layer:
+                delta = self.delta_before(layer, crossbar.backward(d, y != 0), cells)
             crossbar.update(x, d, learning_rate_shift, program)
-            d = before
         return int(predict(z))
+
+    def delta_before(self, layer: int, e: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """The delta (..., cells) of the map that drives ``layer``, from the sums ``e`` (..., positions, inputs) of the
+        rows of its windows and the derivatives ``y`` (..., cells)."""
+        geometry = self.crossbars[layer].geometry
+        sums = self.crossbars[layer].windows.fold(e)
+        return saturate(round_shift(sums * y, geometry.error_shift), geometry.source_delta_bits)
+
+    def _count_reads(self, layer: int, needed: torch.Tensor, d: torch.Tensor) -> None:
+        """Count the reads of the rows ``needed`` (positions, inputs) for the deltas ``d`` (positions, cols)."""
+        geometry = self.crossbars[layer].geometry
+        rows = [count + geometry.bias for count in needed.count_nonzero(dim=1).tolist()]
+        errors = d.any(dim=1).tolist()
+        self.row_reads[0][layer] += sum(-(-count // geometry.forward_reads) for count in rows)
+        self.row_reads[1][layer] += sum(-(-count // geometry.second_reads)
+                                        for count, error in zip(rows, errors, strict=True) if error)
 
     def program(self) -> None:
         """End a mini-batch: program every cell whose residual has reached the threshold."""
@@ -98,18 +147,15 @@ class Network:
         return predictions
 
     def infer(self, x: torch.Tensor) -> int:
-        """The prediction for one sample with the drive ``x`` int64 (inputs,). Counters count it, as in the RTL."""
-        z = self.crossbars[0].forward(x)
-        for crossbar, neuron in zip(self.crossbars[1:], self.neurons, strict=True):
-            z = crossbar.forward(neuron(z)[0])
-        return int(predict(z))
+        """The prediction for one sample with the drive ``x``, integers (inputs,). Counters count it, as in the RTL."""
+        return int(predict(self.forward(x)[1]))
 
     def predict(self, xs: torch.Tensor) -> torch.Tensor:
         """The predictions, int64 (n,), for samples (n, inputs). The state stays as it is, counters and LFSRs too."""
-        z = self.crossbars[0].evaluate(xs)
-        for crossbar, neuron in zip(self.crossbars[1:], self.neurons, strict=True):
-            z = crossbar.evaluate(neuron(z)[0])
-        return predict(z)
+        crossbars = [partial(crossbar.evaluate, read_lfsr=crossbar.reading()) for crossbar in self.crossbars]
+        largest = max(crossbar.windows.driven.numel() for crossbar in self.crossbars)
+        parts = xs.split(max(1, CHUNK // largest))
+        return torch.cat([predict(self._through(part, crossbars)[1]) for part in parts])
 
     def state(self) -> dict[str, np.ndarray]:
         """The complete state, as arrays by name: ``layer{l}_g``, ``layer{l}_chi``, ... (arithmetic 8)."""
@@ -122,13 +168,6 @@ class Network:
         for layer, crossbar in enumerate(self.crossbars):
             prefix = f"layer{layer}_"
             crossbar.load({name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)})
-
-
-def _delta_before(crossbar: Crossbar, d: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """The delta of the layer before ``crossbar``, from the delta ``d`` of its columns and the derivatives ``y`` of its
-    rows."""
-    e = crossbar.backward(d, y != 0)
-    return saturate(round_shift(e * y, crossbar.geometry.error_shift), crossbar.geometry.source_delta_bits)
 
 
 def _joined(crossbars: list[Crossbar]) -> dict[str, torch.Tensor]:

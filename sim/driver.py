@@ -1,7 +1,9 @@
 """Drivers of whole designs: the primitives of a crossbar and the operations of a network, on a bench.
 
 They run on every bench: in simulators, in compiled simulations, on boards. Names, arguments and results are those of
-`model.crossbar.Crossbar` and `model.network.Network`; vectors are NumPy arrays of integers.
+`model.crossbar.Crossbar` and `model.network.Network`; vectors are NumPy arrays of integers. A crossbar in RTL finds its
+windows by itself: what belongs to its rows is given for the cells of the feature map, (cells,). What belongs to its
+columns is (positions, cols), or (cols,) if its only position reads the whole map.
 """
 
 from collections.abc import Callable
@@ -15,6 +17,7 @@ from ..hw.crossbar.layouts import (
     conversion_layout,
     delta_layout,
     drive_layout,
+    position_delta_layout,
     row_sum_layout,
     state_bits,
 )
@@ -41,7 +44,8 @@ class CrossbarDriver:
         self._command = bench.source("command", command_layout(geometry))
         self._x = bench.source("x", drive_layout(geometry))
         self._z = bench.sink("z", conversion_layout(geometry))
-        self._d = bench.source("d", delta_layout(geometry, deltas))
+        self._d = bench.source("d", delta_layout(geometry, deltas) if geometry.plain else position_delta_layout(geometry))
+        self._outputs = (geometry.cols,) if geometry.window.plain else (geometry.positions, geometry.cols)
         self._e = bench.sink("e", row_sum_layout(geometry)) if backward else None
         self._state_in = bench.source("state_in", state_bits(geometry))
         self._state_out = bench.sink("state_out", state_bits(geometry))
@@ -55,15 +59,15 @@ class CrossbarDriver:
         self._command.put({"operation": operation, "boost": boost})
 
     async def forward(self, x: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
-        """``z`` (cols,); ``x`` and ``y`` are kept for ``update``."""
+        """``z`` (positions, cols); ``x`` and ``y``, both (cells,), are kept for ``update``."""
         self._order(Operation.FORWARD)
         self._x.put_words(drive_words(self.geometry, x, y))
-        groups = self.geometry.cols // self.geometry.adcs
+        groups = self.geometry.positions * self.geometry.cols // self.geometry.adcs
         await self.bench.until(lambda: len(self._z) == groups)
         beats = self._z.take_all()
         if [beat["last"] for beat in beats] != [0] * (groups - 1) + [1]:
             raise AssertionError(f"z: `last` must mark the last of {groups} groups, not {beats}")
-        return np.array([z for beat in beats for z in beat["z"]], dtype=np.int64)
+        return np.array([z for beat in beats for z in beat["z"]], dtype=np.int64).reshape(self._outputs)
 
     async def select(self, x: np.ndarray, y: np.ndarray | None = None) -> None:
         """Keep ``x`` and ``y`` for ``update``, without a forward pass."""
@@ -72,14 +76,20 @@ class CrossbarDriver:
         await self._finish()
 
     def _put_deltas(self, d: np.ndarray) -> None:
+        if not self.geometry.plain:
+            flat = d.reshape(self.geometry.positions, self.geometry.cols)
+            places = np.argwhere(flat).tolist() or [[0, 0]]
+            self._d.put_all({"position": position, "col": col, "delta": int(flat[position, col]),
+                             "last": int([position, col] == places[-1])} for position, col in places)
+            return
         groups = d.reshape(-1, self._deltas).tolist()
         sent = [group for group, deltas in enumerate(groups) if any(deltas)] or [0]
         self._d.put_all({"col": group * self._deltas, "delta": groups[group], "last": int(group == sent[-1])}
                         for group in sent)
 
     async def _take_sums(self, sink: Sink, gated: bool) -> np.ndarray:
-        """``e`` (inputs,). If ``gated``, beats without a derivative do not count: they may only carry ``last``."""
-        sums = np.zeros(self.geometry.inputs, dtype=np.int64)
+        """``e`` (cells,). If ``gated``, beats without a derivative do not count: they may only carry ``last``."""
+        sums = np.zeros(self.geometry.window.cells, dtype=np.int64)
         last = False
         while not last:
             await self.bench.until(lambda: len(sink) > 0)
@@ -90,7 +100,7 @@ class CrossbarDriver:
         return sums
 
     async def backward(self, d: np.ndarray) -> np.ndarray:
-        """``e`` (inputs,), the exact row sums. The crossbar must have a backward pass."""
+        """``e`` (cells,), the exact row sums of the cells. The crossbar must have a backward pass."""
         if self._e is None:
             raise ValueError("the crossbar was made without a backward pass")
         self._order(Operation.BACKWARD)
@@ -101,7 +111,7 @@ class CrossbarDriver:
         return sums
 
     async def update(self, d: np.ndarray, learning_rate_shift: int, program: bool = True) -> np.ndarray | None:
-        """Update the rows that ``forward`` or ``select`` has kept. Returns ``e`` (inputs,) of those with a derivative;
+        """Update the rows that ``forward`` or ``select`` has kept. Returns ``e`` (cells,) of those with a derivative;
         None if the crossbar has no backward pass."""
         self._order(Operation.UPDATE if program else Operation.ACCUMULATE, learning_rate_shift)
         self._put_deltas(d)
@@ -183,7 +193,7 @@ class NetworkDriver:
         await self._until(lambda: self._command.idle and self._x.idle and self.bench.idle)
 
     def submit(self, x: np.ndarray, label: int, learning_rate_shift: int, program: bool = True) -> None:
-        """Queue a training sample ``x`` (inputs,)."""
+        """Queue a training sample ``x`` (cells,)."""
         self._due += 1
         self._order(NetworkOperation.TRAIN if program else NetworkOperation.ACCUMULATE, label=label,
                     boost=self.geometries[0].learning_rate_shifts[1] - learning_rate_shift)

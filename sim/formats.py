@@ -3,7 +3,7 @@
 import numpy as np
 from amaranth.hdl import Shape
 
-from ..contract.geometry import COUNTER_BITS, COUNTERS, CrossbarGeometry
+from ..contract.geometry import COUNTER_BITS, CrossbarGeometry
 from ..contract.lfsr import WIDTH
 from ..contract.parameters import replacements
 from ..hw.crossbar.layouts import cell_layout, drive_layout
@@ -43,7 +43,7 @@ def words_state(geometry: CrossbarGeometry, words: list[int]) -> dict[str, np.nd
 
 def state_size(geometry: CrossbarGeometry) -> int:
     """Words of a crossbar's state."""
-    return geometry.rows * geometry.cols + len(geometry.lfsrs) + len(COUNTERS)
+    return geometry.rows * geometry.cols + len(geometry.lfsrs) + len(geometry.counters)
 
 
 def increment_words(geometry: CrossbarGeometry, dw: np.ndarray) -> list[int]:
@@ -57,8 +57,8 @@ def parameter_words(generated: CrossbarGeometry, wanted: CrossbarGeometry) -> li
 
 
 def drive_words(geometry: CrossbarGeometry, x: np.ndarray, y: np.ndarray | None = None) -> list[int]:
-    """The words of the stream ``x`` that drive a crossbar with ``x`` (inputs,) and, behind neurons, with their
-    derivatives ``y`` (0 if it is None): one for each row with a drive or a derivative, and one at least."""
+    """The words of the stream ``x`` that drive a crossbar with ``x`` (cells,) and, behind neurons, with their
+    derivatives ``y`` (0 if it is None): one for each cell with a drive or a derivative, and one at least."""
     active = x != 0 if y is None else (x != 0) | (y != 0)
     rows = np.flatnonzero(active) if active.any() else np.zeros(1, dtype=np.int64)
     layout = drive_layout(geometry)

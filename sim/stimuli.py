@@ -4,23 +4,27 @@ from random import Random
 
 import numpy as np
 
-from ..contract.geometry import COUNTERS, CrossbarGeometry
+from ..contract.geometry import CrossbarGeometry
 
 
 def random_drive(random: Random, geometry: CrossbarGeometry) -> np.ndarray:
-    """A drive int64 (inputs,) of a random density, with the extremes among it."""
+    """A drive int64 (cells,) of a random density, with the extremes among it."""
     low, high = geometry.x.minimum, geometry.x.maximum
     density = random.choice((0.0, 0.3, 0.7, 1.0))
     return np.array([random.choice((low, high, random.randint(low, high))) if random.random() < density else 0
-                     for _ in range(geometry.inputs)], dtype=np.int64)
+                     for _ in range(geometry.window.cells)], dtype=np.int64)
 
 
 def random_deltas(random: Random, geometry: CrossbarGeometry) -> np.ndarray:
-    """Deltas int64 (cols,) of a random density and magnitude, with the extremes among them."""
-    high = (1 << geometry.delta_bits - 1) - 1
+    """Deltas int64 (positions, cols) of a random density and magnitude, with the extremes among them; (cols,) if the
+    only position reads the whole map."""
+    high, window = (1 << geometry.delta_bits - 1) - 1, geometry.window
     density, scale = random.choice((0.0, 0.5, 1.0)), random.uniform(0, high)
-    return np.array([random.choice((-high - 1, high, round(random.uniform(-scale, scale))))
-                     if random.random() < density else 0 for _ in range(geometry.cols)], dtype=np.int64)
+    errors = 1.0 if window.positions == 1 else random.choice((0.1, 0.5, 1.0))  # share of positions that have one
+    d = [[random.choice((-high - 1, high, round(random.uniform(-scale, scale)))) if random.random() < share else 0
+          for _ in range(window.cols)]
+         for share in (density * (random.random() < errors) for _ in range(window.positions))]
+    return np.array(d[0] if window.plain else d, dtype=np.int64)
 
 
 def random_state(random: Random, geometry: CrossbarGeometry) -> dict[str, np.ndarray]:
@@ -32,7 +36,7 @@ def random_state(random: Random, geometry: CrossbarGeometry) -> dict[str, np.nda
         return np.array(values, dtype=dtype).reshape(shape)
 
     state = {"g": array(*geometry.device.g_range, np.int16), "chi": array(-chi_limit, chi_limit - 1, np.int32),
-             "counters": np.array([random.getrandbits(40) for _ in COUNTERS], dtype=np.int64)}
+             "counters": np.array([random.getrandbits(40) for _ in geometry.counters], dtype=np.int64)}
     if geometry.device.pair:
         plus, minus = (array(0, geometry.device.span, np.int16) for _ in range(2))
         state |= {"g": plus - minus, "g_minus": minus}

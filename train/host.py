@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from ..contract.errors import ConfigError
-from ..model.fixed import round_shift, saturate
+from ..model.crossbar import Crossbar
+from ..model.fixed import exact_float, saturate
 from ..model.loss import predict
 from ..model.network import Network
 
@@ -61,8 +62,9 @@ class HostTrainer:
         float64 (rows, cols)."""
         gradients, predictions = self._gradients(xs, labels)
         self._steps += 1
-        rate = 2.0 ** -learning_rate_shift
-        return predictions, [-rate * self._step(layer, gradient) for layer, gradient in enumerate(gradients)]
+        rates = [2.0 ** -(learning_rate_shift + crossbar.geometry.rate_offset) for crossbar in self.network.crossbars]
+        return predictions, [-rate * self._step(layer, gradient)
+                             for layer, (rate, gradient) in enumerate(zip(rates, gradients, strict=True))]
 
     def state(self) -> dict[str, np.ndarray]:
         """The state of the optimiser: that of the network is not in it."""
@@ -103,21 +105,24 @@ class HostTrainer:
     def _gradients(self, xs: torch.Tensor, labels: np.ndarray) -> tuple[list[torch.Tensor], np.ndarray]:
         """The gradients, means over a mini-batch, of each crossbar, float64 (rows, cols), and the predictions."""
         network = self.network
-        drives, derivatives = [xs], []  # no neuron drives the first crossbar
-        z = network.crossbars[0].forward(xs)
-        for crossbar, neuron in zip(network.crossbars[1:], network.neurons, strict=True):
-            x, y = neuron(z)
-            z = crossbar.forward(x)
-            drives.append(x)
-            derivatives.append(y)
-        d = torch.stack([network.loss.delta(row, int(label)) for row, label in zip(z, labels, strict=True)])
+        passes, z = network.forward(xs)
+        delta = torch.stack([network.loss.delta(row, int(label)) for row, label in zip(z, labels, strict=True)])
 
         gradients: list[torch.Tensor] = []
         for layer in reversed(range(len(network.crossbars))):
-            crossbar, geometry = network.crossbars[layer], network.crossbars[layer].geometry
-            scale = 2.0 ** -(geometry.x.frac + geometry.delta_frac + geometry.weight_step) / len(xs)
-            gradients.append(crossbar.drive(drives[layer]).double().T @ d.double() * scale)
+            crossbar, (x, y, winner) = network.crossbars[layer], passes[layer]
+            d = crossbar.windows.spread(delta, winner)
+            gradients.append(_gradient(crossbar, x, d))
             if layer:
-                e = (d.double() @ crossbar.g[:geometry.inputs].double().T).to(torch.int64)
-                d = saturate(round_shift(e * derivatives[layer - 1], geometry.error_shift), geometry.source_delta_bits)
+                delta = network.delta_before(layer, crossbar.row_sums(d), y)
         return gradients[::-1], predict(z).cpu().numpy()
+
+
+def _gradient(crossbar: Crossbar, x: torch.Tensor, d: torch.Tensor) -> torch.Tensor:
+    """The gradient of every cell, float64 (rows, cols), the mean over the samples: ``x`` (samples, positions, inputs)
+    are the drives of their windows, ``d`` (samples, positions, cols) the deltas."""
+    geometry, samples, windows = crossbar.geometry, len(x), x.shape[:2].numel()
+    exact = exact_float(windows * geometry.x.magnitude << geometry.delta_bits - 1)
+    drive = crossbar.drive(x).to(exact).flatten(0, 1)
+    scale = 2.0 ** -(geometry.x.frac + geometry.delta_frac + geometry.weight_step) / samples
+    return (drive.T @ d.to(exact).flatten(0, 1)).double() * scale

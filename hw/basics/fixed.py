@@ -1,10 +1,10 @@
-"""Fixed-point rounding and saturation on Amaranth values, as defined in docs/arithmetic.md section 1.
+"""Fixed-point rounding and saturation on Amaranth values, as defined in docs/arithmetic.md section 1; division.
 
 They are combinational expressions. Every result is wide enough for every value of its operand, so nothing is ever
 truncated silently.
 """
 
-from amaranth.hdl import Cat, Const, Mux, Value
+from amaranth.hdl import Array, Cat, Const, Mux, Value
 
 
 def round_shift(value: Value, shift: int) -> Value:
@@ -46,3 +46,14 @@ def saturate(value: Value, bits: int, signed: bool = True) -> Value:
     else:
         limited = Mux(sign, 0, Cat(value[:-1], Const(0, bits - width + 1)))
     return limited.as_signed() if signed else limited
+
+
+def divided(value: Value, count: int, divisor: int) -> tuple[Value, Value]:
+    """Quotient and remainder of ``value``, which is less than ``count``, by ``divisor``. Cost: nothing for a power of
+    two, else two tables of ``count`` entries."""
+    if divisor & divisor - 1 == 0:
+        shift = divisor.bit_length() - 1
+        return value[shift:], value[:shift]
+    quotients, remainders = (Array(part) for part in zip(*(divmod(index, divisor) for index in range(count)),
+                                                        strict=True))
+    return quotients[value], remainders[value]

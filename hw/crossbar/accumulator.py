@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, ValueLike, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, ValueLike, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,10 +13,10 @@ from ..basics.delay import delay, delays
 from ..basics.fixed import saturate
 from ..basics.spread import fields, spread
 from .array_memory import ArrayMemory
-from .layouts import boost_bits, slot_layout, word_layout
+from .layouts import boost_bits, padded_rows, slot_layout, word_layout
 from .parameters import parameter_layout, register
 from .rounder import StochasticRounder
-from .timing import ADDRESS, PRODUCT, READ, SUM, write_back
+from .timing import ADDRESS, PRODUCT, READ, change, write_back
 
 Visit = tuple[ValueLike, ValueLike, ValueLike]
 
@@ -27,6 +27,9 @@ class GradientAccumulator(wiring.Component):
         chi = saturate(chi + round_shift(-(x * delta), update_shift), chi_bits)    for slots with ``update``,
         chi = saturate(chi + dw, chi_bits)                                         for slots with ``apply``.
 
+    Unless the geometry is plain, ``x * delta`` is the sum over the slots with ``update`` from that with ``first`` on;
+    only the last of them has ``write``.
+
     Slots with ``override`` and ``assemble`` assemble the word of ``dw`` before. Slots with ``fire`` visit the cells:
     they bound the residuals, and round them if rounding is stochastic (docs/arithmetic.md 4.2). Slots with ``write``
     write the word back, with the lane of ``override`` replaced.
@@ -36,8 +39,8 @@ class GradientAccumulator(wiring.Component):
 
     Latency: see ``slot_layout``; ``fired`` comes a clock cycle after the write-back. Throughput: a word a clock cycle.
 
-    Cost: ``rows * cols * chi_bits`` bits of `ArrayMemory`; a multiplier, an adder and a comparator a lane; see
-    ``StochasticRounder``.
+    Cost: ``rows * cols * chi_bits`` bits of `ArrayMemory`; a multiplier, an adder and a comparator a lane, and
+    where there is a sum, its register and adder; see ``StochasticRounder``.
     """
 
     def __init__(self, *, geometry: CrossbarGeometry) -> None:
@@ -72,11 +75,11 @@ class GradientAccumulator(wiring.Component):
         geometry = self.geometry
         lowest, highest = geometry.learning_rate_shifts
         shift = geometry.update_shift(highest)
-        last = write_back(geometry)
+        changed, last = change(geometry), write_back(geometry)
         slots = delays(m, self.slot, last)
 
         m.submodules.memory = memory = ArrayMemory(
-            shape=self.chi.shape(), depth=geometry.rows * geometry.folds, ports=geometry.ports)
+            shape=self.chi.shape(), depth=geometry.folds * padded_rows(geometry), ports=geometry.ports)
         m.d.comb += [
             memory.address.eq(slots[ADDRESS - 1].address),
             memory.write_address.eq(slots[last - 1].address),
@@ -88,12 +91,12 @@ class GradientAccumulator(wiring.Component):
         m.d.sync += [chi.eq(memory.data), self.done.eq(slots[last].fire)]
         m.d.sync += [self.word[name].eq(slots[last][name]) for name, _ in self.word.shape()]
 
-        # What all lanes are told, in clock cycles `READ`, `PRODUCT` and `write_back`.
+        # What all lanes are told, in clock cycles `READ`, `change` and `write_back`.
         early = slots[READ - 2]
         shifted = Signal(signed(geometry.x.bits + 1 + highest - lowest))
         m.d.sync += shifted.eq(Mux(early.update, early.x << self.boost, 0))
         x = spread(m, (-shifted)[:len(shifted)].as_signed(), geometry.lanes)
-        told = spread(m, fields(m, slots[PRODUCT - 1], "override", "apply", "assemble", "write", "lane"),
+        told = spread(m, fields(m, slots[changed - 1], "override", "apply", "assemble", "write", "lane"),
                       geometry.lanes)
         fire = spread(m, slots[last - 1].fire, geometry.lanes)
         residual = Signal(signed(geometry.chi_bits))
@@ -101,18 +104,21 @@ class GradientAccumulator(wiring.Component):
             m.d.sync += residual.eq(self.slot.cell.chi)
         replacement = spread(m, residual, geometry.lanes)
 
+        products = [Signal(signed(len(shifted) + geometry.delta_bits), name=f"product_{lane}", reset_less=True)
+                    for lane in range(geometry.lanes)]
+        m.d.sync += [product.eq(x[lane] * self.delta[lane]) for lane, product in enumerate(products)]
+        changes = products if geometry.plain else self._sum(m, products, slots)
         after = [Signal(signed(geometry.chi_bits), name=f"after_{lane}", reset_less=True)
                  for lane in range(geometry.lanes)]
         for lane in range(geometry.lanes):
-            product = Signal(signed(len(shifted) + geometry.delta_bits), name=f"product_{lane}", reset_less=True)
             before = Signal(signed(geometry.chi_bits), name=f"before_{lane}", reset_less=True)
             here = Signal(name=f"here_{lane}")
-            m.d.sync += [product.eq(x[lane] * self.delta[lane]), before.eq(chi[lane])]
+            m.d.sync += before.eq(delay(m, chi[lane], changed - READ - 1))
             m.d.comb += here.eq(told[lane].override & (told[lane].lane == lane))
             # round_shift(p, s) is p >> s plus the highest bit shifted out: the carry into the sum.
-            carry = product.shift_right(shift - 1)[:1] if shift else 0
-            change = Mux(told[lane].apply, after[lane], product >> shift)
-            total = (Cat(carry, before).as_signed() + Cat(carry, change).as_signed())[1:].as_signed()
+            carry = changes[lane].shift_right(shift - 1)[:1] if shift else 0
+            added = Mux(told[lane].apply, after[lane], changes[lane] >> shift)
+            total = (Cat(carry, before).as_signed() + Cat(carry, added).as_signed())[1:].as_signed()
             with m.If(Mux(told[lane].assemble, here, told[lane].write)):
                 m.d.sync += after[lane].eq(Mux(here, replacement[lane], saturate(total, geometry.chi_bits)))
 
@@ -128,6 +134,20 @@ class GradientAccumulator(wiring.Component):
             ]
             m.d.sync += self.fired[lane].eq(reached & ~at_end)
         return m
+
+    def _sum(self, m: Module, products: list[Signal], slots: list[Any]) -> list[Value]:
+        """A clock cycle after the ``products`` of the ``slots``, their sums since the slot with ``first``; 0 for slots
+        without ``update``."""
+        lowest, highest = self.geometry.learning_rate_shifts
+        updates = spread(m, fields(m, slots[PRODUCT - 1], "update", "first"), len(products))
+        added = spread(m, slots[PRODUCT].update, len(products))
+        sums = []
+        for lane, product in enumerate(products):
+            total = Signal(signed(self.geometry.gradient_bits + highest - lowest), name=f"sum_{lane}", reset_less=True)
+            with m.If(updates[lane].update):
+                m.d.sync += total.eq(Mux(updates[lane].first, 0, total) + product)
+            sums.append(Mux(added[lane], total, 0))
+        return sums
 
     def _compare(self, m: Module, after: list[Signal], slots: list[Any], fire: list[Signal]) -> Iterator[Visit]:
         """For each lane, at the write-back: its residual, whether that has reached the threshold, and the residual at
@@ -147,18 +167,18 @@ class GradientAccumulator(wiring.Component):
         """As ``_compare``; residuals are rounded to multiples of the threshold where they are visited."""
         m.submodules.rounder = rounder = StochasticRounder(geometry=self.geometry)
         m.d.comb += [
-            rounder.visit.eq(slots[SUM].fire),
+            rounder.visit.eq(slots[change(self.geometry) + 1].fire),
             rounder.parameters.eq(self.parameters),
             rounder.lfsr_load.eq(self.lfsr_load),
             rounder.lfsr_state.eq(self.lfsr_state),
             self.lfsr.eq(rounder.lfsr),
             self.filling.eq(rounder.filling),
         ]
-        last = len(slots) - 1
+        cycles = len(slots) - 2 - change(self.geometry)
         for lane, unvisited in enumerate(after):
             chi = Signal.like(unvisited, name=f"chi_{lane}")
             m.d.comb += [
                 rounder.chi[lane].eq(unvisited),
-                chi.eq(Mux(fire[lane], rounder.rounded[lane], delay(m, unvisited, last - SUM))),
+                chi.eq(Mux(fire[lane], rounder.rounded[lane], delay(m, unvisited, cycles))),
             ]
             yield chi, chi[self.geometry.threshold_shift:].any(), self.geometry.held

@@ -24,8 +24,10 @@ class Adc(wiring.Component):
     """``z = saturate(round_shift(sum + N, adc_shift), z_bits)`` of the column sums of a fold; ``N`` is the
     ``ReadNoise``.
 
-    ``load`` must find the converter ``ready``; ``sums`` are taken in the next clock cycle. They are converted in groups
-    of ``adcs`` columns, in ascending order. If a fold is loaded with ``last``, its last group carries ``last``.
+    ``load`` must find the converter ``ready``, or, while ``z`` is taken without a pause, come at least as many clock
+    cycles after the last one as there are groups of columns; ``sums`` are taken in the next clock cycle. They are
+    converted in groups of ``adcs`` columns, in ascending order. If a fold is loaded with ``last``, its last group
+    carries ``last``.
 
     Latency: ``latency`` clock cycles from ``load`` to the first group. Throughput: a group a clock cycle.
 
@@ -74,13 +76,14 @@ class Adc(wiring.Component):
             proceed.eq(~self.z.valid | self.z.ready),
             take.eq(proceed & (left != 0)),
         ]
-        m.d.sync += [load.eq(self.load), closes.eq(self.last), taken.eq(take)]
+        moves = take & ~load  # the group that was taken is not replaced together with the others
+        m.d.sync += [load.eq(self.load), closes.eq(self.last), taken.eq(moves)]
         with m.If(take):
             m.d.sync += left.eq(left - 1)
         with m.If(load):
             m.d.sync += [left.eq(groups), last.eq(closes)]
         # Lanes are told a clock cycle late that the first group was taken; until they shift, the second one is next.
-        told = zip(spread(m, self.load, geometry.lanes), spread(m, take, geometry.lanes), strict=True)
+        told = zip(spread(m, self.load, geometry.lanes), spread(m, moves, geometry.lanes), strict=True)
         following = [*columns[adcs:], *columns[:adcs]]
         for lane, (loads, shifts) in enumerate(told):
             with m.If(loads | shifts):

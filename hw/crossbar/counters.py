@@ -9,9 +9,6 @@ from amaranth.lib.wiring import In, Out
 
 from ...contract.geometry import COUNTER_BITS, COUNTERS
 
-PENDING_BITS = len(COUNTERS).bit_length()
-"""A counter has its turn when every other had one, a clock cycle each."""
-
 
 class CounterAccess(wiring.Signature):
     """How the counters are read or replaced one after the other, as their reader sees it."""
@@ -32,10 +29,11 @@ class CounterAccess(wiring.Signature):
 
 
 class Counters(wiring.Component):
-    """One of ``COUNTERS`` for each pulse of ``count``; any number of them may come at once, in every clock cycle.
+    """Counters of ``names``. ``count`` has a number for some of them, 0 to what ``counted`` says of each; any number of
+    them may come at once, in every clock cycle.
 
-    Pulses are held in a few bits each and added to the counters, which have their turns one after the other. ``access``
-    stops the turns at each counter. Nothing may be counted meanwhile.
+    Numbers are held in a few bits each and added to the counters, which have their turns one after the other, a clock
+    cycle each. ``access`` stops the turns at each counter. Nothing may be counted meanwhile.
 
     Latency: with ``show``, at most two rounds of a clock cycle a counter until the first counter is ``shown``; the next
     one is shown a clock cycle after its ``step``.
@@ -44,28 +42,30 @@ class Counters(wiring.Component):
     in the memory, and never counted.
     """
 
-    def __init__(self, *, counted: tuple[str, ...] = COUNTERS) -> None:
-        self.counted = counted
+    def __init__(self, *, names: tuple[str, ...] = COUNTERS, counted: dict[str, int] | None = None) -> None:
+        self.names = names
+        self.counted = dict.fromkeys(names, 1) if counted is None else counted
         super().__init__({
-            #: Pulses to count.
-            "count": In(data.StructLayout(dict.fromkeys(counted, 1))),
+            #: What to count.
+            "count": In(data.StructLayout({name: most.bit_length() for name, most in self.counted.items()})),
             "access": In(CounterAccess()),
         })
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.memory = memory = Memory(shape=COUNTER_BITS, depth=len(COUNTERS), init=[],
+        names, access = self.names, self.access
+        m.submodules.memory = memory = Memory(shape=COUNTER_BITS, depth=len(names), init=[],
                                               attrs={"no_rw_check": 1})
         write, read = memory.write_port(), memory.read_port()
-        access = self.access
 
-        pending = Signal(data.StructLayout(dict.fromkeys(self.counted, PENDING_BITS)))
-        turn, following = Signal(range(len(COUNTERS))), Signal(range(len(COUNTERS)))
-        here = Signal(PENDING_BITS)  # pending for the counter whose turn it is
+        widths = {name: (len(names) * most).bit_length() for name, most in self.counted.items()}
+        pending = Signal(data.StructLayout(widths))
+        turn, following = Signal(range(len(names))), Signal(range(len(names)))
+        here = Signal(max(widths.values()))  # pending for the counter whose turn it is
         advance = Signal()
         m.d.comb += [
-            here.eq(Array(pending[name] if name in self.counted else 0 for name in COUNTERS)[turn]),
-            access.last.eq(turn == len(COUNTERS) - 1),
+            here.eq(Array(pending[name] if name in self.counted else 0 for name in names)[turn]),
+            access.last.eq(turn == len(names) - 1),
             advance.eq(~access.shown | access.step),
             following.eq(Mux(advance, Mux(access.last, 0, turn + 1), turn)),
             read.addr.eq(following),
@@ -74,12 +74,12 @@ class Counters(wiring.Component):
             write.en.eq(access.load | (here != 0)),
             # What is added above the pending bits does not matter when loading: one LUT a bit chooses and adds.
             write.data.eq(Mux(access.load, access.word,
-                              read.data + Cat(here, access.load.replicate(COUNTER_BITS - PENDING_BITS)))),
+                              read.data + Cat(here, access.load.replicate(COUNTER_BITS - len(here))))),
         ]
         m.d.sync += turn.eq(following)
         with m.If(advance & access.last):
             m.d.sync += access.shown.eq(access.show & ~access.shown & ~pending.as_value().any())
         for name in self.counted:
-            held = Mux(turn == COUNTERS.index(name), 0, pending[name])
+            held = Mux(turn == names.index(name), 0, pending[name])
             m.d.sync += pending[name].eq(held + self.count[name])
         return m

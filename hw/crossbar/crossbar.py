@@ -8,13 +8,13 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from ...contract.geometry import CrossbarGeometry
-from ..basics.delay import delay
-from ..basics.queue import Queue, Storage
+from ..basics.delay import delay, delays
+from ..basics.queue import LATENCY, Queue, Storage
 from .accumulator import GradientAccumulator
-from .adc import Adc
+from .adc import Adc, adc_latency
 from .conductance import ConductanceArray, row_sum_latency
-from .controller import CrossbarController
 from .delta_store import DeltaStore
+from .error_map import ErrorMap
 from .lane_select import LaneSelect
 from .layouts import (
     cell_layout,
@@ -22,12 +22,16 @@ from .layouts import (
     conversion_layout,
     delta_layout,
     drive_layout,
+    position_delta_layout,
     row_sum_layout,
     state_bits,
 )
+from .position_deltas import PositionDeltas
 from .programmer import StochasticProgrammer
 from .programming_queue import ProgrammingQueue
-from .timing import READ, SUM, fetch_latency
+from .row_controller import RowController
+from .timing import READ, fetch_latency, summed
+from .window_controller import WindowController
 
 ANSWERS: Storage = "block"
 """What row sums wait in for their taker."""
@@ -44,14 +48,21 @@ def _in_flight(geometry: CrossbarGeometry) -> int:
     return row_sum_latency(geometry) + 2
 
 
+def outputs_depth(geometry: CrossbarGeometry) -> int:
+    """Groups of outputs that can wait for their taker, unless the geometry is plain. Room is withdrawn when half of the
+    places are taken. The other half is for the groups of columns that are still on their way."""
+    groups = geometry.lanes // geometry.adcs
+    return 1 << ceil_log2(2 * (summed(geometry) + adc_latency(geometry) + groups + LATENCY["block"]))
+
+
 class Crossbar(wiring.Component):
     """One layer: ``rows x cols`` cells with their residuals, programmer and controller.
 
     ``command`` takes operations (see ``Operation``), which are carried out in order. An operation takes words from the
     streams that it names, and answers on those. `model.crossbar.Crossbar` is the golden twin: it agrees in every bit.
 
-    A beat of ``d`` has the deltas of ``deltas`` columns, a divisor of the lanes. Without ``backward``, as in a first
-    layer, there are no row sums and no ``e``.
+    In a plain geometry, a beat of ``d`` has the deltas of ``deltas`` columns, a divisor of the lanes; in others, it has
+    one of a column at a position. Without ``backward``, as in a first layer, there are no row sums and no ``e``.
 
     Clock cycles: see ``CrossbarController``. Cost: ``rows * cols`` cells of ``cell_layout`` in memory, and two
     multipliers a lane; see the parts.
@@ -68,9 +79,10 @@ class Crossbar(wiring.Component):
             #: The outputs.
             "z": Out(stream.Signature(conversion_layout(geometry))),
             #: The deltas.
-            "d": In(stream.Signature(delta_layout(geometry, deltas))),
+            "d": In(stream.Signature(delta_layout(geometry, deltas) if geometry.plain
+                                     else position_delta_layout(geometry))),
             #: Words of the complete state: the cells row-major, the LFSRs in the order of `CrossbarGeometry.lfsrs`, the
-            #: counters in that of `COUNTERS`. Also increments, states to write and run-time parameters.
+            #: counters in that of `CrossbarGeometry.counters`. Also increments, states to write and run-time parameters.
             "state_in": In(stream.Signature(unsigned(state_bits(geometry)))),
             "state_out": Out(stream.Signature(unsigned(state_bits(geometry)))),
             #: Every operation taken has been carried out, and its effects have reached the arrays.
@@ -80,13 +92,15 @@ class Crossbar(wiring.Component):
             #: The row sums.
             ports["e"] = Out(stream.Signature(row_sum_layout(geometry)))
         super().__init__(ports)
-        self._controller = CrossbarController(geometry=geometry, backward=backward)
+        self._controller = (RowController if geometry.plain else WindowController)(geometry=geometry, backward=backward)
         self._conductance = ConductanceArray(geometry=geometry, backward=backward)
         self._accumulator = GradientAccumulator(geometry=geometry)
-        self._deltas = DeltaStore(geometry=geometry, deltas=deltas)
+        self._deltas = (DeltaStore(geometry=geometry, deltas=deltas) if geometry.plain
+                        else PositionDeltas(geometry=geometry))
         self._adc = Adc(geometry=geometry)
         self._queue = ProgrammingQueue(geometry=geometry)
         self._programmer = StochasticProgrammer(geometry=geometry)
+        self._row_sum_room = Signal()  # behind the pipeline
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -101,7 +115,12 @@ class Crossbar(wiring.Component):
         self._configure(m)
         self._program(m)
         self._select_cells(m)
-        self._answer_row_sums(m)
+        if self.geometry.plain:
+            self._convert_rows(m)
+            self._answer_row_sums(m)
+        else:
+            self._convert_positions(m)
+            self._add_errors(m)
         return m
 
     def _connect_arrays(self, m: Module) -> None:
@@ -109,8 +128,7 @@ class Crossbar(wiring.Component):
         controller, conductance, accumulator = self._controller, self._conductance, self._accumulator
         slot, deltas, adc = controller.slot, self._deltas, self._adc
         for outer, inner in ((self.command, controller.command), (self.x, controller.x), (self.d, deltas.d),
-                             (self.state_in, controller.state_in), (self.state_out, controller.state_out),
-                             (self.z, adc.z)):
+                             (self.state_in, controller.state_in), (self.state_out, controller.state_out)):
             wiring.connect(m, wiring.flipped(outer), inner)
         closes = slot.forward & slot.last
         m.d.comb += [
@@ -119,15 +137,13 @@ class Crossbar(wiring.Component):
             accumulator.slot.eq(slot),
             accumulator.boost.eq(controller.boost),
             deltas.start.eq(controller.deltas_start),
-            deltas.fold.eq(slot.fold),
             accumulator.delta.eq(deltas.word),
             *(accumulator.g[lane].eq(conductance.word[lane].g) for lane in range(self.geometry.lanes)),
             controller.deltas_complete.eq(deltas.complete),
             controller.deltas_zero.eq(deltas.zero),
-            controller.adc_ready.eq(adc.ready),
             controller.adc_idle.eq(adc.idle),
-            adc.load.eq(delay(m, closes, SUM - 1)),
-            adc.last.eq(delay(m, closes & slot.final, SUM - 1)),
+            adc.load.eq(delay(m, closes, summed(self.geometry) - 1)),
+            adc.last.eq(delay(m, closes & slot.final, summed(self.geometry) - 1)),
             adc.sums.eq(conductance.sums),
         ]
 
@@ -154,7 +170,7 @@ class Crossbar(wiring.Component):
             queue.valid.eq(accumulator.done),
             queue.word.eq(accumulator.word),
             queue.fired.eq(accumulator.fired),
-            controller.request_room.eq(queue.room),
+            controller.room.eq(queue.room & self._row_sum_room),
             controller.programmed.eq(queue.empty & programmer.idle & ~filling),
             programmer.request.payload.position.eq(queue.request.payload),
             programmer.request.valid.eq(queue.request.valid | controller.request.valid),
@@ -185,11 +201,54 @@ class Crossbar(wiring.Component):
             self._controller.cell.eq(found),
         ]
 
+    def _convert_rows(self, m: Module) -> None:
+        """Of a plain geometry: a fold is summed when the ADC is free for it."""
+        wiring.connect(m, self._adc.z, wiring.flipped(self.z))
+        m.d.comb += [
+            self._controller.adc_ready.eq(self._adc.ready),
+            self._deltas.fold.eq(self._controller.slot.fold),
+        ]
+
+    def _convert_positions(self, m: Module) -> None:
+        """Of others: so many column sums may be on their way that a queue takes their outputs."""
+        m.submodules.outputs = outputs = Queue(shape=conversion_layout(self.geometry),
+                                               depth=outputs_depth(self.geometry), storage="block")
+        wiring.connect(m, self._adc.z, outputs.i)
+        wiring.connect(m, outputs.o, wiring.flipped(self.z))
+        wiring.connect(m, self._controller.positions, self._deltas.positions)
+        m.d.comb += [
+            self._controller.adc_ready.eq(outputs.level < outputs.depth // 2),
+            self._deltas.address.eq(self._controller.slot.delta),
+        ]
+
+    def _add_errors(self, m: Module) -> None:
+        """Of others: what a row passes back at a position is added to its cell of the map, and answered when all is
+        there."""
+        controller, conductance = self._controller, self._conductance
+        m.d.comb += self._row_sum_room.eq(1)
+        if not self.backward:
+            m.d.comb += controller.errors_idle.eq(1)
+            return
+        slot, latency = controller.slot, conductance.row_sum_latency
+        m.submodules.errors = errors = ErrorMap(geometry=self.geometry)
+        wiring.connect(m, errors.e, wiring.flipped(self.e))
+        *drains, drain = delays(m, controller.drain, latency)
+        m.d.comb += [
+            conductance.delta.eq(self._deltas.word),
+            errors.error[0].cell.eq(delay(m, slot.source, latency)),
+            errors.error[0].derivative.eq(delay(m, slot.derivative, latency)),
+            errors.error[0].e.eq(conductance.e[0]),
+            errors.valid.eq(delay(m, slot.backward, latency)),
+            errors.drain.eq(drain),
+            errors.everything.eq(delay(m, controller.everything, latency)),
+            controller.errors_idle.eq(errors.idle & ~Cat(*drains, drain).any()),
+        ]
+
     def _answer_row_sums(self, m: Module) -> None:
         """A row sum meets what is known of its row, and waits for its taker."""
         controller, conductance, geometry = self._controller, self._conductance, self.geometry
         if not self.backward:
-            m.d.comb += controller.row_sum_room.eq(1)
+            m.d.comb += self._row_sum_room.eq(1)
             return
         slot, latency = controller.slot, conductance.row_sum_latency
         tag = Signal(row_sum_layout(geometry))
@@ -203,5 +262,5 @@ class Crossbar(wiring.Component):
             answers.i.payload.eq(delay(m, tag, latency)),
             answers.i.payload.e.eq(conductance.e),
             answers.i.valid.eq(delay(m, controller.answer, latency)),
-            controller.row_sum_room.eq(answers.level < _in_flight(geometry)),
+            self._row_sum_room.eq(answers.level < _in_flight(geometry)),
         ]

@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import wiring
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from ...contract.geometry import CrossbarGeometry
 from ...contract.widths import index_bits
 from ..basics.delay import delay
 from .layouts import slot_layout
-from .timing import ADDRESS, HOLD, SUM, write_back
+from .timing import ADDRESS, HOLD, SUM, summed, write_back
 
 
 class Hazards(wiring.Component):
@@ -44,8 +44,9 @@ class Hazards(wiring.Component):
             "fetch_waits": In(1),
             #: Forgets which rows have been visited: an operation begins that visits rows.
             "start": In(1),
-            #: The row that a forward pass would read next.
-            "row": In(index_bits(geometry.rows)),
+            #: The rows that a forward pass would read next, as far as they are `driven`.
+            "row": In(data.ArrayLayout(index_bits(geometry.rows), geometry.forward_reads)),
+            "driven": In(geometry.forward_reads),
             #: The programmer may replace, may fetch.
             "may_replace": Out(1),
             "may_fetch": Out(1),
@@ -53,7 +54,7 @@ class Hazards(wiring.Component):
             "may_update": Out(1),
             #: A forward pass may read a word of a row that it is allowed to read.
             "may_forward": Out(1),
-            #: It is allowed to read `row`, and may do so.
+            #: It is allowed to read these rows, and may do so.
             "may_forward_row": Out(1),
             #: A slot may have `override`: the cell of the slot before that had it is not needed any more.
             "may_override": Out(1),
@@ -70,17 +71,16 @@ class Hazards(wiring.Component):
         slot, last = self.slot, write_back(self.geometry)
 
         # What the slots of the last clock cycles were, the latest one in bit 0.
-        used, changing = Signal(last + 1), Signal(last + 1)
-        replacing, closing = Signal(last - ADDRESS), Signal(SUM)
+        used, changing = Signal(max(last, summed(self.geometry)) + 1), Signal(last + 1)
+        replacing = Signal(last - ADDRESS)
         m.d.sync += [
             used.eq(Cat(slot.forward | slot.write | slot.fetch, used)),
             changing.eq(Cat(slot.fire | slot.override, changing)),  # conductances, now or by a request to come
             replacing.eq(Cat(slot.override, replacing)),
-            closing.eq(Cat(slot.forward & slot.last, closing)),
         ]
         m.d.comb += [
             self.may_override.eq(~replacing[:HOLD].any()),
-            self.may_convert.eq(self.adc_ready & ~closing.any()),
+            self.may_convert.eq(self.adc_ready & ~self._converting(m)),
             self.drained.eq(~used.any() & self.programmed),
             self.settled.eq(~changing.any() & self.programmed),
         ]
@@ -103,13 +103,31 @@ class Hazards(wiring.Component):
         ]
         return m
 
+    def _converting(self, m: Module) -> Value:
+        """Whether column sums of an earlier slot are in the way of those of this one. In a plain geometry that is so
+        until ``adc_ready`` knows of them. Else ``adc_ready`` is for several of them, and each takes the ADC as many
+        clock cycles as it has groups of columns."""
+        closes = self.slot.forward & self.slot.last
+        if self.geometry.plain:
+            closing = Signal(SUM)
+            m.d.sync += closing.eq(Cat(closes, closing))
+            return closing.any()
+        groups = self.geometry.lanes // self.geometry.adcs
+        left = Signal(range(groups))
+        with m.If(closes):
+            m.d.sync += left.eq(groups - 1)
+        with m.Elif(left != 0):
+            m.d.sync += left.eq(left - 1)
+        return left != 0
+
     def _visited(self, m: Module, replacing: Signal) -> Signal:
-        """Whether ``row`` comes before all rows that may still have a cell to be programmed."""
+        """Whether the driven rows come before all rows that may still have a cell to be programmed."""
         latest, oldest = Signal(index_bits(self.geometry.rows)), Signal(index_bits(self.geometry.rows))
-        programming, visited = Signal(), Signal()
+        programming, visited, limit = Signal(), Signal(), Signal.like(latest)
         m.d.comb += [
             programming.eq(~self.programmed | replacing.any()),
-            visited.eq(self.row < Mux(programming, oldest, latest)),
+            limit.eq(Mux(programming, oldest, latest)),
+            visited.eq(Cat(~driven | (row < limit) for driven, row in zip(self.driven, self.row, strict=True)).all()),
         ]
         # Whether a visit asks for programming is known a clock cycle after its write-back.
         ended, ended_row = (delay(m, field, write_back(self.geometry) + 1) for field in (self.slot.fire, self.slot.row))

@@ -1,5 +1,7 @@
 """The payloads of the streams between the blocks of a crossbar."""
 
+from math import lcm
+
 from amaranth.hdl import Shape, signed, unsigned
 from amaranth.lib import data
 
@@ -30,9 +32,10 @@ def conversion_layout(geometry: CrossbarGeometry) -> data.StructLayout:
 
 
 def delta_layout(geometry: CrossbarGeometry, deltas: int = 1) -> data.StructLayout:
-    """The deltas of ``deltas`` columns from ``col`` on, which is a multiple of ``deltas``. Columns ascend within a
-    sample; the deltas of columns that are not sent are zero."""
-    return data.StructLayout({"col": unsigned(index_bits(geometry.cols)),
+    """The deltas of ``deltas`` cells of the pooled map from ``col`` on, which is a multiple of ``deltas``; without
+    pooling and with one position, these are the columns. They ascend within a sample; those that are not sent are
+    zero."""
+    return data.StructLayout({"col": unsigned(index_bits(geometry.window.pooled_cells)),
                               "delta": data.ArrayLayout(signed(geometry.delta_bits), deltas), "last": 1})
 
 
@@ -109,9 +112,19 @@ def state_bits(geometry: CrossbarGeometry) -> int:
     return max(cell_layout(geometry).size, COUNTER_BITS)
 
 
+def banks(geometry: CrossbarGeometry) -> int:
+    """Banks of the device array: so many rows that follow one another can be read in the same clock cycle."""
+    return lcm(geometry.forward_reads, geometry.second_reads)
+
+
+def padded_rows(geometry: CrossbarGeometry) -> int:
+    """Rows, and words that are not used, so that every bank has as many words of a fold."""
+    return -(-geometry.rows // banks(geometry)) * banks(geometry)
+
+
 def address_bits(geometry: CrossbarGeometry) -> int:
-    """Width of the address of a word: ``fold * rows + row`` for the cells of that fold of that row."""
-    return index_bits(geometry.rows * geometry.folds)
+    """Width of the address of a word: ``fold * padded_rows + row`` for the cells of that fold of that row."""
+    return index_bits(geometry.folds * padded_rows(geometry))
 
 
 def word_layout(geometry: CrossbarGeometry) -> data.StructLayout:
@@ -140,7 +153,16 @@ def slot_layout(geometry: CrossbarGeometry) -> data.StructLayout:
     ``SUM``       column sums enter the ADC; stochastic rounding begins
     `write_back`  comparison with the threshold; both arrays are written
     ============= =====================================================================================
+
+    Unless the geometry is plain, there is one more clock cycle, for sums over positions, between a product and its
+    residual (`timing.change`).
     """
+    positions = {
+        "reads": data.ArrayLayout(data.StructLayout({  # forward: the words to be read, one for each remainder by the
+            "address": unsigned(address_bits(geometry)), "x": x_shape(geometry)}), geometry.forward_reads),  # reads
+        "source": unsigned(index_bits(geometry.window.cells)),  # backward: the cell of the map that drives the row
+        "delta": unsigned(index_bits(geometry.positions * geometry.folds)),  # backward, update: address of the deltas
+    }
     return data.StructLayout({
         "address": unsigned(address_bits(geometry)),
         "fold": unsigned(index_bits(geometry.folds)),
@@ -148,7 +170,7 @@ def slot_layout(geometry: CrossbarGeometry) -> data.StructLayout:
         "x": x_shape(geometry),
         "derivative": unsigned(max(1, geometry.derivative_bits)),
         "forward": 1,  # multiply by x, and add to the column sums
-        "first": 1,  # forward: the column sums start here
+        "first": 1,  # forward: the column sums start here; update: the sums over positions do
         "last": 1,  # forward: the column sums are complete, and are converted
         "final": 1,  # last: these are the last columns of the sample
         "backward": 1,  # multiply by the deltas, and add to the row sum
@@ -162,7 +184,7 @@ def slot_layout(geometry: CrossbarGeometry) -> data.StructLayout:
         "write": 1,  # write the word back
         "lane": unsigned(index_bits(geometry.lanes)),
         "cell": cell_layout(geometry),  # is held in one register: no other `override` for HOLD clock cycles
-    })
+    } | ({} if geometry.plain else positions))
 
 
 def request_layout(geometry: CrossbarGeometry) -> data.StructLayout:

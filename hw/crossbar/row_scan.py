@@ -241,7 +241,6 @@ class RowScan(wiring.Component):
             known.last.eq(group.last & found.last),
             known.final.eq(group.final & found.last),
             listed.read_entry.eq(proceed),
-            self.map.read_cell.eq(proceed),
         ]
         valid, known = delays(m, parts.valid, 2, proceed), delays(m, known, 2, proceed)
         place = chosen(m, "place", found.one, range(several))
@@ -253,6 +252,7 @@ class RowScan(wiring.Component):
             listed.entry.eq((group.group << several.bit_length() - 1) | place),
             *(cells[read].eq(listed.cell + known[1].rows.cell[read]) for read in range(geometry.second_reads)),
             self.map.cell.eq(cells),
+            self.map.read_cell.eq(proceed & valid[1]),
             items.i.valid.eq(valid[2]),
             items.i.payload.final.eq(answer.final),
             made.row.eq(answer.rows.row),

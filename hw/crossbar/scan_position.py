@@ -7,6 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ...contract.geometry import CrossbarGeometry
+from .layouts import padded_rows
 
 
 class ScanPosition(wiring.Component):
@@ -15,7 +16,7 @@ class ScanPosition(wiring.Component):
     ``lane`` and ``fold`` start over after their last one. ``row`` does not: a scan ends there. ``rewind`` sets all of
     them to 0, and wins. Steps show in the next clock cycle.
 
-    Cost: the counters, and ``base``, which is ``fold * rows`` without a multiplier.
+    Cost: the counters, and ``base``, which is ``fold * padded_rows`` without a multiplier.
     """
 
     def __init__(self, *, geometry: CrossbarGeometry) -> None:
@@ -29,7 +30,7 @@ class ScanPosition(wiring.Component):
             "fold": Out(range(max(2, geometry.folds))),
             "row": Out(range(max(2, geometry.rows))),
             #: Address of the word of row 0 of this fold.
-            "base": Out(range(max(2, geometry.rows * geometry.folds))),
+            "base": Out(range(max(2, geometry.folds * padded_rows(geometry)))),
             "last_lane": Out(1),
             "last_fold": Out(1),
         })
@@ -46,7 +47,7 @@ class ScanPosition(wiring.Component):
             with m.If(self.last_lane):
                 m.d.sync += self.lane.eq(0)
         with m.If(self.next_fold):
-            m.d.sync += [self.fold.eq(self.fold + 1), self.base.eq(self.base + geometry.rows)]
+            m.d.sync += [self.fold.eq(self.fold + 1), self.base.eq(self.base + padded_rows(geometry))]
             with m.If(self.last_fold):
                 m.d.sync += [self.fold.eq(0), self.base.eq(0)]
         with m.If(self.next_row):

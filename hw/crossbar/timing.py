@@ -5,6 +5,7 @@ The controller issues a slot in clock cycle 0 of the slot. The constants are clo
 
 from ...contract.geometry import CrossbarGeometry
 from .adder_tree import tree_latency
+from .layouts import banks
 
 ADDRESS = 1
 """The arrays are addressed. Block RAMs are spread wide, so a register is in front of them."""
@@ -26,6 +27,12 @@ ROUNDING = 5
 def fetch_latency(geometry: CrossbarGeometry) -> int:
     """When the cell at the slot's ``lane`` has been selected."""
     return READ + tree_latency(geometry.lanes)
+
+
+def summed(geometry: CrossbarGeometry) -> int:
+    """When the sums of columns include the slot's products: `SUM`, if there are no others of other banks."""
+    reads = geometry.second_reads
+    return SUM + tree_latency(banks(geometry) // reads) + tree_latency(reads)
 
 
 def change(geometry: CrossbarGeometry) -> int:

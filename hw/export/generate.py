@@ -15,7 +15,7 @@ from amaranth.lib import data, enum, stream, wiring
 
 from ...config import Experiment
 from ...contract.errors import ConfigError
-from ...contract.geometry import COUNTER_BITS, COUNTERS, CrossbarGeometry
+from ...contract.geometry import COUNTER_BITS, CrossbarGeometry
 from ...contract.lfsr import WIDTH, initial_states
 from ...contract.parameters import parameters
 from ...contract.results import Result
@@ -49,8 +49,9 @@ FIELDS = {
     "layer": "crossbar that APPLY, WRITE, LOAD, DUMP and CONFIGURE are meant for",
     "operation": "what to do",
     "prediction": "class predicted before the update",
-    "row": "row of the first crossbar, without the bias row; ascending within a sample",
-    "x": "what drives the row",
+    "row": "cell of the feature map of the input, which is the row of the first crossbar if that is dense; ascending "
+           "within a sample",
+    "x": "what drives the cell",
 }
 """What the fields of payloads mean."""
 
@@ -59,8 +60,8 @@ PROTOCOL = (
     "A word moves on a stream in every clock cycle in which `valid` and `ready` are both 1. Once `valid` is 1 it stays "
     "so, with the payload unchanged, until the word has moved; `valid` never waits for `ready`.",
     "The arrays start at zero and the LFSRs at 1: LOAD every layer before the first sample.",
-    "A sample is one command (INFER, TRAIN or ACCUMULATE) and its beats on `x`: the rows whose drive is not zero, "
-    "ascending, `last` on the final one; a sample without any is one beat of zero. Commands and beats may come in any "
+    "A sample is one command (INFER, TRAIN or ACCUMULATE) and its beats on `x`: the cells of the feature map of the "
+    "input whose drive is not zero, ascending, `last` on the final one; a sample without any is one beat of zero. Commands and beats may come in any "
     "order relative to each other. `result` answers once a sample, in the order of the commands.",
     "LOAD and DUMP move the complete state of a layer: the cells row by row, the LFSRs, then the counters, a word "
     "each, in the low bits. WRITE takes a state (0 to states-1) a cell, APPLY an increment of the residual (signed, in "
@@ -211,7 +212,7 @@ def _state_words(geometry: CrossbarGeometry) -> dict[str, Any]:
         "words": [
             {"count": geometry.rows * geometry.cols, "content": "cell", "fields": list(_fields(cell_layout(geometry)))},
             *({"count": 1, "content": name, "width": WIDTH} for name in geometry.lfsrs),
-            *({"count": 1, "content": name, "width": COUNTER_BITS} for name in COUNTERS),
+            *({"count": 1, "content": name, "width": COUNTER_BITS} for name in geometry.counters),
         ],
     }
 
@@ -222,7 +223,8 @@ def _parameter_words(geometry: CrossbarGeometry) -> dict[str, Any]:
 
 
 def _describe_layer(geometry: CrossbarGeometry, seed: int) -> dict[str, Any]:
-    given = {name: value for name, value in asdict(geometry).items() if name not in ("device", "index")}
+    given = {"inputs": geometry.inputs} | {
+        name: value for name, value in asdict(geometry).items() if name not in ("device", "index")}
     lowest, highest = geometry.learning_rate_shifts
     return {
         "layer": geometry.index,
@@ -230,10 +232,14 @@ def _describe_layer(geometry: CrossbarGeometry, seed: int) -> dict[str, Any]:
         "derived": {
             "rows": geometry.rows,
             "folds": geometry.folds,
+            "positions": geometry.positions,
+            "outputs": geometry.window.outputs,
+            "pooled": geometry.window.pooled,
             "bias_value": geometry.bias_value if geometry.bias else None,
             "g_bits": geometry.device.g_bits,
             "sum_bits": geometry.sum_bits,
             "error_bits": geometry.error_bits,
+            "gradient_bits": None if geometry.plain else geometry.gradient_bits,
             "derivative_bits": geometry.derivative_bits,
             "adc_shift": geometry.adc_shift,
             "error_shift": geometry.error_shift if geometry.source else None,
@@ -250,7 +256,9 @@ def markdown(document: dict[str, Any]) -> str:
     module, layers = document["module"], document["layers"]
     shapes = ", ".join(
         f"{layer['parameters']['inputs']} inputs" + (" and a bias" if layer["parameters"]["bias"] else "")
-        + f" to {layer['parameters']['cols']} columns" for layer in layers)
+        + f" to {layer['parameters']['cols']} columns"
+        + (f" at {layer['derived']['positions']} positions" if layer["derived"]["positions"] > 1 else "")
+        for layer in layers)
     parts = [
         f"# {module}",
         f"Module `{module}` in `{module}.v`: {shapes}.",

@@ -19,26 +19,32 @@ from .testbench import Testbench, run_in_cocotb
 
 
 class AccumulatorBench(Testbench[None]):
-    """Random slots, one in a clock cycle where ``stall`` allows: updates; words of increments, assembled and applied;
-    visits of words, for cells that have reached the threshold; single cells replaced; words read."""
+    """Random slots, one in a clock cycle where ``stall`` allows: updates, at several positions where there are any; words
+    of increments, assembled and applied; visits of words, for cells that have reached the threshold; single cells
+    replaced, also between the positions of an update; words read."""
 
     def build(self) -> GradientAccumulator:
-        self.geometry = self.case.experiment.crossbars[-1]
+        self.geometry = max(self.case.experiment.crossbars, key=lambda geometry: (not geometry.plain, geometry.index))
         self.lowest = -(1 << self.geometry.chi_bits - 1)
         self.blank = _zeros(slot_layout(self.geometry))
         return GradientAccumulator(geometry=self.geometry)
 
-    def random_slots(self, address: int) -> list[dict]:
-        """A slot for a word, with every field, after those that must come right before it."""
+    def random_slots(self, address: int, *kinds: str) -> list[dict]:
+        """A slot for a word, of one of ``kinds``, with every field, after those that must come before it."""
         random, geometry = self.random, self.geometry
         fold, row = divmod(address, geometry.rows)
-        kind = random.choice(("update", "fire", "override", "apply", "read"))
+        kind = random.choice(kinds)
         slot = self.blank | {
             "address": address, "row": row, "fold": fold, "x": random.randint(geometry.x.minimum, geometry.x.maximum),
             "update": kind == "update", "fire": kind in ("fire", "apply") or kind == "update" and random.random() < 0.5,
             "apply": kind == "apply", "write": kind != "read", "override": kind == "override",
             "cell": self.random_cell(), "lane": random.randrange(geometry.lanes),
         }
+        if kind == "update" and not geometry.plain:
+            parts = [slot | {"x": random.randint(geometry.x.minimum, geometry.x.maximum), "first": part == 0,
+                             "write": 0, "fire": 0} for part in range(random.randint(1, min(5, geometry.positions)))]
+            parts[-1] |= {"write": 1, "fire": slot["fire"]}
+            return parts
         if kind != "apply":
             return [slot]
         return [self.blank | {"override": 1, "assemble": 1, "lane": lane, "cell": self.random_cell()}
@@ -82,6 +88,7 @@ class AccumulatorBench(Testbench[None]):
         taken: set[int] = set()  # clock cycles in which the one port of the memory writes
         queued: deque[dict] = deque()
         increments: list[int] = []
+        products: list[tuple[int, torch.Tensor]] = []  # of the update under way: drive and deltas
         left, held = 20 * self.case.samples, 0  # `held`: the last clock cycle without another `override`
 
         while left or queued or due:
@@ -93,8 +100,11 @@ class AccumulatorBench(Testbench[None]):
             slot, clock = self.blank, bench.cycle + 1  # what is set now is seen in the next cycle
             address = random.randrange(geometry.rows * geometry.folds)
             if left and not queued and clock - touched.get(address, -visible) >= visible:
-                queued.extend(self.random_slots(address))
+                queued.extend(self.random_slots(address, "update", "fire", "override", "apply", "read"))
                 left -= 1
+            elif products and clock > held and clock - touched.get(address, -visible) >= visible:
+                if queued[0]["update"] and address != queued[0]["address"] and random.random() < 0.3:
+                    queued.extendleft(self.random_slots(address, "override"))
             ready = queued and clock not in taken and (clock > held or not queued[0]["override"])
             if ready and random.random() >= self.case.stall:
                 slot = queued.popleft()
@@ -117,7 +127,11 @@ class AccumulatorBench(Testbench[None]):
                 if slot["update"]:
                     d = torch.zeros(geometry.cols, dtype=torch.int64)
                     d[first:first + lanes] = torch.tensor(delta)
-                    golden.accumulate(torch.tensor([row]), torch.tensor([slot["x"]]), d, rate)
+                    products.append((slot["x"], d))
+                    if slot["write"]:
+                        xs, ds = zip(*products, strict=True)
+                        golden.accumulate(torch.tensor([row]), torch.tensor(xs)[:, None], torch.stack(ds), rate)
+                        products.clear()
                 if slot["apply"]:
                     dw = torch.zeros(1, geometry.cols, dtype=torch.int32)
                     dw[0, first:first + lanes] = torch.tensor(increments)
@@ -138,8 +152,10 @@ class AccumulatorBench(Testbench[None]):
             expect("lfsr", lfsr.state, pins.get("lfsr"))
 
 
-def _zeros(layout: data.StructLayout) -> dict[str, Any]:
-    return {name: _zeros(field.shape) if isinstance(field.shape, data.StructLayout) else 0 for name, field in layout}
+def _zeros(shape: Any) -> Any:
+    if isinstance(shape, data.StructLayout):
+        return {name: _zeros(field.shape) for name, field in shape}
+    return [_zeros(shape.elem_shape)] * shape.length if isinstance(shape, data.ArrayLayout) else 0
 
 
 @cocotb.test(timeout_time=1, timeout_unit="sec")

@@ -24,12 +24,17 @@ def reconfigured_twin(golden: GoldenCrossbar, geometry: CrossbarGeometry, seed: 
     return twin
 
 
+def expect_outputs(expected: torch.Tensor, actual: np.ndarray, **place: int) -> None:
+    """``expect_vector`` of the outputs of all positions, one position after the other."""
+    expect_vector("forward", "col", expected.flatten().numpy(), actual.ravel(), **place)
+
+
 class CrossbarBench(Testbench[None]):
-    """Random sequences of the primitives of a crossbar, which has the geometry of the last layer. Compares every answer
-    and, after every operation, the complete state."""
+    """Random sequences of the primitives of a crossbar, which has the geometry of the last layer that is not plain, else
+    of the last one. Compares every answer and, after every operation, the complete state."""
 
     def build(self) -> Crossbar:
-        self.geometry = self.case.experiment.crossbars[-1]
+        self.geometry = max(self.case.experiment.crossbars, key=lambda geometry: (not geometry.plain, geometry.index))
         return Crossbar(geometry=self.geometry, backward=self.geometry.source is not None,
                         deltas=self.random.choice((1, self.geometry.adcs)))
 
@@ -46,26 +51,27 @@ class CrossbarBench(Testbench[None]):
             operation = random.choice(operations)
             place = {"layer": geometry.index, "sample": number}
             x, d = random_drive(random, geometry), random_deltas(random, geometry)
+            deltas, windows = torch.from_numpy(d).reshape(geometry.positions, geometry.cols), golden.windows
             rate, program = random.randint(*geometry.learning_rate_shifts), random.random() < 0.7
             match operation:
                 case "forward":
-                    z = golden.forward(torch.from_numpy(x)).numpy()
-                    expect_vector("forward", "col", z, await driver.forward(x), **place)
+                    z = golden.forward(windows.gather(torch.from_numpy(x)))
+                    expect_outputs(z, await driver.forward(x), **place)
                 case "backward":
-                    e = golden.backward(torch.from_numpy(d)).numpy()
+                    e = windows.fold(golden.backward(deltas)).numpy()
                     expect_vector("backward", "row", e, await driver.backward(d), **place)
                 case "step":
                     y = None
                     if geometry.source is not None:
                         y = np.array([random.getrandbits(geometry.derivative_bits) for _ in x], dtype=np.int64)
+                    drive = windows.gather(torch.from_numpy(x))
                     if random.random() < 0.5:
-                        z = golden.forward(torch.from_numpy(x)).numpy()
-                        expect_vector("forward", "col", z, await driver.forward(x, y), **place)
+                        expect_outputs(golden.forward(drive), await driver.forward(x, y), **place)
                     else:
                         await driver.select(x, y)
-                    if self.component.backward:
-                        e = golden.backward(torch.from_numpy(d), torch.from_numpy(y != 0)).numpy()
-                    golden.update(torch.from_numpy(x), torch.from_numpy(d), rate, program)
+                    if y is not None:
+                        e = windows.fold(golden.backward(deltas, windows.gather(torch.from_numpy(y)) != 0)).numpy()
+                    golden.update(drive, deltas, rate, program)
                     sums = await driver.update(d, rate, program)
                     if sums is not None:
                         expect_vector("backward", "row", e, sums, **place)

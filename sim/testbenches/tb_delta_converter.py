@@ -14,17 +14,18 @@ from .testbench import Testbench, run_in_cocotb
 
 
 class DeltaConverterBench(Testbench[None]):
-    """Random row sums of the second layer, converted to deltas of the first."""
+    """Random errors of the second layer, converted to deltas of the first."""
 
     def build(self) -> DeltaConverter:
         self.source, self.target = self.case.experiment.crossbars[:2]
         return DeltaConverter(source=self.source, target=self.target)
 
     def random_sums(self) -> list[dict]:
-        """The row sums of one sample, of a random magnitude, with the extremes among them."""
+        """The errors of one sample, of a random magnitude, with the extremes among them."""
         limit = (1 << self.target.error_bits - 1) - 1
         scale = limit * 2.0 ** -self.random.uniform(0, self.target.error_bits)
-        rows = sorted(self.random.sample(range(self.target.inputs), self.random.randint(1, self.target.inputs)))
+        cells = self.target.window.cells
+        rows = sorted(self.random.sample(range(cells), self.random.randint(1, cells)))
         return [{
             "row": row,
             "e": self.random.choice((-limit - 1, limit)) if self.random.random() < 0.1

@@ -28,8 +28,8 @@ class LossBench(Testbench[None]):
         z, sample = bench.source("z", conversion_layout(geometry)), bench.source("sample", sample_layout(geometry.cols))
         result, d = bench.sink("result", result_layout(geometry.cols)), bench.sink(
             "d", delta_layout(geometry, geometry.adcs))
-        samples = [(random_z(self.random, geometry), self.random.randrange(geometry.cols), self.random.random() < 0.7)
-                   for _ in range(self.case.samples)]
+        samples = [(random_z(self.random, geometry, geometry.cols), self.random.randrange(geometry.cols),
+                    self.random.random() < 0.7) for _ in range(self.case.samples)]
         for outputs, label, train in samples:
             z.put_all(conversions(geometry, outputs))
             sample.put({"label": label, "train": train})

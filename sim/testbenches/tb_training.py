@@ -7,7 +7,7 @@ from typing import Any
 
 import cocotb
 
-from ...contract.geometry import COUNTERS
+from ...contract.geometry import POSITION_COUNTERS
 from ...contract.results import Result
 from ...hw.network import Network
 from ...model.network import Network as GoldenNetwork
@@ -80,7 +80,8 @@ class TrainingBench(Testbench[Trained]):
         cycles = bench.cycle - start
         await twins.compare()
         return Trained(cycles=cycles, bound_cycles=golden.bound_cycles, counters={
-            name: sum(crossbar.counters[name] for crossbar in golden.crossbars) for name in COUNTERS})
+            name: sum(crossbar.counters[name] for crossbar in golden.crossbars if name in crossbar.counters)
+            for name in POSITION_COUNTERS if any(name in crossbar.counters for crossbar in golden.crossbars)})
 
     async def _write_precursor(self, twins: Twins, plan: Plan) -> None:
         """Train a precursor as planned, and write its states into both."""

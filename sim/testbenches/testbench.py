@@ -40,9 +40,12 @@ class Case:
     """Samples, or as many requests of a block."""
 
     @classmethod
-    def random(cls, seed: int, layers: int | None = None, **fields: Any) -> Self:
-        """A case with the random experiment number ``seed``."""
-        return cls(experiment=random_experiment(Random(seed), layers), seed=seed, **fields)
+    def random(cls, seed: int, layers: int | None = None, *, convolutions: bool = False, reads: bool = False,
+               **fields: Any) -> Self:
+        """A case with the random experiment number ``seed``, of ``layers``, with ``convolutions`` or several ``reads``
+        in a clock cycle: see ``random_experiment``."""
+        experiment = random_experiment(Random(seed), layers, convolutions=convolutions, reads=reads)
+        return cls(experiment=experiment, seed=seed, **fields)
 
     def to_json(self) -> str:
         return json.dumps(vars(self) | {"experiment": self.experiment.model_dump(mode="json")})

@@ -52,12 +52,12 @@ def slots_of(experiment, monkeypatch) -> list[list[tuple[int, str, bool]]]:
     pass or of an update, and whether it passes an error back."""
     controllers = []
 
-    class Recorded(crossbar.CrossbarController):
+    class Recorded(crossbar.RowController):
         def __init__(self, **arguments):
             super().__init__(**arguments)
             controllers.append(self)
 
-    monkeypatch.setattr(crossbar, "CrossbarController", Recorded)
+    monkeypatch.setattr(crossbar, "RowController", Recorded)
     network = Network(geometries=experiment.crossbars, loss=experiment.loss)
     found = [[] for _ in experiment.crossbars]
     loaded, trained = [], []

@@ -1,31 +1,41 @@
-"""The counters: every pulse is counted, however many come at once; counters are read, replaced, and wrap."""
+"""The counters: all is counted, however much comes at once; counters are read, replaced, and wrap."""
 
 from random import Random
 
 import pytest
 from amaranth.sim import Simulator
-from spinloom.contract.geometry import COUNTER_BITS, COUNTERS
-from spinloom.hw.crossbar.counters import PENDING_BITS, Counters
+from spinloom.contract.geometry import COUNTER_BITS, COUNTERS, POSITION_COUNTERS
+from spinloom.hw.crossbar.counters import Counters
+
+MOST = {
+    "pulses": dict.fromkeys(COUNTERS, 1),
+    "several": {name: 1 + 4 * place for place, name in enumerate(POSITION_COUNTERS)},
+    "same width": dict.fromkeys(POSITION_COUNTERS, 7),
+}
+"""The most that counters count in a clock cycle."""
 
 
+@pytest.mark.parametrize("kind", MOST)
 @pytest.mark.parametrize("density", [1.0, 0.5, 0.05])
-def test_every_pulse_is_counted(density):
-    random, dut = Random(1), Counters()
-    expected = dict.fromkeys(COUNTERS, 0)
+def test_all_is_counted(density, kind):
+    counted = MOST[kind]
+    names = tuple(counted)
+    random, dut = Random(1), Counters(names=names, counted=counted)
+    expected = dict.fromkeys(names, 0)
 
     async def walk(ctx, load=False):
         """Compares the counters one after the other; or loads what is expected."""
         ctx.set(dut.access.show, 1)
         ctx.set(dut.access.load, 0)
-        for _ in range(2 * len(COUNTERS)):
+        for _ in range(2 * len(names)):
             await ctx.tick()
             if ctx.get(dut.access.shown):
                 break
-        for name in COUNTERS:
+        for name in names:
             for _ in range(random.randrange(3)):
                 await ctx.tick()
             assert ctx.get(dut.access.shown)
-            assert ctx.get(dut.access.last) == (name == COUNTERS[-1])
+            assert ctx.get(dut.access.last) == (name == names[-1])
             if load:
                 ctx.set(dut.access.word, expected[name])
             else:
@@ -41,15 +51,16 @@ def test_every_pulse_is_counted(density):
     async def testbench(ctx):
         await walk(ctx)
         for cycle in range(3):
-            for _ in range(10 * len(COUNTERS) + cycle):
-                pulses = {name: int(random.random() < density) for name in COUNTERS}
+            for _ in range(10 * len(names) + cycle):
+                pulses = {name: random.choice((1, most)) * int(random.random() < density)
+                          for name, most in counted.items()}
                 ctx.set(dut.count, pulses)
                 for name, pulse in pulses.items():
                     expected[name] += pulse
                 await ctx.tick()
-            ctx.set(dut.count, dict.fromkeys(COUNTERS, 0))
+            ctx.set(dut.count, dict.fromkeys(names, 0))
             await walk(ctx)
-            for name in COUNTERS:  # some near their end
+            for name in names:  # some near their end
                 expected[name] = random.choice(((1 << COUNTER_BITS) - 3, random.getrandbits(COUNTER_BITS)))
             await walk(ctx, load=True)
             await walk(ctx)
@@ -58,7 +69,3 @@ def test_every_pulse_is_counted(density):
     simulator.add_clock(1e-6)
     simulator.add_testbench(testbench)
     simulator.run()
-
-
-def test_pulses_fit_between_two_turns():
-    assert len(COUNTERS) < 1 << PENDING_BITS

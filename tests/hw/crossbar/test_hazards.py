@@ -88,6 +88,7 @@ def test_answers_follow_from_the_slots_before(ports, stochastic):
     seen = {}
 
     async def testbench(ctx):
+        ctx.set(hazards.driven, 1)
         density = 0.0
         for cycle in range(3000):
             if cycle % 40 == 0:
@@ -99,7 +100,7 @@ def test_answers_follow_from_the_slots_before(ports, stochastic):
             model.inputs.append(inputs)
             ctx.set(hazards.slot, slot)
             for name, value in inputs.items():
-                ctx.set(getattr(hazards, name), value)
+                ctx.set(hazards.row[0] if name == "row" else getattr(hazards, name), value)
             for name, answer in model.answers().items():
                 assert ctx.get(getattr(hazards, name)) == answer, (name, cycle)
                 seen.setdefault(name, set()).add(bool(answer))

@@ -1,0 +1,161 @@
+"""The controller of a crossbar whose rows are found in a feature map."""
+
+from typing import Any
+
+from amaranth.hdl import Array, Cat, Module, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ...contract.geometry import CrossbarGeometry
+from .controller import CrossbarController
+from .feature_map import FeatureMap
+from .layouts import padded_rows
+from .operations import Operation
+from .position_deltas import positions_signature
+from .row_scan import RowScan
+from .window_scan import WindowScan
+
+
+class WindowController(CrossbarController):
+    """A `CrossbarController` for geometries that are not plain: a crossbar that is applied at several positions, or reads
+    several rows at once.
+
+    `FeatureMap` keeps the cells of a sample. A forward pass goes position by position, and there fold by fold; what it
+    reads comes from a `WindowScan`. Backward pass and update are one, the second pass: it goes row by row, fold by fold
+    and there through the positions that have an error; what it reads comes from a `RowScan`. Both scans run ahead, so
+    that a slot is issued in every clock cycle. An update whose deltas are all zero reads no row.
+
+    Clock cycles: a slot for every item of the scans; those to fill the map, and those that the scans take to their
+    first item.
+    """
+
+    def __init__(self, *, geometry: CrossbarGeometry, backward: bool) -> None:
+        super().__init__(geometry=geometry, backward=backward, ports={
+            #: All that is passed back has been issued: the sums of the cells are complete as soon as they are there.
+            "drain": Out(1),
+            #: With `drain`: those of all cells are asked for.
+            "everything": Out(1),
+            #: Sums may be added to those of the cells.
+            "errors_idle": In(1),
+            #: The positions that have an error.
+            "positions": Out(positions_signature(geometry)),
+        })
+        self._map = FeatureMap(geometry=geometry)
+        self._windows = WindowScan(geometry=geometry)
+        self._second = RowScan(geometry=geometry)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = super().elaborate(platform)
+        m.submodules.map = self._map
+        m.submodules.windows = self._windows
+        m.submodules.second = self._second
+        return m
+
+    def _connect(self, m: Module) -> None:
+        super()._connect(m)
+        wiring.connect(m, wiring.flipped(self.x), self._map.x)
+        wiring.connect(m, self._windows.map, self._map.forward)
+        wiring.connect(m, self._second.map, self._map.second)
+        wiring.connect(m, self._second.positions, wiring.flipped(self.positions))
+
+    def _begin(self, m: Module) -> None:
+        m.d.comb += self._map.clear.eq(1)
+        with m.If(self.command.payload.operation == Operation.FORWARD):
+            m.d.comb += self._windows.start.eq(1)
+
+    def _samples(self, m: Module) -> None:
+        self._listen(m)
+        self._update(m)
+        self._second_pass(m)
+        if self.backward:
+            self._drain(m)
+
+    def _listen(self, m: Module) -> None:
+        """Takes the drive of a sample into the map, and, going forward, reads the rows of the windows."""
+        slot, hazards, items = self._slot, self._hazards, self._windows.items
+        item, allowed, ended = items.payload, Signal(), Signal()
+        driven = Cat(x != 0 for x in item.x)
+        m.d.comb += [hazards.row.eq(item.row), hazards.driven.eq(driven)]
+        with m.State("listen"):
+            m.d.comb += [
+                allowed.eq(hazards.may_forward & hazards.may_forward_row & (~item.last | hazards.may_convert)),
+                items.ready.eq(allowed),
+                slot.forward.eq(items.valid & allowed),
+                *(read.address.eq(self._address(row, item.fold)) for read, row in zip(slot.reads, item.row, strict=True)),
+                *(read.x.eq(x) for read, x in zip(slot.reads, item.x, strict=True)),
+                slot.address.eq(slot.reads[0].address),
+                slot.x.eq(item.x[0]),
+                slot.first.eq(item.first),
+                slot.last.eq(item.last),
+                slot.final.eq(item.final),
+                ended.eq((self._operation == Operation.SELECT) | slot.forward & item.last & item.final),
+            ]
+            with m.If(slot.forward & (item.fold == self.geometry.folds - 1)):
+                self._count(m, "forwards", item.last)
+                self._count(m, "forward_rows", sum(driven))
+            with m.If(ended):
+                m.next = "taken"
+        with m.State("taken"):
+            with m.If(self._map.second.complete):
+                m.next = "idle"
+
+    def _update(self, m: Module) -> None:
+        """Waits for the deltas."""
+        with m.State("update"):
+            with m.If(self.deltas_complete & self.errors_idle):
+                m.d.comb += self._second.start.eq(1)
+                m.next = "second"
+                with m.If(self.deltas_zero & (self._operation != Operation.BACKWARD)):
+                    m.d.comb += self._second.start.eq(0)
+                    m.next = "drain" if self.backward else "idle"
+
+    def _second_pass(self, m: Module) -> None:
+        """Goes through the rows: each passes an error back at its positions, and is updated at the last of them."""
+        slot, items = self._slot, self._second.items
+        item, issue, everything = items.payload, Signal(), Signal()
+        counts = item.fold == self.geometry.folds - 1
+        m.d.comb += [
+            everything.eq(self._operation == Operation.BACKWARD),
+            self._second.everything.eq(everything),
+            self.everything.eq(everything),
+        ]
+        with m.State("second"):
+            m.d.comb += [
+                self._row.eq(item.row),
+                slot.fold.eq(item.fold),
+                slot.address.eq(self._address(item.row, item.fold)),
+                issue.eq(items.valid & self._may_update),
+                items.ready.eq(self._may_update),
+                slot.x.eq(item.x[0]),
+                slot.derivative.eq(item.derivative[0]),
+                slot.source.eq(item.cell[0]),
+                slot.delta.eq(item.delta),
+            ]
+            with m.If(issue):
+                m.d.comb += [
+                    slot.first.eq(item.first),
+                    slot.update.eq(~everything),
+                    slot.write.eq(item.last & item.update[0]),
+                    slot.fire.eq(slot.write & self._programs),
+                ]
+                if self.backward:
+                    m.d.comb += slot.backward.eq(item.derivative[0] != 0)
+                with m.If(counts):
+                    if self.backward:
+                        self._count(m, "backward_rows", slot.backward)
+                    if self.geometry.positions > 1:
+                        self._count(m, "product_rows", item.x[0] != 0)
+                    self._count_update(m, slot.write)
+            with m.If(self._second.done):
+                m.next = "drain" if self.backward else "idle"
+
+    def _drain(self, m: Module) -> None:
+        """The sums of the cells are complete."""
+        with m.State("drain"):
+            m.d.comb += self.drain.eq(1)
+            m.next = "idle"
+
+    def _address(self, row: Value, fold: Value) -> Value:
+        """Address of a word."""
+        bases = Array(fold * padded_rows(self.geometry) for fold in range(self.geometry.folds))
+        return bases[fold] + row
