@@ -78,7 +78,7 @@ def check(geometry, items, passes):
             seen.add(position)
             for read, part in enumerate(parts[position]):
                 x, derivative, cell = part or (0, 0, None)
-                assert (item["x"][read], item["derivative"][read]) == (x, derivative)
+                assert (item["x"][read], item["derivative"][read]) == (x, derivative), (item, parts[position])
                 assert not derivative or item["cell"][read] == cell
                 update[read] |= x != 0
         assert item["update"] == update
