@@ -137,7 +137,7 @@ class Bench:
         return await receive(ctx, self.scan.items, lambda taken: ctx.get(self.scan.done), random, pace)
 
 
-@settings(max_examples=40, deadline=None, phases=[Phase.generate])
+@settings(max_examples=25, deadline=None, phases=[Phase.generate])
 @given(geometry=geometries(second_reads=READS, overlap=st.booleans()), seed=st.integers(0, 1 << 16), pace=st.sampled_from([1.0, 0.5]),
        density=st.sampled_from([0.05, 0.4, 1.0]))
 def test_answers_with_the_positions_of_each_row(geometry, seed, pace, density):

@@ -93,7 +93,7 @@ def scan(geometry, samples, random, fill=1.0, take=1.0, early=False):
     return answers
 
 
-@settings(max_examples=40, deadline=None, phases=[Phase.generate])
+@settings(max_examples=25, deadline=None, phases=[Phase.generate])
 @given(geometry=geometries(forward_reads=st.sampled_from([1, 1, 2, 3, 4, 5])), seed=st.integers(0, 1 << 16), pace=st.sampled_from([1.0, 0.5]), early=st.booleans(),
        density=st.sampled_from([0.05, 0.4, 1.0]))
 def test_answers_with_the_driven_rows(geometry, seed, pace, early, density):
