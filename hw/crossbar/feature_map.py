@@ -327,6 +327,7 @@ class FeatureMap(wiring.Component):
         forward, second = self.forward, self.second
         for index in range(max(self.geometry.forward_reads, self.geometry.second_reads)):
             read = memory.read_port()
+            m.d.comb += read.en.eq(0)
             if index < self.geometry.forward_reads:
                 m.d.comb += [
                     read.addr.eq(forward.cell[index]),

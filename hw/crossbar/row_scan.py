@@ -29,7 +29,7 @@ class RowScan(wiring.Component):
     ahead of what is taken. With ``everything``, the items are those of all rows that have a cell, at every position; all
     bits of their derivatives are set, and they have no drive.
 
-    `lookups` positions are looked at in each clock cycle. Latency: 12 clock cycles from ``start`` to the first item, more
+    `lookups` positions are looked at in each clock cycle. Latency: 10 clock cycles from ``start`` to the first item, more
     where the first rows have none. Throughput: an item a clock cycle, unless there are fewer of them than clock cycles
     that it takes to look at all positions with an error, for every fold of every row.
 
@@ -116,6 +116,8 @@ class RowScan(wiring.Component):
                 m.d.sync += [step.eq(0), group.eq(0), fold.eq(0)]
                 with m.If(self.start):
                     m.next = "wait"
+                    with m.If(self.map.complete & ~self.everything & (listed.count != 0)):
+                        m.next = "run"
             with m.State("wait"):
                 with m.If(self.map.complete & ~listed.listing):
                     m.d.comb += nothing.eq(listed.count == 0)
@@ -133,9 +135,9 @@ class RowScan(wiring.Component):
                     with m.If(asked.final):
                         m.next = "idle"
         rows = table(m, "rows", self._table(), self._row, step, proceed)
-        tags, valid = delays(m, asked, 4, proceed), delays(m, running, 4, proceed)
+        tags, valid = delays(m, asked, 3, proceed), delays(m, running, 3, proceed)
         parts = self._meet(m, proceed, rows, tags[1], end)
-        return nothing | self._gather(m, valid[4], tags[4], delays(m, rows, 3, proceed)[3], parts, out)
+        return nothing | self._gather(m, valid[3], tags[3], delays(m, rows, 2, proceed)[2], parts, out)
 
     def _table(self) -> list[dict[str, Any]]:
         """The entries of `_row`."""
@@ -157,38 +159,33 @@ class RowScan(wiring.Component):
         return entries
 
     def _meet(self, m: Module, proceed: Signal, rows: data.View, tag: data.View, end: Signal) -> Signal:
-        """Which rows of a step have a part at which positions of a group, three clock cycles later."""
+        """Which rows of a step have a part at which positions of a group, two clock cycles later."""
         listed, reads, several = self.positions, self.geometry.second_reads, lookups(self.geometry)
         shift = several.bit_length() - 1
-        later = delays(m, rows, 2, proceed)
-        there, cells = Signal(several), Signal(self.map.looked_up.shape())
+        later, = delays(m, rows, 1, proceed)[1:]
         fits, parts = Signal(several * reads), Signal(data.ArrayLayout(unsigned(reads), several))
-        m.d.comb += [self.map.looked_up.eq(cells), self.map.look_up.eq(proceed)]
+        m.d.comb += self.map.look_up.eq(proceed)
         whole = tag.group != end >> shift
         for index in range(several * reads):
             position, read = divmod(index, reads)
             origin, inside = listed.origins[position], Const(1)
             if self._padded:
-                inside = self._inside(m, proceed, origin, rows, read)
-            part = fits[index] & Mux(self.everything, later[2].mapped[read],
-                                     later[2].bias[read] | later[2].mapped[read] & self.map.active[index])
+                inside = self._inside(m, origin, rows, read)
+            m.d.comb += self.map.looked_up[index].eq(origin.cell + rows.cell[read])
+            there = whole | (end[:shift] >= position)
+            part = fits[index] & Mux(self.everything, later.mapped[read],
+                                     later.bias[read] | later.mapped[read] & self.map.active[index])
             with m.If(proceed):
-                m.d.sync += [
-                    there[position].eq(whole | (end[:shift] >= position)),
-                    cells[index].eq(origin.cell + rows.cell[read]),
-                    fits[index].eq(there[position] & (inside | later[1].bias[read])),
-                    parts[position][read].eq(part),
-                ]
+                m.d.sync += [fits[index].eq(there & (inside | rows.bias[read])), parts[position][read].eq(part)]
         return parts
 
-    def _inside(self, m: Module, proceed: Signal, origin: data.View, rows: data.View, read: int) -> Value:
-        """Whether a row has a cell at a position, and is not in the padding; one clock cycle later."""
+    def _inside(self, m: Module, origin: data.View, rows: data.View, read: int) -> Value:
+        """Whether a row has a cell at a position, and is not in the padding."""
         within = []
         for size, first, step in ((self._window.map[0], origin.line, rows.line[read]),
                                   (self._window.map[1], origin.place, rows.place[read])):
             sum = Signal.like(first, name="sum")
-            with m.If(proceed):
-                m.d.sync += sum.eq(first + step)
+            m.d.comb += sum.eq(first + step)
             within.append(sum < size)
         return within[0] & within[1]
 
@@ -245,27 +242,22 @@ class RowScan(wiring.Component):
             known.final.eq(group.final & found.last),
             listed.read_entry.eq(proceed),
         ]
-        valid, known = delays(m, parts.valid, 4, proceed), delays(m, known, 4, proceed)
-        cells, delta, delta_later = Signal(self.map.cell.shape()), Signal.like(listed.delta), Signal.like(listed.delta)
-        later = Signal.like(cells)
+        valid, known = delays(m, parts.valid, 2, proceed), delays(m, known, 2, proceed)
         place = chosen(m, "place", found.one, range(several))
+        cells, cells_later, delta = Signal(self.map.cell.shape()), Signal(self.map.cell.shape()), Signal.like(listed.delta)
         with m.If(proceed):
-            m.d.sync += [
-                listed.entry.eq((group.group << several.bit_length() - 1) | place),
-                *(cells[read].eq(listed.cell + known[2].rows.cell[read]) for read in range(geometry.second_reads)),
-                delta.eq(listed.delta + known[2].fold),
-                delta_later.eq(delta),
-                later.eq(cells),
-            ]
-        answer, made = known[4], items.i.payload.item
+            m.d.sync += [cells_later.eq(cells), delta.eq(listed.delta + known[1].fold)]
+        answer, made = known[2], items.i.payload.item
         m.d.comb += [
+            listed.entry.eq((group.group << several.bit_length() - 1) | place),
+            *(cells[read].eq(listed.cell + known[1].rows.cell[read]) for read in range(geometry.second_reads)),
             self.map.cell.eq(cells),
-            self.map.read_cell.eq(proceed & valid[3]),
-            items.i.valid.eq(valid[4]),
+            self.map.read_cell.eq(proceed & valid[1]),
+            items.i.valid.eq(valid[2]),
             items.i.payload.final.eq(answer.final),
             made.row.eq(answer.rows.row),
-            made.cell.eq(later),
-            made.delta.eq(delta_later),
+            made.cell.eq(cells_later),
+            made.delta.eq(delta),
             made.fold.eq(answer.fold),
             made.first.eq(answer.first),
             made.last.eq(answer.last),
@@ -279,7 +271,7 @@ class RowScan(wiring.Component):
                 made.derivative[read].eq(Mux(has_cell, Mux(self.everything, ~0, derivative), 0)),
                 made.update[read].eq(driven[read] & ~answer.first | (made.x[read] != 0)),
             ]
-            with m.If(proceed & valid[4]):
+            with m.If(proceed & valid[2]):
                 m.d.sync += driven[read].eq(made.update[read])
         m.d.comb += [
             self.items.valid.eq(items.o.valid),

@@ -1,9 +1,13 @@
 """Feature maps for the tests of the parts that read them: geometries, samples, and a crossbar's worth of streams."""
 
+from math import prod
+
 from hypothesis import strategies as st
 from spinloom.config import parse
 from spinloom.contract.window import Window
 
+PARTS = 1500
+"""Most rows times positions: simulations take long."""
 LAYER = {"kind": "conv", "weight_step": -1, "z_bits": 8, "z_frac": 4}
 
 
@@ -35,15 +39,16 @@ def geometries(draw, forward_reads=st.just(1), second_reads=st.just(1), overlap=
         for pair, value in zip(pairs, (size, kernel, draw(st.integers(1, 3)), padding), strict=True):
             pair.append(value)
     size, kernel, stride, padding = pairs
-    channels = draw(st.sampled_from([1, 1, 2, 3, 4, 7, 16, 33]))
+    outputs = [(side + 2 * pad - wide) // step + 1 for side, wide, step, pad in zip(*pairs, strict=True)]
+    most = max(1, PARTS // prod([*kernel, *outputs]))
+    channels = draw(st.sampled_from([count for count in (1, 2, 3, 4, 7, 16, 33) if count <= most]))
     reads, second = draw(forward_reads), draw(second_reads)
     lanes = 6 if second > 1 else draw(st.sampled_from([6, 6, 3, 2]))
     inputs = kernel[0] * kernel[1] * channels
     layer = {"kernel": kernel, "stride": stride, "padding": padding, "drop": True, "cols": 6, "lanes": lanes,
              "bias": draw(st.booleans()), "forward_reads": min(reads, inputs), "second_reads": min(second, inputs)}
     if draw(overlap):
-        layer |= {"pool": [min(2, -(-(side + 2 * pad - wide + 1) // step)) for side, wide, step, pad in zip(
-            *pairs, strict=True)], "pool_stride": 1}
+        layer |= {"pool": [min(2, side) for side in outputs], "pool_stride": 1}
     neuron = draw(st.sampled_from([None, "relu", "ternary", "sigmoid", "hard_tanh"]))
     return geometry((*size, channels), layer, neuron)
 

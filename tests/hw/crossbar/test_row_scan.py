@@ -15,6 +15,8 @@ from spinloom.hw.crossbar.timing import READ
 
 from .maps import beats, geometries, geometry, receive, sample, send
 
+READS = st.sampled_from([1, 1, 2, 3, 4, 5])
+
 
 def deltas(geometry, random, positions):
     """Beats of deltas at ``positions``, and what they add up to: ``{(position, col): delta}``."""
@@ -76,7 +78,7 @@ def check(geometry, items, passes):
             seen.add(position)
             for read, part in enumerate(parts[position]):
                 x, derivative, cell = part or (0, 0, None)
-                assert (item["x"][read], item["derivative"][read]) == (x, derivative)
+                assert (item["x"][read], item["derivative"][read]) == (x, derivative), (item, parts[position])
                 assert not derivative or item["cell"][read] == cell
                 update[read] |= x != 0
         assert item["update"] == update
@@ -135,8 +137,8 @@ class Bench:
         return await receive(ctx, self.scan.items, lambda taken: ctx.get(self.scan.done), random, pace)
 
 
-@settings(max_examples=40, deadline=None, phases=[Phase.generate])
-@given(geometry=geometries(overlap=st.booleans()), seed=st.integers(0, 1 << 16), pace=st.sampled_from([1.0, 0.5]),
+@settings(max_examples=25, deadline=None, phases=[Phase.generate])
+@given(geometry=geometries(second_reads=READS, overlap=st.booleans()), seed=st.integers(0, 1 << 16), pace=st.sampled_from([1.0, 0.5]),
        density=st.sampled_from([0.05, 0.4, 1.0]))
 def test_answers_with_the_positions_of_each_row(geometry, seed, pace, density):
     random, bench = Random(seed), Bench(geometry)
@@ -168,7 +170,8 @@ def test_keeps_up_with_one_item_a_clock_cycle(lanes, layer):
         middle = range(4, 24)
         lenet = geometry((28, 28, 1), {"cols": 16, "lanes": lanes, "kernel": (5, 5), "input": "unsigned"})
         cells = sample(lenet, random, 0.25, lambda cell: cell // 28 in middle and cell % 28 in middle)
-        listed = random.sample(range(576), 46)
+        driven = [position for position, touched in enumerate(lenet.window.touched) if cells.keys() & set(touched)]
+        listed = random.sample(driven, 46)
     else:
         lenet = geometry((12, 12, 16), {"cols": 32, "lanes": lanes, "kernel": (5, 5)}, "relu")
         cells = {cell: (random.randint(1, 9), 1) for cell in range(2304) if random.random() < 0.42}
