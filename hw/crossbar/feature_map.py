@@ -92,7 +92,8 @@ class Blocks:
 
 def forward_signature(geometry: CrossbarGeometry) -> wiring.Signature:
     """What `WindowScan` reads of the map; the outputs are those of the scan. What is an array is there for each of the
-    forward reads. Memories answer a clock cycle after they have been asked, and then keep their answer."""
+    forward reads. Memories answer a clock cycle after they have been asked, and then keep their answer. A scan may only
+    ask while it is under way."""
     blocks, reads = Blocks.of(geometry), geometry.forward_reads
     return wiring.Signature({
         #: So many lines of the sample are here.

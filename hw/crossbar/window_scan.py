@@ -124,7 +124,7 @@ class WindowBank(wiring.Component):
             proceed.eq(opened.i.ready),
             blocks.o.ready.eq(proceed),
             self.block.eq(number),
-            self.read_block.eq(proceed),
+            self.read_block.eq(proceed & asked),
             opened.i.valid.eq(answered),
             opened.i.payload.tag.eq(later),
         ]
@@ -160,7 +160,7 @@ class WindowBank(wiring.Component):
             proceed.eq(rows.ready),
             ready.eq(proceed),
             self.cell.eq(first.cell),
-            self.read_cell.eq(proceed),
+            self.read_cell.eq(proceed & asked),
             rows.valid.eq(answered),
             rows.payload.row.eq(later.row),
             rows.payload.x.eq(Mux(later.fixed, self.geometry.bias_value if self.has_bias else 0, self.x)),

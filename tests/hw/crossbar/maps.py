@@ -1,4 +1,4 @@
-"""Feature maps for the tests of the parts that read them: geometries, samples, and a crossbar's worth of streams."""
+"""Feature maps for the tests of the parts that read them: geometries, samples, streams."""
 
 from math import prod
 
