@@ -27,9 +27,9 @@ LOOKUPS = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Blocks:
-    """How a map is divided. Its *lines* are its rows of places, a word that means something else here. The channels of a
-    place are divided into *blocks* of at most `BLOCK` cells. Cells of a block whose places in it have the same
-    remainder by the forward reads are of the same *kind*: at a position, they drive rows of the same remainder."""
+    """How a map is divided. Its *lines* are its rows of places; rows are those of the crossbar. The channels of a place
+    are divided into *blocks* of at most `BLOCK` cells. Cells of a block whose places in it have the same remainder by
+    the forward reads are of the same *kind*: at a position, they drive rows of the same remainder."""
 
     window: Window
     reads: int
@@ -142,8 +142,8 @@ class FeatureMap(wiring.Component):
     """Keeps the cells of a sample: drive, derivative, and flags that say which cells have them.
 
     ``clear`` empties the map, also in the middle of a sample. It then takes the beats of a sample, up to ``last``, and
-    keeps them until the next ``clear``. ``forward`` may be read while the map is filled, line by line; ``second`` when it
-    is complete. They are not read in the same clock cycle.
+    keeps them until the next ``clear``. ``forward`` may be read while the map is filled, line by line; ``second`` when
+    it is complete. They are not read in the same clock cycle.
 
     Throughput: a beat a clock cycle, and a clock cycle more for every line and every word of `WORD` cells that is
     skipped, at the end of the sample too. Nothing else is needed to clear the map.

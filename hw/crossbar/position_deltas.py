@@ -13,7 +13,7 @@ from amaranth.utils import ceil_log2
 from ...contract.geometry import CrossbarGeometry
 from ...contract.widths import index_bits
 from ..basics.delay import delay, delays
-from ..basics.fixed import saturate
+from ..basics.fixed import divided, saturate
 from ..basics.table import table
 from .feature_map import Blocks, lookups
 from .layouts import position_delta_layout
@@ -24,8 +24,8 @@ FLAGS = 32
 
 
 def origin_layout(geometry: CrossbarGeometry) -> data.StructLayout:
-    """The first cell of a window, modulo its number of bits, as it may be in the padding. With padding, also the line and
-    the place in it, likewise."""
+    """The first cell of a window, modulo its number of bits, as it may be in the padding. With padding, also the line
+    and the place in it, likewise."""
     window = Blocks.of(geometry).window
     layout = {"cell": unsigned(index_bits(window.cells))}
     if any(window.padding):
@@ -67,17 +67,17 @@ def positions_signature(geometry: CrossbarGeometry) -> wiring.Signature:
 
 
 class PositionDeltas(wiring.Component):
-    """Gathers the deltas of a sample into words of ``lanes``, one for each fold of each position, and lists the positions
-    that have an error: those where some delta is not zero. Deltas may come in any order; they are zero unless they come.
-    Where pooling windows overlap, those of one column at one position add up, and the sum saturates.
+    """Gathers the deltas of a sample into words of ``lanes``, one for each fold of each position, and lists the
+    positions that have an error: those where some delta is not zero. Deltas may come in any order; those that do not
+    come are zero. Where pooling windows overlap, those of one column at one position add up, and the sum saturates.
 
-    ``start`` empties the store. It then takes beats up to one with ``last``. ``complete`` rises when everything is there,
-    and falls with the next ``start``. ``word`` answers to the ``address`` of ``READ`` clock cycles before, also if that
-    was before ``start``. ``positions`` may be read while it is complete; entries are in no particular order.
+    ``start`` empties the store. It then takes beats up to one with ``last``. ``complete`` rises when everything is
+    there, and falls with the next ``start``. ``word`` answers to the ``address`` of ``READ`` clock cycles before, also
+    if that was before ``start``. ``positions`` may be read while it is complete; it has no particular order.
 
-    Throughput: a beat a clock cycle, where pooling windows overlap one in four, and then 3 for each fold of each listed
-    position before the store is complete. ``start`` takes a clock cycle for each fold of each listed position, a reset
-    for each fold of every position.
+    Latency: 2 clock cycles from the last beat to ``complete``. Throughput: a beat a clock cycle. Where pooling windows
+    overlap, a beat in 4, and 3 more for each fold of each listed position before the store is complete. The first beat
+    after ``start`` waits for one clock cycle for each fold of each listed position, after a reset of every position.
 
     Cost: in memory, a word for each fold of each position, the list of origins twice, tables of positions.
     """
@@ -110,7 +110,8 @@ class PositionDeltas(wiring.Component):
         self._lane, self._delta = Signal(index_bits(geometry.lanes)), Signal(self._sum)
         self._stored = Signal(data.ArrayLayout(self._sum, geometry.lanes))
         self._place, self._written = Signal(index_bits(geometry.positions)), Signal(self._entry)
-        # What is read here, a clock cycle before it is at hand. The scan reads only when the store is complete.
+        # What is read here, a clock cycle before it is at hand, unless the store is left to its reader.
+        self._left = Signal()
         self._read_place, self._listed = Signal.like(self._place), Signal(self._entry)
         self._read_address = Signal.like(self.address)
         # Beats are taken; all positions are listed, now `_position`; beats are on their way.
@@ -138,7 +139,7 @@ class PositionDeltas(wiring.Component):
             write.addr.eq(self._write_address),
             write.en.eq(Mux(self._clear, (1 << lanes) - 1, self._put << self._lane)),
             *(write.data[lane].eq(Mux(self._clear, 0, self._delta)) for lane in range(lanes)),
-            read.addr.eq(Mux(self.complete, address, self._read_address) if self._overlap else address),
+            read.addr.eq(Mux(self._left, address, self._read_address) if self._overlap else address),
             self._stored.eq(read.data),
             *(self.word[lane].eq(saturate(self._stored[lane], self.geometry.delta_bits)) for lane in range(lanes)),
         ]
@@ -163,8 +164,8 @@ class PositionDeltas(wiring.Component):
             to_entry.addr.eq(self._place),
             to_entry.data.eq(self._written),
             to_entry.en.eq(self._append),
-            of_entry.addr.eq(Mux(self.complete, listed.entry, self._read_place)),
-            of_entry.en.eq(~self.complete | listed.read_entry),
+            of_entry.addr.eq(Mux(self._left, listed.entry, self._read_place)),
+            of_entry.en.eq(~self._left | listed.read_entry),
             self._listed.eq(of_entry.data),
             listed.delta.eq(self._listed.delta),
             listed.cell.eq(self._listed.origin.cell),
@@ -216,15 +217,10 @@ class PositionDeltas(wiring.Component):
     def _divide(self, m: Module, accepted: Signal) -> tuple[Value, Value]:
         """Fold and lane of a beat, one clock cycle after it has been accepted."""
         folds, lanes, col = self.geometry.folds, self.geometry.lanes, self.d.payload.col
-        if folds == 1 or not lanes & lanes - 1:
-            later = Signal.like(col)
-            with m.If(accepted):
-                m.d.sync += later.eq(col)
-            return (Const(0), later) if folds == 1 else (later >> lanes.bit_length() - 1, later[:lanes.bit_length() - 1])
-        layout = data.StructLayout({"fold": index_bits(folds), "lane": index_bits(lanes)})
-        entries = [{"fold": number // lanes, "lane": number % lanes} for number in range(self.geometry.cols)]
-        place = table(m, "columns", entries, layout, col, accepted)
-        return place.fold, place.lane
+        later = Signal.like(col)
+        with m.If(accepted):
+            m.d.sync += later.eq(col)
+        return (Const(0), later) if folds == 1 else divided(later, self.geometry.cols, lanes)
 
     def _flagged(self, m: Module, position: Signal) -> Value:
         """Whether ``position`` is on the list."""
@@ -274,7 +270,7 @@ class PositionDeltas(wiring.Component):
                 with m.If(ended):
                     m.next = "rest"
             with m.State("rest"):
-                m.d.comb += self.complete.eq(~begun & ~listed.listing)
+                m.d.comb += [self._left.eq(1), self.complete.eq(~begun & ~listed.listing)]
                 with m.If(due):
                     m.next = "clear"
                 with m.Elif(~begun & listed.listing):

@@ -26,12 +26,12 @@ class RowScan(wiring.Component):
     derivative. The bias row has a drive at all of them.
 
     ``start`` begins the second pass of a sample, whose deltas are complete; it waits until the map is. The scan runs
-    ahead of what is taken. With ``everything``, the items are those of all rows that have a cell, at every position; all
-    bits of their derivatives are set, and they have no drive.
+    ahead of what is taken. With ``everything``, the items are those of all rows that have a cell, at every position;
+    they have no drive, and all bits of their derivatives are set.
 
-    `lookups` positions are looked at in each clock cycle. Latency: 10 clock cycles from ``start`` to the first item, more
-    where the first rows have none. Throughput: an item a clock cycle, unless there are fewer of them than clock cycles
-    that it takes to look at all positions with an error, for every fold of every row.
+    Latency: 9 clock cycles from ``start`` to the first item, more where the first rows have none. Throughput: an item
+    a clock cycle; `lookups` positions are looked at in each, so it is lower where, of so many with an error, less than
+    one has a part.
 
     Cost: for each lookup an adder of the width of a cell, with padding two more of the width of its line and place; a
     table of rows.
@@ -53,8 +53,8 @@ class RowScan(wiring.Component):
         self._window = Blocks.of(geometry).window
         self._padded = any(self._window.padding)
         reads, cell = geometry.second_reads, unsigned(index_bits(geometry.window.cells))
-        #: Of a step: its rows. Of each of them, how far its cell is from the window's; whether it has one; whether it is
-        #: the bias row.
+        #: The rows of a step: the first one. Of each, how far its cell is from that of the window, whether it has one,
+        #: and whether it is the bias row.
         self._rows = data.StructLayout({
             "row": unsigned(index_bits(geometry.rows)),
             "cell": data.ArrayLayout(cell, reads),
@@ -99,7 +99,8 @@ class RowScan(wiring.Component):
         step, group, fold = (Signal(width, name=name) for name, width in (
             ("step", index_bits(steps)), ("group", len(listed.group)), ("fold", index_bits(geometry.folds))))
         end, running, nothing = Signal.like(listed.count), Signal(), Signal()  # the last entry
-        asked = Signal(data.StructLayout({name: self._group[name].shape for name in ("fold", "group", "first", "final")}))
+        asked = Signal(data.StructLayout({
+            name: self._group[name].shape for name in ("fold", "group", "first", "final")}))
         last_group, last_fold = group == end >> shift, fold == geometry.folds - 1
         m.d.comb += [
             end.eq(listed.count - 1),
@@ -184,15 +185,15 @@ class RowScan(wiring.Component):
         within = []
         for size, first, step in ((self._window.map[0], origin.line, rows.line[read]),
                                   (self._window.map[1], origin.place, rows.place[read])):
-            sum = Signal.like(first, name="sum")
-            m.d.comb += sum.eq(first + step)
-            within.append(sum < size)
+            here = Signal.like(first, name="here")
+            m.d.comb += here.eq(first + step)
+            within.append(here < size)
         return within[0] & within[1]
 
     def _gather(self, m: Module, valid: Signal, tag: data.View, rows: data.View, parts: data.View,
                 out: stream.Interface) -> Value:
-        """Passes on the groups in which some row has a part. A group is held until it is known whether another one of its
-        rows and fold follows. Answers with whether there was none at all."""
+        """Passes on the groups in which some row has a part. A group is held until it is known whether another one of
+        its rows and fold follows. Answers with whether there was none at all."""
         held, holding, begins, flush = Signal(self._group, reset_less=True), Signal(), Signal(), Signal()
         some, first = Signal(), Signal()
         m.d.comb += [
@@ -244,7 +245,8 @@ class RowScan(wiring.Component):
         ]
         valid, known = delays(m, parts.valid, 2, proceed), delays(m, known, 2, proceed)
         place = chosen(m, "place", found.one, range(several))
-        cells, cells_later, delta = Signal(self.map.cell.shape()), Signal(self.map.cell.shape()), Signal.like(listed.delta)
+        cells, cells_later = Signal(self.map.cell.shape()), Signal(self.map.cell.shape())
+        delta = Signal.like(listed.delta)
         with m.If(proceed):
             m.d.sync += [cells_later.eq(cells), delta.eq(listed.delta + known[1].fold)]
         answer, made = known[2], items.i.payload.item
@@ -265,9 +267,10 @@ class RowScan(wiring.Component):
         driven = Signal(geometry.second_reads)
         for read in range(geometry.second_reads):
             has_cell, bias = answer.parts[read] & answer.rows.mapped[read], answer.parts[read] & answer.rows.bias[read]
+            drive = Mux(bias, geometry.bias_value, Mux(has_cell, self.map.x[read], 0))
             derivative = self.map.derivative[read] if geometry.derivative_bits else 0
             m.d.comb += [
-                made.x[read].eq(Mux(self.everything, 0, Mux(bias, geometry.bias_value, Mux(has_cell, self.map.x[read], 0)))),
+                made.x[read].eq(Mux(self.everything, 0, drive)),
                 made.derivative[read].eq(Mux(has_cell, Mux(self.everything, ~0, derivative), 0)),
                 made.update[read].eq(driven[read] & ~answer.first | (made.x[read] != 0)),
             ]

@@ -14,10 +14,8 @@ from ..basics.table import chosen
 from .feature_map import Blocks, forward_signature
 from .layouts import forward_item_layout, x_shape
 
-AHEAD = 8
-"""Windows that wait for each bank, at least: while the flags of the next lines are read, there must be some left."""
 QUEUE = 16
-"""Blocks, and rows, that wait for what comes behind; as many as distributed memory has words."""
+"""Windows, blocks and rows that wait for what comes behind; as many as distributed memory has words."""
 
 
 def window_layout(geometry: CrossbarGeometry, flags: int) -> data.StructLayout:
@@ -38,8 +36,8 @@ def driven_layout(geometry: CrossbarGeometry) -> data.StructLayout:
 
 class WindowBank(wiring.Component):
     """Finds the driven rows of windows whose remainder by the forward reads is ``bank``, ascending. A window has a flag
-    for each of its blocks in the order of rows (``blocks``), and one that stands for the bias row or, in a window without
-    a driven row of this bank, for some row whose drive is 0.
+    for each of its blocks in the order of rows (``blocks``), and one more that stands for the bias row or, in a window
+    without a driven row of this bank, for some row whose drive is 0.
 
     Throughput: a row a clock cycle, as long as windows come.
 
@@ -51,8 +49,8 @@ class WindowBank(wiring.Component):
         self._map, window = Blocks.of(geometry), Blocks.of(geometry).window
         self.has_bias = geometry.bias and geometry.inputs % geometry.forward_reads == bank
         width, channels = window.map[1:]
-        #: Of each block with a row of this bank: where in the window, which kind, first row of it, and how far block and
-        #: cell are from those of the window.
+        #: Of each block with a row of this bank: where its flag is, its kind, the first row, and how far block and cell
+        #: are from those of the window.
         self.blocks: list[dict[str, int]] = []
         for u in range(window.kernel[0]):
             for v in range(window.kernel[1]):
@@ -82,7 +80,7 @@ class WindowBank(wiring.Component):
         m = Module()
         geometry = self.geometry
         window = self.i.payload.shape()
-        m.submodules.windows = windows = Queue(shape=window, depth=max(QUEUE, AHEAD))
+        m.submodules.windows = windows = Queue(shape=window, depth=QUEUE)
         m.submodules.blocks = blocks = SetBits(width=window["flags"].shape, tag=window["tag"].shape)
         wiring.connect(m, wiring.flipped(self.i), windows.i)
         wiring.connect(m, windows.o, blocks.i)
@@ -172,8 +170,8 @@ class WindowBank(wiring.Component):
 
 
 class WindowScan(wiring.Component):
-    """Goes through the windows of a sample, and answers with the items of its forward pass: position by position, fold by
-    fold, at each the driven rows and the bias row. One without any has one item whose drives are 0.
+    """Goes through the windows of a sample, and answers with the items of its forward pass: position by position, fold
+    by fold, at each the driven rows and the bias row. One without any has one item whose drives are 0.
 
     ``start`` begins a sample, whose lines may still be on their way to the map. The next ``start`` may come when the
     last item has been taken. The scan runs ahead of what is taken.
@@ -208,7 +206,8 @@ class WindowScan(wiring.Component):
         for index, bank in enumerate(self._banks):
             m.submodules[f"bank_{index}"] = bank
             m.d.comb += [
-                *(getattr(self.map, name)[index].eq(getattr(bank, name)) for name in ("read_block", "block", "read_cell", "cell")),
+                *(getattr(self.map, name)[index].eq(getattr(bank, name))
+                  for name in ("read_block", "block", "read_cell", "cell")),
                 *(getattr(bank, name).eq(getattr(self.map, name)[index]) for name in ("flags", "x")),
             ]
         self._scan(m)

@@ -12,8 +12,8 @@ LAYER = {"kind": "conv", "weight_step": -1, "z_bits": 8, "z_frac": 4}
 
 
 def geometry(map, layer, neuron=None):
-    """That of a convolution over ``map``. Unless told otherwise, all of its outputs are pooled, and it is the last layer
-    of its network. With a ``neuron``, it is not the first: that before has a kernel of 1, and as many channels as the
+    """That of a convolution over ``map``. Unless told otherwise, all outputs are pooled, and it is the last layer of
+    its network. With a ``neuron``, it is not the first: that before has a kernel of 1, and as many channels as the
     map."""
     head = [] if neuron is None else [LAYER | {"cols": map[2], "kernel": 1, "neuron": neuron,
                                                "activation_bits": 2 if neuron == "ternary" else 6}]
@@ -22,14 +22,15 @@ def geometry(map, layer, neuron=None):
     window = Window(map=map, cols=layer["cols"], kernel=layer["kernel"], stride=layer.get("stride", (1, 1)),
                     padding=layer.get("padding", (0, 0)), drop=True)
     whole = {"pool": list(window.outputs[:2])}
-    tail = [] if (whole | layer)["pool"] == whole["pool"] else [{"cols": 4, "weight_step": -1, "z_bits": 8, "z_frac": 4}]
+    tail = [] if (whole | layer)["pool"] == whole["pool"] else [LAYER | {"kind": "dense", "cols": 4}]
     layers = [*head, whole | layer, *tail]
     return parse({"input": given, "device": {"kind": "domain_wall"}, "layers": layers}, "maps").crossbars[len(head)]
 
 
 @st.composite
-def geometries(draw, forward_reads=st.just(1), second_reads=st.just(1), overlap=st.just(False)):
-    """Kernels, strides, padding and maps of all kinds; with ``overlap``, overlapping pooling windows."""
+def geometries(draw, reads, overlap):
+    """Kernels, strides, padding and maps of all kinds. ``reads`` draws how many rows are read in a clock cycle,
+    ``overlap`` whether pooling windows overlap."""
     pairs = [[], [], [], []]  # size, kernel, stride, padding of both axes
     for _ in range(2):
         size = draw(st.integers(1, 9))
@@ -42,11 +43,11 @@ def geometries(draw, forward_reads=st.just(1), second_reads=st.just(1), overlap=
     outputs = [(side + 2 * pad - wide) // step + 1 for side, wide, step, pad in zip(*pairs, strict=True)]
     most = max(1, PARTS // prod([*kernel, *outputs]))
     channels = draw(st.sampled_from([count for count in (1, 2, 3, 4, 7, 16, 33) if count <= most]))
-    reads, second = draw(forward_reads), draw(second_reads)
+    forward, second = draw(reads), draw(reads)
     lanes = 6 if second > 1 else draw(st.sampled_from([6, 6, 3, 2]))
     inputs = kernel[0] * kernel[1] * channels
     layer = {"kernel": kernel, "stride": stride, "padding": padding, "drop": True, "cols": 6, "lanes": lanes,
-             "bias": draw(st.booleans()), "forward_reads": min(reads, inputs), "second_reads": min(second, inputs)}
+             "bias": draw(st.booleans()), "forward_reads": min(forward, inputs), "second_reads": min(second, inputs)}
     if draw(overlap):
         layer |= {"pool": [min(2, side) for side in outputs], "pool_stride": 1}
     neuron = draw(st.sampled_from([None, "relu", "ternary", "sigmoid", "hard_tanh"]))
