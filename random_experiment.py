@@ -1,5 +1,6 @@
 """Random small experiments: what golden model and RTL are compared on."""
 
+from math import prod
 from random import Random
 from typing import Any
 
@@ -7,30 +8,43 @@ from .config import Experiment, Input, parse
 from .contract.formats import ActivationFormat, derivative_format, neuron_format
 from .contract.geometry import Loss, Neuron
 from .contract.widths import divisors
+from .contract.window import Shape
 from .devices.kinds import KINDS, random_section
 from .devices.random_figures import extreme
 
+Fields = dict[str, Any]
 LARGEST_RATE_SHIFT = 16
 """Largest shift of the first learning rate; the others are up to 15 more."""
 
 
-def random_experiment(random: Random, layers: int | None = None, kind: str | None = None) -> Experiment:
+def random_experiment(random: Random, layers: int | None = None, kind: str | None = None, *,
+                      convolutions: bool = False, reads: bool = False) -> Experiment:
     """An experiment of ``layers`` (else 1 to 3) layers with few rows and columns, on devices of ``kind`` (else of any).
 
     Every field of the configuration is drawn, extreme widths included. A shift that would come out negative is mended
     by a smaller weight step, a finer error, a smaller learning rate or a coarser residual; it is then 0.
+
+    With ``convolutions``, of 1 to 4 layers unless ``layers`` says otherwise, one to three are convolutions, and layers
+    have learning rates of their own. With ``reads``, several rows may be read in a clock cycle.
     """
-    count = layers or random.randint(1, 3)
-    return parse(_document(random, count, kind or random.choice(list(KINDS))), "random")
+    count = layers or random.randint(1, 4 if convolutions else 3)
+    kind = kind or random.choice(list(KINDS))
+    experiment = parse(_document(random, count, kind, convolutions), "random")
+    if not reads:
+        return experiment
+    return experiment.replaced(layers={
+        crossbar.index: {name: extreme(random, 1, min(crossbar.inputs, 64))
+                         for name in ("forward_reads", "second_reads")} for crossbar in experiment.crossbars})
 
 
-def _document(random: Random, count: int, kind: str) -> dict[str, Any]:
+def _document(random: Random, count: int, kind: str, convolutions: bool) -> Fields:
     device = random_section(random, kind)
     stochastic = device.get("curve") is not None and random.random() < 0.5
     loss: Loss = random.choice(("cross_entropy", "squared_hinge"))
-    given = {"count": extreme(random, 1, 17), "kind": random.choice(("unsigned", "signed", "ternary")),
+    drive, places = _maps(random, count) if convolutions else ({"count": extreme(random, 1, 17)}, [{}] * count)
+    given = {**drive, "kind": random.choice(("unsigned", "signed", "ternary")),
              "bits": extreme(random, 2, 12)}
-    layers = _layers(random, count, device["sub_bits"], loss, Input.model_validate(given).format)
+    layers = _layers(random, places, device["sub_bits"], loss, Input.model_validate(given).format)
     lowest_rate = max(random.choice((0, random.randint(0, 8))), *(layer.pop("rate") for layer in layers))
     return {
         "seed": random.getrandbits(32),
@@ -50,14 +64,13 @@ def _document(random: Random, count: int, kind: str) -> dict[str, Any]:
     }
 
 
-def _layers(random: Random, count: int, sub_bits: int, loss: Loss, x: ActivationFormat) -> list[dict[str, Any]]:
-    """The layers behind inputs of the format ``x``, on devices of ``sub_bits``. ``rate`` of each is the smallest shift
-    of the learning rate that it allows."""
-    layers: list[dict[str, Any]] = []
+def _layers(random: Random, places: list[Fields], sub_bits: int, loss: Loss, x: ActivationFormat) -> list[Fields]:
+    """The layers behind inputs of the format ``x``, on devices of ``sub_bits``; ``places`` are the fields of them that
+    are drawn already. ``rate`` of each is the smallest shift of the learning rate that it allows."""
+    layers: list[Fields] = []
     source: Neuron | None = None
-    for index in range(count):
-        last = index == count - 1
-        layer = _layer(random, sub_bits, last, loss)
+    for index, place in enumerate(places):
+        layer = _layer(random, place, sub_bits, index == len(places) - 1, loss)
         # adc_shift, error_shift and update_shift of arithmetic 4 must not be negative.
         layer["weight_step"] = min(layer["weight_step"], x.frac + sub_bits - layer["z_frac"])
         if source is not None:
@@ -65,8 +78,10 @@ def _layers(random: Random, count: int, sub_bits: int, loss: Loss, x: Activation
             layer["delta_frac"] = max(layer["delta_frac"], least)
             layer["delta_bits"] = max(layer["delta_bits"], layer["delta_frac"] + 1)
         product_frac = x.frac + layer["delta_frac"] + layer["weight_step"]
-        layer["chi_frac"] = min(layer["chi_frac"], product_frac + LARGEST_RATE_SHIFT)
-        layer["rate"] = max(layer["chi_frac"] - product_frac, 0)
+        offset = max(layer.get("rate_offset", 0), sub_bits - product_frac - LARGEST_RATE_SHIFT)
+        layer["rate_offset"] = offset
+        layer["chi_frac"] = min(layer["chi_frac"], product_frac + offset + LARGEST_RATE_SHIFT)
+        layer["rate"] = max(layer["chi_frac"] - product_frac - offset, 0)
         layers.append(layer)
         source = layer["neuron"]
         if source is not None:
@@ -74,8 +89,8 @@ def _layers(random: Random, count: int, sub_bits: int, loss: Loss, x: Activation
     return layers
 
 
-def _layer(random: Random, sub_bits: int, last: bool, loss: Loss) -> dict[str, Any]:
-    cols = extreme(random, 1, 12)
+def _layer(random: Random, place: Fields, sub_bits: int, last: bool, loss: Loss) -> Fields:
+    cols = place.get("cols") or extreme(random, 1, 12)
     lanes = random.choice(divisors(cols))
     neuron = None if last else random.choice(("relu", "sigmoid", "hard_tanh", "ternary"))
     z_bits, delta_bits = extreme(random, 2, 12), extreme(random, 2, 16)
@@ -95,4 +110,64 @@ def _layer(random: Random, sub_bits: int, last: bool, loss: Loss) -> dict[str, A
         "chi_bits": chi_bits,
         "chi_frac": random.randint(sub_bits, min(chi_bits - 2, 22)),
         "ports": random.choice((2, 2, 1)),
+    } | place
+
+
+def _maps(random: Random, count: int) -> tuple[Fields, list[Fields]]:
+    """A network of ``count`` layers, one to three of them convolutions: the field of the input, and of each layer the
+    fields that say where it is applied."""
+    convolutions = random.sample(range(count), random.randint(1, min(count, 3)))
+    shape = extreme(random, 1, 9), extreme(random, 1, 9), random.choice((1, 1, 2, 3))
+    drive: Fields = {"map": shape}
+    places = []
+    for index in range(count):
+        if index in convolutions:
+            place, shape = _convolution(random, shape, last=index == count - 1)
+        elif index + 1 in convolutions:
+            shape = extreme(random, 1, 5), extreme(random, 1, 4), random.choice((1, 2))
+            place = {"cols": prod(shape), "map": shape}
+        else:
+            place = {"cols": extreme(random, 1, 12)}
+            shape = 1, 1, place["cols"]
+        place["rate_offset"] = random.choice((0, 0, 1, -1, extreme(random, -15, 15)))
+        place["weight_step"] = random.randint(-3, 1)  # small enough for z, large enough for e of the layer before
+        places.append(place)
+    return drive, places
+
+
+def _convolution(random: Random, shape: Shape, last: bool) -> tuple[Fields, Shape]:
+    """A convolution of a map of ``shape``, and what it makes of it; if it is the ``last`` layer, a map of 1 x 1."""
+    *sides, channels = shape
+    drop = random.random() < 0.4
+    padded = random.random() < 0.6
+    axes = [_steps(random, side, drop, range(1, 8), padded) for side in sides]
+    kernel, padding, stride, outputs = zip(*axes, strict=True)
+    place: Fields = {"kind": "conv", "kernel": kernel, "padding": padding, "stride": stride, "drop": drop}
+    if last:
+        place["pool"], pooled = outputs, (1, 1)
+    elif random.random() < 0.6:
+        axes = [_steps(random, side, drop, range(1, 5), padded=False) for side in outputs]
+        place["pool"], _, place["pool_stride"], pooled = zip(*axes, strict=True)
+    else:
+        pooled = outputs
+    work, cells = prod(outputs) * prod(kernel) * channels, prod(pooled)
+    place["cols"] = extreme(random, 1, max(1, min(6, 6000 // work, 150 // cells)))
+    return place, (*pooled, place["cols"])
+
+
+def _steps(random: Random, side: int, drop: bool, kernels: range, padded: bool) -> tuple[int, int, int, int]:
+    """Along an axis of ``side`` cells, where windows may be: their size, padding and stride, and how many they are, at
+    most 9. Unless ``drop``, they reach every cell."""
+    strides = range(1, random.choice((1, 1, 2, 3)) + 1)
+    options = {
+        (kernel, padding, stride): (side + 2 * padding - kernel) // stride + 1
+        for kernel in kernels for padding in range(kernel if padded else 1) for stride in strides
+        if kernel <= side + 2 * padding
     }
+    options = {option: number for option, number in options.items() if number <= 9 and (
+        drop or (option[2] <= option[0] and (number - 1) * option[2] + option[0] - option[1] >= side))}
+    chosen: tuple[int, ...] = ()
+    for place in range(3):  # one after the other, so that every size is as likely, whatever goes with it
+        chosen += random.choice(sorted({option[place] for option in options if option[:place] == chosen})),
+    kernel, padding, stride = chosen
+    return kernel, padding, stride, options[kernel, padding, stride]

@@ -26,6 +26,27 @@ def test_it_reaches_every_option_and_every_extreme():
     assert {experiment.batch for experiment in experiments} == {1, 2, 3, 5}
 
 
+def test_with_convolutions_it_stays_small_and_layers_have_rates_of_their_own():
+    experiments = [random_experiment(Random(seed), convolutions=True) for seed in range(300)]
+    convolutions = [sum(layer.kind == "conv" for layer in experiment.layers) for experiment in experiments]
+    assert set(convolutions) == {1, 2, 3}
+    crossbars = [crossbar for experiment in experiments for crossbar in experiment.crossbars]
+    assert max(crossbar.rows * crossbar.cols * crossbar.positions for crossbar in crossbars) < 15_000
+    assert {-15, -1, 0, 1, 15} <= {crossbar.rate_offset for crossbar in crossbars}
+    assert {(crossbar.forward_reads, crossbar.second_reads) for crossbar in crossbars} == {(1, 1)}
+
+
+def test_rows_are_read_side_by_side_where_that_is_asked_for():
+    for seed in range(20):
+        plain, parallel = (random_experiment(Random(seed), reads=reads) for reads in (False, True))
+        assert parallel.replaced(layers=dict.fromkeys(
+            range(len(parallel.layers)), {"forward_reads": 1, "second_reads": 1})) == plain
+    reads = [(crossbar.inputs, crossbar.forward_reads, crossbar.second_reads) for seed in range(100)
+             for crossbar in random_experiment(Random(seed), convolutions=True, reads=True).crossbars]
+    assert {1, 2, 64} <= {one for _, one, _ in reads} & {other for _, _, other in reads}
+    assert {one < other for _, one, other in reads} == {False, True}
+
+
 def test_a_seed_repeats_its_experiment_and_what_is_asked_for_is_kept():
     for kind in KINDS:
         experiment = random_experiment(Random(7), layers=2, kind=kind)

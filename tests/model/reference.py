@@ -6,7 +6,8 @@ rest itself. It is slow, and meant for small networks.
 
 from copy import deepcopy
 from fractions import Fraction
-from math import erf, exp, floor, pi, sqrt, tanh
+from math import erf, exp, floor, pi, prod, sqrt, tanh
+from operator import mul
 from statistics import NormalDist
 
 M32 = 2**32 - 1
@@ -166,6 +167,57 @@ class Device:
         return limit((g - self.origin + 2 ** (self.sub_bits - 1)) // 2**self.sub_bits, 0, self.n - 1)
 
 
+class Window:
+    """Sections 1.3 and 5.1: where a layer is applied to a map of the shape ``before``, and how its outputs are pooled.
+
+    ``cells[p][k]`` is the number of the cell that drives row ``k`` at position ``p``, None in the padding;
+    ``pooled[q]`` are, for cell ``q`` of the map behind the pooling, its column and the positions that it is chosen
+    from, in their order. ``shape`` is that of this map.
+    """
+
+    def __init__(self, layer, before):
+        height, width, channels = before
+        if layer.kind == "dense":
+            kernel, stride, padding = (height, width), (1, 1), (0, 0)
+        else:
+            kernel, stride, padding = layer.kernel, layer.stride, layer.padding
+        oh, ow = ((size + 2 * p - k) // s + 1
+                  for size, p, k, s in zip((height, width), padding, kernel, stride, strict=True))
+        self.map_shape, self.map_cells = before, prod(before)
+        self.positions, self.inputs = oh * ow, kernel[0] * kernel[1] * channels
+
+        def cell(i, j, c):
+            return (i * width + j) * channels + c if 0 <= i < height and 0 <= j < width else None
+
+        self.cells = [[cell(a * stride[0] + u - padding[0], b * stride[1] + v - padding[1], c)
+                       for u in range(kernel[0]) for v in range(kernel[1]) for c in range(channels)]
+                      for a in range(oh) for b in range(ow)]
+        pool = layer.pool or (1, 1)
+        step = layer.pool_stride or pool
+        ph, pw = (oh - pool[0]) // step[0] + 1, (ow - pool[1]) // step[1] + 1
+        self.pooled = [(c, [(i * step[0] + u) * ow + j * step[1] + v for u in range(pool[0]) for v in range(pool[1])])
+                       for i in range(ph) for j in range(pw) for c in range(layer.cols)]
+        self.shape = layer.map or (ph, pw, layer.cols)
+
+    def seen(self, values, p):
+        """What of the map ``values`` the rows are driven by at position ``p``."""
+        return [0 if q is None else values[q] for q in self.cells[p]]
+
+    def pool(self, z):
+        """The outputs behind the pooling, and the position that each is from, of ``z[p][c]``."""
+        winners = [max(places, key=lambda p: z[p][c]) for c, places in self.pooled]  # noqa: B023 - used at once
+        return [z[p][c] for p, (c, _) in zip(winners, self.pooled, strict=True)], winners
+
+
+def windows(experiment):
+    """Of every layer."""
+    found, shape = [], experiment.input.map or (1, 1, experiment.input.count)
+    for layer in experiment.layers:
+        found.append(Window(layer, shape))
+        shape = found[-1].shape
+    return found
+
+
 class Lfsr:
     def __init__(self, state):
         self.state = state or 1
@@ -230,16 +282,19 @@ class Cell:
 
 
 COUNTERS = ("forwards", "forward_rows", "backward_rows", "update_rows", "visited_rows", "attempts", "verify_attempts",
-            "failures", "refreshes")
+            "failures", "refreshes", "product_rows")
 
 
 class Crossbar:
-    def __init__(self, experiment, index, inputs, x_frac, x_max):
+    """Section 4. Drives are maps, ``x[q]``; outputs and deltas are those of every position, ``z[p][c]``."""
+
+    def __init__(self, experiment, index, window, x_frac, x_max):
         layer, seed = experiment.layers[index], experiment.seed
         self.layer = layer
         self.stochastic = experiment.update.rounding == "stochastic"
         self.device = Device(experiment.device, certain=self.stochastic)
-        self.rows, self.cols, self.inputs = inputs + layer.bias, layer.cols, inputs
+        self.window, self.positions = window, range(window.positions)
+        self.rows, self.cols = window.inputs + layer.bias, layer.cols
         self.bias = [x_max] if layer.bias else []
         self.adc_shift = x_frac + self.device.sub_bits - layer.weight_step - layer.z_frac
         self.x_frac = x_frac
@@ -262,45 +317,86 @@ class Crossbar:
                 h = hash32(seed, index, row * self.cols + col)
                 fixed = hash32(seed, 0x10000 + index, row * 2**16 + col)
                 self.cells[row].append(Cell(self.device, fixed, lo + ((h >> 16) * (hi - lo + 1) >> 16), h))
-        self.counters = dict.fromkeys(COUNTERS, 0)
+        self.counters = dict.fromkeys(COUNTERS if window.positions > 1 else COUNTERS[:-1], 0)
 
     def count(self, name, number=1):
         self.counters[name] = (self.counters[name] + number) % 2**40
 
+    def conductances(self):
+        return [[cell.g for cell in row] for row in self.cells]
+
+    def driven(self, x, p):
+        """The drives of all rows at position ``p``."""
+        return self.window.seen(x, p) + self.bias
+
     def forward(self, x):
-        x = list(x) + self.bias
-        self.count("forwards")
-        self.count("forward_rows", sum(v != 0 for v in x))
+        columns = list(zip(*self.conductances(), strict=True))
         z = []
-        for c in range(self.cols):
-            total = sum(x[r] * self.cells[r][c].g for r in range(self.rows))
-            if self.read_noise:
-                q, shift = self.read_noise * NORMAL[self.read_lfsr.draw() % 1024], self.adc_shift - 11
-                total += q * 2**shift if shift >= 0 else round_shift(q, -shift)
-            z.append(saturate(round_shift(total, self.adc_shift), self.layer.z_bits))
+        for p in self.positions:
+            drive = self.driven(x, p)
+            self.count("forwards")
+            self.count("forward_rows", sum(v != 0 for v in drive))
+            z.append([self.converted(sum(map(mul, drive, column))) for column in columns])
         return z
 
-    def backward(self, d, rows):
-        rows = rows if any(d) else [False] * self.inputs
-        self.count("backward_rows", sum(rows))
-        return self.row_sums(d, rows)
+    def converted(self, total):
+        """``z`` of a column whose sum is ``total``."""
+        if self.read_noise:
+            q, shift = self.read_noise * NORMAL[self.read_lfsr.draw() % 1024], self.adc_shift - 11
+            total += q * 2**shift if shift >= 0 else round_shift(q, -shift)
+        return saturate(round_shift(total, self.adc_shift), self.layer.z_bits)
 
-    def row_sums(self, d, rows):
-        """What ``backward`` answers, uncounted."""
-        return [sum(self.cells[r][c].g * d[c] for c in range(self.cols)) if rows[r] else 0 for r in range(self.inputs)]
+    def erroneous(self, d):
+        """The positions that have an error."""
+        return [p for p in self.positions if any(d[p])]
+
+    def backward(self, d, asked):
+        """``e`` of the cells that are ``asked`` for, 0 of the others."""
+        for p in self.erroneous(d):
+            self.count("backward_rows", sum(q is not None and asked[q] for q in self.window.cells[p]))
+        return [e if wanted else 0 for e, wanted in zip(self.row_sums(d), asked, strict=True)]
+
+    def row_sums(self, d):
+        """``e`` of every cell, uncounted."""
+        e, g = [0] * self.window.map_cells, self.conductances()
+        for p in self.erroneous(d):
+            for r, q in enumerate(self.window.cells[p]):
+                if q is not None:
+                    e[q] += sum(map(mul, g[r], d[p]))
+        return e
+
+    def to_winners(self, delta, winners):
+        """``d[p][c]`` from the deltas of the map behind the pooling (5.1)."""
+        d = [[0] * self.cols for _ in self.positions]
+        for (c, _), p, v in zip(self.window.pooled, winners, delta, strict=True):
+            d[p][c] += v
+        return [[saturate(v, self.layer.delta_bits) for v in row] for row in d]
+
+    def products(self, x, d):
+        """The sums over all positions of ``x_p[r] * d_p[c]``, of each row a list; nothing of rows that are 0 at all
+        positions with an error."""
+        sums = {}
+        for p in self.erroneous(d):
+            for r, v in enumerate(self.driven(x, p)):
+                if v != 0:
+                    before = sums.get(r, [0] * self.cols)
+                    sums[r] = [total + v * error for total, error in zip(before, d[p], strict=True)]
+        return sums
 
     def update(self, x, d, n, program):
-        if not any(d):
-            return
-        x = list(x) + self.bias
-        layer = self.layer
-        shift = n + self.x_frac + layer.delta_frac + layer.weight_step - layer.chi_frac
-        rows = [r for r in range(self.rows) if x[r] != 0]
-        for r in rows:
-            self.accumulate(r, [round_shift(-(x[r] * d[c]), shift) for c in range(self.cols)])
-        self.count("update_rows", len(rows))
+        shift = self.rate_shift(n) + self.x_frac + self.layer.delta_frac + self.layer.weight_step - self.layer.chi_frac
+        sums = self.products(x, d)
+        for r, row in sums.items():
+            self.accumulate(r, [round_shift(-total, shift) for total in row])
+        self.count("update_rows", len(sums))
+        if "product_rows" in self.counters:
+            self.count("product_rows", sum(v != 0 for p in self.erroneous(d) for v in self.driven(x, p)))
         if program:
-            self.visit(rows)
+            self.visit(sorted(sums))
+
+    def rate_shift(self, n):
+        """The shift of the layer's learning rate, where that of the epoch is ``n``."""
+        return n + self.layer.rate_offset
 
     def apply(self, dw):
         for r in range(self.rows):
@@ -390,7 +486,7 @@ class Crossbar:
 
     def state(self):
         """Section 8, without the layer's prefix."""
-        arrays = {"g": [[cell.g for cell in row] for row in self.cells]}
+        arrays = {"g": self.conductances()}
         if self.device.pair:
             arrays["g_minus"] = [[cell.minus for cell in row] for row in self.cells]
         arrays |= {"chi": [[cell.chi for cell in row] for row in self.cells], "lfsr": self.lfsr.state}
@@ -398,7 +494,7 @@ class Crossbar:
             arrays["rounding_lfsr"] = self.rounding_lfsr.state
         if self.read_noise:
             arrays["read_lfsr"] = self.read_lfsr.state
-        return arrays | {"counters": [self.counters[name] for name in COUNTERS]}
+        return arrays | {"counters": list(self.counters.values())}
 
 
 def sigmoid(z, frac):
@@ -449,38 +545,40 @@ class Network:
     def __init__(self, experiment):
         self.experiment = experiment
         self.crossbars = []
-        inputs = experiment.input.count
         x_frac, x_max = INPUT_FORMATS[experiment.input.kind](experiment.input.bits)
-        for index, layer in enumerate(experiment.layers):
-            self.crossbars.append(Crossbar(experiment, index, inputs, x_frac, x_max))
-            inputs = layer.cols
+        for (index, layer), window in zip(enumerate(experiment.layers), windows(experiment), strict=True):
+            self.crossbars.append(Crossbar(experiment, index, window, x_frac, x_max))
             if layer.neuron:
                 x_frac, x_max = NEURON_FORMATS[layer.neuron](layer.activation_bits, layer.z_frac)
 
     def forward(self, x):
-        drives, derivatives = [list(x)], [None]
-        for crossbar in self.crossbars[:-1]:
+        """Of every layer the map that drives it, its derivatives and its winners; and the outputs of the network."""
+        drives, derivatives, winners, outputs = [list(x)], [None], [], None
+        for crossbar in self.crossbars:
             layer = crossbar.layer
-            pairs = [neuron(layer.neuron, z, layer.activation_bits, layer.z_frac) for z in crossbar.forward(drives[-1])]
-            drives.append([x for x, _ in pairs])
-            derivatives.append([y for _, y in pairs])
-        z = self.crossbars[-1].forward(drives[-1])
-        return drives, derivatives, z
+            outputs, winner = crossbar.window.pool(crossbar.forward(drives[-1]))
+            winners.append(winner)
+            if layer.neuron:
+                pairs = [neuron(layer.neuron, z, layer.activation_bits, layer.z_frac) for z in outputs]
+                drives.append([x for x, _ in pairs])
+                derivatives.append([y for _, y in pairs])
+        return drives, derivatives, winners, outputs
 
     def train(self, x, label, n, program):
-        drives, derivatives, z = self.forward(x)
-        d = loss(self.experiment.loss, z, label, self.experiment.layers[-1])
+        drives, derivatives, winners, z = self.forward(x)
+        delta = loss(self.experiment.loss, z, label, self.experiment.layers[-1])
         for index in reversed(range(len(self.crossbars))):
             crossbar, y = self.crossbars[index], derivatives[index]
+            d = crossbar.to_winners(delta, winners[index])
             if index:
                 e = crossbar.backward(d, [v != 0 for v in y])
             crossbar.update(drives[index], d, n, program)
             if index:
-                d = self.passed_back(index, e, y)
+                delta = self.passed_back(index, e, y)
         return z.index(max(z))
 
     def passed_back(self, index, e, y):
-        """The deltas of the layer before ``index``."""
+        """The deltas of the cells of the map before layer ``index``."""
         crossbar, before = self.crossbars[index], self.experiment.layers[index - 1]
         layer, y_frac = crossbar.layer, 9 if before.neuron == "sigmoid" else 0
         shift = layer.delta_frac + crossbar.device.sub_bits - layer.weight_step + y_frac - before.delta_frac
@@ -512,7 +610,7 @@ class Network:
     def predict(self, xs):
         """Section 7.2, evaluation: the predictions; nothing of the network changes."""
         machine = deepcopy(self)
-        outputs = [machine.forward(x)[2] for x in xs]
+        outputs = [machine.forward(x)[-1] for x in xs]
         return [z.index(max(z)) for z in outputs]
 
     def state(self):
@@ -542,20 +640,21 @@ class Host:
         sums = [[[0] * crossbar.cols for _ in range(crossbar.rows)] for crossbar in crossbars]
         predictions = []
         for x, label in samples:
-            drives, derivatives, z = self.network.forward(x)
+            drives, derivatives, winners, z = self.network.forward(x)
             predictions.append(z.index(max(z)))
-            d = loss(experiment.loss, z, label, experiment.layers[-1])
+            delta = loss(experiment.loss, z, label, experiment.layers[-1])
             for index in reversed(range(len(crossbars))):
-                crossbar, y = crossbars[index], derivatives[index]
-                for r, value in enumerate(drives[index] + crossbar.bias):
-                    sums[index][r] = [total + value * v for total, v in zip(sums[index][r], d, strict=True)]
+                crossbar = crossbars[index]
+                d = crossbar.to_winners(delta, winners[index])
+                for r, row in crossbar.products(drives[index], d).items():
+                    sums[index][r] = [total + v for total, v in zip(sums[index][r], row, strict=True)]
                 if index:
-                    d = self.network.passed_back(index, crossbar.row_sums(d, [True] * crossbar.inputs), y)
+                    delta = self.network.passed_back(index, crossbar.row_sums(d), derivatives[index])
         self.steps += 1
         for index, crossbar in enumerate(crossbars):
             layer = crossbar.layer
             scale = 2.0 ** -(crossbar.x_frac + layer.delta_frac + layer.weight_step) / len(samples)
-            unit = 2.0 ** (layer.chi_frac - n)
+            unit = 2.0 ** (layer.chi_frac - crossbar.rate_shift(n))
             crossbar.apply([[saturate(nearest64(-self.step(index, r, c, total * scale) * unit), layer.chi_bits)
                              for c, total in enumerate(row)] for r, row in enumerate(sums[index])])
         return predictions
