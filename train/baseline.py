@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from ..config import Experiment, Layer
+from ..contract.window import Window
 
 STEPS = 5000
 """Updates of the training, at least, if mini-batches of 8 to 128 samples allow it."""
@@ -24,6 +25,28 @@ class Ternary(nn.Module):
         ramp = z.clamp(-1.5, 1.5)
         steps = z.sign() * (z.abs() >= 1)
         return ramp + (steps - ramp).detach()
+
+
+class Convolution(nn.Module):
+    """A convolution and the max pooling behind it. Maps go in and out flat, (n, cells), in the order height, width,
+    channels."""
+
+    def __init__(self, window: Window, bias: bool) -> None:
+        """The convolution of a layer that is applied at ``window``."""
+        super().__init__()
+        self.map = window.map
+        self.convolution = nn.Conv2d(window.map[2], window.cols, window.kernel, window.stride, window.padding,
+                                     bias=bias)
+        self.pooling = nn.MaxPool2d(window.pool, window.pool_stride)
+
+    def forward(self, cells: torch.Tensor) -> torch.Tensor:
+        """The outputs for the map ``cells``."""
+        planes = cells.unflatten(1, self.map).movedim(3, 1)
+        return self.pooling(self.convolution(planes)).movedim(1, 3).flatten(1)
+
+
+def _layer(layer: Layer, window: Window) -> nn.Module:
+    return Convolution(window, layer.bias) if layer.kind == "conv" else nn.Linear(window.cells, layer.cols, layer.bias)
 
 
 def _neuron(layer: Layer) -> nn.Module:
@@ -57,10 +80,9 @@ def accuracy(experiment: Experiment, train_x: torch.Tensor, train_labels: torch.
     scale = 2.0 ** -experiment.input.format.frac
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(experiment.seed)
-        modules, inputs = [], experiment.input.count
-        for layer in experiment.layers:
-            modules += [nn.Linear(inputs, layer.cols, bias=layer.bias), _neuron(layer)]
-            inputs = layer.cols
+        modules: list[nn.Module] = []
+        for layer, window in zip(experiment.layers, experiment.windows, strict=True):
+            modules += [_layer(layer, window), _neuron(layer)]
         network = nn.Sequential(*modules[:-1])  # the loss follows the last layer
         optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE)
         size = min(max(experiment.epochs * len(train_x) // STEPS, 8), 128)

@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 
-from ...contract.geometry import COUNTER_BITS, COUNTERS
+from ...contract.geometry import COUNTER_BITS, POSITION_COUNTERS
 from ..network import Network
 from . import steps
-from .tables import LFSRS, State, layer_records, scratch, tables
+from .tables import COUNTS, KINDS, LFSRS, Samples, State, layer_records, scratch, tables
 
 
 class CompiledTrainer:
@@ -27,15 +27,16 @@ class CompiledTrainer:
         arrays = {name: array.numpy() for name, array in network.arrays.items()}
         self._arrays = arrays["g"], arrays.get("g_minus", np.zeros(0, dtype=np.int16)), arrays["chi"]
         self._tables = tables(network)
-        self._scratch = scratch(len(geometries))
-        self.train_span(torch.zeros((1, geometries[0].inputs), dtype=torch.int16), np.zeros(1, dtype=np.int64),
+        self._scratch = scratch(geometries, self._layers)
+        self._inputs = geometries[0].window.cells
+        self.train_span(torch.zeros((1, self._inputs), dtype=torch.int16), np.zeros(1, dtype=np.int64),
                         np.zeros(1, dtype=np.int64), range(0), 0)  # compiles
 
     def train_span(self, xs: torch.Tensor, labels: np.ndarray, order: np.ndarray, span: range,
                    learning_rate_shift: int) -> np.ndarray:
         """As ``Network.train_span``; ``xs`` is taken without a copy if it is int16."""
         drives = np.ascontiguousarray(xs.numpy(), dtype=np.int16)
-        needed = len(labels), int(self._layers[0]["inputs"])
+        needed = len(labels), self._inputs
         if drives.shape != needed:  # compiled code does not check its indices
             raise ValueError(f"samples of shape {drives.shape}: {needed[0]} labels and {needed[1]} inputs "
                              f"need {needed}")
@@ -45,18 +46,20 @@ class CompiledTrainer:
         crossbars = self.network.crossbars
         state = State(
             *self._arrays,
-            lfsrs=np.array([[lfsrs[name].state if name in lfsrs else 0 for name in LFSRS]
-                            for lfsrs in (crossbar.lfsrs for crossbar in crossbars)], dtype=np.uint32),
-            counters=np.array([list(crossbar.counters.values()) for crossbar in crossbars], dtype=np.int64))
-        row_reads = np.array(self.network.row_reads, dtype=np.int64)
-        steps.train(self._layers, state, row_reads, self._tables, self._scratch, drives,
-                    labels[chosen].astype(np.int64), chosen, learning_rate_shift, self.network.experiment.batch,
-                    span.start, len(order), predictions)
-        for crossbar, lfsrs, counters in zip(crossbars, state.lfsrs.tolist(), state.counters.tolist(), strict=True):
+            lfsrs=np.array([crossbar.lfsrs[name].state if name in crossbar.lfsrs else 0
+                            for crossbar in crossbars for name in LFSRS], dtype=np.uint32),
+            counters=np.array([crossbar.counters.get(name, 0) for crossbar in crossbars for name in POSITION_COUNTERS],
+                              dtype=np.int64),
+            row_reads=np.array(self.network.row_reads, dtype=np.int64).ravel())
+        steps.train(self._layers, state, self._tables, self._scratch,
+                    Samples(drives.ravel(), labels[chosen].astype(np.int64), chosen, predictions), len(chosen),
+                    learning_rate_shift, self.network.experiment.batch, span.start, len(order))
+        for crossbar, lfsrs, counters in zip(crossbars, state.lfsrs.reshape(-1, KINDS).tolist(),
+                                             state.counters.reshape(-1, COUNTS).tolist(), strict=True):
             for name, lfsr in zip(LFSRS, lfsrs, strict=True):
                 if name in crossbar.lfsrs:
                     crossbar.lfsrs[name].state = lfsr
-            crossbar.counters.update(zip(COUNTERS, (count & (1 << COUNTER_BITS) - 1 for count in counters),
-                                         strict=True))
-        self.network.row_reads = row_reads.tolist()
+            counted = dict(zip(POSITION_COUNTERS, counters, strict=True))
+            crossbar.counters.update({name: counted[name] & (1 << COUNTER_BITS) - 1 for name in crossbar.counters})
+        self.network.row_reads = state.row_reads.reshape(2, -1).tolist()
         return predictions

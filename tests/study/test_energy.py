@@ -125,7 +125,7 @@ def test_no_run_and_no_costs_are_named(tmp_path):
     with pytest.raises(ConfigError, match=r"there are no costs for device\.domain_wall"):
         energy.run(folder, costs.model_copy(update={"device": {}}))
     left_behind(tmp_path, experiment({"kind": "domain_wall"}), [dict(list(COUNTS.items())[:8])] * 2)
-    with pytest.raises(ConfigError, match="do not have 9 counters each"):
+    with pytest.raises(ConfigError, match="layer0_counters: the crossbar has 9 counters"):
         energy.run(folder)
     (tmp_path / "state.npz").write_bytes(b"torn")
     with pytest.raises(ConfigError, match="cannot be loaded"):
