@@ -83,7 +83,7 @@ def accuracy(experiment: Experiment, train_x: torch.Tensor, train_labels: torch.
         modules: list[nn.Module] = []
         for layer, window in zip(experiment.layers, experiment.windows, strict=True):
             modules += [_layer(layer, window), _neuron(layer)]
-        network = nn.Sequential(*modules[:-1])  # the loss follows the last layer
+        network = nn.Sequential(*modules[:-1]).to(train_x.device)  # the loss follows the last layer
         optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE)
         size = min(max(experiment.epochs * len(train_x) // STEPS, 8), 128)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, experiment.epochs * ceil(len(train_x) / size))

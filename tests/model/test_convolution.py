@@ -107,7 +107,7 @@ def convolved(experiment: Experiment, network: Network, x: torch.Tensor, label: 
         d = crossbar.windows.spread(delta, each.winner)
         image = driven.double().reshape(window.map).movedim(2, 0)[None].requires_grad_()
         rows = crossbar.g[:geometry.inputs].double().reshape(*window.kernel, window.map[2], window.cols)
-        weights = rows.permute(3, 2, 0, 1).requires_grad_()
+        weights = rows.permute(3, 2, 0, 1).contiguous().requires_grad_()
         sums = torch.nn.functional.conv2d(image, weights, stride=window.stride, padding=window.padding)[0]
         (sums * d.double().reshape(window.outputs).movedim(2, 0)).sum().backward()
         gradient = weights.grad.permute(2, 3, 1, 0).reshape(-1, window.cols).long()

@@ -48,7 +48,7 @@ def weights_of(crossbar: Crossbar) -> torch.Tensor:
     """The conductances without the bias row as PyTorch takes a kernel: float64 (cols, channels, height, width)."""
     geometry = crossbar.geometry
     rows = crossbar.g[:geometry.inputs].double()
-    return rows.reshape(*geometry.window.kernel, geometry.window.map[2], geometry.cols).permute(3, 2, 0, 1)
+    return rows.reshape(*geometry.window.kernel, geometry.window.map[2], geometry.cols).permute(3, 2, 0, 1).contiguous()
 
 
 def random(geometry: CrossbarGeometry, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -68,7 +68,7 @@ def test_a_crossbar_on_windows_is_a_convolution(experiment, seed):
     geometry = experiment.crossbars[0]
     window, crossbar = geometry.window, Crossbar(geometry, seed)
     x, d = random(geometry, seed)
-    image = planes(x, window.map).requires_grad_()
+    image = planes(x, window.map).contiguous().requires_grad_()
     weights, bias = weights_of(crossbar).requires_grad_(), torch.zeros(geometry.cols, dtype=torch.float64)
     if geometry.bias:
         bias = crossbar.g[-1].double() * geometry.bias_value
