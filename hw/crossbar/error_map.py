@@ -148,7 +148,8 @@ class ErrorMap(wiring.Component):
             m.d.sync += [self.e.valid.eq((held & read | ended) & ~quiet), e.row.eq(last_cell), e.last.eq(ended),
                          e.e.eq(Mux(held, sum(part.e for part in parts), 0))]
             if geometry.derivative_bits:
-                m.d.sync += e.derivative.eq(Mux(held & ~everything, reduce(or_, (part.derivative for part in parts)), 0))
+                derivative = reduce(or_, (part.derivative for part in parts))
+                m.d.sync += e.derivative.eq(Mux(held & ~everything, derivative, 0))
             with m.If(read):
                 m.d.sync += [last_cell.eq(cell), held.eq(1)]
 
