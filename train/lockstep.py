@@ -288,8 +288,7 @@ class Lockstep(Generic[P]):
         self.proven = Proven(self.golden.state(), position)
         self.effort = Effort()
         """Of all training here, that which was lost with a machine included."""
-        plain = all(window.plain for window in plan.experiment.windows)  # the compiled trainer knows no other
-        self._trainer: Trainer = CompiledTrainer(self.golden) if plain else self.golden
+        self._trainer: Trainer = CompiledTrainer(self.golden)
         self._twins: Twins
 
     def resume(self) -> None:

@@ -140,8 +140,7 @@ class _Training:
             host = HostTrainer(self._network)
             self._trainer, self._stride = host, experiment.batch
             self._parts.append(host)
-        elif compiled and self._network.torch_device.type == "cpu" and all(
-                window.plain for window in experiment.windows):  # the compiled trainer knows no other
+        elif compiled and self._network.torch_device.type == "cpu":
             self._trainer = CompiledTrainer(self._network)
         self._position = Position(0)
         self._trained, self._seconds = 0, 0.0

@@ -4,7 +4,7 @@ from numba import njit
 
 from ...contract.tables import NORMAL_MASK
 from .arithmetic import draw, round_shift
-from .lanes import Lanes, larger, load, resized, spread, store, zeros
+from .lanes import Vector, larger, load, resized, spread, store, zeros
 from .tables import BLOCK, FEW, MANY, READING, Integer, Layer, Pointer, Scratch, State, Tables
 
 
@@ -136,7 +136,7 @@ def _convert(layer: Layer, g: Pointer, scratch: Scratch, drives: Pointer, rows: 
 
 @njit(forceinline=True)
 def _convert_lanes(layer: Layer, g: Pointer, scratch: Scratch, drives: Pointer, rows: Integer, output: Integer,
-                   col: Integer, product: Lanes, total: Lanes) -> None:
+                   col: Integer, product: Vector, total: Vector) -> None:
     """``_convert`` for columns from ``col`` on: as many as the zeros ``product`` and ``total`` have lanes."""
     like, firsts = total, scratch.firsts
     for i in range(0, rows, BLOCK):
@@ -171,8 +171,8 @@ def pool(layer: Layer, scratch: Scratch) -> None:
 
 
 @njit(forceinline=True)
-def _pool_lanes(layer: Layer, scratch: Scratch, position: Integer, col: Integer, output: Integer, most: Lanes,
-                winner: Lanes) -> None:
+def _pool_lanes(layer: Layer, scratch: Scratch, position: Integer, col: Integer, output: Integer, most: Vector,
+                winner: Vector) -> None:
     """``pool`` for columns from ``col`` on, as many as there are lanes, in the window that begins at ``position``. Its
     first column goes to ``output``."""
     cols, winner = layer.cols, spread(position, winner)

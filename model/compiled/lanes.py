@@ -11,15 +11,19 @@ from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
-from numba import types
+from numba import extending, types
 from numba.core import cgutils
-from numba.extending import intrinsic, models, overload, register_model
+from numba.extending import models, overload, register_model
+
+intrinsic: Any = extending.intrinsic  # what it makes has one argument less, the context of typing
+Vector = Any
+"""What compiled code has of a vector: a value of the type ``Lanes``."""
 
 
 class Lanes(types.Type):
     """A vector of ``count`` integers of the type ``dtype``."""
 
-    def __init__(self, count: int, dtype: types.Integer) -> None:
+    def __init__(self, count: int, dtype: Any) -> None:
         self.count, self.dtype = count, dtype
         super().__init__(name=f"Lanes({count}, {dtype})")
 

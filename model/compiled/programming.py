@@ -29,8 +29,8 @@ from .tables import (
 
 @njit
 def visit(layer: Layer, state: State, tables: Tables, firsts: Pointer, count: int) -> None:
-    """Visit the cells of ``count`` rows, whose first cells are in ``firsts``: saturate, round and bound their residuals,
-    and program what has reached the threshold."""
+    """Visit the cells of ``count`` rows, whose first cells are in ``firsts``: saturate, round and bound their
+    residuals, and program what has reached the threshold."""
     g, chi, cols = state.g, state.chi, layer.cols
     for i in range(count):
         first = firsts[i]

@@ -5,7 +5,7 @@ from numba import njit
 
 from .arithmetic import clip, round_shift
 from .forward import list_rows
-from .lanes import Lanes, larger, largest, load, pair_products, resized, spread, store, total, zeros
+from .lanes import Vector, larger, largest, load, pair_products, resized, spread, store, total, zeros
 from .programming import saturate
 from .tables import FEW, MANY, SOME, Integer, Layer, Pointer, Scratch, State, Tables
 
@@ -128,8 +128,9 @@ def update(layer: Layer, state: State, scratch: Scratch, count: Integer, learnin
     Returns how many rows are updated, how many drives they have in all, and how many of them have to be visited, whose
     first cells are then in ``firsts``.
     """
-    firsts, factors, deltas, shift = scratch.firsts, scratch.factors, scratch.deltas, (
-        layer.update_shift + learning_rate_shift)
+    firsts, factors, deltas = scratch.firsts, scratch.factors, scratch.deltas
+    shift = layer.update_shift + learning_rate_shift
+    found: Integer
     rows = products = reached = 0
     if count == 1:
         rows = products = list_rows(layer, scratch, scratch.errors[0])
@@ -169,8 +170,8 @@ def update(layer: Layer, state: State, scratch: Scratch, count: Integer, learnin
 @njit
 def _update_row(layer: Layer, chi: Pointer, scratch: Scratch, first: Integer, count: Integer, shift: Integer,
                 batch: Integer) -> bool:
-    """Add the sum of ``factors * d``, of ``count`` deltas, rounded, to the residuals of a row. Returns whether it has to
-    be visited."""
+    """Add the sum of ``factors * d``, of ``count`` deltas, rounded, to the residuals of a row. Returns whether it has
+    to be visited."""
     if layer.narrow_gradient:
         most = _add(layer, chi, scratch, first, count, min(shift, 30), np.int32(0))
     else:
@@ -200,7 +201,7 @@ def _add(layer: Layer, chi: Pointer, scratch: Scratch, first: Integer, count: In
 
 @njit(forceinline=True)
 def _add_lanes(chi: Pointer, scratch: Scratch, first: Integer, count: Integer, shift: Integer, col: Integer,
-               sums: Lanes, none: Lanes) -> Integer:
+               sums: Vector, none: Vector) -> Integer:
     """``_add`` for columns from ``col`` on: as many as the zeros ``sums`` and ``none`` have lanes."""
     like = sums
     for i in range(count):

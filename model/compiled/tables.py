@@ -162,13 +162,14 @@ def layer_records(geometries: list[CrossbarGeometry]) -> np.ndarray:
         fields |= {"layers": len(geometries), "cell": cell, "map": first, "pooled": pooled,
                    "neuron": len(records) * _values(geometries) + (1 << geometries[len(records) - 1].z_bits - 1)}
         for name, kind in zip(("driven", "sloped", "needed"), kinds, strict=True):
-            fields |= {name: listed + kind * (fields["cells"] + 1), f"{name}_before": counted + kind * (fields["grains"] + 1)}
+            fields |= {name: listed + kind * (fields["cells"] + 1),
+                       f"{name}_before": counted + kind * (fields["grains"] + 1)}
         records.append(fields)
         cell += geometry.rows * geometry.cols
         first += fields["cells"]
         listed += (max(kinds) + 1) * (fields["cells"] + 1)
         counted += (max(kinds) + 1) * (fields["grains"] + 1)
-        pooled += prod(geometry.window.pooled)
+        pooled += fields["outputs"]
     return np.array([tuple(each.values()) for each in records], dtype=[(name, np.int64) for name in records[0]])
 
 
@@ -191,7 +192,7 @@ def _fields(geometry: CrossbarGeometry) -> dict[str, int]:
     device = geometry.device
     magnitude = geometry.x.magnitude << device.g_bits - 1
     finer = max(geometry.adc_shift - NOISE_FRAC, 0) if geometry.read_noise else 0
-    narrow_sum, narrow_gradient = geometry.sum_bits <= NARROW, geometry.gradient_bits <= NARROW
+    narrow_sum = geometry.sum_bits <= NARROW
     return {
         # Numba finds compiled code again by the types of its arguments and the time stamp of one file. This name makes
         # a change of any file here a change of type.
@@ -206,7 +207,8 @@ def _fields(geometry: CrossbarGeometry) -> dict[str, int]:
         "delta_limit": 1 << geometry.delta_bits - 1,
         "error_shift": geometry.error_shift if geometry.source else 0,
         "source_delta_limit": 1 << geometry.source_delta_bits - 1 if geometry.source else 0,
-        "narrow_gradient": narrow_gradient, "update_shift": geometry.update_shift(0), "chi_limit": 1 << geometry.chi_bits - 1,
+        "narrow_gradient": geometry.gradient_bits <= NARROW, "update_shift": geometry.update_shift(0),
+        "chi_limit": 1 << geometry.chi_bits - 1,
         "threshold": geometry.threshold, "held": geometry.held, "stochastic": geometry.rounding == "stochastic",
         "threshold_shift": geometry.threshold_shift, "curve_bits": device.curve.bits if device.curve else 0,
         "residual": RESIDUALS.index(geometry.residual), "residual_shift": geometry.residual_shift,
@@ -241,8 +243,8 @@ def _window_fields(window: Window) -> dict[str, int]:
         "stretch_grains": stretch // grain, "line_grains": line // grain, "down_grains": down * line // grain,
         "right_grains": right * channels // grain, "positions": window.positions, "positions_across": cols,
         "pool_height": window.pool[0], "pool_width": window.pool[1], "pool_down": window.pool_stride[0],
-        "pool_right": window.pool_stride[1], "places_down": (rows - window.pool[0]) // window.pool_stride[0] + 1,
-        "places_across": (cols - window.pool[1]) // window.pool_stride[1] + 1, "outputs": prod(window.pooled),
+        "pool_right": window.pool_stride[1], "places_down": window.places[0], "places_across": window.places[1],
+        "outputs": window.pooled_cells,
     }
 
 
@@ -276,7 +278,7 @@ def _every_z(geometry: CrossbarGeometry) -> torch.Tensor:
 def scratch(geometries: list[CrossbarGeometry], layers: np.ndarray) -> Scratch:
     """Memory for the network with the records ``layers``."""
     windows = [geometry.window for geometry in geometries]
-    behind = [prod(window.pooled) for window in windows]
+    behind = [window.pooled_cells for window in windows]
     errors = [min(window.positions, outputs) for window, outputs in zip(windows, behind, strict=True)]
     d = max(count * geometry.cols for count, geometry in zip(errors, geometries, strict=True))
     cells = int(layers["cells"].sum())

@@ -46,10 +46,10 @@ class CompiledTrainer:
         crossbars = self.network.crossbars
         state = State(
             *self._arrays,
-            lfsrs=np.array([lfsrs[name].state if name in lfsrs else 0
-                            for lfsrs in (crossbar.lfsrs for crossbar in crossbars) for name in LFSRS], dtype=np.uint32),
-            counters=np.array([crossbar.counters.get(name, 0)
-                               for crossbar in crossbars for name in POSITION_COUNTERS], dtype=np.int64),
+            lfsrs=np.array([crossbar.lfsrs[name].state if name in crossbar.lfsrs else 0
+                            for crossbar in crossbars for name in LFSRS], dtype=np.uint32),
+            counters=np.array([crossbar.counters.get(name, 0) for crossbar in crossbars for name in POSITION_COUNTERS],
+                              dtype=np.int64),
             row_reads=np.array(self.network.row_reads, dtype=np.int64).ravel())
         steps.train(self._layers, state, self._tables, self._scratch,
                     Samples(drives.ravel(), labels[chosen].astype(np.int64), chosen, predictions), len(chosen),
