@@ -4,7 +4,8 @@
 hardware, `spinloom.sim.cosim.run` compares the two.
 """
 
-from .config import Experiment, load
-from .contract.errors import ConfigError
+# Absolute, as pytest imports this file by the name of the checkout, which may be none that Python has.
+from spinloom.config import Experiment, load
+from spinloom.contract.errors import ConfigError
 
 __all__ = ["ConfigError", "Experiment", "load"]

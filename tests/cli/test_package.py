@@ -1,9 +1,13 @@
 """The package as pyproject.toml describes it: nothing is left out of what is installed."""
 
 import fnmatch
+import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
+import pytest
 import spinloom
 
 ROOT = Path(spinloom.__file__).parent
@@ -30,3 +34,15 @@ def test_every_file_beside_the_code_is_installed():
         for path in folder.iterdir():
             if path.is_file() and path.suffix not in (".py", ".pyc"):
                 assert any(fnmatch.fnmatch(path.name, pattern) for pattern in patterns), path
+
+
+@pytest.mark.parametrize("folder", ["spinloom-1.0", "a b", "über $x"])
+def test_tests_run_in_a_checkout_of_any_name(tmp_path, folder):
+    checkout = tmp_path / folder
+    (checkout / "tests" / "one").mkdir(parents=True)
+    for file in ("__init__.py", "pyproject.toml"):
+        shutil.copy(ROOT / file, checkout)
+    (checkout / "tests" / "one" / "test_one.py").write_text("def test_one():\n    pass\n")
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"], cwd=checkout, text=True,
+                          capture_output=True, check=False, timeout=60)
+    assert "1 passed" in done.stdout, done.stdout
