@@ -43,15 +43,23 @@ def replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
 
 def read(path: Path, most: int) -> bytes:
-    """The content of ``path``, of at most ``most`` bytes. ``OSError`` if it has more, or is no regular file: a pipe
-    would never end."""
-    with open(path, "rb", opener=_opened_at_once) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", str(path))
+    """The content of ``path``, of at most ``most`` bytes, whole KiB. ``OSError`` if it has more, or is no regular
+    file."""
+    with open_regular(path) as file:
         content = file.read(most + 1)
     if len(content) > most:
-        raise OSError(errno.EFBIG, f"has more than {most} bytes", str(path))
+        bound = f"{most >> 20} MiB" if most >> 20 else f"{most >> 10} KiB"
+        raise OSError(errno.EFBIG, f"it has more than {bound}", str(path))
     return content
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """``path``, opened for reading. ``OSError`` at once if it is no regular file: a pipe would never end, or begin."""
+    file = open(path, "rb", opener=_opened_at_once)
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return file
 
 
 def _opened_at_once(path: str, flags: int) -> int:

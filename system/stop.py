@@ -1,12 +1,15 @@
 """Requests to stop: Ctrl-C, SIGTERM, and a terminal that is closed. They are heeded, once, at a good moment."""
 
+import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
+
+from ..contract.errors import InterruptedRunError
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE = 5.0
@@ -30,6 +33,17 @@ def raise_on_stop() -> None:
             raise KeyboardInterrupt
 
     _handle(interrupt)
+
+
+def end_on_stop() -> None:
+    """From now on, until one of the others is called, a request to stop ends the process at once, with one line and the
+    status of an interruption: for the time while there is nothing to clean up, and exceptions find nobody."""
+    def end(*_: object) -> None:
+        with suppress(OSError):
+            os.write(2, b"spinloom: interrupted\n")
+        os._exit(InterruptedRunError.exit_status)
+
+    _handle(end)
 
 
 def ignore_stop() -> None:

@@ -7,7 +7,6 @@ import sys
 import tomllib
 from pathlib import Path
 
-import pytest
 import spinloom
 
 ROOT = Path(spinloom.__file__).parent
@@ -36,9 +35,8 @@ def test_every_file_beside_the_code_is_installed():
                 assert any(fnmatch.fnmatch(path.name, pattern) for pattern in patterns), path
 
 
-@pytest.mark.parametrize("folder", ["spinloom-1.0", "a b", "über $x"])
-def test_tests_run_in_a_checkout_of_any_name(tmp_path, folder):
-    checkout = tmp_path / folder
+def test_tests_run_in_a_checkout_of_any_name(tmp_path):
+    checkout = tmp_path / "über-$x 1.0"
     (checkout / "tests" / "one").mkdir(parents=True)
     for file in ("__init__.py", "pyproject.toml"):
         shutil.copy(ROOT / file, checkout)
