@@ -7,8 +7,8 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -53,13 +53,14 @@ def read(path: Path, most: int) -> bytes:
     return content
 
 
-def open_regular(path: Path) -> BinaryIO:
-    """``path``, opened for reading. ``OSError`` at once if it is no regular file: a pipe would never end, or begin."""
-    file = open(path, "rb", opener=_opened_at_once)
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
-    return file
+@contextmanager
+def open_regular(path: Path) -> Iterator[BinaryIO]:
+    """``path``, opened for reading within the ``with`` block. ``OSError`` at once if it is no regular file: a pipe
+    would never end, or begin."""
+    with open(path, "rb", opener=_opened_at_once) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        yield file
 
 
 def _opened_at_once(path: str, flags: int) -> int:
