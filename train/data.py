@@ -58,8 +58,8 @@ class Dataset:
 
 
 def taken(samples: int | None, there: int, what: str) -> int:
-    """How many samples are taken if ``samples`` are wanted, or all, of ``there`` that are there. If more are wanted than
-    that, a warning says so; ``what`` names them."""
+    """How many samples are taken if ``samples`` are wanted, or all, of those ``there``. If more are wanted than that,
+    a warning says so; ``what`` names them."""
     if samples is None:
         return there
     if samples > there:
