@@ -83,6 +83,9 @@ def run(data: str | Path, out: str | Path, kind: str | None = None, options: Opt
     TOML file ``out``. ``columns`` says which column is which, as `reading.read` takes it. ``picture`` names a file for
     a picture of the data beside what the device learned would give."""
     options = options or Options()
+    files.require_apart(out, data)
+    if picture is not None:
+        files.require_apart(picture, data, out)
     measured = reading.read(data, columns, options.unit)
     options = replace(options, unit=measured.unit or options.unit)
     guessed = guess(measured) if kind is None else Guess(kind, "as asked for", "as asked for")

@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from ..contract.errors import ConfigError
+
 _TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
 """What `replace` calls its temporary files."""
 NAME_LENGTH = 80
@@ -40,6 +42,14 @@ def replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
         if isinstance(error, OSError):
             raise OSError(error.errno, error.strerror or str(error), str(path)) from error
         raise
+
+
+def require_apart(out: str | Path, *sources: str | Path) -> None:
+    """``ConfigError`` if the file ``out`` is one of ``sources``, by whatever name: what is read is not overwritten."""
+    for source in sources:
+        there = os.path.isfile(source) and os.path.isfile(out)
+        if Path(source) == Path(out) or there and os.path.samefile(source, out):
+            raise ConfigError(f"{out}: would be written over {source}, which is read; name another file")
 
 
 def read(path: Path, most: int) -> bytes:

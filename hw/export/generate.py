@@ -89,7 +89,7 @@ def generate(experiment: Experiment, out: str | Path) -> list[Path]:
     ``ConfigError`` if the folder cannot be written, or holds a module of this name that is another experiment's.
     """
     name = module_name(experiment.name)
-    require_own(Path(out) / f"{name}.json", experiment)
+    prepare(Path(out), name, experiment)
     network = Network(geometries=experiment.crossbars, loss=experiment.loss)
     document = describe(experiment, network)
     texts = {
@@ -100,9 +100,14 @@ def generate(experiment: Experiment, out: str | Path) -> list[Path]:
     return write_files(out, texts)
 
 
-def require_own(path: Path, experiment: Experiment) -> None:
-    """``ConfigError`` if ``path`` is the description of an experiment of another name: names that differ in what is
-    neither letter nor digit give the same module."""
+def prepare(folder: Path, name: str, experiment: Experiment) -> None:
+    """Make ``folder`` for the module ``name`` of ``experiment``. ``ConfigError`` if it cannot be made, or holds that
+    module of an experiment of another name: names that differ in what is neither letter nor digit give the same."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"cannot write to {folder}: {error.strerror}") from None
+    path = folder / f"{name}.json"
     try:
         owner = json.loads(read(path, MOST_BYTES))["experiment"]["name"]
     except (OSError, ValueError, RecursionError, LookupError, TypeError):
@@ -113,11 +118,10 @@ def require_own(path: Path, experiment: Experiment) -> None:
 
 
 def write_files(out: str | Path, texts: dict[str, str]) -> list[Path]:
-    """Write ``texts``, by name, to the folder ``out``, each as a whole. Returns their paths. ``ConfigError`` if the
-    folder cannot be written."""
+    """Write ``texts``, by name, to the folder ``out``, which is there, each as a whole. Returns their paths.
+    ``ConfigError`` if the folder cannot be written."""
     folder = Path(out)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for file, text in texts.items():
             replace(folder / file, partial(_write, text))
     except OSError as error:

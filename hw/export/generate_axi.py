@@ -13,7 +13,7 @@ from ...render.markdown import table
 from ..axi.network import AxiTop
 from ..axi.registers import POP_VALID, Access, Register, c_header, python_module, summary
 from ..axi.stream import tdata_bits
-from .generate import PROTOCOL, describe, markdown, module_name, require_own, write_files
+from .generate import PROTOCOL, describe, markdown, module_name, prepare, write_files
 from .verilog import to_verilog
 
 AXI_PROTOCOL = (
@@ -38,7 +38,7 @@ def generate(experiment: Experiment, out: str | Path) -> list[Path]:
     module. Otherwise this is as `hw.export.generate.generate`.
     """
     name = f"{module_name(experiment.name)}_axi"
-    require_own(Path(out) / f"{name}.json", experiment)
+    prepare(Path(out), name, experiment)
     top = AxiTop(geometries=experiment.crossbars, loss=experiment.loss)
     registers = top.inner.registers
     document = describe(experiment, top.inner.network) | {"module": name, "ports": list(_ports(top))}

@@ -45,6 +45,7 @@ def test_columns_are_found_by_name_and_others_ignored(tmp_path):
     ("before (uS),pulse,after (kg)\n1,1,2\n", "the columns before and after have the units 'uS' and 'kg'"),
     ("before (kOhm),pulse,after (kOhm)\n1,1,2\n", "are resistances .kOhm.; conductances are needed"),
     ("n,G\n1,2\n", "no measurements below"),
+    ("n,G\n1,2\n1,3\n1,4\n", "every reading begins a train of pulses"),
 ])
 def test_what_is_missing_or_no_number_is_named(tmp_path, text, message):
     with pytest.raises(ConfigError, match=message):
