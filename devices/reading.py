@@ -225,8 +225,8 @@ def _series(table: _Table, places: dict[str, int]) -> Measurements:
     if number is not None:
         begins[1:] |= np.diff(number) <= 0
     if begins.all():
-        raise ConfigError(f"{table.path}: every reading begins a train of pulses, by its number or device, so that none "
-                          "has one before it")
+        raise ConfigError(f"{table.path}: every reading begins a train of pulses, by its number or device, so that "
+                          "none has one before it")
     if pulse is None:
         pulse, turns = _directions(conductance, begins)
         begins |= turns

@@ -48,9 +48,11 @@ def _loss(experiment: Experiment, z: torch.Tensor, labels: torch.Tensor) -> torc
     return (1 - (2 * wanted - 1) * z).clamp(min=0).square().sum() / len(z) / 2
 
 
-def _adam(parameters: list[nn.Parameter], steps: int) -> Callable[[torch.Tensor], None]:
-    """What takes one of ``steps`` updates, of Adam, that lessen a loss. It is PyTorch's function: PyTorch's class loads
-    its compiler first, for seconds in which nothing can be stopped, and leaves a folder of temporary files."""
+def _adam(network: nn.Module, steps: int) -> Callable[[torch.Tensor], None]:
+    """What takes one of ``steps`` updates of ``network``, by Adam, that lessen a loss. It is PyTorch's function:
+    PyTorch's class loads its compiler first, for seconds in which nothing can be stopped, and leaves a folder of
+    temporary files."""
+    parameters: list[torch.Tensor] = [*network.parameters()]
     means, squares = ([torch.zeros_like(parameter) for parameter in parameters] for _ in range(2))
     taken = [torch.tensor(0.0) for _ in parameters]
     rates = accumulate(range(1, steps), lambda rate, step: (
@@ -81,7 +83,7 @@ def accuracy(experiment: Experiment, train_x: torch.Tensor, train_labels: torch.
             inputs = layer.cols
         network = nn.Sequential(*modules[:-1])  # the loss follows the last layer
         size = min(max(experiment.epochs * len(train_x) // STEPS, 8), 128)
-        step = _adam(list(network.parameters()), experiment.epochs * ceil(len(train_x) / size))
+        step = _adam(network, experiment.epochs * ceil(len(train_x) / size))
         for _ in range(experiment.epochs):
             for batch in torch.randperm(len(train_x)).split(size):
                 step(_loss(experiment, network(train_x[batch] * scale), train_labels[batch]))

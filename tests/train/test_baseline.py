@@ -31,7 +31,7 @@ def test_its_updates_are_those_of_adam_on_half_a_cosine():
         return torch.nn.Sequential(torch.nn.Linear(5, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
 
     x, ours, theirs = torch.randn(40, 5), network(), network()
-    step = baseline._adam(list(ours.parameters()), 30)
+    step = baseline._adam(ours, 30)
     optimizer = torch.optim.Adam(theirs.parameters(), baseline.LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 30)
     for _ in range(30):
