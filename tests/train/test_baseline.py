@@ -55,3 +55,21 @@ def test_maps_are_in_the_order_height_width_channels():
         layer.convolution.weight[2, 1, 1, 0] = 1  # the last channel: the cell below, of channel 1
     cells = torch.arange(24.0)
     assert layer(cells[None]).tolist() == [[0, 0, cells.reshape(4, 3, 2)[1:4, :2, 1].max()]]
+
+
+def test_its_updates_are_those_of_adam_on_half_a_cosine():
+    def network():
+        torch.manual_seed(1)
+        return torch.nn.Sequential(torch.nn.Linear(5, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
+
+    x, ours, theirs = torch.randn(40, 5), network(), network()
+    step = baseline._adam(ours, 30)
+    optimizer = torch.optim.Adam(theirs.parameters(), baseline.LEARNING_RATE)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 30)
+    for _ in range(30):
+        step(ours(x).square().mean())
+        optimizer.zero_grad()
+        theirs(x).square().mean().backward()
+        optimizer.step()
+        schedule.step()
+    assert all(map(torch.equal, ours.parameters(), theirs.parameters()))
