@@ -272,7 +272,8 @@ def test_what_is_there_instead_is_told(tmp_path, files, message):
     (idx(np.zeros(5), 0x0801), "it is an IDX file of labels"),
     (struct.pack(">4I", 0x0D03, 1, 2, 3) + bytes(24), "numbers that are no unsigned bytes"),
     (struct.pack(">4I", 0x0803, 2**32 - 1, 2**32 - 1, 2**32 - 1), "asks for 79228162458924105385300197375"),
-    (gzip.compress(struct.pack(">4I", 0x0803, 2**32 - 1, 2, 3), mtime=0), "bytes, which a gzip file of .* bytes cannot hold"),
+    (gzip.compress(struct.pack(">4I", 0x0803, 2**32 - 1, 2, 3), mtime=0),
+     "bytes, which a gzip file of .* bytes cannot hold"),
     (gzip.compress(idx(np.zeros((5, 2, 3)), 0x0803) + bytes(10**7), mtime=0), "more than 30 bytes of data"),
 ])
 def test_what_is_no_file_of_images_is_told_without_reading_all_of_it(tmp_path, content, message):
