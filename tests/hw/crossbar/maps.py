@@ -29,20 +29,20 @@ def geometry(map, layer, neuron=None):
 
 @st.composite
 def geometries(draw, reads, overlap):
-    """Kernels, strides, padding and maps of all kinds. ``reads`` draws how many rows are read in a clock cycle,
-    ``overlap`` whether pooling windows overlap."""
+    """Kernels, strides, padding and maps of all kinds, some of them read whole. ``reads`` draws how many rows are read
+    in a clock cycle, ``overlap`` whether pooling windows overlap."""
     pairs = [[], [], [], []]  # size, kernel, stride, padding of both axes
+    whole = draw(st.integers(0, 4)) == 0
     for _ in range(2):
-        size = draw(st.integers(1, 9))
-        padding = draw(st.integers(0, 2))
+        size, step, padding = draw(st.integers(1, 9)), draw(st.integers(1, 3)), draw(st.integers(0, 2))
         kernel = draw(st.integers(padding + 1, max(padding + 1, min(7, size + 2 * padding))))
         size = max(size, kernel - 2 * padding)
-        for pair, value in zip(pairs, (size, kernel, draw(st.integers(1, 3)), padding), strict=True):
+        for pair, value in zip(pairs, (size, size, 1, 0) if whole else (size, kernel, step, padding), strict=True):
             pair.append(value)
     size, kernel, stride, padding = pairs
     outputs = [(side + 2 * pad - wide) // step + 1 for side, wide, step, pad in zip(*pairs, strict=True)]
     most = max(1, PARTS // prod([*kernel, *outputs]))
-    channels = draw(st.sampled_from([count for count in (1, 2, 3, 4, 7, 16, 33) if count <= most]))
+    channels = draw(st.sampled_from([count for count in (1, 2, 3, 4, 7, 16, 33, 70) if count <= most]))
     forward, second = draw(reads), draw(reads)
     lanes = 6 if second > 1 else draw(st.sampled_from([6, 6, 3, 2]))
     inputs = kernel[0] * kernel[1] * channels

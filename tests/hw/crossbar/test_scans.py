@@ -9,7 +9,7 @@ from amaranth.lib import wiring
 from amaranth.sim import Simulator
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from spinloom.hw.crossbar.feature_map import FeatureMap
+from spinloom.hw.crossbar.feature_map import WORD, FeatureMap
 from spinloom.hw.crossbar.position_deltas import PositionDeltas
 from spinloom.hw.crossbar.row_scan import RowScan
 from spinloom.hw.crossbar.timing import READ
@@ -160,7 +160,13 @@ class Bench:
         await self.pulse(ctx, self.map.clear)
         if before is None:
             self.filling.append(sent)
-            await ctx.tick().until(self.map.second.complete)
+            cycles = 0
+            while not ctx.get(self.map.second.complete):
+                await ctx.tick()
+                cycles += 1
+            if self.pace == 1:
+                window = self.geometry.window
+                assert cycles <= len(sent) + window.map[0] + window.cells // WORD + 6
         else:
             await send(ctx, self.map.x, sent[:before], self.random, self.pace)
             self.filling += [sent[before:]] * bool(sent[before:])
