@@ -45,6 +45,15 @@ class Convolution(nn.Module):
         return self.pooling(self.convolution(planes)).movedim(1, 3).flatten(1)
 
 
+def network(experiment: Experiment) -> nn.Sequential:
+    """The network of ``experiment`` in floating point. It takes maps flat, (n, inputs), and gives the outputs that the
+    loss follows."""
+    modules: list[nn.Module] = []
+    for layer, window in zip(experiment.layers, experiment.windows, strict=True):
+        modules += [_layer(layer, window), _neuron(layer)]
+    return nn.Sequential(*modules[:-1])
+
+
 def _layer(layer: Layer, window: Window) -> nn.Module:
     return Convolution(window, layer.bias) if layer.kind == "conv" else nn.Linear(window.cells, layer.cols, layer.bias)
 
@@ -80,19 +89,16 @@ def accuracy(experiment: Experiment, train_x: torch.Tensor, train_labels: torch.
     scale = 2.0 ** -experiment.input.format.frac
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(experiment.seed)
-        modules: list[nn.Module] = []
-        for layer, window in zip(experiment.layers, experiment.windows, strict=True):
-            modules += [_layer(layer, window), _neuron(layer)]
-        network = nn.Sequential(*modules[:-1])  # the loss follows the last layer
-        optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE)
+        net = network(experiment)
+        optimizer = torch.optim.Adam(net.parameters(), LEARNING_RATE)
         size = min(max(experiment.epochs * len(train_x) // STEPS, 8), 128)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, experiment.epochs * ceil(len(train_x) / size))
         for _ in range(experiment.epochs):
             for batch in torch.randperm(len(train_x)).split(size):
                 optimizer.zero_grad()
-                _loss(experiment, network(train_x[batch] * scale), train_labels[batch]).backward()
+                _loss(experiment, net(train_x[batch] * scale), train_labels[batch]).backward()
                 optimizer.step()
                 schedule.step()
                 seen(len(batch))
         with torch.no_grad():
-            return 100 * (network(test_x * scale).argmax(1) == test_labels).double().mean().item()
+            return 100 * (net(test_x * scale).argmax(1) == test_labels).double().mean().item()
