@@ -47,6 +47,15 @@ class Convolution(nn.Module):
         return self.pooling(self.convolution(planes)).movedim(1, 3).flatten(1)
 
 
+def network(experiment: Experiment) -> nn.Sequential:
+    """The network of ``experiment`` in floating point. It takes maps flat, (n, inputs), and gives the outputs that the
+    loss follows."""
+    modules: list[nn.Module] = []
+    for layer, window in zip(experiment.layers, experiment.windows, strict=True):
+        modules += [_layer(layer, window), _neuron(layer)]
+    return nn.Sequential(*modules[:-1])
+
+
 def _layer(layer: Layer, window: Window) -> nn.Module:
     return Convolution(window, layer.bias) if layer.kind == "conv" else nn.Linear(window.cells, layer.cols, layer.bias)
 
@@ -71,11 +80,11 @@ def _loss(experiment: Experiment, z: torch.Tensor, labels: torch.Tensor) -> torc
     return (1 - (2 * wanted - 1) * z).clamp(min=0).square().sum() / len(z) / 2
 
 
-def _adam(network: nn.Module, steps: int) -> Callable[[torch.Tensor], None]:
-    """What takes one of ``steps`` updates of ``network``, by Adam, that lessen a loss. It is PyTorch's function:
+def _adam(net: nn.Module, steps: int) -> Callable[[torch.Tensor], None]:
+    """What takes one of ``steps`` updates of ``net``, by Adam, that lessen a loss. It is PyTorch's function:
     PyTorch's class loads its compiler first, for seconds in which nothing can be stopped, and leaves a folder of
     temporary files."""
-    parameters: list[torch.Tensor] = [*network.parameters()]
+    parameters: list[torch.Tensor] = [*net.parameters()]
     means, squares = ([torch.zeros_like(parameter) for parameter in parameters] for _ in range(2))
     taken = [torch.tensor(0.0) for _ in parameters]
     rates = accumulate(range(1, steps), lambda rate, step: (
@@ -100,15 +109,12 @@ def accuracy(experiment: Experiment, train_x: torch.Tensor, train_labels: torch.
     scale = 2.0 ** -experiment.input.format.frac
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(experiment.seed)
-        modules: list[nn.Module] = []
-        for layer, window in zip(experiment.layers, experiment.windows, strict=True):
-            modules += [_layer(layer, window), _neuron(layer)]
-        network = nn.Sequential(*modules[:-1]).to(train_x.device)  # the loss follows the last layer
+        net = network(experiment).to(train_x.device)
         size = min(max(experiment.epochs * len(train_x) // STEPS, 8), 128)
-        step = _adam(network, experiment.epochs * ceil(len(train_x) / size))
+        step = _adam(net, experiment.epochs * ceil(len(train_x) / size))
         for _ in range(experiment.epochs):
             for batch in torch.randperm(len(train_x)).split(size):
-                step(_loss(experiment, network(train_x[batch] * scale), train_labels[batch]))
+                step(_loss(experiment, net(train_x[batch] * scale), train_labels[batch]))
                 seen(len(batch))
         with torch.no_grad():
-            return 100 * (network(test_x * scale).argmax(1) == test_labels).double().mean().item()
+            return 100 * (net(test_x * scale).argmax(1) == test_labels).double().mean().item()

@@ -11,16 +11,11 @@ from .tables import FEW, MANY, SOME, Integer, Layer, Pointer, Scratch, State, Ta
 
 
 @njit
-def loss_delta(last: Layer, scratch: Scratch, tables: Tables, label: Integer) -> Integer:
-    """Compute the delta of the last layer's outputs; returns the prediction."""
-    best = 0
+def loss_delta(last: Layer, scratch: Scratch, tables: Tables, label: Integer) -> None:
+    """Compute the delta of the last layer's outputs."""
     for col in range(last.cols):
-        z = scratch.pooled[col]
-        if z > scratch.pooled[best]:
-            best = col
-        z += last.z_limit
+        z = scratch.pooled[col] + last.z_limit
         scratch.delta[col] = tables.delta_right[z] if col == label else tables.delta_wrong[z]
-    return best
 
 
 @njit

@@ -41,13 +41,8 @@ def train(layers: np.ndarray, state: State, tables: Tables, scratch: Scratch, sa
     state, tables, scratch, samples = pointers(state), pointers(tables), pointers(scratch), pointers(samples)
     last = len(layers) - 1
     for i in range(count):
-        enter_sample(layers[0], scratch, samples.xs, samples.chosen[i] * layers[0].inner * layers[0].lines)
-        for index in range(last + 1):
-            if index:
-                enter_outputs(layers[index], scratch, tables)
-            _forward(layers[index], state, tables, scratch)
-
-        samples.predictions[i] = loss_delta(layers[last], scratch, tables, samples.labels[i])
+        samples.predictions[i] = _infer(layers, state, tables, scratch, samples, i)
+        loss_delta(layers[last], scratch, tables, samples.labels[i])
         for index in range(last, -1, -1):
             if not _second_pass(layers[index], state, tables, scratch, learning_rate_shift, batch):
                 break
@@ -56,6 +51,30 @@ def train(layers: np.ndarray, state: State, tables: Tables, scratch: Scratch, sa
         if batch > 1 and (trained % batch == 0 or trained == total):
             for index in range(last + 1):
                 _program(layers[index], state, tables, scratch)
+
+
+@njit(cache=True)
+def predict(layers: np.ndarray, state: State, tables: Tables, scratch: Scratch, samples: Samples, count: int) -> None:
+    """Predict ``count`` samples. It counts and draws as training does."""
+    state, tables, scratch, samples = pointers(state), pointers(tables), pointers(scratch), pointers(samples)
+    for i in range(count):
+        samples.predictions[i] = _infer(layers, state, tables, scratch, samples, i)
+
+
+@njit
+def _infer(layers: np.ndarray, state: State, tables: Tables, scratch: Scratch, samples: Samples, i: Integer) -> Integer:
+    """The forward pass of sample ``i``; returns the prediction."""
+    last = len(layers) - 1
+    enter_sample(layers[0], scratch, samples.xs, samples.chosen[i] * layers[0].inner * layers[0].lines)
+    for index in range(last + 1):
+        if index:
+            enter_outputs(layers[index], scratch, tables)
+        _forward(layers[index], state, tables, scratch)
+    best = 0
+    for col in range(layers[last].cols):
+        if scratch.pooled[col] > scratch.pooled[best]:
+            best = col
+    return best
 
 
 @njit

@@ -39,6 +39,7 @@ def assert_compiled_equals_reference(experiment, seed, count=20):
         actual = [compiled.train_span(xs, labels, order, span, shift)
                   for span in (range(0, 1), range(1, count // 2), range(count // 2, count))]
         assert np.concatenate(actual).tolist() == expected.tolist()
+        assert compiled.predict(xs).tolist() == reference.predict(xs).tolist()
         assert_same_state(network, reference)
     return reference
 
