@@ -133,8 +133,8 @@ class CrossbarGeometry:
         for name in ("forward_reads", "second_reads"):
             self._require(name, range(1, self.inputs + 1))
         if self.second_reads > 1 and self.folds > 1:
-            raise ConfigError(f"layers[{self.index}].second_reads={self.second_reads}: needs lanes=cols={self.cols}, so "
-                              f"that a row is one word; lanes={self.lanes}")
+            raise ConfigError(f"layers[{self.index}].second_reads={self.second_reads}: needs "
+                              f"lanes=cols={self.cols}, so that a row is one word; lanes={self.lanes}")
         if self.chi_frac < self.device.sub_bits:
             raise ConfigError(f"layers[{self.index}].chi_frac={self.chi_frac}: must be at least "
                               f"device.sub_bits={self.device.sub_bits}, so that a sub-level is whole in the residual")

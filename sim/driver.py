@@ -44,7 +44,8 @@ class CrossbarDriver:
         self._command = bench.source("command", command_layout(geometry))
         self._x = bench.source("x", drive_layout(geometry))
         self._z = bench.sink("z", conversion_layout(geometry))
-        self._d = bench.source("d", delta_layout(geometry, deltas) if geometry.plain else position_delta_layout(geometry))
+        self._d = bench.source("d", delta_layout(geometry, deltas) if geometry.plain
+                               else position_delta_layout(geometry))
         self._outputs = (geometry.cols,) if geometry.window.plain else (geometry.positions, geometry.cols)
         self._e = bench.sink("e", row_sum_layout(geometry)) if backward else None
         self._state_in = bench.source("state_in", state_bits(geometry))

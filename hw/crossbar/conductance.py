@@ -38,8 +38,8 @@ class ConductanceArray(wiring.Component):
     Latency: see ``slot_layout``; column sums are complete `summed` clock cycles after their slot, ``e`` is
     ``row_sum_latency`` clock cycles after the slot of a row's last fold. Throughput: a word of each bank a clock cycle.
 
-    Cost: ``rows * cols`` cells of ``level_layout`` in an `ArrayMemory` for each bank; a multiplier for each lane of each
-    bank, an accumulator a lane; with ``backward``, an adder tree over the lanes.
+    Cost: ``rows * cols`` cells of ``level_layout`` in an `ArrayMemory` for each bank; a multiplier for each lane of
+    each bank, an accumulator a lane; with ``backward``, an adder tree over the lanes.
     """
 
     def __init__(self, *, geometry: CrossbarGeometry, backward: bool) -> None:

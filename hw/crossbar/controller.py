@@ -36,8 +36,8 @@ PROGRAMMING = (Operation.UPDATE, Operation.PROGRAM, Operation.APPLY)
 
 
 class CrossbarController(wiring.Component):
-    """Carries out one operation after the other (see ``Operation``), each as a scan over the words of the arrays. A scan
-    takes one slot a clock cycle.
+    """Carries out one operation after the other (see ``Operation``), each as a scan over the words of the arrays. A
+    scan takes one slot a clock cycle.
 
     Those of samples (``FORWARD``, ``SELECT``, ``BACKWARD``, ``UPDATE``, ``ACCUMULATE``) are what a subclass adds: a
     `RowController` for plain geometries, a `WindowController` for others. `StatePort` carries out the operations that

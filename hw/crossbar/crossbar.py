@@ -82,7 +82,8 @@ class Crossbar(wiring.Component):
             "d": In(stream.Signature(delta_layout(geometry, deltas) if geometry.plain
                                      else position_delta_layout(geometry))),
             #: Words of the complete state: the cells row-major, the LFSRs in the order of `CrossbarGeometry.lfsrs`, the
-            #: counters in that of `CrossbarGeometry.counters`. Also increments, states to write and run-time parameters.
+            #: counters in that of `CrossbarGeometry.counters`. Also increments, states to write and run-time
+            #: parameters.
             "state_in": In(stream.Signature(unsigned(state_bits(geometry)))),
             "state_out": Out(stream.Signature(unsigned(state_bits(geometry)))),
             #: Every operation taken has been carried out, and its effects have reached the arrays.

@@ -12,8 +12,8 @@ from .operations import Operation
 
 
 class RowController(CrossbarController):
-    """A `CrossbarController` for plain geometries: a crossbar with one position, whose rows are the cells of the feature
-    map.
+    """A `CrossbarController` for plain geometries: a crossbar with one position, whose rows are the cells of the
+    feature map.
 
     It takes slots only for rows that matter: the active rows of the sample (`ActiveRows`) and the bias row. An update
     whose deltas are all zero reads no row. A forward pass goes fold by fold: the first fold while the drive arrives,

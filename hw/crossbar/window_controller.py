@@ -17,8 +17,8 @@ from .window_scan import WindowScan
 
 
 class WindowController(CrossbarController):
-    """A `CrossbarController` for geometries that are not plain: a crossbar that is applied at several positions, or reads
-    several rows at once.
+    """A `CrossbarController` for geometries that are not plain: a crossbar that is applied at several positions, or
+    reads several rows at once.
 
     `FeatureMap` keeps the cells of a sample. A forward pass goes position by position, and there fold by fold; what it
     reads comes from a `WindowScan`. Backward pass and update are one, the second pass: it goes row by row, fold by fold
@@ -81,7 +81,8 @@ class WindowController(CrossbarController):
                 allowed.eq(hazards.may_forward & hazards.may_forward_row & (~item.last | hazards.may_convert)),
                 items.ready.eq(allowed),
                 slot.forward.eq(items.valid & allowed),
-                *(read.address.eq(self._address(row, item.fold)) for read, row in zip(slot.reads, item.row, strict=True)),
+                *(read.address.eq(self._address(row, item.fold))
+                  for read, row in zip(slot.reads, item.row, strict=True)),
                 *(read.x.eq(x) for read, x in zip(slot.reads, item.x, strict=True)),
                 slot.address.eq(slot.reads[0].address),
                 slot.x.eq(item.x[0]),

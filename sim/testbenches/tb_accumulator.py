@@ -19,8 +19,8 @@ from .testbench import Testbench, run_in_cocotb
 
 
 class AccumulatorBench(Testbench[None]):
-    """Random slots, one in a clock cycle where ``stall`` allows: updates, at several positions where there are any; words
-    of increments, assembled and applied; visits of words, for cells that have reached the threshold; single cells
+    """Random slots, one in a clock cycle where ``stall`` allows: updates, at several positions where there are any;
+    words of increments, assembled and applied; visits of words, for cells that have reached the threshold; single cells
     replaced, also between the positions of an update; words read."""
 
     def build(self) -> GradientAccumulator:
@@ -102,9 +102,9 @@ class AccumulatorBench(Testbench[None]):
             if left and not queued and clock - touched.get(address, -visible) >= visible:
                 queued.extend(self.random_slots(address, "update", "fire", "override", "apply", "read"))
                 left -= 1
-            elif products and clock > held and clock - touched.get(address, -visible) >= visible:
-                if queued[0]["update"] and address != queued[0]["address"] and random.random() < 0.3:
-                    queued.extendleft(self.random_slots(address, "override"))
+            elif (products and clock > held and clock - touched.get(address, -visible) >= visible
+                  and queued[0]["update"] and address != queued[0]["address"] and random.random() < 0.3):
+                queued.extendleft(self.random_slots(address, "override"))
             ready = queued and clock not in taken and (clock > held or not queued[0]["override"])
             if ready and random.random() >= self.case.stall:
                 slot = queued.popleft()

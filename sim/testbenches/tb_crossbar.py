@@ -30,8 +30,8 @@ def expect_outputs(expected: torch.Tensor, actual: np.ndarray, **place: int) -> 
 
 
 class CrossbarBench(Testbench[None]):
-    """Random sequences of the primitives of a crossbar, which has the geometry of the last layer that is not plain, else
-    of the last one. Compares every answer and, after every operation, the complete state."""
+    """Random sequences of the primitives of a crossbar, which has the geometry of the last layer that is not plain,
+    else of the last one. Compares every answer and, after every operation, the complete state."""
 
     def build(self) -> Crossbar:
         self.geometry = max(self.case.experiment.crossbars, key=lambda geometry: (not geometry.plain, geometry.index))
