@@ -64,7 +64,8 @@ PROTOCOL = (
     "The arrays start at zero and the LFSRs at 1: LOAD every layer before the first sample.",
     "A sample is one command (INFER, TRAIN or ACCUMULATE) and its beats on `x`: the cells of the feature map of the "
     "input whose drive is not zero, ascending, `last` on the final one; a sample without any is one beat of zero. "
-    "Commands and beats may come in any order relative to each other. `result` answers once a sample, in the order of the commands.",
+    "Commands and beats may come in any order relative to each other. `result` answers once a sample, in the "
+    "order of the commands.",
     "LOAD and DUMP move the complete state of a layer: the cells row by row, the LFSRs, then the counters, a word "
     "each, in the low bits. WRITE takes a state (0 to states-1) a cell, APPLY an increment of the residual (signed, in "
     "its units), row by row. CONFIGURE takes the run-time parameters, a word each, in the order of their table; the "
