@@ -32,14 +32,14 @@ def random_experiment(random: Random, layers: int | None = None, kind: str | Non
     experiment = parse(_document(random, count, kind, convolutions), "random")
     if not reads:
         return experiment
-    layers = {}
+    changes: dict[int, Fields] = {}
     for crossbar in experiment.crossbars:
         most = min(crossbar.inputs, 64)
         forward = extreme(random, 1, most)
-        second = [reads for reads in range(1, most + 1) if not max(reads, forward) % min(reads, forward)]
-        layers[crossbar.index] = {"forward_reads": forward,
-                                  "second_reads": random.choice(second) if crossbar.folds == 1 else 1}
-    return experiment.replaced(layers=layers)
+        second = [number for number in range(1, most + 1) if not max(number, forward) % min(number, forward)]
+        changes[crossbar.index] = {"forward_reads": forward,
+                                   "second_reads": random.choice(second) if crossbar.folds == 1 else 1}
+    return experiment.replaced(layers=changes)
 
 
 def _document(random: Random, count: int, kind: str, convolutions: bool) -> Fields:

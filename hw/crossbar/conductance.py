@@ -56,7 +56,8 @@ class ConductanceArray(wiring.Component):
         }
         if geometry.second_reads > 1:
             #: All words that a slot of a second pass reads, from that at `address` on, likewise.
-            ports["rows"] = Out(data.ArrayLayout(data.ArrayLayout(level_layout(geometry), lanes), geometry.second_reads))
+            ports["rows"] = Out(data.ArrayLayout(data.ArrayLayout(level_layout(geometry), lanes),
+                                                 geometry.second_reads))
         if backward:
             #: Deltas of the slot's fold, in its clock cycle `READ`.
             ports["delta"] = In(data.ArrayLayout(signed(geometry.delta_bits), lanes))

@@ -131,7 +131,8 @@ class Hazards(wiring.Component):
             visited.eq(Cat(~driven | (row < limit) for driven, row in zip(self.driven, self.row, strict=True)).all()),
         ]
         # Whether a visit asks for programming is known a clock cycle after its write-back.
-        ended, ended_row = (delay(m, field, write_back(self.geometry) + 1) for field in (self.visit.fire, self.visit.row))
+        ended, ended_row = (delay(m, field, write_back(self.geometry) + 1)
+                            for field in (self.visit.fire, self.visit.row))
         with m.If(ended):
             m.d.sync += latest.eq(ended_row)
         with m.If(~programming):
