@@ -8,7 +8,7 @@ from ..contract.window import Shape
 
 HIDDEN = 16
 """Columns of a hidden layer, at most."""
-CHANNELS, KERNEL, READS = 6, 3, 2
+CHANNELS, KERNEL, READS = 10, 3, 2
 """Columns of a convolution, at most; sides of its window; rows that it reads in a clock cycle."""
 BATCH = 50
 """Samples of a mini-batch, at most."""
