@@ -70,6 +70,14 @@ def update_cycles(geometry: CrossbarGeometry, words: float) -> float:
     return words if geometry.ports == 2 else 2 * words - (write_back(geometry) - ADDRESS)
 
 
-def _to_outputs(geometry: CrossbarGeometry) -> int:
-    """To the first group of outputs."""
-    return SUM - 1 + adc_latency(geometry)
+def _to_outputs(source: CrossbarGeometry) -> int:
+    """To the first group of outputs, behind the pooling if there is one."""
+    if source.plain:
+        return SUM - 1 + adc_latency(source)
+    pooling = Pooling.latency if source.window.pools else 0
+    return summed(source) - 1 + adc_latency(source) + LATENCY["block"] + pooling
+
+
+def _to_second_pass() -> int:
+    """From the last delta of a pooled map to the first slot of a second pass at several positions."""
+    return Pooling.latency + PositionDeltas.latency + RowScan.latency
