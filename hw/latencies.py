@@ -66,8 +66,9 @@ def to_second_fold(geometry: CrossbarGeometry) -> int:
 
 def update_cycles(geometry: CrossbarGeometry, words: float) -> float:
     """From the first slot of an update of so many words to after the last one. With one port, slots come in bursts as
-    long as a word is on its way to the write-back, with pauses as long between them."""
-    return words if geometry.ports == 2 else 2 * words - (write_back(geometry) - ADDRESS)
+    long as a word is on its way to the write-back, with pauses as long between them. Unless the geometry is plain, most
+    slots write nothing."""
+    return words if geometry.ports == 2 or not geometry.plain else 2 * words - (write_back(geometry) - ADDRESS)
 
 
 def _to_outputs(source: CrossbarGeometry) -> int:
