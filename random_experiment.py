@@ -32,9 +32,14 @@ def random_experiment(random: Random, layers: int | None = None, kind: str | Non
     experiment = parse(_document(random, count, kind, convolutions), "random")
     if not reads:
         return experiment
-    return experiment.replaced(layers={
-        crossbar.index: {name: extreme(random, 1, min(crossbar.inputs, 64))
-                         for name in ("forward_reads", "second_reads")} for crossbar in experiment.crossbars})
+    changes: dict[int, Fields] = {}
+    for crossbar in experiment.crossbars:
+        most = min(crossbar.inputs, 64)
+        forward = extreme(random, 1, most)
+        second = [number for number in range(1, most + 1) if not max(number, forward) % min(number, forward)]
+        changes[crossbar.index] = {"forward_reads": forward,
+                                   "second_reads": random.choice(second) if crossbar.folds == 1 else 1}
+    return experiment.replaced(layers=changes)
 
 
 def _document(random: Random, count: int, kind: str, convolutions: bool) -> Fields:

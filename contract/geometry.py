@@ -135,6 +135,10 @@ class CrossbarGeometry:
         if self.second_reads > 1 and self.folds > 1:
             raise ConfigError(f"layers[{self.index}].second_reads={self.second_reads}: needs "
                               f"lanes=cols={self.cols}, so that a row is one word; lanes={self.lanes}")
+        fewer, more = sorted((self.forward_reads, self.second_reads))
+        if more % fewer:
+            raise ConfigError(f"layers[{self.index}].second_reads={self.second_reads}: must divide "
+                              f"forward_reads={self.forward_reads}, or be a multiple of it")
         if self.chi_frac < self.device.sub_bits:
             raise ConfigError(f"layers[{self.index}].chi_frac={self.chi_frac}: must be at least "
                               f"device.sub_bits={self.device.sub_bits}, so that a sub-level is whole in the residual")

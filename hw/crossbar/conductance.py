@@ -54,6 +54,10 @@ class ConductanceArray(wiring.Component):
             #: Column sums, complete `summed` clock cycles after a slot with `last`.
             "sums": Out(data.ArrayLayout(signed(geometry.sum_bits), lanes)),
         }
+        if geometry.second_reads > 1:
+            #: All words that a slot of a second pass reads, from that at `address` on, likewise.
+            ports["rows"] = Out(data.ArrayLayout(data.ArrayLayout(level_layout(geometry), lanes),
+                                                 geometry.second_reads))
         if backward:
             #: Deltas of the slot's fold, in its clock cycle `READ`.
             ports["delta"] = In(data.ArrayLayout(signed(geometry.delta_bits), lanes))
@@ -103,6 +107,9 @@ class ConductanceArray(wiring.Component):
             memories.append(memory)
         _, read_bank = divided(slots[READ].address, depth, count)
         m.d.comb += self.word.eq(Array(self._words)[read_bank] if count > 1 else self._words[0])
+        if geometry.second_reads > 1:
+            m.d.comb += [row.eq(Array(self._words[index:] + self._words[:index])[read_bank])
+                         for index, row in enumerate(self.rows)]
         return memories
 
     def _multiply(self, m: Module) -> None:

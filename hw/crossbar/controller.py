@@ -23,6 +23,7 @@ from .layouts import (
     request_layout,
     slot_layout,
     state_bits,
+    visit_layout,
 )
 from .operations import Operation
 from .parameters import parameter_layout
@@ -61,6 +62,8 @@ class CrossbarController(wiring.Component):
             "state_in": In(stream.Signature(unsigned(state_bits(geometry)))),
             #: What the arrays do in this clock cycle.
             "slot": Out(slot_layout(geometry)),
+            #: What is done with the residuals in it: that of the slot, unless `visit_layout` says otherwise.
+            "visit": Out(visit_layout(geometry)),
             #: Selects the learning rate of the update under way.
             "boost": Out(boost_bits(geometry)),
             #: Column sums may be loaded into the ADC.
@@ -150,7 +153,9 @@ class CrossbarController(wiring.Component):
             slot.cell.eq(data.View(cell, self.state_in.payload[:cell.size])),
             *(self.slot[name].eq(field) for name, field in vars(slot).items()),
             *(words.position[name].eq(place[name]) for name in position_layout(self.geometry).members),
+            *(self.visit[name].eq(getattr(slot, name, 0)) for name, _ in self.visit.shape()),
             hazards.slot.eq(self.slot),
+            hazards.visit.eq(self.visit),
             hazards.programmed.eq(self.programmed),
             hazards.adc_ready.eq(self.adc_ready),
             words.operation.eq(self._operation),

@@ -113,6 +113,10 @@ class Crossbar(wiring.Component):
         m.submodules.queue = self._queue
         m.submodules.programmer = self._programmer
         self._connect_arrays(m)
+        if self.geometry.second_reads > 1:
+            m.d.comb += self._accumulator.visit.eq(self._controller.visit)
+            m.d.comb += [to[lane].eq(row[lane].g) for to, row in zip(
+                self._accumulator.rows, self._conductance.rows, strict=True) for lane in range(self.geometry.lanes)]
         self._configure(m)
         self._program(m)
         self._select_cells(m)
@@ -236,14 +240,13 @@ class Crossbar(wiring.Component):
         *drains, drain = delays(m, controller.drain, latency)
         m.d.comb += [
             conductance.delta.eq(self._deltas.word),
-            errors.error[0].cell.eq(delay(m, slot.source, latency)),
-            errors.error[0].derivative.eq(delay(m, slot.derivative, latency)),
-            errors.error[0].e.eq(conductance.e[0]),
-            errors.valid.eq(delay(m, slot.backward, latency)),
+            errors.valid.eq(delay(m, slot.backward, latency).replicate(self.geometry.second_reads)),
             errors.drain.eq(drain),
             errors.everything.eq(delay(m, controller.everything, latency)),
             controller.errors_idle.eq(errors.idle & ~Cat(*drains, drain).any()),
         ]
+        for error, row, e in zip(errors.error, delay(m, slot.rows, latency), conductance.e, strict=True):
+            m.d.comb += [error.cell.eq(row.cell), error.derivative.eq(row.derivative), error.e.eq(e)]
 
     def _answer_row_sums(self, m: Module) -> None:
         """A row sum meets what is known of its row, and waits for its taker."""

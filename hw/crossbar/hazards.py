@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from ...contract.geometry import CrossbarGeometry
 from ...contract.widths import index_bits
 from ..basics.delay import delay
-from .layouts import slot_layout
+from .layouts import slot_layout, visit_layout
 from .timing import ADDRESS, HOLD, SUM, summed, write_back
 
 
@@ -33,8 +33,9 @@ class Hazards(wiring.Component):
     def __init__(self, *, geometry: CrossbarGeometry) -> None:
         self.geometry = geometry
         super().__init__({
-            #: The slot of this clock cycle.
+            #: The slot of this clock cycle, and what is done with the residuals in it.
             "slot": In(slot_layout(geometry)),
+            "visit": In(visit_layout(geometry)),
             #: No cell waits to be programmed or is being programmed, and all random numbers are at hand.
             "programmed": In(1),
             #: Column sums may be loaded into the ADC.
@@ -52,7 +53,7 @@ class Hazards(wiring.Component):
             "may_fetch": Out(1),
             #: An update may read a word and write it back.
             "may_update": Out(1),
-            #: A forward pass may read a word of a row that it is allowed to read.
+            #: A forward pass may read a word of a row that it is allowed to read; so may a pass back.
             "may_forward": Out(1),
             #: It is allowed to read these rows, and may do so.
             "may_forward_row": Out(1),
@@ -68,14 +69,14 @@ class Hazards(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        slot, last = self.slot, write_back(self.geometry)
+        slot, visit, last = self.slot, self.visit, write_back(self.geometry)
 
         # What the slots of the last clock cycles were, the latest one in bit 0.
         used, changing = Signal(max(last, summed(self.geometry)) + 1), Signal(last + 1)
         replacing = Signal(last - ADDRESS)
         m.d.sync += [
-            used.eq(Cat(slot.forward | slot.write | slot.fetch, used)),
-            changing.eq(Cat(slot.fire | slot.override, changing)),  # conductances, now or by a request to come
+            used.eq(Cat(slot.forward | visit.write | slot.fetch, used)),
+            changing.eq(Cat(visit.fire | slot.override, changing)),  # conductances, now or by a request to come
             replacing.eq(Cat(slot.override, replacing)),
         ]
         m.d.comb += [
@@ -89,7 +90,7 @@ class Hazards(wiring.Component):
         # conductances, which only a replacement writes.
         port_free, levels_free = 1, 1
         if self.geometry.ports == 1:
-            port_free, levels_free = ~delay(m, slot.write, last - ADDRESS), ~replacing[-1]
+            port_free, levels_free = ~delay(m, visit.write, last - ADDRESS), ~replacing[-1]
 
         replaces, serves = Signal(), Signal()
         m.d.comb += [
@@ -130,7 +131,8 @@ class Hazards(wiring.Component):
             visited.eq(Cat(~driven | (row < limit) for driven, row in zip(self.driven, self.row, strict=True)).all()),
         ]
         # Whether a visit asks for programming is known a clock cycle after its write-back.
-        ended, ended_row = (delay(m, field, write_back(self.geometry) + 1) for field in (self.slot.fire, self.slot.row))
+        ended, ended_row = (delay(m, field, write_back(self.geometry) + 1)
+                            for field in (self.visit.fire, self.visit.row))
         with m.If(ended):
             m.d.sync += latest.eq(ended_row)
         with m.If(~programming):

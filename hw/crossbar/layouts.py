@@ -1,7 +1,5 @@
 """The payloads of the streams between the blocks of a crossbar."""
 
-from math import lcm
-
 from amaranth.hdl import Shape, signed, unsigned
 from amaranth.lib import data
 
@@ -114,7 +112,7 @@ def state_bits(geometry: CrossbarGeometry) -> int:
 
 def banks(geometry: CrossbarGeometry) -> int:
     """Banks of the device array: so many rows that follow one another can be read in the same clock cycle."""
-    return lcm(geometry.forward_reads, geometry.second_reads)
+    return max(geometry.forward_reads, geometry.second_reads)
 
 
 def padded_rows(geometry: CrossbarGeometry) -> int:
@@ -155,12 +153,14 @@ def slot_layout(geometry: CrossbarGeometry) -> data.StructLayout:
     ============= =====================================================================================
 
     Unless the geometry is plain, there is one more clock cycle, for sums over positions, between a product and its
-    residual (`timing.change`).
+    residual (`timing.change`), and column sums may take more (`timing.summed`).
     """
-    positions = {
-        "reads": data.ArrayLayout(data.StructLayout({  # forward: the words to be read, one for each remainder by the
-            "address": unsigned(address_bits(geometry)), "x": x_shape(geometry)}), geometry.forward_reads),  # reads
-        "source": unsigned(index_bits(geometry.window.cells)),  # backward: the cell of the map that drives the row
+    row = data.StructLayout({"x": x_shape(geometry)} | {
+        name: error_layout(geometry)[name].shape for name in ("derivative", "cell")})
+    windows = {
+        "reads": data.ArrayLayout(data.StructLayout({  # forward: the words to be read, one for each remainder
+            "address": unsigned(address_bits(geometry)), "x": x_shape(geometry)}), geometry.forward_reads),
+        "rows": data.ArrayLayout(row, geometry.second_reads),  # backward, update: those of the words from `address` on
         "delta": unsigned(index_bits(geometry.positions * geometry.folds)),  # backward, update: address of the deltas
     }
     return data.StructLayout({
@@ -171,7 +171,7 @@ def slot_layout(geometry: CrossbarGeometry) -> data.StructLayout:
         "derivative": unsigned(max(1, geometry.derivative_bits)),
         "forward": 1,  # multiply by x, and add to the column sums
         "first": 1,  # forward: the column sums start here; update: the sums over positions do
-        "last": 1,  # forward: the column sums are complete, and are converted
+        "last": 1,  # forward: the column sums are complete, and are converted; update: the sums over positions are
         "final": 1,  # last: these are the last columns of the sample
         "backward": 1,  # multiply by the deltas, and add to the row sum
         "row_sum_last": 1,  # backward: the row sum is the last of the sample
@@ -184,7 +184,15 @@ def slot_layout(geometry: CrossbarGeometry) -> data.StructLayout:
         "write": 1,  # write the word back
         "lane": unsigned(index_bits(geometry.lanes)),
         "cell": cell_layout(geometry),  # is held in one register: no other `override` for HOLD clock cycles
-    } | ({} if geometry.plain else positions))
+    } | ({} if geometry.plain else windows))
+
+
+def visit_layout(geometry: CrossbarGeometry) -> data.StructLayout:
+    """The part of a slot that the residuals are for. A second pass that reads several rows at once has slots without
+    it, and one such part for each row, later: ``update`` then adds the sum of ``read``, one of these rows."""
+    names = ("address", "fold", "row", "update", "apply", "fire", "override", "assemble", "write", "lane")
+    return data.StructLayout({name: slot_layout(geometry)[name].shape for name in names}
+                             | {"read": unsigned(index_bits(geometry.second_reads))})
 
 
 def request_layout(geometry: CrossbarGeometry) -> data.StructLayout:

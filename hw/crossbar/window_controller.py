@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from amaranth.hdl import Array, Cat, Module, Signal, Value
-from amaranth.lib import wiring
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from ...contract.geometry import CrossbarGeometry
@@ -112,43 +112,69 @@ class WindowController(CrossbarController):
 
     def _second_pass(self, m: Module) -> None:
         """Goes through the rows: each passes an error back at its positions, and is updated at the last of them."""
-        slot, items = self._slot, self._second.items
+        slot, items, several = self._slot, self._second.items, self.geometry.second_reads > 1
         item, issue, everything = items.payload, Signal(), Signal()
-        counts = item.fold == self.geometry.folds - 1
+        updates, may_issue, visited = Signal(len(item.update)), Signal(), Signal(init=1)
         m.d.comb += [
             everything.eq(self._operation == Operation.BACKWARD),
             self._second.everything.eq(everything),
             self.everything.eq(everything),
+            updates.eq(Mux(item.last, item.update, 0)),
         ]
         with m.State("second"):
             m.d.comb += [
                 self._row.eq(item.row),
                 slot.fold.eq(item.fold),
                 slot.address.eq(self._address(item.row, item.fold)),
-                issue.eq(items.valid & self._may_update),
-                items.ready.eq(self._may_update),
-                slot.x.eq(item.x[0]),
-                slot.derivative.eq(item.derivative[0]),
-                slot.source.eq(item.cell[0]),
+                may_issue.eq(self._may_update),
+                issue.eq(items.valid & may_issue),
+                items.ready.eq(may_issue),
+                *(row[name].eq(item[name][read]) for read, row in enumerate(slot.rows)
+                  for name in ("x", "derivative", "cell")),
                 slot.delta.eq(item.delta),
             ]
             with m.If(issue):
-                m.d.comb += [
-                    slot.first.eq(item.first),
-                    slot.update.eq(~everything),
-                    slot.write.eq(item.last & item.update[0]),
-                    slot.fire.eq(slot.write & self._programs),
-                ]
+                m.d.comb += [slot.first.eq(item.first), slot.last.eq(item.last), slot.update.eq(~everything)]
+                if not several:
+                    m.d.comb += [slot.write.eq(updates), slot.fire.eq(updates & self._programs)]
                 if self.backward:
-                    m.d.comb += slot.backward.eq(item.derivative[0] != 0)
-                with m.If(counts):
-                    if self.backward:
-                        self._count(m, "backward_rows", slot.backward)
-                    if self.geometry.positions > 1:
-                        self._count(m, "product_rows", item.x[0] != 0)
-                    self._count_update(m, slot.write)
-            with m.If(self._second.done):
+                    m.d.comb += slot.backward.eq(item.derivative.as_value().any())
+                with m.If(item.fold == self.geometry.folds - 1):
+                    self._count_second(m, item, updates)
+            if several:
+                self._visit_later(m, may_issue, visited, Mux(issue, updates, 0))
+            with m.If(self._second.done & visited):
                 m.next = "drain" if self.backward else "idle"
+
+    def _count_second(self, m: Module, item: data.View, updates: Value) -> None:
+        if self.backward:
+            self._count(m, "backward_rows", sum(derivative != 0 for derivative in item.derivative))
+        if self.geometry.positions > 1:
+            self._count(m, "product_rows", sum(x != 0 for x in item.x))
+        self._count_update(m, sum(updates))
+
+    def _visit_later(self, m: Module, may_issue: Signal, visited: Signal, updates: Value) -> None:
+        """With several rows in a slot: those to be updated, ``updates``, are visited one after the other, while other
+        slots go on, up to the one that ends the next rows."""
+        item, reads, visit = self._second.items.payload, self.geometry.second_reads, self.visit
+        waiting, row, read, may_visit = Signal(reads), Signal.like(self._row), Signal(range(reads)), Signal()
+        others = waiting & (waiting - 1)
+        for index in reversed(range(reads)):
+            with m.If(waiting[index]):
+                m.d.comb += read.eq(index)
+        m.d.comb += [
+            may_visit.eq(self._may_update & waiting.any()),
+            visited.eq(~waiting.any()),
+            may_issue.eq(self._hazards.may_forward & (~item.last | visited | may_visit & (others == 0))),
+        ]
+        with m.If(may_visit):
+            m.d.comb += [visit.address.eq(row + read), visit.row.eq(row + read), visit.read.eq(read),
+                         visit.update.eq(1), visit.write.eq(1), visit.fire.eq(self._programs)]
+            m.d.sync += waiting.eq(others)
+        with m.Else():
+            m.d.comb += [visit.update.eq(0)]
+        with m.If(updates.any()):
+            m.d.sync += [waiting.eq(updates), row.eq(item.row)]
 
     def _drain(self, m: Module) -> None:
         """The sums of the cells are complete."""

@@ -41,8 +41,10 @@ class AccumulatorBench(Testbench[None]):
             "cell": self.random_cell(), "lane": random.randrange(geometry.lanes),
         }
         if kind == "update" and not geometry.plain:
-            parts = [slot | {"x": random.randint(geometry.x.minimum, geometry.x.maximum), "first": part == 0,
-                             "write": 0, "fire": 0} for part in range(random.randint(1, min(5, geometry.positions)))]
+            drives = [random.randint(geometry.x.minimum, geometry.x.maximum)
+                      for _ in range(random.randint(1, min(5, geometry.positions)))]
+            parts = [slot | {"x": x, "rows": [self.blank["rows"][0] | {"x": x}], "first": part == 0, "write": 0,
+                             "fire": 0} for part, x in enumerate(drives)]
             parts[-1] |= {"write": 1, "fire": slot["fire"]}
             return parts
         if kind != "apply":

@@ -99,6 +99,7 @@ def test_answers_follow_from_the_slots_before(ports, stochastic):
             model.slots.append(slot)
             model.inputs.append(inputs)
             ctx.set(hazards.slot, slot)
+            ctx.set(hazards.visit, {name: slot[name] for name in ("write", "fire", "override", "row")})
             for name, value in inputs.items():
                 ctx.set(hazards.row[0] if name == "row" else getattr(hazards, name), value)
             for name, answer in model.answers().items():
