@@ -11,7 +11,15 @@ from math import floor, prod
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from .contract import names
 from .contract.device import SIGMA_BITS, SIGMA_FRAC, DeviceTables
@@ -21,6 +29,7 @@ from .contract.geometry import BOUNDS, MAX_SIDE, CrossbarGeometry, Loss, Residua
 from .contract.hashing import CELL_STREAM, SHUFFLE_STREAM, hash_base
 from .contract.lfsr import MAX_SEGMENTS, READ_STREAM
 from .contract.section import Section
+from .contract.shapes import LayerShape, topology
 from .contract.widths import divisors
 from .contract.window import MAX_MAP_CELLS, MAX_MAP_SIDE, Shape, Window
 from .devices.kinds import KINDS, AnyDevice, explain, parse_device
@@ -46,20 +55,46 @@ def _within(allowed: range) -> AfterValidator:
     return AfterValidator(check)
 
 
-Pair = Annotated[tuple[int, int], BeforeValidator(lambda given: (given, given) if type(given) is int else given)]
-"""Vertical, horizontal; one number stands for both."""
-Map = tuple[Annotated[int, Field(ge=1, le=MAX_MAP_SIDE)], Annotated[int, Field(ge=1, le=MAX_MAP_SIDE)],
-            Annotated[int, _within(BOUNDS["cols"])]]
+def _pair(least: int) -> BeforeValidator:
+    """Of a pair of whole numbers from ``least`` on, for which one number may stand."""
+    def check(given: Any) -> Any:
+        pair = (given, given) if type(given) is int else given
+        if not _whole(pair, 2) or not all(least <= side <= MAX_MAP_SIDE for side in pair):
+            raise ValueError(f"must be {least} to {MAX_MAP_SIDE:,}, or two such numbers, [vertical, horizontal]")
+        return pair
+    return BeforeValidator(check)
+
+
+def _sides(given: Any) -> Any:
+    """Check that ``given`` is a map."""
+    most_channels = BOUNDS["cols"][-1]
+    if not _whole(given, 3) or not all(1 <= side <= MAX_MAP_SIDE for side in given[:2]) \
+            or not 1 <= given[2] <= most_channels:
+        raise ValueError("must be three numbers, [height, width, channels], of which height and width are 1 to "
+                         f"{MAX_MAP_SIDE:,} and channels are 1 to {most_channels:,}")
+    if prod(given) > MAX_MAP_CELLS:
+        raise ValueError(f"has {prod(given):,} cells; at most {MAX_MAP_CELLS:,} are possible")
+    return given
+
+
+def _whole(given: Any, count: int) -> bool:
+    """Whether ``given`` are ``count`` whole numbers."""
+    return isinstance(given, tuple) and len(given) == count and all(type(number) is int for number in given)
+
+
+Pair = tuple[int, int]
+"""Vertical, horizontal."""
+Map = Annotated[Shape, BeforeValidator(_sides)]
 """Height, width, channels."""
 
 
 class Input(Section):
     """What drives the first crossbar."""
 
-    count: Annotated[int, Field(ge=1, le=MAX_MAP_CELLS)]
-    """Inputs of a sample, the bias not counted: pixels times channels of an image. ``map`` gives it too."""
     map: Map | None = None
     """Height, width and channels of a sample. Unless given, it is no map, but a row of ``count`` inputs."""
+    count: Annotated[int, Field(ge=1, le=MAX_MAP_CELLS)]
+    """Inputs of a sample, the bias not counted: pixels times channels of an image. ``map`` gives it too."""
     kind: Literal["unsigned", "signed", "ternary"] = "unsigned"
     """Format of the drive."""
     bits: Annotated[int, Field(ge=1, le=12)] = 8
@@ -81,11 +116,13 @@ class Input(Section):
     @classmethod
     def _counted(cls, section: Any) -> Any:
         """``count`` follows from ``map``."""
-        sides = section.get("map") if isinstance(section, dict) else None
-        if "count" in (section or ()) or not isinstance(sides, list | tuple) or not all(
-                type(side) is int for side in sides):
+        if not isinstance(section, dict) or section.get("count") is not None:
             return section
-        return section | {"count": prod(sides)}
+        sides = section.get("map")
+        if sides is None:
+            raise ValueError("needs a count of inputs, such as count=784, or a map, such as map=[28, 28, 1]")
+        sides = tuple(sides) if isinstance(sides, list) else sides
+        return section | {"count": prod(sides) if _whole(sides, 3) else 1}  # what is no map is refused as such
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -154,15 +191,15 @@ class Layer(Section):
     """``dense``: applied once, to the whole map before it. ``conv``: applied to windows of it."""
     cols: Annotated[int, _within(BOUNDS["cols"])]
     """Columns: neurons of the layer; of a convolution, its channels."""
-    kernel: Pair | None = None
+    kernel: Annotated[Pair, _pair(1)] | None = None
     """Of a convolution: height and width of its window."""
-    stride: Pair = (1, 1)
+    stride: Annotated[Pair, _pair(1)] = (1, 1)
     """Of a convolution: distance of its windows."""
-    padding: Pair = (0, 0)
+    padding: Annotated[Pair, _pair(0)] = (0, 0)
     """Of a convolution: rows and columns of cells that are not driven, on each side of the map."""
-    pool: Pair | None = None
+    pool: Annotated[Pair, _pair(1)] | None = None
     """Behind a convolution: height and width of the window of a max pooling."""
-    pool_stride: Pair | None = None
+    pool_stride: Annotated[Pair, _pair(1)] | None = None
     """Distance of its windows; as large as the window unless given."""
     drop: bool = False
     """Whether cells at the edge that no window reaches may be left out, and steps be larger than windows."""
@@ -201,17 +238,17 @@ class Layer(Section):
 
     @model_validator(mode="after")
     def _of_its_kind(self) -> Self:
-        given = self.model_fields_set
         if self.kind == "conv" and self.kernel is None:
-            raise ValueError("kernel: a convolution needs one, such as kernel=5")
-        foreign = ("map",) if self.kind == "conv" else ("kernel", "stride", "padding", "pool", "pool_stride")
+            raise ValueError("kind='conv': needs a kernel, such as kernel=5")
+        foreign = ("map",) if self.kind == "conv" else ("kernel", "stride", "padding", "pool", "pool_stride", "drop")
         for name in foreign:
-            if name in given and getattr(self, name) != Layer.model_fields[name].default:
-                raise ValueError(f"{name}={shown(getattr(self, name))}: a layer of kind {self.kind!r} has none")
-        for name, least in (("kernel", 1), ("stride", 1), ("padding", 0), ("pool", 1), ("pool_stride", 1)):
-            pair = getattr(self, name)
-            if pair and not all(least <= side <= MAX_MAP_SIDE for side in pair):
-                raise ValueError(f"{name}={shown(list(pair))}: must be {least} to {MAX_MAP_SIDE}")
+            value = getattr(self, name)
+            if value != Layer.model_fields[name].default:
+                value = list(value) if isinstance(value, tuple) else value
+                raise ValueError(f"{name}={value}: a layer of kind={self.kind!r} has none; use kind="
+                                 + ("'dense'" if self.kind == "conv" else "'conv'") + ", or leave it out")
+        if self.pool_stride and not self.pool:
+            raise ValueError(f"pool_stride={list(self.pool_stride)}: there is no pooling without pool")
         return self
 
     def window(self, before: Shape) -> Window:
@@ -308,18 +345,21 @@ class Experiment(Section):
                 window = layer.window(shape)
             except ValueError as error:
                 raise ConfigError(f"layers[{index}].{error}") from None
-            if window.inputs + layer.bias > MAX_SIDE:
-                raise ConfigError(f"layers[{index}]: needs {window.inputs + layer.bias:,} rows, for windows of "
-                                  f"{' x '.join(map(str, (*window.kernel, window.map[2])))} cells"
-                                  f"{' and a bias row' if layer.bias else ''}; an array has 1 to {MAX_SIDE:,}")
+            if (rows := window.inputs + layer.bias) > MAX_SIDE:
+                wide = "x".join(map(str, window.kernel))
+                place, needs = (f".kernel={wide}", f"windows of {wide} cells in {window.map[2]:,} channels need") \
+                    if layer.kernel else ("", f"{window.inputs:,} inputs need")
+                raise ConfigError(f"layers[{index}]{place}: {needs} {rows:,} rows{' with the bias' * layer.bias}; an "
+                                  f"array has 1 to {MAX_SIDE:,}")
             shape = window.pooled
             if prod(shape) > MAX_MAP_CELLS:
-                raise ConfigError(f"layers[{index}]: its outputs have {prod(shape):,} cells; at most "
-                                  f"{MAX_MAP_CELLS:,} are possible")
+                raise ConfigError(f"layers[{index}].cols={layer.cols}: makes outputs of {prod(shape):,} cells, "
+                                  f"{' x '.join(map(str, shape))}; at most {MAX_MAP_CELLS:,} are possible")
             found.append(window)
         if shape[:2] != (1, 1):
-            raise ConfigError(f"layers[{len(found) - 1}]: the outputs of the last layer are {shape[0]} x {shape[1]}; "
-                              "they must be 1 x 1: a dense layer, or pooling over all of it")
+            field = f"map={list(shape)}" if self.layers[-1].map else f"kind={self.layers[-1].kind!r}"
+            raise ConfigError(f"layers[{len(found) - 1}].{field}: the outputs of the last layer are {shape[0]} x "
+                              f"{shape[1]}; they must be 1 x 1: of a dense layer, or by pooling over all of them")
         return tuple(found)
 
     @cached_property
@@ -360,6 +400,17 @@ class Experiment(Section):
             if source is not None:
                 x = neuron_format(source, layer.activation_bits, layer.z_frac)
         return tuple(crossbars)
+
+    @property
+    def shapes(self) -> tuple[LayerShape, ...]:
+        """The shapes of every layer, for people."""
+        return tuple(LayerShape.of(layer.kind, geometry)
+                     for layer, geometry in zip(self.layers, self.crossbars, strict=True))
+
+    @property
+    def topology(self) -> str:
+        """The network in the usual short form, such as ``784-250-10`` or ``16C5-MP2-32C5-MP2-128-10``."""
+        return topology(self.shapes)
 
     @property
     def precursor(self) -> "Experiment":

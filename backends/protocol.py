@@ -1,7 +1,8 @@
 """What a crossbar does, wherever it is: its primitives on NumPy arrays of integers, and errors for what it cannot do.
 
 `model.crossbar.Crossbar` defines the integers; docs/arithmetic.md, section 4, is their specification. A crossbar is
-applied at ``P`` positions a sample, the first axis of ``x``, ``d``, ``z`` and ``e``. Today ``P`` is 1.
+applied at ``P`` positions a sample, the first axis of ``x``, ``d``, ``z`` and ``e``; ``P`` is 1 for a dense layer.
+What makes windows of a feature map, and a map of row sums, is outside of it.
 """
 
 from abc import ABC, abstractmethod
@@ -35,18 +36,18 @@ class Crossbar(Protocol):
 
     @property
     def counters(self) -> dict[str, int]:
-        """What it has counted, by the names in `contract.geometry.COUNTERS`."""
+        """What it has counted, by the names in ``geometry.counters``."""
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         """The ADCs' outputs ``z`` (P, cols) for the drives ``x`` (P, inputs)."""
 
     def backward(self, d: np.ndarray) -> np.ndarray:
-        """The exact row sums ``e`` (P, inputs) for the deltas ``d`` (P, cols)."""
+        """The exact row sums ``e`` (P, inputs) for the deltas ``d`` (P, cols); 0 where a row is in the padding."""
 
     def update(self, x: np.ndarray, d: np.ndarray, learning_rate_shift: int, program: bool = True) -> None:
-        """Accumulate ``-x * d``, for ``x`` (P, inputs) and ``d`` (P, cols), at the learning rate
-        ``2**-learning_rate_shift`` into the rows that are driven. Then program what has reached the threshold there,
-        unless ``program`` is False."""
+        """Accumulate ``-x * d``, summed over the positions of ``x`` (P, inputs) and ``d`` (P, cols), at the learning
+        rate ``2**-learning_rate_shift`` into the rows that are driven where ``d`` is not 0. Then program what has
+        reached the threshold there, unless ``program`` is False."""
 
     def program(self) -> None:
         """Program every cell whose residual has reached the threshold."""
@@ -66,7 +67,7 @@ class Crossbar(Protocol):
 
 
 class CheckedCrossbar(Crossbar, ABC):
-    """What the implementations share: operands are checked here, and passed on as int64 for one position.
+    """What the implementations share: operands are checked here, and passed on as int64.
 
     ``BackendError`` on a wrong shape, on numbers that are not integers, and on numbers that are too large.
     """
@@ -74,24 +75,24 @@ class CheckedCrossbar(Crossbar, ABC):
     def __init__(self, geometry: CrossbarGeometry) -> None:
         self._geometry = geometry
         limit = 1 << geometry.delta_bits - 1
-        self._x = geometry.inputs, geometry.x.minimum, geometry.x.maximum
-        self._d = geometry.cols, -limit, limit - 1
+        self._x = (geometry.positions, geometry.inputs), geometry.x.minimum, geometry.x.maximum
+        self._d = (geometry.positions, geometry.cols), -limit, limit - 1
 
     @property
     def geometry(self) -> CrossbarGeometry:
         return self._geometry
 
     def forward(self, x: np.ndarray) -> np.ndarray:
-        return self._forward(_position("x", x, *self._x))[np.newaxis]
+        return self._forward(_windows("x", x, *self._x))
 
     def backward(self, d: np.ndarray) -> np.ndarray:
-        return self._backward(_position("d", d, *self._d))[np.newaxis]
+        return self._backward(_windows("d", d, *self._d))
 
     def update(self, x: np.ndarray, d: np.ndarray, learning_rate_shift: int, program: bool = True) -> None:
         lowest, highest = self._geometry.learning_rate_shifts
         if not lowest <= learning_rate_shift <= highest:
             raise BackendError(f"learning_rate_shift={learning_rate_shift}: must be {lowest} to {highest}")
-        self._update(_position("x", x, *self._x), _position("d", d, *self._d), learning_rate_shift, program)
+        self._update(_windows("x", x, *self._x), _windows("d", d, *self._d), learning_rate_shift, program)
 
     def apply(self, dw: np.ndarray) -> None:
         limit = 1 << self._geometry.chi_bits - 1
@@ -105,15 +106,15 @@ class CheckedCrossbar(Crossbar, ABC):
 
     @abstractmethod
     def _forward(self, x: np.ndarray) -> np.ndarray:
-        """``z`` (cols,) for ``x`` (inputs,)."""
+        """``z`` (P, cols) for ``x`` (P, inputs)."""
 
     @abstractmethod
     def _backward(self, d: np.ndarray) -> np.ndarray:
-        """``e`` (inputs,) for ``d`` (cols,)."""
+        """``e`` (P, inputs) for ``d`` (P, cols)."""
 
     @abstractmethod
     def _update(self, x: np.ndarray, d: np.ndarray, learning_rate_shift: int, program: bool) -> None:
-        """``update`` with ``x`` (inputs,) and ``d`` (cols,)."""
+        """``update`` with ``x`` (P, inputs) and ``d`` (P, cols)."""
 
     @abstractmethod
     def _apply(self, dw: np.ndarray) -> None: ...
@@ -122,12 +123,13 @@ class CheckedCrossbar(Crossbar, ABC):
     def _write(self, states: np.ndarray) -> None: ...
 
 
-def _position(name: str, values: np.ndarray, length: int, lowest: int, highest: int) -> np.ndarray:
-    """``values`` (1, length) as int64 (length,), checked."""
-    shape = np.shape(values)
-    if len(shape) == 2 and shape[0] != 1:
-        raise BackendError(f"{name} has {shape[0]} positions: a crossbar is applied at 1 position a sample")
-    return _integers(name, values, (1, length), lowest, highest)[0]
+def _windows(name: str, values: np.ndarray, shape: tuple[int, int], lowest: int, highest: int) -> np.ndarray:
+    """``values`` (P, length) as int64, checked."""
+    given, positions = np.shape(values), shape[0]
+    if len(given) == 2 and given[0] != positions:
+        raise BackendError(f"{name} has {given[0]} positions: a crossbar is applied at {positions} position"
+                           f"{'s' if positions > 1 else ''} a sample")
+    return _integers(name, values, shape, lowest, highest)
 
 
 def _integers(name: str, values: np.ndarray, shape: tuple[int, int], lowest: int, highest: int) -> np.ndarray:

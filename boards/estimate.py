@@ -15,9 +15,10 @@ import numpy as np
 from ..config import Experiment
 from ..contract.device import SIGMA_BITS
 from ..contract.errors import ConfigError, SpinloomError
-from ..contract.geometry import COUNTER_BITS, COUNTERS
+from ..contract.geometry import COUNTER_BITS
 from ..contract.link import SLOT, SLOTS
 from ..contract.results import Result
+from ..contract.shapes import LayerShape
 from ..contract.tables import DERIVATIVE_BITS, NORMAL_BITS, NORMAL_INDEX_BITS
 from ..contract.widths import divisors
 from ..hw.crossbar.active_rows import entry_layout
@@ -105,6 +106,10 @@ class Estimates(Result):
     """The estimates of a network for several boards."""
 
     experiment: str
+    topology: str
+    """As ``784-250-10``."""
+    shapes: tuple[LayerShape, ...]
+    """Of every layer."""
     boards: tuple[Estimate, ...]
 
 
@@ -119,7 +124,7 @@ def memories(experiment: Experiment, slots: int = SLOTS) -> list[Memory]:
             Memory(geometry.inputs, entry_layout(geometry).size),
             Memory(geometry.folds, geometry.lanes * geometry.delta_bits if geometry.folds > 1 else 0),
             Memory(DEPTH, queued_layout(geometry).size),
-            Memory(len(COUNTERS), COUNTER_BITS),
+            Memory(len(geometry.counters), COUNTER_BITS),
         ]
         if geometry.source is not None:
             found.append(Memory(answers_depth(geometry), row_sum_layout(geometry).size))
@@ -260,12 +265,18 @@ def _fits(experiment: Experiment | None, board: Board) -> bool:
 
 
 def _scaled(experiment: Experiment, depth: int, share: float, most_lanes: int) -> Experiment | None:
-    """``experiment`` with ``depth`` layers, its hidden ones scaled, and its lanes limited; None if it cannot be."""
+    """``experiment`` with ``depth`` layers, its hidden ones scaled, and its lanes limited, of one row a clock cycle;
+    None if it cannot be. Windows stay, channels and neurons are scaled."""
     layers = []
     for index, layer in enumerate((*experiment.layers[:depth - 1], experiment.layers[-1])):
         cols = max(1, round(share * layer.cols)) if index < depth - 1 else layer.cols
+        view = layer.map
+        if view is not None and index < depth - 1:
+            view = (*view[:2], max(1, round(share * view[2])))
+            cols = prod(view)
         lanes = max(d for d in divisors(cols) if d <= min(most_lanes, layer.lanes or cols))
-        layers.append(layer.model_copy(update={"cols": cols, "lanes": lanes, "adcs": None}))
+        layers.append(layer.model_copy(update={"cols": cols, "map": view, "lanes": lanes, "adcs": None,
+                                               "forward_reads": 1, "second_reads": 1}))
     try:
         return experiment.replaced(layers=layers)
     except ConfigError:
@@ -273,10 +284,8 @@ def _scaled(experiment: Experiment, depth: int, share: float, most_lanes: int) -
 
 
 def describe(experiment: Experiment) -> str:
-    """The sizes of a network, and its lanes."""
-    crossbars = experiment.crossbars
-    sizes = "-".join(map(str, (crossbars[0].inputs, *(g.cols for g in crossbars))))
-    return f"{sizes} with {' and '.join(str(g.lanes) for g in crossbars)} lanes"
+    """A network in its short form, and its lanes."""
+    return f"{experiment.topology} with {' and '.join(str(g.lanes) for g in experiment.crossbars)} lanes"
 
 
 def check(experiment: Experiment, board: Board) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ..config import Experiment
+from ..contract.geometry import CrossbarGeometry
 from ..contract.results import Result
 from ..hw.latencies import (
     to_layer_before,
@@ -30,7 +31,7 @@ class Speed(Result):
     """How fast a network trains on a board, as estimated."""
 
     active_rows: list[float]
-    """Of each layer, in a sample on average."""
+    """Of each layer, at each of its positions, on average."""
     cycles_per_sample: float
     """Clock cycles."""
     bytes_per_sample: float
@@ -42,17 +43,21 @@ class Speed(Result):
 
 
 def active_rows(experiment: Experiment) -> list[float]:
-    """Rows of each layer's crossbar that are active in a sample on average, the bias row included."""
-    rows = []
-    for geometry in experiment.crossbars:
-        share = (ACTIVE_NEURONS.get(geometry.source, 1.0) if geometry.source
-                 else ACTIVE_INPUTS.get(experiment.dataset, 1.0))
-        rows.append(share * geometry.inputs + geometry.bias)
-    return rows
+    """Rows of each layer's crossbar that are active at a position on average, the bias row included. Those in the
+    padding of a map count as if a cell drove them."""
+    return [active_share(experiment, geometry) * geometry.inputs + geometry.bias for geometry in experiment.crossbars]
+
+
+def active_share(experiment: Experiment, geometry: CrossbarGeometry) -> float:
+    """Share of the cells of the map before a crossbar that are not zero, on average."""
+    if geometry.source is None:
+        return ACTIVE_INPUTS.get(experiment.dataset, 1.0)
+    return ACTIVE_NEURONS.get(geometry.source, 1.0)
 
 
 def cycles_per_sample(experiment: Experiment) -> float:
-    """Clock cycles of a training sample: the slots of all layers, one after the other, and the pauses between them.
+    """Clock cycles of a training sample: the slots of all layers and positions, one after the other, and the pauses
+    between the layers.
 
     What is left out is what depends on the data: cells that are programmed, and layers that need no update.
     """
@@ -61,7 +66,9 @@ def cycles_per_sample(experiment: Experiment) -> float:
     for geometry, rows in zip(crossbars, active_rows(experiment), strict=True):
         # The update of a bias row goes on while the layer before has begun with its own.
         updated = rows - (geometry.bias if geometry.source else 0)
-        slots += rows * geometry.folds + update_cycles(geometry, updated * geometry.folds)
+        applied = geometry.positions * geometry.folds
+        slots += applied * rows / geometry.forward_reads
+        slots += update_cycles(geometry, applied * updated / geometry.second_reads)
     distances = [
         *(to_next_layer(source) for source in crossbars[:-1]),
         to_update(crossbars[-1]),
@@ -75,7 +82,8 @@ def cycles_per_sample(experiment: Experiment) -> float:
 def speed(experiment: Experiment, board: Board) -> Speed:
     """How fast a network trains on ``board``."""
     rows, cycles = active_rows(experiment), cycles_per_sample(experiment)
-    size = link_bytes_per_sample(experiment, rows[0] - experiment.layers[0].bias)
+    first = experiment.crossbars[0]
+    size = link_bytes_per_sample(experiment, active_share(experiment, first) * first.window.cells)
     return Speed(
         active_rows=[round(number, 1) for number in rows],
         cycles_per_sample=round(cycles, 1),

@@ -6,7 +6,8 @@ import click
 
 from ..config import Experiment, load
 from ..contract.results import Result
-from ..render.text import table
+from ..contract.shapes import LayerShape
+from ..render.text import columns, table
 from ..system import progress
 from .common import answers, config_argument, device_option
 
@@ -66,7 +67,8 @@ def synth(config: str, target: str | None, board: str | None, out: str | None) -
 @click.option("--board", metavar="NAME", help="For this board only.")
 @answers
 def estimate(config: str, board: str | None) -> tuple[Result, str, bool]:
-    """Estimate, without synthesis, what the network needs and reaches on every board."""
+    """Show the shapes of the network, layer by layer, and estimate, without synthesis, what it needs and reaches on
+    every board."""
     experiment = load(config)
     from ..boards.catalogue import BOARDS, find
     from ..boards.estimate import Estimates
@@ -78,7 +80,14 @@ def estimate(config: str, board: str | None) -> tuple[Result, str, bool]:
         "fits": f"no; the largest that does: {answer.shortage.largest or 'none'}" if answer.shortage else "yes",
         **_speed_rows(answer.speed),
     }) for answer in found]
-    return Estimates(experiment=experiment.name, boards=found), "\n\n".join(tables), True
+    answer = Estimates(experiment=experiment.name, topology=experiment.topology, shapes=experiment.shapes, boards=found)
+    return answer, "\n\n".join([answer.topology, _shape_table(answer.shapes), *tables]), True
+
+
+def _shape_table(shapes: tuple[LayerShape, ...]) -> str:
+    """The shapes of all layers, without the columns that are empty."""
+    rows = [{"layer": index, **shape.row()} for index, shape in enumerate(shapes)]
+    return columns([{name: row[name] for name in row if any(each[name] != "" for each in rows)} for row in rows])
 
 
 def _synthesise(experiment: Experiment, target: str) -> "Synthesis":

@@ -77,6 +77,7 @@ def train(config: str, epochs: int | None, rates: tuple[int, ...] | None, seed: 
             "cells outside the margin": f"{result.cells_outside_margin:,} of {result.cells:,}",
         }
     rows |= {
+        "network": f"{experiment.topology}, {sum(shape.cells for shape in experiment.shapes):,} cells",
         "test accuracy": f"{result.test_accuracy:.2f} %",
         "floating-point baseline": f"{result.baseline_accuracy:.2f} %",
         **({"data": str(result.data)} if result.data else {}),

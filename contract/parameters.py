@@ -7,8 +7,8 @@ for each, in the order of ``parameters``. Learning rates come with each command;
 
 import hashlib
 import json
-from dataclasses import asdict, fields, replace
-from typing import NamedTuple
+from dataclasses import asdict, replace
+from typing import Any, NamedTuple
 
 from .device import PROBABILITY_BITS, SIGMA_BITS
 from .errors import ConfigError
@@ -76,12 +76,12 @@ def replacements(generated: CrossbarGeometry, wanted: CrossbarGeometry) -> tuple
     kept = replace(
         generated, **{name: getattr(wanted, name) for name in _replaced(generated)},
         device=replace(generated.device, **{name: getattr(wanted.device, name) for name in DEVICE_REPLACED}))
-    for before, after in ((kept, wanted), (kept.device, wanted.device)):
-        for field in fields(after):
-            given, asked = getattr(before, field.name), getattr(after, field.name)
-            if given != asked and field.name != "device":
-                raise ConfigError(f"layers[{wanted.index}]: the machine was generated with {field.name}={given}, which "
-                                  f"cannot be replaced by {asked} while it runs")
+    for before, after in ((_placed(kept), _placed(wanted)), (vars(kept), vars(wanted)),
+                          (vars(kept.device), vars(wanted.device))):
+        for name, asked in after.items():
+            if name not in ("window", "device") and before.get(name) != asked:
+                raise ConfigError(f"layers[{wanted.index}]: the machine was generated with {name}={before.get(name)}, "
+                                  f"which cannot be replaced by {asked} while it runs")
     words, places = parameters(wanted), [(word.name, word.bits) for word in parameters(generated)]
     if [(word.name, word.bits) for word in words] != places:
         names = {name for name, _ in places} ^ {word.name for word in words}
@@ -97,6 +97,12 @@ def replacements(generated: CrossbarGeometry, wanted: CrossbarGeometry) -> tuple
 def _replaced(geometry: CrossbarGeometry) -> tuple[str, ...]:
     """Fields of ``geometry`` that parameters and loaded states replace."""
     return (*REPLACED, "threshold") if geometry.rounding == "threshold" else REPLACED
+
+
+def _placed(geometry: CrossbarGeometry) -> dict[str, Any]:
+    """Where a crossbar is applied, as far as its design depends on it: of a dense layer, on the number of inputs."""
+    window = {} if geometry.window.plain else asdict(geometry.window)
+    return {"positions": geometry.positions, "inputs": geometry.inputs} | window
 
 
 def design_digest(geometries: tuple[CrossbarGeometry, ...], loss: Loss) -> int:

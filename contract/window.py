@@ -9,6 +9,10 @@ from functools import cached_property
 from math import prod
 from typing import Self
 
+import numpy as np
+
+from .widths import divisors
+
 Pair = tuple[int, int]
 """Vertical, horizontal."""
 Shape = tuple[int, int, int]
@@ -18,6 +22,8 @@ MAX_MAP_SIDE = 1024
 """Largest height, and largest width, of a feature map."""
 MAX_MAP_CELLS = 1 << 16
 """Most cells of a feature map."""
+MOST_NAMED = 12
+"""Of the values that would do, in a message."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,36 +58,25 @@ class Window:
         return cls(map=map, cols=cols, kernel=map[:2], view=view)
 
     def __post_init__(self) -> None:
-        for axis, side in enumerate(("high", "wide")):
+        for axis, high in enumerate(("high", "wide")):
             size, kernel, stride, padding = (
                 pair[axis] for pair in (self.map, self.kernel, self.stride, self.padding))
+            padded = size + 2 * padding
             if padding >= kernel:
-                raise ValueError(f"padding={padding}: must be less than the kernel, which is {kernel} {side}")
-            if kernel > size + 2 * padding:
-                raise ValueError(f"kernel={kernel}: the map is {size} {side}"
-                                 + (f", with padding {size + 2 * padding}" if padding else "")
-                                 + f"; the kernel may be 1 to {size + 2 * padding} {side}")
-            self._check_covered("kernel", "stride", kernel, stride, size + 2 * padding, side, padding)
-            pool, pool_stride, outputs = self.pool[axis], self.pool_stride[axis], self.outputs[axis]
-            if pool > outputs:
-                raise ValueError(f"pool={pool}: the outputs are {outputs} {side}; it may be 1 to {outputs}")
-            self._check_covered("pool", "pool_stride", pool, pool_stride, outputs, side)
+                raise ValueError(f"padding={padding}: must be less than the kernel, which is {kernel} {high}")
+            if kernel > padded:
+                raise ValueError(f"kernel={kernel}: must be {_up_to(padded)}, as the map is {size} {high}"
+                                 + (f", and {padded} with its padding" if padding else ""))
+            if not self.drop:
+                _check_covered("stride", "kernel", stride, kernel, size, padding, f"the map is {size} {high}")
+        for pool, stride, size, high in zip(self.pool, self.pool_stride, self.outputs, ("high", "wide"), strict=False):
+            if pool > size:
+                raise ValueError(f"pool={pool}: must be {_up_to(size)}, as the outputs are {size} {high}")
+            if not self.drop:
+                _check_covered("pool_stride", "pool", stride, pool, size, 0, f"the outputs are {size} {high}")
         if self.view is not None and (self.positions > 1 or prod(self.view) != self.cols):
-            raise ValueError(f"map={list(self.view)}: has {prod(self.view)} cells, and a layer of one position has as "
-                             f"many as cols={self.cols}")
-
-    def _check_covered(self, name: str, step: str, window: int, stride: int, size: int, side: str,
-                       padding: int = 0) -> None:
-        if self.drop:
-            return
-        if stride > window and size > window:
-            raise ValueError(f"{step}={stride}: steps over cells, as {name} is {window} {side}; use 1 to {window}, or "
-                             "drop=true to leave them out")
-        left = (size - window) % stride
-        if left > padding:  # padding alone may be left out
-            raise ValueError(f"{step}={stride}: with {name}={window}, {left - padding} of {size - 2 * padding} lines "
-                             f"of cells would be dropped, as the map is {size - 2 * padding} {side}; change one of "
-                             "them, or use drop=true to leave them out")
+            raise ValueError(f"map={list(self.view)}: has {prod(self.view):,} cells; it must have as many as the layer "
+                             f"has columns, which is cols={self.cols}")
 
     @property
     def outputs(self) -> Shape:
@@ -140,27 +135,54 @@ class Window:
             self.kernel, self.stride, self.outputs, strict=False))
 
     @cached_property
-    def touched(self) -> tuple[tuple[int, ...], ...]:
-        """For each position, for each row: the index of the cell of the map that drives it, or -1 in the padding."""
-        height, width, channels = self.map
-        found = []
-        for a in range(self.outputs[0]):
-            for b in range(self.outputs[1]):
-                rows: list[int] = []
-                for u in range(self.kernel[0]):
-                    i = a * self.stride[0] + u - self.padding[0]
-                    for v in range(self.kernel[1]):
-                        j = b * self.stride[1] + v - self.padding[1]
-                        first = (i * width + j) * channels if 0 <= i < height and 0 <= j < width else None
-                        rows += [-1] * channels if first is None else range(first, first + channels)
-                found.append(tuple(rows))
-        return tuple(found)
+    def touched(self) -> np.ndarray:
+        """int64 (positions, rows that the map drives): the cell of the map that drives the row at the position, or -1
+        in the padding."""
+        cells = np.full([size + 2 * padding for size, padding in zip(self.map, self.padding, strict=False)]
+                        + [self.map[2]], -1, np.int64)
+        (top, left), (height, width, _) = self.padding, self.map
+        cells[top:top + height, left:left + width] = np.arange(self.cells).reshape(self.map)
+        return _flat(_windows(cells, self.kernel, self.stride).transpose(0, 1, 3, 4, 2))
 
     @cached_property
-    def pool_windows(self) -> tuple[tuple[int, ...], ...]:
-        """For each place of the pooled map, row-major: the positions of its window, in the order in which the first
-        largest wins."""
-        width = self.outputs[1]
-        return tuple(tuple((i * self.pool_stride[0] + u) * width + j * self.pool_stride[1] + v
-                           for u in range(self.pool[0]) for v in range(self.pool[1]))
-                     for i in range(self.places[0]) for j in range(self.places[1]))
+    def pool_windows(self) -> np.ndarray:
+        """int64 (places of the pooled map, places of a window): the positions that a place is pooled from, in the order
+        in which the first largest wins. Of all channels alike."""
+        positions = np.arange(self.positions, dtype=np.int64).reshape(self.outputs[:2])
+        return _flat(_windows(positions, self.pool, self.pool_stride))
+
+
+def _check_covered(step: str, window: str, stride: int, width: int, size: int, padding: int, what: str) -> None:
+    """``ValueError`` unless windows of ``width``, ``stride`` apart, reach every one of ``size`` lines of cells.
+
+    It names the field ``step``, or the field ``window`` of a pooling whose windows are as far apart as they are wide,
+    as they are unless something else is given.
+    """
+    room = size + 2 * padding - width
+    starts = (min(place // stride, room // stride) * stride for place in range(padding, padding + size))
+    left = sum(place - start >= width for place, start in enumerate(starts, padding))
+    if not left:
+        return
+    if step == "pool_stride" and stride == width:
+        field, allowed = f"{window}={width}", divisors(size)
+    else:  # lines of padding alone may be left out
+        field, allowed = f"{step}={stride}", [each for each in range(1, width + 1) if room % each <= padding]
+    shown = ", ".join(map(str, allowed[:MOST_NAMED])) + (", ..." if len(allowed) > MOST_NAMED else "")
+    raise ValueError(f"{field}: leaves out {left} of {size} lines of cells, as {what}; use {shown}, or drop=true if "
+                     "they may be left out")
+
+
+def _up_to(most: int) -> str:
+    return "1" if most == 1 else f"1 to {most}"
+
+
+def _windows(places: np.ndarray, shape: Pair, stride: Pair) -> np.ndarray:
+    """The windows of ``shape`` of an array (height, width, ...), ``stride`` apart: (down, across, ..., *shape)."""
+    return np.lib.stride_tricks.sliding_window_view(places, shape, axis=(0, 1))[::stride[0], ::stride[1]]
+
+
+def _flat(windows: np.ndarray) -> np.ndarray:
+    """A table of ``windows`` (down, across, ...) that cannot be changed: a row for each of them."""
+    table = windows.reshape(windows.shape[0] * windows.shape[1], -1)
+    table.setflags(write=False)
+    return table

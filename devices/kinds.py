@@ -66,7 +66,12 @@ def explain(error: ValidationError, name: str, allowed: Callable[[tuple[Any, ...
         first = others[0]  # of the two that one figure, or many, may be: what was given
     loc = [part for part in first["loc"] if part not in (ONE, MANY)]
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{key(part)}" for part in loc).lstrip(".")
-    given = "" if isinstance(first["input"], dict | list | tuple | BaseModel) else f"={shown(first['input'])}"
+    value = first["input"]
+    if first["type"] == "value_error" and isinstance(value, tuple) and not any(
+            isinstance(entry, dict | BaseModel) for entry in value):
+        given = f"={shown(list(value))}"
+    else:
+        given = "" if isinstance(value, dict | list | tuple | BaseModel) else f"={shown(value)}"
     return f"{name}: {place + given + ': ' if place else ''}{_message(first, allowed)}"
 
 

@@ -220,10 +220,11 @@ class Pooling(wiring.Component):
                          self.pooled_z.p.last.eq(visit.last)]
         if winners is None:
             return
-        # The windows that are open: a word that is written can be read in the same clock cycle.
-        m.submodules.open = memory = Memory(shape=largest, depth=max(2, open_rows * width * groups), init=[])
+        # The windows that are open. With a single group, a word that is written may be read in the same clock cycle.
+        m.submodules.open = memory = Memory(shape=largest, depth=max(2, open_rows * width * groups), init=[],
+                                            attrs={"no_rw_check": 1} if groups > 1 else None)
         write = memory.write_port()
-        read = memory.read_port(transparent_for=[write])
+        read = memory.read_port(transparent_for=[write] if groups == 1 else [])
         m.d.comb += [read.addr.eq(address), read.en.eq(proceed), before.eq(read.data),
                      write.data.eq(best), write.en.eq(proceed & present)]
         with m.If(proceed):

@@ -14,7 +14,6 @@ from .fixed import round_shift, saturate
 from .loss import Loss, predict
 from .neuron import Neuron
 
-
 CHUNK = 1 << 22
 """Rows of windows that a prediction gathers at a time, in the largest layer."""
 
@@ -78,7 +77,7 @@ class Network:
     def _through(self, x: torch.Tensor, crossbars: Sequence[Callable[[torch.Tensor], torch.Tensor]],
                  ) -> tuple[list[LayerPass], torch.Tensor]:
         """``forward``, in which ``crossbars`` make the outputs of the drives of windows."""
-        y, passes = x, []
+        z, y, passes = x, x, []
         for layer, (crossbar, outputs) in enumerate(zip(self.crossbars, crossbars, strict=True)):
             if layer:
                 x, y = self.neurons[layer - 1](z)

@@ -15,49 +15,49 @@ class Windows:
 
     def __init__(self, geometry: CrossbarGeometry, torch_device: torch.device | str = "cpu") -> None:
         """The windows and the pooling of the crossbar of ``geometry``."""
-        self.window = window = geometry.window
+        window = geometry.window
+        self._plain, self._pads = window.plain, any(window.padding)
+        self._rows, self._outputs = (window.positions, window.inputs), (window.positions, window.cols)
         self._delta_bits = geometry.delta_bits
         cells = torch.tensor(window.touched, device=torch_device)
         self.driven = cells >= 0
         """Whether a row is driven by a cell, and is not in the padding: bool (positions, inputs)."""
         self._cells = torch.where(self.driven, cells, window.cells).flatten()
         """The cell of every row at every position; in the padding, one behind the last."""
-        if window.pools:
-            self._pool = torch.tensor(window.pool_windows, device=torch_device)
-            self._places = torch.arange(len(self._pool), device=torch_device).unsqueeze(1)
+        self._size = window.cells
+        self._pool = torch.tensor(window.pool_windows, device=torch_device) if window.pools else None
+        """The positions that each place of the pooled map sees: int64 (places, positions of a window)."""
 
     def gather(self, cells: torch.Tensor) -> torch.Tensor:
         """What the map ``cells`` (..., cells) gives to the rows of the windows: (..., positions, inputs), 0 in the
         padding."""
-        window = self.window
-        if window.plain:
+        if self._plain:
             return cells.unsqueeze(-2)
-        if any(window.padding):
+        if self._pads:
             cells = torch.nn.functional.pad(cells, (0, 1))
-        return cells.index_select(-1, self._cells).unflatten(-1, (window.positions, window.inputs))
+        return cells.index_select(-1, self._cells).reshape(*cells.shape[:-1], *self._rows)
 
     def fold(self, e: torch.Tensor) -> torch.Tensor:
         """The sums ``e``, int64 (..., positions, inputs), of the rows that belong to each cell of the map: int64
         (..., cells)."""
-        window = self.window
-        if window.plain:
+        if self._plain:
             return e.squeeze(-2)
-        sums = e.new_zeros((*e.shape[:-2], window.cells + 1))
+        sums = e.new_zeros((*e.shape[:-2], self._size + 1))
         return sums.index_add_(-1, self._cells, e.flatten(-2))[..., :-1]
 
     def pool(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         """The pooled map (..., cells of the next layer) of the outputs ``z`` (..., positions, cols), and the winner of
         each of its cells, int64 (..., places, cols); None without pooling."""
-        if not self.window.pools:
+        if self._pool is None:
             return z.flatten(-2), None
         largest, index = z[..., self._pool, :].max(dim=-2)  # the first of equals
-        return largest.flatten(-2), self._pool[self._places, index]
+        return largest.flatten(-2), self._pool.expand(*index.shape[:-2], -1, -1).gather(-1, index)
 
     def spread(self, delta: torch.Tensor, winner: torch.Tensor | None) -> torch.Tensor:
         """The deltas ``d``, int64 (..., positions, cols), of the outputs, for those of the pooled map, ``delta`` int64
         (..., cells), and the ``winner`` of each of its cells."""
-        window = self.window
+        shape = *delta.shape[:-1], *self._outputs
         if winner is None:
-            return delta.unflatten(-1, (window.positions, window.cols))
-        d = delta.new_zeros((*delta.shape[:-1], window.positions, window.cols))
-        return saturate(d.scatter_add_(-2, winner, delta.unflatten(-1, winner.shape[-2:])), self._delta_bits)
+            return delta.reshape(shape)
+        d = delta.new_zeros(shape).scatter_add_(-2, winner, delta.reshape(winner.shape))
+        return saturate(d, self._delta_bits)

@@ -78,6 +78,14 @@ def save(figure: "Figure", file: BinaryIO) -> None:
     figure.savefig(file, format="png", dpi=DPI)
 
 
+def save_svg(figure: "Figure", file: BinaryIO) -> None:
+    """Write ``figure`` to ``file`` as SVG: the same figure always as the same bytes."""
+    from matplotlib import rc_context
+
+    with rc_context({"svg.hashsalt": "spinloom"}):
+        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+
+
 def escaped(text: str) -> str:
     """``text``, whatever it holds, as matplotlib shows it unchanged: dollar signs do not begin a formula."""
     return text.replace("$", r"\$")

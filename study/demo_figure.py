@@ -1,7 +1,7 @@
 """The picture of the demonstration."""
 
 import csv
-from math import ceil
+from math import ceil, isqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -35,10 +35,9 @@ def draw(file: BinaryIO, experiment: Experiment, result: "DemoResult", run_folde
     _draw_learning(figure.add_subplot(grid[0, 0]), rows, result.train.baseline_accuracy)
     _draw_cells(figure, grid[0, 1], experiment, g)
     _draw_landings(figure.add_subplot(grid[0, 2]), experiment, g)
-    sizes = "-".join(map(str, [experiment.input.count, *(layer.cols for layer in experiment.layers)]))
     states = experiment.device_tables.states
-    figure.text(0.015, 0.945, f"{sizes}, trained in situ in a crossbar of {states}-state stochastic cells",
-                fontsize=house.LARGE, weight="bold")
+    figure.text(0.015, 0.945, f"{experiment.topology}, trained in situ in a crossbar of {states}-state "
+                "stochastic cells", fontsize=house.LARGE, weight="bold")
     _write_verdict(figure, result)
     house.save(figure, file)
 
@@ -90,18 +89,21 @@ def _draw_learning(axes: "Axes", rows: list[dict[str, Any]], baseline: float | N
 
 
 def _draw_cells(figure: "Figure", place: "SubplotSpec", experiment: Experiment, g: np.ndarray) -> None:
-    """A tile a column of the first crossbar: its cells in the shape of the image that drives them."""
+    """A tile a column of the first crossbar: its cells in the shape of the image, or of the window of it, that drives
+    them, channels side by side."""
     geometry = experiment.crossbars[0]
     levels = g[:geometry.inputs] / (1 << geometry.device.sub_bits)
-    side = round(geometry.inputs**0.5)
-    shape = (side, side) if side * side == geometry.inputs else (1, geometry.inputs)
+    (height, width), channels = geometry.window.kernel, geometry.window.map[2]
+    if (height, width) == (1, 1) and isqrt(channels)**2 == channels:  # an image of which the shape is not given
+        height, width, channels = isqrt(channels), isqrt(channels), 1
     across = ceil((1.15 * geometry.cols) ** 0.5)
     down = -(-geometry.cols // across)
     limit = (geometry.device.states - 1) / 2
     tiles = place.subgridspec(down, across, wspace=0.12, hspace=0.12)
     for column in range(geometry.cols):
         axes = figure.add_subplot(tiles[column // across, column % across])
-        axes.imshow(levels[:, column].reshape(shape), cmap="RdBu", vmin=-limit, vmax=limit, interpolation="nearest")
+        tile = levels[:, column].reshape(height, width, channels).swapaxes(1, 2).reshape(height, -1)
+        axes.imshow(tile, cmap="RdBu", vmin=-limit, vmax=limit, interpolation="nearest")
         axes.set_xticks([])
         axes.set_yticks([])
         for spine in axes.spines.values():

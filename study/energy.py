@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from ..config import Experiment
 from ..contract.errors import ConfigError, key, shown
-from ..contract.geometry import COUNTER_BITS, COUNTERS, CrossbarGeometry
+from ..contract.geometry import COUNTER_BITS, CrossbarGeometry
 from ..contract.results import Result
 from ..contract.section import Section
 from ..devices.costs import Cost, DeviceCosts, Standing
@@ -151,7 +151,7 @@ def run(folder: str | Path, costs: Costs | None = None) -> EnergyResult:
     kind = experiment.device.kind
     if kind not in costs.device:
         raise ConfigError(f"there are no costs for device.{kind}; give a section of that name")
-    samples = counters[0]["forwards"]
+    samples = counters[0]["forwards"] // experiment.crossbars[0].positions
     spent: list[_Spent] = []
     reference: list[_Spent] = []
     for crossbar, count in zip(experiment.crossbars, counters, strict=True):
@@ -173,7 +173,8 @@ def run(folder: str | Path, costs: Costs | None = None) -> EnergyResult:
 
 
 def events(experiment: Experiment, crossbar: CrossbarGeometry, counters: dict[str, int]) -> dict[str, int]:
-    """The number of each event in one crossbar, by name."""
+    """The number of each event in one crossbar, by name. What happens at every position of a sample counts there, an
+    accumulation of a product too; residuals are accessed, compared and pulsed once a sample."""
     cols, count = crossbar.cols, counters
     driven = count["forward_rows"] + (cols * count["forwards"] if crossbar.source is not None else 0)
     pulses = count["attempts"] - count["verify_attempts"]
@@ -181,7 +182,7 @@ def events(experiment: Experiment, crossbar: CrossbarGeometry, counters: dict[st
         "drives": driven,
         "cell reads": cols * (count["forward_rows"] + count["backward_rows"]),
         "conversions": cols * count["forwards"] + count["backward_rows"],
-        "accumulations": cols * count["update_rows"],
+        "accumulations": cols * count.get("product_rows", count["update_rows"]),
         "accumulator accesses": _accumulator_accesses(experiment, crossbar, counters),
         "comparisons": cols * count["visited_rows"],
         "write pulses": pulses, "verify pulses": count["verify_attempts"], "resets": 2 * count["refreshes"],
@@ -193,8 +194,8 @@ def events(experiment: Experiment, crossbar: CrossbarGeometry, counters: dict[st
 
 
 def _accumulator_accesses(experiment: Experiment, crossbar: CrossbarGeometry, counters: dict[str, int]) -> int:
-    """Every accumulation reads and writes a residual; in mini-batches a visit reads it once more. If nothing outlasts a
-    sample, there is no accumulator."""
+    """Every row that is updated reads and writes its residuals, once for all positions; in mini-batches a visit reads
+    them once more. If nothing outlasts a sample, there is no accumulator."""
     if crossbar.residual == "none" and experiment.batch == 1:
         return 0
     visits = counters["visited_rows"] if experiment.batch > 1 else 0
@@ -203,12 +204,12 @@ def _accumulator_accesses(experiment: Experiment, crossbar: CrossbarGeometry, co
 
 def digital_events(experiment: Experiment, crossbar: CrossbarGeometry, samples: int) -> dict[str, int]:
     """The number of each event of one layer in a dense 32-bit floating-point implementation that trains on ``samples``:
-    multiplications, additions and accesses to weights. The gradients of a mini-batch are accumulated in a memory of
-    their own."""
+    multiplications, additions and accesses to weights. All count at every position, but an update reads and writes the
+    weights once a sample. The gradients of a mini-batch are accumulated in a memory of their own."""
     weights, inputs = crossbar.rows * crossbar.cols, crossbar.inputs * crossbar.cols
     backward = inputs if crossbar.source is not None else 0
-    macs = samples * (2 * weights + backward)  # forward, update, backward
-    accesses = samples * (3 * weights + backward)  # the update reads and writes
+    macs = samples * crossbar.positions * (2 * weights + backward)  # forward, update, backward
+    accesses = samples * (crossbar.positions * (weights + backward) + 2 * weights)  # the update reads and writes
     if experiment.batch > 1:
         batches = -(-samples // experiment.batch)
         macs += batches * weights
@@ -276,27 +277,27 @@ def _weakest(prices: Iterable[Cost]) -> str:
 
 
 class _Counters:
-    """The counters of a state's crossbars, by name."""
+    """The counters of the crossbars of a state, by name."""
 
-    def __init__(self, layers: int) -> None:
-        self.layers = layers
+    def __init__(self, crossbars: tuple[CrossbarGeometry, ...]) -> None:
+        self.crossbars = crossbars
         self.values: list[dict[str, int]] = []
 
     def load(self, state: dict[str, np.ndarray]) -> None:
-        for layer in range(self.layers):
-            array = state[f"layer{layer}_counters"]
-            if array.shape != (len(COUNTERS),) or not np.issubdtype(array.dtype, np.integer):
-                raise ValueError(f"its crossbars do not have {len(COUNTERS)} counters each")
+        for layer, crossbar in enumerate(self.crossbars):
+            array, names = state[f"layer{layer}_counters"], crossbar.counters
+            if array.shape != (len(names),) or not np.issubdtype(array.dtype, np.integer):
+                raise ValueError(f"layer{layer}_counters: the crossbar has {len(names)} counters")
             counts = array.tolist()
             if not all(0 <= count < 1 << COUNTER_BITS for count in counts):
                 raise ValueError(f"layer{layer}_counters: counters must lie in 0 to {(1 << COUNTER_BITS) - 1}")
-            self.values.append(dict(zip(COUNTERS, counts, strict=True)))
+            self.values.append(dict(zip(names, counts, strict=True)))
 
 
 def _read(folder: Path) -> tuple[Experiment, list[dict[str, int]]]:
     """The experiment of a run, and the counters of each of its crossbars."""
     record = run_folder.read_record(folder)
     run_folder.remark_if_unbound(folder, record)
-    counters = _Counters(len(record.experiment.layers))
+    counters = _Counters(record.experiment.crossbars)
     run_folder.read_state(folder, record, counters)
     return record.experiment, counters.values

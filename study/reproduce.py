@@ -56,7 +56,7 @@ class PresetResult(Result):
 
     preset: str
     topology: str
-    """The inputs and the columns of each layer, as ``784-250-10``."""
+    """As ``784-250-10`` or ``16C5-MP2-32C5-MP2-128-10``."""
     device: str
     """The kind of device and its number of states."""
     rule: str
@@ -193,7 +193,7 @@ def _row(experiment: Experiment, result: TrainResult, folder: Path) -> PresetRes
             f"{experiment.update.rounding}, {experiment.update.residual}" + (", host" if experiment.host else ""))
     return PresetResult(
         preset=experiment.name,
-        topology="-".join(map(str, [experiment.input.count, *(layer.cols for layer in experiment.layers)])),
+        topology=experiment.topology,
         device=f"{experiment.device.kind}, {experiment.device_tables.states} states",
         rule=rule,
         epochs=result.epochs,

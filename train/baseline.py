@@ -1,13 +1,16 @@
 """The floating-point baseline: a network of the same topology, trained in the usual way."""
 
 from collections.abc import Callable
-from math import ceil
+from itertools import accumulate
+from math import ceil, cos, pi
 
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.optim.adam import adam
 
 from ..config import Experiment, Layer
+from ..contract.window import Window
 
 STEPS = 5000
 """Updates of the training, at least, if mini-batches of 8 to 128 samples allow it."""
@@ -24,6 +27,37 @@ class Ternary(nn.Module):
         ramp = z.clamp(-1.5, 1.5)
         steps = z.sign() * (z.abs() >= 1)
         return ramp + (steps - ramp).detach()
+
+
+class Convolution(nn.Module):
+    """A convolution and the max pooling behind it. Maps go in and out flat, (n, cells), in the order height, width,
+    channels."""
+
+    def __init__(self, window: Window, bias: bool) -> None:
+        """The convolution of a layer that is applied at ``window``."""
+        super().__init__()
+        self.map = window.map
+        self.convolution = nn.Conv2d(window.map[2], window.cols, window.kernel, window.stride, window.padding,
+                                     bias=bias)
+        self.pooling = nn.MaxPool2d(window.pool, window.pool_stride)
+
+    def forward(self, cells: torch.Tensor) -> torch.Tensor:
+        """The outputs for the map ``cells``."""
+        planes = cells.unflatten(1, self.map).movedim(3, 1)
+        return self.pooling(self.convolution(planes)).movedim(1, 3).flatten(1)
+
+
+def network(experiment: Experiment) -> nn.Sequential:
+    """The network of ``experiment`` in floating point. It takes maps flat, (n, inputs), and gives the outputs that the
+    loss follows."""
+    modules: list[nn.Module] = []
+    for layer, window in zip(experiment.layers, experiment.windows, strict=True):
+        modules += [_layer(layer, window), _neuron(layer)]
+    return nn.Sequential(*modules[:-1])
+
+
+def _layer(layer: Layer, window: Window) -> nn.Module:
+    return Convolution(window, layer.bias) if layer.kind == "conv" else nn.Linear(window.cells, layer.cols, layer.bias)
 
 
 def _neuron(layer: Layer) -> nn.Module:
@@ -46,6 +80,24 @@ def _loss(experiment: Experiment, z: torch.Tensor, labels: torch.Tensor) -> torc
     return (1 - (2 * wanted - 1) * z).clamp(min=0).square().sum() / len(z) / 2
 
 
+def _adam(net: nn.Module, steps: int) -> Callable[[torch.Tensor], None]:
+    """What takes one of ``steps`` updates of ``net``, by Adam, that lessen a loss. It is PyTorch's function:
+    PyTorch's class loads its compiler first, for seconds in which nothing can be stopped, and leaves a folder of
+    temporary files."""
+    parameters: list[torch.Tensor] = [*net.parameters()]
+    means, squares = ([torch.zeros_like(parameter) for parameter in parameters] for _ in range(2))
+    taken = [torch.tensor(0.0) for _ in parameters]
+    rates = accumulate(range(1, steps), lambda rate, step: (
+        (1 + cos(pi * step / steps)) / (1 + cos(pi * (step - 1) / steps)) * rate), initial=LEARNING_RATE)
+
+    def step(loss: torch.Tensor) -> None:
+        gradients = list(torch.autograd.grad(loss, parameters))
+        with torch.no_grad():
+            adam(parameters, gradients, means, squares, [], taken, foreach=False, amsgrad=False, beta1=0.9,
+                 beta2=0.999, lr=next(rates), weight_decay=0.0, eps=1e-8, maximize=False)
+    return step
+
+
 def accuracy(experiment: Experiment, train_x: torch.Tensor, train_labels: torch.Tensor,
              test_x: torch.Tensor, test_labels: torch.Tensor, seen: Callable[[int], None]) -> float:
     """Test accuracy in percent of the network of ``experiment`` in float32, after as many epochs.
@@ -57,20 +109,12 @@ def accuracy(experiment: Experiment, train_x: torch.Tensor, train_labels: torch.
     scale = 2.0 ** -experiment.input.format.frac
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(experiment.seed)
-        modules, inputs = [], experiment.input.count
-        for layer in experiment.layers:
-            modules += [nn.Linear(inputs, layer.cols, bias=layer.bias), _neuron(layer)]
-            inputs = layer.cols
-        network = nn.Sequential(*modules[:-1])  # the loss follows the last layer
-        optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE)
+        net = network(experiment).to(train_x.device)
         size = min(max(experiment.epochs * len(train_x) // STEPS, 8), 128)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, experiment.epochs * ceil(len(train_x) / size))
+        step = _adam(net, experiment.epochs * ceil(len(train_x) / size))
         for _ in range(experiment.epochs):
             for batch in torch.randperm(len(train_x)).split(size):
-                optimizer.zero_grad()
-                _loss(experiment, network(train_x[batch] * scale), train_labels[batch]).backward()
-                optimizer.step()
-                schedule.step()
+                step(_loss(experiment, net(train_x[batch] * scale), train_labels[batch]))
                 seen(len(batch))
         with torch.no_grad():
-            return 100 * (network(test_x * scale).argmax(1) == test_labels).double().mean().item()
+            return 100 * (net(test_x * scale).argmax(1) == test_labels).double().mean().item()

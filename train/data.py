@@ -53,7 +53,18 @@ class Dataset:
 
     def first(self, samples: int | None) -> Self:
         """The set with the first ``samples`` training samples only; the record stays that of the whole."""
-        return replace(self, train=Samples(*(array[:samples] for array in self.train)))
+        count = taken(samples, len(self.train.labels), "training samples")
+        return replace(self, train=Samples(*(array[:count] for array in self.train)))
+
+
+def taken(samples: int | None, there: int, what: str) -> int:
+    """How many samples are taken if ``samples`` are wanted, or all, of those ``there``. If more are wanted than that,
+    a warning says so; ``what`` names them."""
+    if samples is None:
+        return there
+    if samples > there:
+        warn(f"{samples:,} {what} are asked for; there are {there:,}, and all of them are taken")
+    return min(samples, there)
 
 
 class _Found(NamedTuple):
@@ -94,8 +105,8 @@ def load(experiment: Experiment, data_dir: str | Path | None = None) -> Dataset:
 
 
 def drive(images: np.ndarray, form: ActivationFormat) -> torch.Tensor:
-    """What ``images``, uint8 (n, ...), drive the first crossbar with (arithmetic 7.2): int16 (n, inputs). An image is
-    flattened in row-major order."""
+    """What ``images``, uint8 (n, height, width, channels), drive the first crossbar with (arithmetic 7.2): int16
+    (n, cells), in the order of the cells of a map."""
     pixels = np.arange(256)
     values = np.floor_divide(pixels * (1 << form.frac) + 128, 256).clip(form.minimum, form.maximum)
     return torch.from_numpy(values.astype(np.int16)[images.reshape(len(images), -1)])
@@ -126,7 +137,7 @@ def _read_idx(files: IdxFiles, experiment: Experiment) -> _Found:
         if images.shape[0] != labels.shape[0]:
             raise ConfigError(f"{labels.path}: {labels.shape[0]} labels for the {images.shape[0]} images of "
                               f"{images.path.name}")
-        _check_pixels(images.path, prod(images.shape[1:]), experiment)
+        _check_pixels(images.path, (*images.shape[1:], 1), experiment)
     contents = [read(header) for header in headers]
     train, test = (Samples(images.array[..., np.newaxis], labels.array)
                    for images, labels in (contents[:2], contents[2:]))
@@ -137,7 +148,7 @@ def _read_idx(files: IdxFiles, experiment: Experiment) -> _Found:
 def _read_batches(files: BatchFiles, experiment: Experiment) -> _Found:
     batches = [read_batch(path) for path in (*files.train, files.test)]
     for path, (images, _, _) in zip((*files.train, files.test), batches, strict=True):
-        _check_pixels(path, prod(images.shape[1:]), experiment)
+        _check_pixels(path, images.shape[1:], experiment)
     train = Samples(*(np.concatenate([batch[part] for batch in batches[:-1]]) for part in (0, 1)))
     known = tuple(sha256 for *_, sha256 in batches) == known_sets.CIFAR_10_SHA256
     names = (str(files.train[0]),) * 2 + (str(files.test),) * 2
@@ -154,10 +165,14 @@ def _digits() -> _Found:
                   ("digits",) * 4, (known_sets.DIGITS,), True)
 
 
-def _check_pixels(name: str | Path, pixels: int, experiment: Experiment) -> None:
-    if pixels != experiment.input.count:
-        raise ConfigError(f"{name}: images have {pixels} pixels; "
-                          f"the network has input.count={experiment.input.count}")
+def _check_pixels(name: str | Path, shape: tuple[int, ...], experiment: Experiment) -> None:
+    """``ConfigError`` unless images of ``shape`` (height, width, channels) fit the input of the network."""
+    given = experiment.input
+    if given.map is not None and shape != given.map:
+        raise ConfigError(f"{name}: images are {' x '.join(map(str, shape))} (height, width, channels); the network "
+                          f"has input.map={list(given.map)}")
+    if prod(shape) != given.count:
+        raise ConfigError(f"{name}: images have {prod(shape)} pixels; the network has input.count={given.count}")
 
 
 def _check_labels(found: _Found, experiment: Experiment) -> None:
@@ -165,7 +180,7 @@ def _check_labels(found: _Found, experiment: Experiment) -> None:
     outputs, last = experiment.layers[-1].cols, len(experiment.layers) - 1
     names = found.names
     for samples, images, labels in ((found.train, names[0], names[1]), (found.test, names[2], names[3])):
-        _check_pixels(images, prod(samples.images.shape[1:]), experiment)
+        _check_pixels(images, samples.images.shape[1:], experiment)
         lowest, highest = int(samples.labels.min()), int(samples.labels.max())
         if lowest < 0:
             raise ConfigError(f"{labels}: labels go down to {lowest}; they must be 0 or more")

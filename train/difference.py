@@ -61,7 +61,6 @@ def expect_state(expected: dict[str, np.ndarray], actual: dict[str, np.ndarray],
     for name in ("lfsr", "rounding_lfsr", "read_lfsr"):
         if prefix + name in expected:
             expect(name, int(expected[prefix + name]), int(actual[prefix + name]), sample=sample, layer=layer)
-    counters = [state[f"{prefix}counters"].tolist() for state in (expected, actual)]
-    expect("counters", *map(len, counters), sample=sample, layer=layer)
-    for name, before, after in zip(POSITION_COUNTERS, *counters, strict=False):
-        expect(f"counter {name}", before, after, sample=sample, layer=layer)
+    before, after = (state[f"{prefix}counters"].tolist() for state in (expected, actual))
+    for name, *counts in zip(POSITION_COUNTERS[:len(before)], before, after, strict=True):
+        expect(f"counter {name}", *counts, sample=sample, layer=layer)

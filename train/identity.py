@@ -21,6 +21,10 @@ from .results import DataRecord
 
 PARTS = ("command", "experiment", "samples", "data", "order", "test", "built")
 """Of an identity, by their keys in JSON."""
+LATER = {"kind": "dense", "kernel": None, "stride": [1, 1], "padding": [0, 0], "pool": None, "pool_stride": None,
+         "drop": False, "map": None, "rate_offset": 0, "forward_reads": 1, "second_reads": 1}
+"""Fields of layers and inputs that earlier versions did not have, with what goes without saying: it leaves digests, and
+the names of run folders, as they were."""
 SHOWN = 4
 """Differences that a message names at most."""
 
@@ -103,7 +107,21 @@ def digest_of(document: dict[str, Any]) -> str:
     parts = {name: document.get(name) for name in PARTS}
     if isinstance(parts["data"], dict):
         parts["data"] = {name: value for name, value in parts["data"].items() if name != "known"}
+    parts |= {name: _told(parts[name]) for name in ("experiment", "built")}
     return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _told(experiment: Any) -> Any:
+    """``experiment``, as a document, without what goes without saying (``LATER``)."""
+    def told(section: Any) -> Any:
+        return section if not isinstance(section, dict) else {
+            name: value for name, value in section.items() if name not in LATER or value != LATER[name]}
+
+    if not isinstance(experiment, dict):
+        return experiment
+    layers = experiment.get("layers")
+    return experiment | {"input": told(experiment.get("input")),
+                         "layers": [told(layer) for layer in layers] if isinstance(layers, list) else layers}
 
 
 def configuration_differences(recorded: Experiment, now: Experiment, prefix: str = "") -> list[str]:

@@ -288,7 +288,7 @@ class Lockstep(Generic[P]):
         self.proven = Proven(self.golden.state(), position)
         self.effort = Effort()
         """Of all training here, that which was lost with a machine included."""
-        self._trainer = CompiledTrainer(self.golden)
+        self._trainer: Trainer = CompiledTrainer(self.golden)
         self._twins: Twins
 
     def resume(self) -> None:

@@ -105,7 +105,7 @@ def _plot(folder: Path, name: str, rows: list[EpochResult], result: TrainResult)
     decorate(folder / run_folder.PLOT, lambda file: plot(file, name, rows, result.baseline_accuracy))
 
 
-def test_accuracy(network: Network, dataset: data.Dataset) -> float:
+def test_accuracy(network: Network | CompiledTrainer, dataset: data.Dataset) -> float:
     """Percentage of the test samples that ``network`` classifies correctly; its state does not change."""
     test_x = data.drive(dataset.test.images, network.experiment.input.format).to(network.torch_device)
     labels = torch.from_numpy(dataset.test.labels).to(network.torch_device)
@@ -134,6 +134,7 @@ class _Training:
         self._parts: list[Network | HostTrainer] = [self._network]
         """All that has a state."""
         self._trainer: _Trainer = self._network
+        self._predictor: Network | CompiledTrainer = self._network
         self._stride = 1
         """Samples of which a chunk holds a multiple, unless the epoch ends."""
         if experiment.host:
@@ -141,7 +142,7 @@ class _Training:
             self._trainer, self._stride = host, experiment.batch
             self._parts.append(host)
         elif compiled and self._network.torch_device.type == "cpu":
-            self._trainer = CompiledTrainer(self._network)
+            self._trainer = self._predictor = CompiledTrainer(self._network)
         self._position = Position(0)
         self._trained, self._seconds = 0, 0.0
         """Samples that this process has trained, and the time that they took."""
@@ -219,7 +220,7 @@ class _Training:
         size = len(self._labels)
         self.rows.append(EpochResult(
             epoch=epoch + 1, samples=size, training_accuracy=round(100 * correct / size, 3),
-            test_accuracy=round(test_accuracy(self._network, self._dataset), 3),
+            test_accuracy=round(test_accuracy(self._predictor, self._dataset), 3),
             write_pulses=self._pulses() - self._pulses_before(), samples_per_second=round(speed)))
         run_folder.write_metrics(self._folder, self.rows)
         self._position = Position(epoch + 1)

@@ -1,6 +1,7 @@
 """The folder that a run leaves, and from which it is resumed.
 
-It holds ``experiment.json`` (what is trained, on which data, and what has been changed on purpose since),
+It holds ``experiment.json`` (what is trained, on which data, what has been changed on purpose since, and the shapes of
+the network for people),
 ``metrics.csv`` (a row for each epoch, of ``spinloom train``) and ``state.npz`` (the complete state, see
 ``docs/arithmetic.md`` 8). At the end come ``result.json`` and ``plot.png``. Runs in lock-step have ``checkpoint.npz``
 until they have ended; ``spinloom epoch`` calls its result ``epoch.json``.
@@ -425,7 +426,8 @@ def _write_record(folder: Path, record: Record) -> None:
     assert record.identity is not None
     write_json(folder / RECORD, record.identity.to_json() | {
         "digest": record.digest, "options": record.options,
-        "changes": [change.to_json() for change in record.changes]})
+        "changes": [change.to_json() for change in record.changes],
+        "topology": record.began.topology, "shapes": [shape.to_json() for shape in record.began.shapes]})
 
 
 def _record_of_state(folder: Path) -> Record | None:

@@ -132,7 +132,6 @@ class Crossbar(wiring.Component):
             wiring.connect(m, wiring.flipped(outer), inner)
         closes = slot.forward & slot.last
         m.d.comb += [
-            self.idle.eq(controller.idle),
             conductance.slot.eq(slot),
             accumulator.slot.eq(slot),
             accumulator.boost.eq(controller.boost),
@@ -205,6 +204,7 @@ class Crossbar(wiring.Component):
         """Of a plain geometry: a fold is summed when the ADC is free for it."""
         wiring.connect(m, self._adc.z, wiring.flipped(self.z))
         m.d.comb += [
+            self.idle.eq(self._controller.idle),
             self._controller.adc_ready.eq(self._adc.ready),
             self._deltas.fold.eq(self._controller.slot.fold),
         ]
@@ -225,7 +225,7 @@ class Crossbar(wiring.Component):
         """Of others: what a row passes back at a position is added to its cell of the map, and answered when all is
         there."""
         controller, conductance = self._controller, self._conductance
-        m.d.comb += self._row_sum_room.eq(1)
+        m.d.comb += [self._row_sum_room.eq(1), self.idle.eq(controller.idle & controller.errors_idle)]
         if not self.backward:
             m.d.comb += controller.errors_idle.eq(1)
             return

@@ -23,10 +23,11 @@ def flag_words(geometry: CrossbarGeometry) -> int:
 
 
 class PartialErrorMap(wiring.Component):
-    """Adds an error a clock cycle to the sum of its cell, and keeps a flag for each cell that has a sum.
+    """Adds an error a clock cycle to the sum of its cell, and keeps a flag for each cell that has one.
 
     An error is in the map in the second clock cycle after it came. With an ``error`` that is ``valid``, nothing is read
-    or cleared. A sum that has no flag is that of an earlier sample.
+    or cleared. A cell that is read is zero from then on; cells that have no error are zero if they were, so all of them
+    must be read once after a reset.
 
     Cost: ``window.cells`` words of ``error_bits`` bits, and of the derivative if that has several, and a bit for each
     cell in memory; an adder.
@@ -55,38 +56,38 @@ class PartialErrorMap(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         geometry, error = self._geometry, self.error
-        layout = data.StructLayout({"e": self.e.shape(), **(
-            {"derivative": self.derivative.shape()} if geometry.derivative_bits > 1 else {})})
-        m.submodules.sums = sums = Memory(shape=layout, depth=max(2, geometry.window.cells), init=[])
+        layout = {"e": self.e.shape()}
+        if geometry.derivative_bits > 1:
+            layout["derivative"] = self.derivative.shape()
+        m.submodules.sums = sums = Memory(shape=data.StructLayout(layout), depth=max(2, geometry.window.cells), init=[])
         m.submodules.flags = flags = Memory(shape=WORD, depth=max(2, flag_words(geometry)), init=[])
         to_sum, to_flags = sums.write_port(), flags.write_port()
         # What is written is read in the same clock cycle: errors of the same cell may follow one another.
         sum_of, flags_of = sums.read_port(transparent_for=[to_sum]), flags.read_port(transparent_for=[to_flags])
-        place_bits = index_bits(WORD)
 
-        add, added = Signal(), Signal()
-        before, here = Signal.like(error), Signal(WORD)
+        add, added, taken = Signal(), Signal(), Signal()
+        before, place_bits = Signal.like(error), index_bits(WORD)
         m.d.comb += [
             add.eq(self.valid & (error.derivative != 0)),
             sum_of.addr.eq(Mux(add, error.cell, self.cell)),
             sum_of.en.eq(add | self.read),
             flags_of.addr.eq(Mux(add, error.cell[place_bits:], self.word)),
-        ]
-        m.d.sync += [added.eq(add), before.eq(error)]
-        m.d.comb += [
-            here.eq(1 << before.cell[:place_bits]),
-            to_sum.addr.eq(before.cell),
-            to_sum.data.e.eq(Mux((flags_of.data & here).any(), sum_of.data.e, 0) + before.e),
-            to_sum.en.eq(added),
-            to_flags.addr.eq(Mux(added, before.cell[place_bits:], self.cleared)),
-            to_flags.data.eq(Mux(added, flags_of.data | here, 0)),
-            to_flags.en.eq(added | self.clear),
             self.flags.eq(flags_of.data),
             self.e.eq(sum_of.data.e),
-            self.derivative.eq(1),
+        ]
+        m.d.sync += [added.eq(add), taken.eq(self.read), before.eq(error), to_sum.addr.eq(sum_of.addr)]
+        m.d.comb += [
+            to_sum.data.e.eq(Mux(added, sum_of.data.e + before.e, 0)),
+            to_sum.en.eq(added | taken),
+            to_flags.addr.eq(Mux(added, before.cell[place_bits:], self.cleared)),
+            to_flags.data.eq(Mux(added, flags_of.data | 1 << before.cell[:place_bits], 0)),
+            to_flags.en.eq(added | self.clear),
         ]
         if geometry.derivative_bits > 1:
-            m.d.comb += [to_sum.data.derivative.eq(before.derivative), self.derivative.eq(sum_of.data.derivative)]
+            m.d.comb += [to_sum.data.derivative.eq(Mux(added, before.derivative, 0)),
+                         self.derivative.eq(sum_of.data.derivative)]
+        else:
+            m.d.comb += self.derivative.eq(1)
         return m
 
 
@@ -98,13 +99,13 @@ class ErrorMap(wiring.Component):
     ascending, ``last`` on the final one. If there is none, a beat of zeros carries ``last``. With ``everything`` it
     answers with all cells of the map, and a derivative of zero. Then it is empty again.
 
-    After a reset it is not ``idle`` until it has emptied itself, which takes a clock cycle for every `WORD` cells.
+    After a reset it is not ``idle`` until it has emptied itself, which takes a clock cycle a cell.
 
-    Latency: ``latency`` clock cycles from ``drain`` to the first cell, if there is one among the first `WORD` and a
-    second one. Throughput: a cell a clock cycle; `WORD` cells without an error take one clock cycle.
+    Latency: ``latency`` clock cycles from ``drain`` to the first cell, if there is one among the first `WORD`, and one
+    more. Throughput: a cell a clock cycle; `WORD` cells without an error take one clock cycle.
 
     Cost: a `PartialErrorMap` for each of ``second_reads``; a priority encoder of `WORD` bits; a register of the width
-    of a beat. If data drives the crossbar, beats have no derivative, and errors come with any that is not zero.
+    of a beat.
     """
 
     latency = 5
@@ -131,66 +132,56 @@ class ErrorMap(wiring.Component):
         geometry = self._geometry
         cells, words = geometry.window.cells, flag_words(geometry)
         parts = [PartialErrorMap(geometry=geometry) for _ in range(geometry.second_reads)]
-        word, loaded = Signal(range(words + 1)), Signal(range(words))  # the next word, and that of `pending`
-        flags = Signal(data.ArrayLayout(WORD, len(parts)))  # of that word
+        word, loaded = Signal(range(words + 1)), Signal(range(words))  # the next word of flags, and that of `pending`
         pending, first, found = Signal(WORD), Signal(WORD), Signal(WORD)  # its cells that have not been read
-        load, clear, read, proceed, everything = Signal(), Signal(), Signal(), Signal(), Signal()
-        place = Signal(range(WORD))
-        cell, held, had = Signal(index_bits(cells)), Signal(), Signal(len(parts))  # the cell that was read last
+        place, cell = Signal(range(WORD)), Signal(index_bits(cells))
+        load, read, ended, proceed = Signal(), Signal(), Signal(), Signal()
+        everything, quiet = Signal(init=1), Signal(init=1)  # all cells; without an answer, after a reset
         for index, part in enumerate(parts):
             m.submodules[f"part_{index}"] = part
             m.d.comb += [part.valid.eq(self.valid[index]), part.error.eq(self.error[index]), part.word.eq(word + load),
-                         part.clear.eq(clear), part.cleared.eq(word), part.read.eq(read),
-                         part.cell.eq(Cat(place, loaded))]
+                         part.clear.eq(load), part.cleared.eq(word), part.read.eq(read), part.cell.eq(cell)]
 
-        # The sum of the cell that was read last leaves when the next one is read, or when there is none.
-        e, ended = self.e.p, Signal()
+        # The cell that was read last leaves when the next one is read, or when there is none.
+        e, last_cell, held = self.e.p, Signal.like(cell), Signal()
         with m.If(proceed):
-            m.d.sync += [self.e.valid.eq(held & read | ended), e.row.eq(cell), e.last.eq(ended),
-                         e.e.eq(sum(Mux(had[index], part.e, 0) for index, part in enumerate(parts)))]
+            m.d.sync += [self.e.valid.eq((held & read | ended) & ~quiet), e.row.eq(last_cell), e.last.eq(ended),
+                         e.e.eq(Mux(held, sum(part.e for part in parts), 0))]
             if geometry.derivative_bits:
-                m.d.sync += e.derivative.eq(Mux(everything, 0, reduce(
-                    or_, (Mux(had[index], part.derivative, 0) for index, part in enumerate(parts)))))
+                derivative = reduce(or_, (part.derivative for part in parts))
+                m.d.sync += e.derivative.eq(Mux(held & ~everything, derivative, 0))
             with m.If(read):
-                m.d.sync += [cell.eq(Cat(place, loaded)), held.eq(1),
-                             *(had[index].eq((flags[index] & first).any()) for index in range(len(parts)))]
+                m.d.sync += [last_cell.eq(cell), held.eq(1)]
 
-        # Cells of a word of flags, then the next word with a flag.
+        # Cells of a word of flags one after the other, then the next word with a flag.
         m.d.comb += [
             proceed.eq(~self.e.valid | self.e.ready),
             first.eq(pending & -pending),
             place.eq(reduce(or_, (Mux(first[index], index, 0) for index in range(WORD)))),
+            cell.eq(Cat(place, loaded)),
             found.eq(reduce(or_, (part.flags for part in parts))),
         ]
         with m.If(everything):
             m.d.comb += found.eq(Mux(word == words - 1, (1 << cells - (words - 1) * WORD) - 1, -1))
         with m.FSM() as fsm:
-            with m.State("clear"):
-                m.d.comb += clear.eq(1)
-                m.d.sync += word.eq(word + 1)
-                with m.If(word == words - 1):
-                    m.d.sync += word.eq(0)
-                    m.next = "idle"
-            with m.State("idle"):
-                m.d.sync += [everything.eq(self.everything), held.eq(0), had.eq(0), cell.eq(0)]
-                with m.If(self.drain):
-                    m.next = "first word"
             with m.State("first word"):
                 m.next = "drain"
             with m.State("drain"):
                 m.d.comb += [
                     read.eq(proceed & (pending != 0)),
                     load.eq(proceed & (pending == first) & (word != words)),
-                    clear.eq(load),
                     ended.eq(proceed & (pending == 0) & (word == words)),
                 ]
                 with m.If(proceed):
                     m.d.sync += pending.eq(pending & ~first)
                 with m.If(load):
-                    m.d.sync += [pending.eq(found), loaded.eq(word), word.eq(word + 1),
-                                 *(flags[index].eq(part.flags) for index, part in enumerate(parts))]
+                    m.d.sync += [pending.eq(found), loaded.eq(word), word.eq(word + 1)]
                 with m.If(ended):
-                    m.d.sync += word.eq(0)
+                    m.d.sync += [word.eq(0), quiet.eq(0), held.eq(0), last_cell.eq(0)]
                     m.next = "idle"
+            with m.State("idle"):
+                m.d.sync += everything.eq(self.everything)
+                with m.If(self.drain):
+                    m.next = "first word"
         m.d.comb += self.idle.eq(fsm.ongoing("idle"))
         return m

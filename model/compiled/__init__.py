@@ -2,11 +2,13 @@
 
 It follows events. Only rows whose drive is not zero are touched, and cells are looked at one by one only in rows where
 a residual has reached the threshold. What depends on a ``z`` alone, neurons and loss, is looked up in tables that the
-golden model's own classes have filled.
+golden model's own classes have filled. A layer is applied at its positions one after the other, and once if it is
+dense; in the second pass at those with an error.
 
-`trainer` is what other code uses. `tables` holds the data of compiled code, `arithmetic` its integers, `programming`
-what happens to cells, and `steps` the passes of a sample. In inner loops NumPy's scalar functions stand for operators:
-they keep the width of their operands. Compiled operators widen to 64 bits, and vectors then hold half as much.
+`trainer` is what other code uses. `tables` holds the data of compiled code, `arithmetic` its integers, `lanes` its
+vectors, `programming` what happens to cells, `forward` and `second` what the two passes of a layer consist of, and
+`steps` the way of a sample through them. Functions that are marked ``forceinline`` are small, or would be called too
+often.
 """
 
 from ...system import caches

@@ -3,21 +3,15 @@
 import numpy as np
 from numba import njit
 
-from ...contract.device import SIGMA_FRAC
 from ...contract.hashing import MASK32, MULTIPLIERS, SHIFTS
-from ...contract.tables import NORMAL_FRAC, NORMAL_INDEX_BITS
+from ...contract.tables import NOISE_FRAC, NORMAL_MASK
 from ..lfsr import WORD_MASK
-from .tables import Integer, Tables
-
-NOISE_FRAC = SIGMA_FRAC + NORMAL_FRAC
-"""Fraction bits of the product of a standard deviation and a normal quantile."""
-NORMAL_MASK = (1 << NORMAL_INDEX_BITS) - 1
-"""Bits of a word that address the normal quantiles."""
+from .tables import KINDS, Integer, Pointer, Tables
 
 
 @njit
 def round_shift(value: Integer, shift: Integer) -> Integer:
-    """``value * 2**-shift`` rounded to nearest, ties up, for ``value`` of less than 48 bits."""
+    """``value * 2**-shift`` rounded to nearest, ties up, for ``value`` of less than 60 bits."""
     shift = min(shift, 62)  # by 62, as by more, all of them are rounded to 0
     return (value + ((1 << shift) >> 1)) >> shift
 
@@ -38,16 +32,18 @@ def mix32(value: Integer) -> Integer:
 
 
 @njit
-def leap(state: Integer, images: np.ndarray) -> Integer:
+def leap(state: Integer, images: Pointer) -> Integer:
     """The ``state`` of an LFSR one draw on, by the table ``Tables.leap``."""
-    return images[0, state & 255] ^ images[1, state >> 8 & 255] ^ images[2, state >> 16 & 255] ^ images[3, state >> 24]
+    state = np.int64(state)
+    return (images[state & 255] ^ images[256 + (state >> 8 & 255)] ^ images[512 + (state >> 16 & 255)]
+            ^ images[768 + (state >> 24)])
 
 
 @njit
-def draw(lfsrs: np.ndarray, index: int, kind: int, tables: Tables) -> Integer:
+def draw(lfsrs: Pointer, index: int, kind: int, tables: Tables) -> Integer:
     """Advance the LFSR ``kind`` of the crossbar ``index`` by a draw; returns the word."""
-    state = leap(lfsrs[index, kind], tables.leap)
-    lfsrs[index, kind] = state
+    state = leap(lfsrs[index * KINDS + kind], tables.leap)
+    lfsrs[index * KINDS + kind] = state
     return np.int64(state) & WORD_MASK
 
 

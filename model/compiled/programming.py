@@ -8,7 +8,9 @@ from ..lfsr import WORD_MASK
 from .arithmetic import clip, draw, leap, mix32, noise
 from .tables import (
     ATTEMPTS,
+    COUNTS,
     FAILURES,
+    KINDS,
     LANDING,
     NOMINAL,
     PROGRAMMING,
@@ -19,24 +21,19 @@ from .tables import (
     VERIFY_ATTEMPTS,
     Integer,
     Layer,
+    Pointer,
     State,
     Tables,
 )
 
 
 @njit
-def first_cell(layer: Layer, row: Integer) -> Integer:
-    """The index of the first cell of a row."""
-    return layer.cell + row * layer.cols
-
-
-@njit
-def visit(layer: Layer, state: State, tables: Tables, rows: np.ndarray, count: int) -> None:
-    """Visit the cells of the ``count`` first ``rows``: saturate, round and bound their residuals, and program what has
-    reached the threshold."""
+def visit(layer: Layer, state: State, tables: Tables, firsts: Pointer, count: int) -> None:
+    """Visit the cells of ``count`` rows, whose first cells are in ``firsts``: saturate, round and bound their
+    residuals, and program what has reached the threshold."""
     g, chi, cols = state.g, state.chi, layer.cols
     for i in range(count):
-        first = first_cell(layer, rows[i])
+        first = firsts[i]
         if layer.stochastic:
             _round(layer, state.lfsrs, tables, chi, first)
         if _bound(layer, g, chi, first) >= layer.threshold:
@@ -46,38 +43,36 @@ def visit(layer: Layer, state: State, tables: Tables, rows: np.ndarray, count: i
 
 
 @njit
-def saturate(layer: Layer, chi: np.ndarray, first: Integer) -> None:
+def saturate(layer: Layer, chi: Pointer, first: Integer) -> None:
     """Saturate the residuals of the row whose first cell is ``first``."""
     limit = np.int32(layer.chi_limit)
-    residuals = chi[first:first + layer.cols]
-    for col in range(layer.cols):
-        residuals[col] = max(np.int32(-limit), min(np.int32(limit - 1), residuals[col]))
+    for cell in range(first, first + layer.cols):
+        chi[cell] = max(np.int32(-limit), min(np.int32(limit - 1), chi[cell]))
 
 
 @njit
-def _bound(layer: Layer, g: np.ndarray, chi: np.ndarray, first: Integer) -> Integer:
+def _bound(layer: Layer, g: Pointer, chi: Pointer, first: Integer) -> Integer:
     """Saturate and bound the residuals of a row; returns their largest absolute value."""
     limit, held = np.int32(layer.chi_limit), np.int32(layer.held)
     highest = np.int32(layer.threshold - 1)
     lowest = np.int32(-highest)
     lowest_top, highest_bottom = np.int32(layer.lowest_top), np.int32(layer.highest_bottom)
-    levels, residuals = g[first:first + layer.cols], chi[first:first + layer.cols]
     most = np.int32(0)
-    for col in range(layer.cols):
-        value, level = max(np.int32(-limit), min(np.int32(limit - 1), residuals[col])), np.int32(levels[col])
+    for cell in range(first, first + layer.cols):
+        value, level = max(np.int32(-limit), min(np.int32(limit - 1), chi[cell])), np.int32(g[cell])
         value = held if value > highest and level >= lowest_top else value
         value = np.int32(-held) if value < lowest and level <= highest_bottom else value
-        residuals[col] = value
+        chi[cell] = value
         most = max(most, np.absolute(value))
     return most
 
 
 @njit
-def _round(layer: Layer, lfsrs: np.ndarray, tables: Tables, chi: np.ndarray, first: Integer) -> None:
+def _round(layer: Layer, lfsrs: Pointer, tables: Tables, chi: Pointer, first: Integer) -> None:
     """Saturate the residuals of a row and round them stochastically. ``visit`` programs or drops what is left."""
     shift, curve_bits = layer.threshold_shift, layer.curve_bits
     below, most = (1 << shift) - 1, (layer.chi_limit >> shift) - 1
-    lfsr, images, base, slope = lfsrs[layer.index, ROUNDING], tables.leap, tables.base, tables.slope
+    lfsr, images, base, slope = lfsrs[layer.index * KINDS + ROUNDING], tables.leap, tables.base, tables.slope
     for cell in range(first, first + layer.cols):
         lfsr = leap(lfsr, images)
         value = clip(np.int64(chi[cell]), -layer.chi_limit, layer.chi_limit - 1)
@@ -87,7 +82,7 @@ def _round(layer: Layer, lfsrs: np.ndarray, tables: Tables, chi: np.ndarray, fir
         probability = base[segment] + (slope[segment] * rest >> CURVE_REST_BITS)
         k = min((magnitude >> shift) + ((np.int64(lfsr) & WORD_MASK) < probability), most)
         chi[cell] = np.sign(value) * (k << shift)
-    lfsrs[layer.index, ROUNDING] = lfsr
+    lfsrs[layer.index * KINDS + ROUNDING] = lfsr
 
 
 @njit
@@ -118,7 +113,7 @@ def _pulse(layer: Layer, state: State, tables: Tables, cell: Integer, fixed: tup
            toward: Integer, up: bool) -> None:
     """A write pulse: toward the state ``toward`` if the device lands at states, else up or down. ``fixed`` is what
     ``_fixed`` tells of the cell."""
-    state.counters[layer.index, ATTEMPTS] += 1
+    state.counters[layer.index * COUNTS + ATTEMPTS] += 1
     word = draw(state.lfsrs, layer.index, PROGRAMMING, tables)
     displacement, stuck = fixed
     if stuck:
@@ -152,16 +147,16 @@ def _pulse(layer: Layer, state: State, tables: Tables, cell: Integer, fixed: tup
 @njit
 def _refresh(layer: Layer, state: State, tables: Tables, cell: Integer, fixed: tuple[Integer, bool]) -> None:
     """Reset a pair, and write it to the level that it had."""
-    counters, goal = state.counters[layer.index], np.int64(state.g[cell])
-    counters[REFRESHES] += 1
+    counters, goal = layer.index * COUNTS, np.int64(state.g[cell])
+    state.counters[counters + REFRESHES] += 1
     if not fixed[1]:
         state.g[cell] = state.g_minus[cell] = 0
     tries = 0
     while abs(state.g[cell] - goal) > layer.margin and tries < layer.max_attempts:
-        _pulse(layer, state, tables, cell, fixed, 0, bool(state.g[cell] < goal))
+        _pulse(layer, state, tables, cell, fixed, np.int64(0), bool(state.g[cell] < goal))
         tries += 1
-    counters[VERIFY_ATTEMPTS] += tries
-    counters[FAILURES] += abs(state.g[cell] - goal) > layer.margin
+    state.counters[counters + VERIFY_ATTEMPTS] += tries
+    state.counters[counters + FAILURES] += abs(state.g[cell] - goal) > layer.margin
 
 
 @njit

@@ -10,6 +10,9 @@ from amaranth.hdl import ShapeLike
 from ..bench import ClockedBench, SimulationStuckError
 from .words import QueuedSink, WordSource
 
+PATIENCE = 200_000
+"""Clock cycles in which some beat must move; a sample of a large network takes tens of thousands."""
+
 
 class Stream:
     """The side of a source or a sink that acts in every clock cycle."""
@@ -95,7 +98,7 @@ class CycleBench(ClockedBench, ABC):
             await self.tick()
             self._cycle += 1
 
-    async def until(self, condition: Callable[[], bool], limit: int = 10_000) -> None:
+    async def until(self, condition: Callable[[], bool], limit: int = PATIENCE) -> None:
         """Run until ``condition()`` holds. ``SimulationStuckError`` if no beat moves for ``limit`` clock cycles."""
         moved, since = -1, self._cycle
         while not condition():

@@ -9,7 +9,7 @@ from spinloom.backends.golden import GoldenCrossbar
 from spinloom.backends.protocol import BackendError, Crossbar
 from spinloom.backends.rtl import RtlCrossbar
 from spinloom.config import parse
-from spinloom.contract.geometry import COUNTERS, CrossbarGeometry
+from spinloom.contract.geometry import CrossbarGeometry
 from spinloom.hw.crossbar.layouts import conversion_layout
 from spinloom.model.crossbar import Crossbar as Model
 from spinloom.model.crossbar import StateError
@@ -160,7 +160,7 @@ def test_a_random_sequence(pair, seed):
 def test_counters(pair):
     pair.forward()
     pair.update()
-    assert list(pair.crossbar.counters) == list(COUNTERS)
+    assert list(pair.crossbar.counters) == list(pair.geometry.counters)
     assert pair.crossbar.counters == pair.model.counters
     assert pair.crossbar.counters["forwards"] == 1
 
@@ -206,3 +206,35 @@ def test_operands_that_do_not_fit_are_refused(pair):
 
 def test_there_is_a_payload_of_more_than_64_bits():
     assert any(conversion_layout(form).size > 64 for form, _ in CASES.values())
+
+
+def positions() -> CrossbarGeometry:
+    """A crossbar at 3 positions, whose windows overlap and reach into the padding."""
+    return geometry({"kind": "domain_wall", "states": 3, "sigma": 0.3}, [
+        {"cols": 4, "map": [2, 2, 1]}, {"kind": "conv", "cols": 3, "kernel": [2, 2], "padding": [1, 0],
+                                        "pool": [3, 1], "z_frac": 4}], 1)
+
+
+def test_a_golden_crossbar_is_applied_at_positions():
+    form = positions()
+    crossbar, model, random = GoldenCrossbar(form, SEED), Model(form, SEED), np.random.default_rng(1)
+    x = random.integers(0, form.x.maximum, (form.positions, form.inputs), endpoint=True)
+    d = random.integers(-9, 9, (form.positions, form.cols))
+    assert form.positions == 3
+    z, e = crossbar.forward(x), crossbar.backward(d)
+    crossbar.update(x, d, form.learning_rate_shifts[0])
+    assert z.tolist() == model.forward(torch.from_numpy(x)).tolist()
+    assert e.tolist() == model.backward(torch.from_numpy(d)).tolist()
+    assert not e[0, :2].any()  # above the map
+    assert e[0, 2:].any()
+    model.update(torch.from_numpy(x), torch.from_numpy(d), form.learning_rate_shifts[0])
+    assert crossbar.counters == model.counters
+    assert crossbar.counters["product_rows"] == np.count_nonzero(x)
+    assert all((array == model.state()[name]).all() for name, array in crossbar.state().items())
+    with pytest.raises(BackendError, match="x has 1 positions: a crossbar is applied at 3 positions a sample"):
+        crossbar.forward(x[:1])
+
+
+def test_rtl_of_several_positions_is_refused():
+    with pytest.raises(BackendError, match="applied at 3 positions cannot be simulated alone"):
+        RtlCrossbar(positions(), SEED)

@@ -105,6 +105,35 @@ def test_single_port_rams_where_the_part_has_them():
     assert set(BLOCK_RAMS) == {board.family for board in BOARDS.values()}
 
 
+CONVOLUTIONS = {
+    "input": {"map": [12, 12, 1]}, "device": {"kind": "domain_wall"}, "dataset": "x",
+    "layers": [{"kind": "conv", "cols": 64, "kernel": 5, "pool": 2}, {"cols": 32, "map": [4, 4, 2]},
+               {"kind": "conv", "cols": 10, "kernel": 4}],
+}
+
+
+def test_convolutions_are_made_smaller_in_their_channels():
+    network, board = parse(CONVOLUTIONS, "test"), find("tang-nano-20k")
+    smaller = largest(network, board)
+    assert fits(smaller, board)
+    assert not fits(network, board)
+    first, second, last = smaller.layers
+    assert 1 <= first.cols < 64
+    assert (first.kernel, first.pool, last.kernel, last.cols) == ((5, 5), (2, 2), (4, 4), 10)
+    assert second.cols == 16 * second.map[2]
+    assert estimate(network, board).shortage.largest.startswith(f"{first.cols}C5-MP2-{second.cols}-10C4 with ")
+
+
+def test_every_position_takes_its_rows():
+    network = parse(CONVOLUTIONS, "test")
+    wide = network.replaced(layers={0: {"forward_reads": 5, "second_reads": 5}})
+    rows, board = 25, find("ulx3s")  # all of them, as nobody knows the data set
+    assert speed(network, board).active_rows[0] == rows
+    assert cycles_per_sample(network) - cycles_per_sample(wide) == pytest.approx(2 * 64 * rows * (1 - 1 / 5))
+    deeper = network.replaced(input={"map": [12, 12, 2], "count": None})
+    assert speed(deeper, board).bytes_per_sample == pytest.approx(2 * speed(network, board).bytes_per_sample, rel=0.05)
+
+
 def test_what_does_not_fit_is_said_with_the_largest_that_does():
     board, too_large = find("tang-nano-20k"), load("mnist-dw5")
     smaller = largest(too_large, board)

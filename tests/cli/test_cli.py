@@ -81,6 +81,32 @@ def test_train_prints_a_summary_and_resumes(spinloom, small, tmp_path):
     assert_error(spinloom("train", small, "--resume", tmp_path / "run", "--seed", 2), 2, "--seed", "leave it out")
 
 
+def test_estimate_shows_the_shapes(spinloom, tmp_path):
+    path = tmp_path / "conv.toml"
+    path.write_text("""input.map = [8, 8, 1]
+device.kind = "domain_wall"
+[[layers]]
+kind = "conv"
+cols = 6
+kernel = 3
+pool = 2
+bias = true
+[[layers]]
+cols = 10
+""")
+    status, out, _ = spinloom("estimate", path, "--board", "ulx3s")
+    lines = out.splitlines()
+    assert (status, lines[0]) == (0, "6C3-MP2-10")
+    assert [" ".join(line.split()) for line in lines[2:5]] == [
+        "layer kind map kernel stride padding positions rows x cols cells lanes outputs next map",
+        "0 conv 8x8x1 3 1 0 36 10 x 6 60 6 6x6x6 3x3x6", "1 dense 3x3x6 1 54 x 10 540 10 10"]
+    answer = json.loads(spinloom("estimate", path, "--json")[1])
+    assert (answer["topology"], [shape["positions"] for shape in answer["shapes"]]) == ("6C3-MP2-10", [36, 1])
+    dense = spinloom("estimate", "digits-dw5", "--board", "ulx3s")[1]
+    assert "kernel" not in dense
+    assert dense.startswith("64-32-10\n")
+
+
 def test_generate(spinloom, small, tmp_path):
     status, out, err = spinloom("generate", small, "--out", tmp_path / "verilog", "--json")
     assert (status, err) == (0, "")

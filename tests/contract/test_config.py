@@ -32,7 +32,7 @@ def test_the_last_learning_rate_stays():
 
 @pytest.mark.parametrize(("place", "value", "message"), [
     (("epoch",), 3, "test: epoch=3: unknown field; allowed are name, dataset, seed, epochs"),
-    (("layers", 0, "lane"), 3, r"test: layers\[0\].lane=3: unknown field; allowed are cols, lanes, adcs"),
+    (("layers", 0, "lane"), 3, r"test: layers\[0\].lane=3: unknown field; allowed are kind, cols, kernel, stride"),
     (("layers", 0, "lanes"), 4, r"test: layers\[0\].lanes=4: must be one of the divisors 1, 2, 3, 6"),
     (("layers", 1, "neuron"), "relu", "the last layer has neuron='relu'"),
     (("layers", 0, "neuron"), "tanh", r"layers\[0\].neuron='tanh': Input should be 'relu', 'sigmoid'"),

@@ -1,12 +1,14 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from spinloom import config
 from spinloom.contract.errors import ConfigError
-from spinloom.contract.geometry import MAX_SIDE
+from spinloom.contract.geometry import COUNTERS, MAX_SIDE, POSITION_COUNTERS
 from spinloom.contract.widths import divisors, signed_bits
+from spinloom.contract.window import Window
 
 
 def geometry():
@@ -16,8 +18,8 @@ def geometry():
 @pytest.mark.parametrize(("change", "message"), [
     ({"cols": 0}, r"layers\[1\].cols=0: must be 1 to 2048"),
     ({"cols": 2049, "lanes": 1, "adcs": 1}, r"cols=2049: must be 1 to 2048"),
-    ({"inputs": 2048, "bias": True}, r"rows=2049: must be 1 to 2048"),
-    ({"inputs": 0, "bias": True}, r"inputs=0: must be at least 1"),
+    ({"forward_reads": 33}, r"layers\[1\].forward_reads=33: must be 1 to 32"),
+    ({"second_reads": 0}, r"layers\[1\].second_reads=0: must be 1 to 32"),
     ({"lanes": 3}, r"lanes=3: must be one of the divisors 1, 2, 5, 10"),
     ({"lanes": 5, "adcs": 2}, r"adcs=2: must be one of the divisors 1, 5"),
     ({"z_bits": 13}, r"z_bits=13: must be 2 to 12"),
@@ -71,7 +73,7 @@ def test_what_rounding_by_threshold_holds():
 
 @pytest.mark.parametrize("side", [1, MAX_SIDE])
 def test_every_side_from_1_to_the_largest_is_possible(side):
-    crossbar = replace(geometry(), inputs=side, cols=side, lanes=side, adcs=1)
+    crossbar = replace(geometry(), window=Window.dense((1, 1, side), side), cols=side, lanes=side, adcs=1)
     assert (crossbar.rows, crossbar.folds) == (side, 1)
 
 
@@ -80,6 +82,38 @@ def test_sums_never_need_more_than_their_width():
     g = -(1 << crossbar.device.g_bits - 1)
     assert crossbar.rows * crossbar.x.maximum * -g < 1 << crossbar.sum_bits - 1
     assert crossbar.cols * g * -(1 << crossbar.delta_bits - 1) < 1 << crossbar.error_bits - 1
+
+
+def convolution(**layer):
+    """A crossbar at 6 x 6 positions, which a neuron drives."""
+    experiment = config.parse({
+        "input": {"map": [8, 8, 2]}, "device": {"kind": "domain_wall"},
+        "layers": [{"kind": "conv", "cols": 3, "kernel": 1},
+                   {"kind": "conv", "cols": 5, "kernel": 3, "bias": True} | layer, {"cols": 4}],
+    }, "test")
+    return experiment.crossbars[1]
+
+
+def test_sums_over_positions_never_need_more_than_their_width():
+    crossbar = convolution()
+    assert (crossbar.positions, crossbar.inputs, crossbar.rows) == (36, 27, 28)
+    assert crossbar.window.overlap == np.bincount(crossbar.window.touched.ravel()).max() == 9
+    g, d = 1 << crossbar.device.g_bits - 1, 1 << crossbar.delta_bits - 1
+    assert crossbar.rows * crossbar.x.maximum * g < 1 << crossbar.sum_bits - 1
+    assert 9 * crossbar.cols * g * d < 1 << crossbar.error_bits - 1 <= 2 * 9 * crossbar.cols * g * d
+    assert 36 * crossbar.x.maximum * d < 1 << crossbar.gradient_bits - 1 <= 4 * 36 * crossbar.x.maximum * d
+
+
+def test_a_layer_of_several_positions_counts_its_products_too():
+    assert convolution().counters == (*COUNTERS, "product_rows") == POSITION_COUNTERS
+    assert geometry().counters == convolution(kernel=8).counters == COUNTERS
+
+
+def test_a_layer_may_learn_more_slowly_than_the_others():
+    assert convolution(rate_offset=2).update_shift(6) == convolution().update_shift(6) + 2 == \
+        convolution().update_shift(8)
+    with pytest.raises(ConfigError, match=r"layers\[1\]: derived update_shift at the largest learning rate is -\d+"):
+        convolution(rate_offset=-15)
 
 
 @given(magnitude=st.integers(0, 2**40))

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spinloom.config import parse
+from spinloom.config import load, parse
 from spinloom.contract.errors import ConfigError
 from spinloom.contract.hashing import hash32
-from spinloom.contract.parameters import parameters, quotient_bits, replacements
+from spinloom.contract.parameters import design_digest, parameters, quotient_bits, replacements
 
 from ..devices.documents import device_documents
 
@@ -109,6 +109,7 @@ def test_what_differs_in_parameters_can_be_replaced(device, sections):
     (WALL | {"states": 4}, {}, "generated with states=5, which cannot be replaced by 4 while it runs"),
     (WALL | {"variation": 0}, {}, "cell_seed, stuck, variation"),
     (WALL, {"update": {"residual": "nominal"}}, "residual=verified, which cannot be replaced by nominal while it runs"),
+    (WALL, {"input": {"count": 5}}, "generated with inputs=4, which cannot be replaced by 5 while it runs"),
     (WALL, {"converters": {"read_noise": 1.0}}, "generated for other parameters, which differ in read_noise$"),
     (WALL, {"update": {"threshold": 0.25}}, r"layers\[0\].threshold=1024: the machine can divide by \d+ or more$"),
 ])
@@ -124,3 +125,53 @@ def test_the_lowest_threshold_is_told():
     lowest = int(re.search(r"divide by (\d+) or more", str(told.value))[1])
     assert quotient_bits(replace(generated, threshold=lowest)) == quotient_bits(generated)
     assert quotient_bits(replace(generated, threshold=lowest - 1)) > quotient_bits(generated)
+
+
+def convolution(**layer):
+    experiment = parse({"input": {"map": [6, 6, 2]}, "device": WALL,
+                        "layers": [{"kind": "conv", "cols": 4, "kernel": 3} | layer, {"cols": 2}]}, "test")
+    return experiment.crossbars
+
+
+@pytest.mark.parametrize(("layer", "message"), [
+    ({"padding": 1}, r"layers\[0\]: the machine was generated with positions=16, which cannot be replaced by 36"),
+    ({"kernel": [1, 3], "padding": [0, 1]}, "generated with positions=16, which cannot be replaced by 36"),
+    ({"kernel": [2, 3], "stride": [2, 1], "padding": [1, 0]}, "generated with inputs=18, .* by 12"),
+    ({"pool": 2}, r"generated with pool=\(1, 1\), which cannot be replaced by \(2, 2\)"),
+    ({"rate_offset": 1}, "generated with rate_offset=0, which cannot be replaced by 1"),
+    ({"forward_reads": 2}, "generated with forward_reads=1, which cannot be replaced by 2"),
+])
+def test_a_machine_of_one_window_cannot_become_one_of_another(layer, message):
+    with pytest.raises(ConfigError, match=message):
+        replacements(convolution()[0], convolution(**layer)[0])
+
+
+def digest(crossbars):
+    return design_digest(crossbars, "cross_entropy")
+
+
+def test_designs_differ_by_their_windows():
+    layers = [{}, {"padding": 1}, {"stride": [3, 1]}, {"pool": 2}, {"pool": 2, "pool_stride": 1}, {"kernel": [3, 2]},
+              {"kernel": [2, 3]}, {"rate_offset": 1}, {"forward_reads": 2}, {"second_reads": 2}, {"cols": 3}]
+    assert len({digest(convolution(**layer)) for layer in layers}) == len(layers)
+    assert digest(convolution()) == digest(convolution(padding=0, stride=[1, 1], pool=1))
+
+
+def test_a_dense_design_does_not_depend_on_the_shape_of_its_map():
+    def crossbars(**fields):
+        return parse({"input": fields, "device": WALL, "layers": [{"cols": 12}, {"cols": 2}]}, "test").crossbars
+
+    row, image = crossbars(count=24), crossbars(map=[2, 4, 3])
+    assert row[0].window != image[0].window
+    assert digest(row) == digest(image) != digest(crossbars(count=23))
+    assert replacements(row[0], image[0]) == parameters(row[0])
+
+
+@pytest.mark.parametrize(("preset", "known"), [
+    ("digits-dw5", 0x3550df6d), ("icebreaker-mnist", 0x2e25c30f), ("mnist-dw5-deep", 0x0cbe236e),
+    ("mnist-mtj3-gxnor", 0xc6f5327c), ("mnist-pcm", 0x17cc1427), ("ulx3s-mnist", 0x36df5d20),
+])
+def test_bitstreams_in_use_are_still_known(preset, known):
+    """By the digests that they were built with."""
+    experiment = load(preset)
+    assert design_digest(experiment.crossbars, experiment.loss) == known

@@ -30,7 +30,7 @@ def configuration(kind: str, residual: str, number: int) -> Experiment:
 @pytest.mark.parametrize(("kind", "residual"), RULES)
 def test_golden_model_and_rtl_agree(kind, residual, number):
     NetworkBench(Case(experiment=configuration(kind, residual, number), seed=number, stall=number % 3 * 0.3,
-                            samples=12)).simulate()
+                      samples=6)).simulate()
 
 
 OPTIONS = {
@@ -58,12 +58,13 @@ def test_every_option_occurs_with_every_pulse_law():
                for pulse, _, name in missing), missing
 
 
-def test_words_of_several_segments_of_lanes_agree():
-    # The queue of programming events looks at 16 lanes at a time; a low threshold fires many of them at once.
+@pytest.mark.parametrize(("cols", "lanes"), [(40, 20), (35, 35)])
+def test_words_of_several_segments_of_lanes_agree(cols, lanes):
+    # The queue of programming requests looks at 16 lanes at a time; a low threshold fires many of them at once.
     experiment = parse({
         "seed": 7, "learning_rate_shifts": [3], "update": {"threshold": 0.25}, "input": {"count": 4},
         "device": {"kind": "domain_wall", "states": 5},
-        "layers": [{"cols": 40, "lanes": 20, "weight_step": -2, "chi_bits": 10, "chi_frac": 7},
-                   {"cols": 35, "weight_step": -1, "z_bits": 8, "z_frac": 4, "chi_bits": 10, "chi_frac": 7}],
+        "layers": [{"cols": cols, "lanes": lanes, "weight_step": -1, "z_bits": 8, "z_frac": 4,
+                    "chi_bits": 10, "chi_frac": 7}],
     }, "wide")
-    NetworkBench(Case(experiment=experiment, seed=3, stall=0.2, samples=12)).simulate()
+    NetworkBench(Case(experiment=experiment, seed=3, stall=0.2, samples=6)).simulate()

@@ -26,8 +26,9 @@ FIELDS = tuple(dict.fromkeys(
     for field in section.model_fields))
 """Of configurations, wherever they belong."""
 POSSIBLE = (0, 1, 2, 3, 4, 5, 8, 12, 16, -1, -4, 0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 3.5, True, False, "signed", "ternary",
-            "sigmoid", "hard_tanh", "relu", "stochastic", "none", "nominal", "sgd", "squared_hinge", [4, 5], [0.1, 0.2],
-            [0.5, 0.5, 0.5, 0.5, 0.5], {}, {"read_noise": 0.5}, {"max_attempts": 3}, {"residual": "nominal"})
+            "sigmoid", "hard_tanh", "relu", "stochastic", "none", "nominal", "sgd", "squared_hinge", "conv", [4, 5],
+            [8, 8, 1], [0.1, 0.2], [0.5, 0.5, 0.5, 0.5, 0.5], {}, {"read_noise": 0.5}, {"max_attempts": 3},
+            {"residual": "nominal"})
 """What some of them may be."""
 
 

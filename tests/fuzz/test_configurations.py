@@ -20,10 +20,13 @@ def _small(document):
     """A preset on the digits, with few columns, so that it is trained in a moment."""
     document = copy.deepcopy(document)
     document |= {"dataset": "digits"}
-    document["input"]["count"] = 64
+    document["input"].pop("count", None)
+    document["input"]["map"] = [8, 8, 1]
     for layer in document["layers"][:-1]:
         layer["cols"] = 6
     for layer in document["layers"]:
+        if layer.get("kind") == "conv":
+            layer |= {"kernel": 2, "drop": True}
         layer.pop("lanes", None)
         layer.pop("adcs", None)
     return document
@@ -198,7 +201,7 @@ def test_a_layer_of_no_size_is_refused_at_once(workplace, line, message):
     ('kind = "domain_wall"\nsigma = 1e308', "sigma=1e+308: must lie in -1e+12 to 1e+12"),
     ('kind = "domain_wall"\nsub_bits = 99', "sub_bits=99"),
     ('kind = "domain_wall"\nmeasured = "\\u0000"', r"measured='\x00': must not contain control characters"),
-    (f'kind = "incremental"\nup_mean = {[0.5] * 5000}', "up_mean: has 5000 values, at most 4096 are possible"),
+    (f'kind = "incremental"\nup_mean = {[0.5] * 5000}', "...: has 5000 values, at most 4096 are possible"),
     ('kind = "pcm_pair"\nstep_mean = [1e308, 1e308]', "must lie in -1e+12 to 1e+12"),
     ('kind = "pcm_pair"\nlevel = 5e-324', "level=5e-324"), ('kind = "pcm_pair"\ng_max = 1e308', "g_max=1e+308"),
     ('kind = "pcm_pair"\ndrift_time = inf', "drift_time=inf"), ('kind = "mtj"\nthermal_stability = 1e308', "1e+308"),

@@ -1,7 +1,7 @@
 """hw.error against the arithmetic of model.network."""
 
 import pytest
-from spinloom.config import load
+from spinloom.config import load, parse
 from spinloom.hw.crossbar.layouts import delta_layout, row_sum_layout
 from spinloom.hw.delta_converter import DeltaConverter
 from spinloom.sim.benches.streams import PinBench
@@ -12,6 +12,15 @@ from spinloom.sim.testbenches.testbench import Case
 @pytest.mark.parametrize("seed", range(8))
 def test_agrees_with_golden_twin(seed):
     DeltaConverterBench(Case.random(seed, layers=2, stall=(seed % 4) * 0.25)).simulate()
+
+
+@pytest.mark.parametrize("neuron", ["relu", "sigmoid"])
+def test_rows_are_cells_of_the_map(neuron):
+    layers = [{"kind": "conv", "kernel": 3, "pool": 2, "cols": 3, "neuron": neuron},
+              {"kind": "conv", "kernel": 2, "cols": 2, "neuron": "relu"}, {"cols": 2, "z_frac": 4, "chi_frac": 8}]
+    maps = parse({"input": {"map": [10, 8, 1]}, "device": {"kind": "ideal"}, "layers": layers}, "maps")
+    assert maps.crossbars[1].window.cells == 4 * 3 * 3
+    DeltaConverterBench(Case(experiment=maps)).simulate()
 
 
 class Timing(DeltaConverterBench):

@@ -27,6 +27,16 @@ def test_agrees_with_golden_twin_at_full_speed(neuron):
     NeuronBench(Case(experiment=experiment(neuron, z_bits=8, z_frac=4), stall=0)).simulate()
 
 
+@pytest.mark.parametrize("neuron", ["relu", "hard_tanh"])
+@pytest.mark.parametrize("behind", [{"cols": 2}, {"kind": "conv", "kernel": 2, "padding": 1, "cols": 2}])
+def test_cells_of_a_pooled_map_drive_the_map_behind(neuron, behind):
+    layers = [{"kind": "conv", "kernel": 2, "pool": (2, 3), "cols": 6, "adcs": 3, "neuron": neuron},
+              {**behind, "neuron": "relu"}, {"cols": 2, "z_frac": 4, "chi_frac": 8}]
+    maps = parse({"input": {"map": [5, 7, 1]}, "device": {"kind": "ideal"}, "layers": layers}, "maps")
+    assert maps.crossbars[1].window.cells == 2 * 2 * 6
+    NeuronBench(Case(experiment=maps, stall=0.2)).simulate()
+
+
 class Timing(Testbench):
     """Passes one sample, with no stall; afterwards ``first`` and ``last`` are the clock cycles from the first group
     to the first and to the last row."""

@@ -1,5 +1,7 @@
 """Random small experiments and samples for property tests."""
 
+from functools import partial
+
 import numpy as np
 import torch
 from hypothesis import strategies as st
@@ -16,6 +18,7 @@ def random_samples(experiment: Experiment, count: int, seed: int) -> tuple[torch
     return torch.from_numpy(xs), random.integers(0, experiment.layers[-1].cols, count)
 
 
-def experiments() -> st.SearchStrategy[Experiment]:
-    """Experiments of 1 to 3 small layers over every choice of the configuration; one that fails is made simpler."""
-    return st.builds(random_experiment, st.randoms(use_true_random=False))
+def experiments(convolutions: bool = False) -> st.SearchStrategy[Experiment]:
+    """Experiments of a few small layers over every choice of the configuration; one that fails is made simpler."""
+    return st.builds(partial(random_experiment, convolutions=convolutions, reads=convolutions),
+                     st.randoms(use_true_random=False))

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from spinloom import config
-from spinloom.contract.geometry import COUNTERS
+from spinloom.contract.geometry import POSITION_COUNTERS
 from spinloom.contract.hashing import sample_order
 from spinloom.model.compiled import steps, tables
 from spinloom.model.compiled.trainer import CompiledTrainer
@@ -39,12 +39,13 @@ def assert_compiled_equals_reference(experiment, seed, count=20):
         actual = [compiled.train_span(xs, labels, order, span, shift)
                   for span in (range(0, 1), range(1, count // 2), range(count // 2, count))]
         assert np.concatenate(actual).tolist() == expected.tolist()
+        assert compiled.predict(xs).tolist() == reference.predict(xs).tolist()
         assert_same_state(network, reference)
     return reference
 
 
 def counted(network, name):
-    return sum(crossbar.counters[name] for crossbar in network.crossbars)
+    return sum(crossbar.counters.get(name, 0) for crossbar in network.crossbars)
 
 
 @pytest.mark.parametrize(("kind", "also"), [
@@ -57,24 +58,31 @@ def counted(network, name):
 def test_random_experiments_give_the_same_bits(kind, also):
     """And leave out nothing that training does."""
     reached = set()
-    for seed in range(24):
-        experiment = random_experiment(Random(f"{kind} {seed}"), kind=kind)
+    for seed in range(36):
+        experiment = random_experiment(Random(f"{kind} {seed}"), kind=kind, convolutions=seed % 3 == 2, reads=True)
         network = assert_compiled_equals_reference(experiment, seed)
         if counted(network, "attempts"):
             device = experiment.device_tables
             happened = {"batch": experiment.batch > 1, "read noise": experiment.converters.read_noise,
                         "stuck": device.stuck, "variation": device.variation,
                         experiment.update.rounding: True, experiment.update.residual: True}
-            happened |= {name: counted(network, name) for name in COUNTERS}
+            happened |= {name: counted(network, name) for name in POSITION_COUNTERS}
             reached |= {name for name, value in happened.items() if value}
     unless_a_pair = {"verify_attempts", "failures", "refreshes"}
-    assert reached == {"threshold", "verified", "nominal", "batch", "read noise", *COUNTERS} - unless_a_pair | also
+    always = {"threshold", "verified", "nominal", "batch", "read noise", *POSITION_COUNTERS}
+    assert reached == always - unless_a_pair | also
 
 
 @settings(max_examples=40, deadline=None)
 @given(experiment=experiments(), seed=st.integers(0, 2**32 - 1))
 def test_generated_experiments_give_the_same_bits(experiment, seed):
     assert_compiled_equals_reference(experiment, seed)
+
+
+@settings(max_examples=60, deadline=None)
+@given(experiment=experiments(convolutions=True), seed=st.integers(0, 2**32 - 1))
+def test_generated_convolutions_give_the_same_bits(experiment, seed):
+    assert_compiled_equals_reference(experiment, seed, count=8)
 
 
 @pytest.mark.parametrize(("device", "update"), [
@@ -114,6 +122,36 @@ def test_wide_crossbars_of_extreme_widths(kind, states, sub_bits, rate, delta_bi
             {"cols": 9, "z_frac": 4, "weight_step": -4, **width}],
     }, "extreme")
     assert counted(assert_compiled_equals_reference(experiment, seed=3, count=16), "attempts") > 1000
+
+
+WIDE_CONVOLUTIONS = [
+    {"kind": "conv", "cols": 50, "kernel": 3, "padding": 1, "pool": 3, "pool_stride": 2, "bias": True,
+     "weight_step": -2, "z_frac": 5, "delta_bits": 11, "delta_frac": 11, "forward_reads": 3, "second_reads": 2},
+    {"kind": "conv", "cols": 37, "kernel": [2, 3], "padding": [0, 2], "neuron": "hard_tanh", "weight_step": -3,
+     "z_frac": 6, "delta_bits": 11, "delta_frac": 11, "second_reads": 5},
+    {"cols": 24, "map": [2, 3, 4], "neuron": "sigmoid", "weight_step": -4, "z_frac": 4},
+    {"kind": "conv", "cols": 10, "kernel": 2, "padding": 1, "pool": [3, 4], "weight_step": -2, "z_bits": 8,
+     "z_frac": 4}]
+
+
+@pytest.mark.parametrize("batch", [1, 5])
+@pytest.mark.parametrize(("device", "width", "wide"), [
+    ({"kind": "domain_wall", "sigma": 0.2}, {}, set()),
+    ({"kind": "pcm_pair"}, {}, {"products"}),
+    ({"kind": "domain_wall", "states": 64, "sub_bits": 6, "sigma": 0.1},
+     {"delta_bits": 16, "delta_frac": 15, "z_bits": 12, "z_frac": 7, "activation_bits": 12, "chi_bits": 24},
+     {"products", "sum", "gradient"}),
+])
+def test_wide_convolutions(device, width, wide, batch):
+    """Of many columns, and of sums that need each of the widths."""
+    experiment = config.parse({
+        "batch": batch, "learning_rate_shifts": [2], "device": device, "update": {"threshold": 0.25},
+        "input": {"map": [13, 11, 2], "bits": width.get("z_bits", 8)}, "converters": {"read_noise": 1.5},
+        "layers": [layer | width for layer in WIDE_CONVOLUTIONS]}, "wide")
+    records = tables.layer_records(list(experiment.crossbars))
+    assert wide == {name for name in ("products", "sum", "gradient") if not all(records[f"narrow_{name}"])}
+    network = assert_compiled_equals_reference(experiment, seed=5, count=3)
+    assert all(crossbar.counters["attempts"] for crossbar in network.crossbars)
 
 
 def test_row_sums_beyond_32_bits():
@@ -218,7 +256,7 @@ def test_training_runs_do_not_depend_on_it(tmp_path, batch):
         with np.load(folder / "state.npz") as file:
             states.append({name: array.tolist() for name, array in file.items()})
     assert states[0] == states[1]
-    assert states[0]["layer0_counters"][COUNTERS.index("attempts")] > 0
+    assert states[0]["layer0_counters"][POSITION_COUNTERS.index("attempts")] > 0
 
 
 def test_other_inputs_and_devices_are_refused():

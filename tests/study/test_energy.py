@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from spinloom.config import load, parse
 from spinloom.contract.errors import ConfigError
 from spinloom.contract.geometry import COUNTERS
@@ -55,6 +56,50 @@ def test_stochastic_rounding_has_trials_and_no_accumulator():
     numbers = energy.events(described, described.crossbars[0], COUNTS)
     assert (numbers["switching trials"], numbers["accumulator accesses"]) == (150, 0)
     assert "comparisons" not in numbers
+
+
+def convolutions(**fields):
+    """A convolution at 6 positions of 12 rows, with a bias, and a dense layer."""
+    return experiment({"kind": "domain_wall"}, input={"map": [4, 3, 3]}, layers=[
+        {"kind": "conv", "cols": 5, "kernel": 2, "bias": True}, {"cols": 3}], **fields)
+
+
+def test_positions_are_events_and_samples_are_visited():
+    described = convolutions()
+    counts = COUNTS | {"forwards": 42, "update_rows": 40, "product_rows": 170}
+    numbers = energy.events(described, described.crossbars[0], counts)
+    assert described.crossbars[0].positions == 6
+    assert (numbers["conversions"], numbers["accumulations"]) == (5 * 42 + 20, 5 * 170)
+    assert (numbers["accumulator accesses"], numbers["comparisons"]) == (2 * 5 * 40, 5 * 30)
+
+
+def test_digital_events_of_positions():
+    """Forward, update and, behind a neuron, backward are computed at every position; a sample changes the weights
+    once."""
+    first = convolutions().crossbars[0]
+    assert energy.digital_events(convolutions(), first, 10) == {
+        "multiplications": 10 * 6 * 2 * 65, "additions": 10 * 6 * 2 * 65, "weight accesses": 10 * (6 * 65 + 2 * 65)}
+    described = experiment({"kind": "domain_wall"}, input={"map": [1, 4, 1]}, layers=[
+        {"kind": "conv", "cols": 2, "kernel": 1}, {"kind": "conv", "cols": 5, "kernel": [1, 2], "pool": [1, 3]}])
+    second = energy.digital_events(described, described.crossbars[1], 10)
+    assert second["multiplications"] == 10 * 3 * 3 * 20
+    assert second["weight accesses"] == 10 * (3 * 2 * 20 + 2 * 20)
+
+
+def test_the_forward_passes_of_a_run_are_its_samples_times_positions(tmp_path):
+    described = convolutions()
+    network = Network(described)
+    for label in range(3):
+        network.train(torch.arange(36), label, 6)
+    counters = [dict(crossbar.counters) for crossbar in network.crossbars]
+    answer = energy.run(left_behind(tmp_path, described, counters))
+    assert (answer.samples, counters[0]["forwards"]) == (3, 18)
+    digital = {row.event: row.number for row in answer.digital}
+    assert digital["multiplications"] == 3 * (6 * 2 * 65 + 3 * 30 * 3)
+    accumulations = next(row.number for row in answer.events if row.event == "accumulations")
+    assert accumulations == 5 * counters[0]["product_rows"] + 3 * counters[1]["update_rows"]
+    with pytest.raises(ConfigError, match="layer0_counters: the crossbar has 10 counters"):
+        energy.run(left_behind(tmp_path, described, [counters[1]] * 2))
 
 
 def test_digital_events():
@@ -125,7 +170,7 @@ def test_no_run_and_no_costs_are_named(tmp_path):
     with pytest.raises(ConfigError, match=r"there are no costs for device\.domain_wall"):
         energy.run(folder, costs.model_copy(update={"device": {}}))
     left_behind(tmp_path, experiment({"kind": "domain_wall"}), [dict(list(COUNTS.items())[:8])] * 2)
-    with pytest.raises(ConfigError, match="do not have 9 counters each"):
+    with pytest.raises(ConfigError, match="layer0_counters: the crossbar has 9 counters"):
         energy.run(folder)
     (tmp_path / "state.npz").write_bytes(b"torn")
     with pytest.raises(ConfigError, match="cannot be loaded"):

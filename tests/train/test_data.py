@@ -25,6 +25,14 @@ def experiment(dataset="tiny", count=6, outputs=3):
     }, "test")
 
 
+def convolution(dataset, shape, outputs=3):
+    """An experiment with an input map of ``shape``."""
+    return config.parse({
+        "dataset": dataset, "input": {"map": shape}, "device": {"kind": "ideal"},
+        "layers": [{"kind": "conv", "cols": outputs, "kernel": 1, "pool": shape[:2], "z_frac": 2}],
+    }, "test")
+
+
 def idx(array, magic):
     return struct.pack(f">I{array.ndim}I", magic, *array.shape) + array.astype(np.uint8).tobytes()
 
@@ -128,6 +136,16 @@ def test_damaged_files_are_named(tmp_path, file, change, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("shape", [[3, 2, 1], [1, 6, 1], [1, 2, 3], [2, 4, 1]])
+def test_images_must_have_the_shape_of_the_map(tmp_path, shape):
+    write(tmp_path)
+    assert data.load(convolution("tiny", [2, 3, 1]), tmp_path).train.images.shape == (5, 2, 3, 1)
+    with pytest.raises(ConfigError) as caught:
+        data.load(convolution("tiny", shape), tmp_path)
+    assert str(caught.value) == (f"{tmp_path / 'train-images-idx3-ubyte'}: images are 2 x 3 x 1 (height, width, "
+                                 f"channels); the network has input.map={shape}")
+
+
 @pytest.mark.parametrize(("form", "expected"), [
     (ActivationFormat(kind="unsigned", bits=8, frac=8), [0, 1, 127, 128, 255]),
     (ActivationFormat(kind="unsigned", bits=12, frac=12), [0, 16, 2032, 2048, 4080]),
@@ -185,8 +203,8 @@ def test_the_classes_of_qmnist_are_in_a_column(tmp_path):
 
 
 def of_colours():
-    """An experiment with as many inputs as CIFAR-10 has pixels, which are more than a crossbar can have."""
-    return experiment("cifar-10").model_copy(update={"input": config.Input.model_construct(count=3072)})
+    """An experiment with as many inputs as CIFAR-10 has pixels, which are more than a dense layer can have."""
+    return convolution("cifar-10", [32, 32, 3])
 
 
 def cifar(folder, packed=False):
@@ -208,6 +226,8 @@ def test_the_batches_of_cifar_10(tmp_path, packed, place):
     assert dataset.train.images[3, 5, 7].tolist() == images[3, :, 5, 7].tolist()
     assert dataset.train.labels.tolist() == [i % 3 for i in range(10)]
     assert (dataset.test.images == images[10:].transpose(0, 2, 3, 1)).all()
+    drive = data.drive(dataset.train.images, of_colours().input.format)
+    assert [int(drive[3, (5 * 32 + 7) * 3 + channel]) for channel in range(3)] == images[3, :, 5, 7].tolist()
     (tmp_path / "data" / place / (BATCHES[2] + (".gz" if packed else ""))).unlink()
     with pytest.raises(ConfigError, match="data_batch_3.bin is missing from the data set 'cifar-10'"):
         data.load(of_colours(), tmp_path / "data")
@@ -252,7 +272,8 @@ def test_what_is_there_instead_is_told(tmp_path, files, message):
     (idx(np.zeros(5), 0x0801), "it is an IDX file of labels"),
     (struct.pack(">4I", 0x0D03, 1, 2, 3) + bytes(24), "numbers that are no unsigned bytes"),
     (struct.pack(">4I", 0x0803, 2**32 - 1, 2**32 - 1, 2**32 - 1), "asks for 79228162458924105385300197375"),
-    (gzip.compress(struct.pack(">4I", 0x0803, 2**32 - 1, 2, 3), mtime=0), "bytes, which a gzip file of .* bytes cannot hold"),
+    (gzip.compress(struct.pack(">4I", 0x0803, 2**32 - 1, 2, 3), mtime=0),
+     "bytes, which a gzip file of .* bytes cannot hold"),
     (gzip.compress(idx(np.zeros((5, 2, 3)), 0x0803) + bytes(10**7), mtime=0), "more than 30 bytes of data"),
 ])
 def test_what_is_no_file_of_images_is_told_without_reading_all_of_it(tmp_path, content, message):
@@ -371,3 +392,14 @@ def test_mnist_is_recognised():
     assert record.sha256.startswith("9da0906d0ff7")
     with pytest.raises(ConfigError, match="the files are those of mnist, and the configuration has dataset='kmnist'"):
         data.load(preset.replaced(dataset="kmnist"), Path(MNIST) / "mnist")
+
+
+def test_more_samples_than_there_are_is_said(tmp_path, capsys):
+    write(tmp_path)
+    dataset = data.load(experiment(), tmp_path)
+    capsys.readouterr()
+    assert [len(dataset.first(samples).train.labels) for samples in (None, 4, 5)] == [5, 4, 5]
+    assert capsys.readouterr().err == ""
+    assert len(dataset.first(6).train.labels) == 5
+    assert capsys.readouterr().err == (
+        "warning: 6 training samples are asked for; there are 5, and all of them are taken\n")

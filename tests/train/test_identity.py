@@ -46,6 +46,8 @@ def identity(small=None, **options):
     ({"device": {"kind": "ideal"}}, "device.kind: domain_wall recorded, ideal now"),
     ({"seed": 7, "epochs": 4}, "seed: 1 recorded, 7 now; epochs: 3 recorded, 4 now"),
     ({"name": "large"}, "name: small recorded, large now"),
+    ({"input": {"map": [8, 8, 1]}, "layers": [{"kind": "conv", "kernel": 3, "cols": 2}, LAYERS[1]]},
+     r"input.map: none recorded, \[8, 8, 1\] now; layers\[0\].kind: dense recorded, conv now"),
     ({"host": {}, "batch": 10}, "batch: 1 recorded, 10 now; host: none recorded, "),
 ])
 def test_another_configuration_is_refused(tmp_path, monkeypatch, fields, message):
@@ -54,6 +56,28 @@ def test_another_configuration_is_refused(tmp_path, monkeypatch, fields, message
     with pytest.raises(ConfigError, match=f"{folder} cannot be resumed, as it is the run of something else: {message}"):
         loop.run(experiment(**fields), resume=folder, baseline=False, progress=False)
     assert outcome(folder) == before
+
+
+def test_digests_are_those_of_versions_without_convolutions():
+    """The default folders of their runs are found again."""
+    preset = config.load("digits-dw5")
+    dataset = data.load(preset)
+    assert Identity.of("train", preset, dataset).digest == \
+        "7f2ccea610791bc9b129be362c914d48a85fa2ed8ff5ca01bb731f933843535a"
+    built = Identity.of("run", preset, dataset, test=20, built=preset.replaced(seed=9))
+    assert built.digest == "44f6862ae7a148ccb0ccf83881ae8c2bda6f2945040c3d525444d779fa1fb7b0"
+
+
+def test_digests_differ_by_windows():
+    def digest(layer, **given):
+        layers = [{"kind": "conv", "kernel": 3, "cols": 4} | layer, {"cols": 10}]
+        return identity(experiment(input={"map": [8, 8, 1]} | given, layers=layers)).digest
+
+    changes = [{}, {"kernel": 1}, {"padding": 1}, {"stride": [5, 1], "drop": True}, {"pool": 2},
+               {"pool": 2, "pool_stride": 1}, {"drop": True}, {"rate_offset": 1}, {"forward_reads": 2},
+               {"second_reads": 2}]
+    assert len({digest(layer) for layer in changes}) == len(changes)
+    assert identity(experiment(input={"map": [8, 8, 1]})).digest != identity().digest
 
 
 def test_many_differences_are_counted():
@@ -89,8 +113,10 @@ def test_the_record_tells_everything(tmp_path):
     result = run(out=tmp_path, options={"epochs": 3})
     document = json.loads((tmp_path / "experiment.json").read_text())
     assert list(document) == ["command", "experiment", "samples", "data", "order", "test", "built", "digest", "options",
-                              "changes"]
+                              "changes", "topology", "shapes"]
     assert document["digest"] == digest_of(document) == result.identity
+    assert document["topology"] == "64-8-10"
+    assert [(shape["rows"], shape["cols"]) for shape in document["shapes"]] == [(65, 8), (8, 10)]
     assert document["data"] == result.data.to_json() == data.load(experiment()).record.to_json()
     assert (document["samples"], document["options"], document["changes"]) == (40, {"epochs": 3}, [])
     with np.load(tmp_path / "state.npz") as state:
