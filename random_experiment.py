@@ -13,6 +13,8 @@ from .devices.kinds import KINDS, random_section
 from .devices.random_figures import extreme
 
 Fields = dict[str, Any]
+MOST_READS = 8
+"""Most rows that are read in a clock cycle: a simulation of more takes too long."""
 LARGEST_RATE_SHIFT = 16
 """Largest shift of the first learning rate; the others are up to 15 more."""
 
@@ -34,7 +36,7 @@ def random_experiment(random: Random, layers: int | None = None, kind: str | Non
         return experiment
     changes: dict[int, Fields] = {}
     for crossbar in experiment.crossbars:
-        most = min(crossbar.inputs, 64)
+        most = min(crossbar.inputs, MOST_READS)
         forward = extreme(random, 1, most)
         second = [number for number in range(1, most + 1) if not max(number, forward) % min(number, forward)]
         changes[crossbar.index] = {"forward_reads": forward,

@@ -15,17 +15,26 @@ import numpy as np
 from ..config import Experiment
 from ..contract.device import SIGMA_BITS
 from ..contract.errors import ConfigError, SpinloomError
-from ..contract.geometry import COUNTER_BITS
+from ..contract.geometry import COUNTER_BITS, CrossbarGeometry
 from ..contract.link import SLOT, SLOTS
 from ..contract.results import Result
 from ..contract.shapes import LayerShape
 from ..contract.tables import DERIVATIVE_BITS, NORMAL_BITS, NORMAL_INDEX_BITS
-from ..contract.widths import divisors
+from ..contract.widths import divisors, index_bits
 from ..hw.crossbar.active_rows import entry_layout
 from ..hw.crossbar.array_memory import SPRAM_DEPTH, SPRAM_WIDTH, column_bits
-from ..hw.crossbar.crossbar import answers_depth
-from ..hw.crossbar.layouts import cell_layout, level_layout, row_sum_layout
+from ..hw.crossbar.crossbar import answers_depth, outputs_depth
+from ..hw.crossbar.feature_map import WORD, Blocks, lookups
+from ..hw.crossbar.layouts import (
+    banks,
+    cell_layout,
+    conversion_layout,
+    level_layout,
+    padded_rows,
+    row_sum_layout,
+)
 from ..hw.crossbar.noise import STORED_BITS
+from ..hw.crossbar.position_deltas import origin_layout
 from ..hw.crossbar.programming_queue import DEPTH, queued_layout
 from . import calibration
 from .board import Board
@@ -117,17 +126,15 @@ def memories(experiment: Experiment, slots: int = SLOTS) -> list[Memory]:
     """The memories of a network and its link, of ``slots``, that are large enough to matter."""
     found = [Memory(slots * SLOT, 8)] * 2
     for geometry in experiment.crossbars:
-        words = geometry.rows * geometry.folds
+        words = geometry.folds * padded_rows(geometry)
         found += [
-            Memory(words, geometry.lanes * level_layout(geometry).size, "array", geometry.ports),
+            *[Memory(words // banks(geometry), geometry.lanes * level_layout(geometry).size, "array", geometry.ports)]
+            * banks(geometry),
             Memory(words, geometry.lanes * geometry.chi_bits, "array", geometry.ports),
-            Memory(geometry.inputs, entry_layout(geometry).size),
-            Memory(geometry.folds, geometry.lanes * geometry.delta_bits if geometry.folds > 1 else 0),
             Memory(DEPTH, queued_layout(geometry).size),
             Memory(len(geometry.counters), COUNTER_BITS),
+            *(row_memories if geometry.plain else window_memories)(geometry),
         ]
-        if geometry.source is not None:
-            found.append(Memory(answers_depth(geometry), row_sum_layout(geometry).size))
         if geometry.device.pulse != "switching":
             found.append(Memory(1 << NORMAL_INDEX_BITS - 1, STORED_BITS, "table"))
             found.append(Memory(len(geometry.device.mean), geometry.device.g_bits + SIGMA_BITS, "table"))
@@ -142,14 +149,54 @@ def memories(experiment: Experiment, slots: int = SLOTS) -> list[Memory]:
     return found
 
 
+def row_memories(geometry: CrossbarGeometry) -> list[Memory]:
+    """What a plain crossbar has besides: the list of active rows, deltas, row sums that wait."""
+    found = [Memory(geometry.inputs, entry_layout(geometry).size)]
+    if geometry.folds > 1:
+        found.append(Memory(geometry.folds, geometry.lanes * geometry.delta_bits))
+    if geometry.source is not None:
+        found.append(Memory(answers_depth(geometry), row_sum_layout(geometry).size))
+    return found
+
+
+def window_memories(geometry: CrossbarGeometry) -> list[Memory]:
+    """What other crossbars have: the feature map, its flags, deltas and origins of positions, outputs that wait, sums
+    of cells, and those of the pooling. Each has one port to read."""
+    window, blocks, several = geometry.window, Blocks.of(geometry), lookups(geometry)
+    cell = geometry.x.bits + geometry.derivative_bits
+    origin, conversion = origin_layout(geometry).size, conversion_layout(geometry).size
+    found = [
+        *[Memory(window.cells, cell)] * max(geometry.forward_reads, geometry.second_reads),
+        *[Memory(ceil(window.cells / WORD), WORD)] * (several * geometry.second_reads),
+        *[Memory(blocks.count, blocks.size)] * geometry.forward_reads,
+        Memory(blocks.lines, blocks.line_blocks * blocks.kinds),
+        *[Memory(geometry.positions * geometry.folds, geometry.delta_bits)] * geometry.lanes,
+        Memory(ceil(geometry.positions / several), several * origin),
+        *[Memory(geometry.positions, index_bits(geometry.positions * geometry.folds) + origin)] * 2,
+        Memory(ceil(geometry.rows / geometry.second_reads),
+               index_bits(geometry.rows) + geometry.second_reads * (index_bits(window.cells) + 2), "table"),
+        Memory(outputs_depth(geometry), conversion),
+    ]
+    if geometry.source is not None:
+        kept = geometry.derivative_bits if geometry.derivative_bits > 1 else 0
+        found += [Memory(window.cells, geometry.error_bits + kept)] * geometry.second_reads
+    if window.pools:
+        groups, winner = geometry.cols // geometry.adcs, sum((side - 1).bit_length() for side in window.pool)
+        rows = min(window.places[0], ceil(window.pool[0] / window.pool_stride[0]))  # of windows, open at once
+        found += [Memory(prod(window.places) * groups, geometry.adcs * winner),
+                  Memory(rows * window.places[1] * groups, conversion + geometry.adcs * winner)]
+    return found
+
+
 def multipliers(experiment: Experiment) -> list[tuple[int, int]]:
     """The two widths of every multiplier."""
     widths = []
     for geometry in experiment.crossbars:
         lowest, highest = geometry.learning_rate_shifts
         factor = max(geometry.x.bits + 1, geometry.delta_bits if geometry.source else 0)
-        widths += [(geometry.device.g_bits, factor)] * geometry.lanes
-        widths += [(geometry.x.bits + 1 + highest - lowest, geometry.delta_bits)] * geometry.lanes
+        widths += [(geometry.device.g_bits, factor)] * (geometry.lanes * banks(geometry))
+        widths += ([(geometry.x.bits + 1 + highest - lowest, geometry.delta_bits)]
+                   * (geometry.lanes * geometry.second_reads))
         if geometry.device.pulse != "switching":
             widths.append((NORMAL_BITS, SIGMA_BITS))
         if geometry.source is not None:

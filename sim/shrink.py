@@ -1,10 +1,15 @@
 """An experiment made small enough for every simulator: on the digits, with narrow hidden layers."""
 
-from ..config import Experiment
+from typing import Any
+
+from ..config import Experiment, Layer
 from ..contract import names
+from ..contract.window import Shape
 
 HIDDEN = 16
 """Columns of a hidden layer, at most."""
+CHANNELS, KERNEL, READS = 10, 3, 2
+"""Columns of a convolution, at most; sides of its window; rows that it reads in a clock cycle."""
 BATCH = 50
 """Samples of a mini-batch, at most."""
 REFRESH = {"refresh_high": 0.1, "refresh_low": 0.03}
@@ -12,11 +17,35 @@ REFRESH = {"refresh_high": 0.1, "refresh_low": 0.03}
 
 
 def shrink(experiment: Experiment) -> Experiment:
-    """``experiment`` on the packaged digits: 64 inputs, hidden layers of at most ``HIDDEN`` columns, mini-batches of at
-    most ``BATCH`` samples, and pairs refreshed early; devices, rules, formats and converters are kept otherwise."""
+    """``experiment`` on the packaged digits: 64 inputs, hidden layers of at most ``HIDDEN`` columns, convolutions of at
+    most ``CHANNELS`` columns with windows and pooling that fit, mini-batches of at most ``BATCH`` samples, and pairs
+    refreshed early; devices, rules, formats and converters are kept otherwise."""
+    digits = {"count": 64} if experiment.input.map is None else {"map": (8, 8, 1), "count": 64}
+    shape: Shape = digits.get("map", (1, 1, 64))
+    layers: dict[int, dict[str, Any]] = {}
+    for index, layer in enumerate(experiment.layers):
+        layers[index] = _smaller(layer, shape)
+        shape = layer.model_copy(update=layers[index]).window(shape).pooled
     return experiment.replaced(
         name=names.extended(experiment.name, "-digits"), dataset="digits", batch=min(experiment.batch, BATCH),
-        input={"count": 64},
-        device=REFRESH if experiment.device_tables.pair else {},
-        layers={index: {"cols": min(layer.cols, HIDDEN), "lanes": None, "adcs": None}
-                for index, layer in enumerate(experiment.layers)})
+        input=digits, device=REFRESH if experiment.device_tables.pair else {}, layers=layers)
+
+
+def _smaller(layer: Layer, shape: Shape) -> dict[str, Any]:
+    """What changes in a ``layer`` that is driven by a map of ``shape``."""
+    reads = {name: min(READS, getattr(layer, name)) for name in ("forward_reads", "second_reads")}
+    changes = {"lanes": None, "adcs": None, **reads}
+    if layer.kind == "dense" and layer.map is None:
+        return changes | {"cols": min(layer.cols, HIDDEN)}
+    if layer.kind == "dense":
+        height, width, channels = layer.map
+        channels = min(channels, max(1, HIDDEN // (height * width)))
+        return changes | {"cols": height * width * channels, "map": (height, width, channels)}
+    kernel = [min(KERNEL, *sides) for sides in zip(layer.kernel, shape, strict=False)]
+    padding = [min(padding, side - 1) for padding, side in zip(layer.padding, kernel, strict=True)]
+    changes |= {"cols": min(layer.cols, CHANNELS), "kernel": tuple(kernel), "padding": tuple(padding), "drop": True,
+                "pool": None, "pool_stride": None}
+    if layer.pool is None:
+        return changes
+    outputs = layer.model_copy(update=changes).window(shape).outputs
+    return changes | {"pool": tuple(min(sides) for sides in zip(layer.pool, outputs, strict=False))}

@@ -32,3 +32,9 @@ def test_pooling_agrees_with_the_arithmetic(layer, simulator):
               {"cols": 2, "z_frac": 4, "chi_frac": 8}]
     experiment = parse({"input": {"map": [9, 7, 1]}, "device": {"kind": "ideal"}, "layers": layers}, "pooling")
     runner.run(PoolingBench(Case(experiment=experiment)), simulator)
+
+
+@pytest.mark.parametrize("bench", [AccumulatorBench, CrossbarBench, NetworkBench], ids=lambda bench: bench.__name__)
+def test_agrees_with_golden_twin_at_several_positions(bench, simulator):
+    for seed in SEEDS[simulator]:
+        runner.run(bench(Case.random(seed, convolutions=True, reads=bench is CrossbarBench)), simulator)

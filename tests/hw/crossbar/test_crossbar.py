@@ -14,3 +14,9 @@ def test_agrees_with_golden_twin(seed):
 def test_agrees_with_golden_twin_at_several_positions(seed):
     case = Case.random(seed, convolutions=True, stall=(seed % 4) * 0.25, samples=10)
     CrossbarBench(case).simulate()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_agrees_with_golden_twin_with_several_reads(seed):
+    case = Case.random(seed, convolutions=True, reads=True, stall=(seed % 4) * 0.25, samples=8)
+    CrossbarBench(case).simulate()
