@@ -72,7 +72,8 @@ def cycles_per_sample(experiment: Experiment) -> float:
     distances = [
         *(to_next_layer(source) for source in crossbars[:-1]),
         to_update(crossbars[-1]),
-        *(to_layer_before(source, target) for source, target in pairwise(crossbars)),
+        *(to_layer_before(source, target, active_share(experiment, target) * target.window.cells)
+          for source, target in pairwise(crossbars)),
         to_next_sample(crossbars[0]),
         *(to_second_fold(geometry) for geometry in crossbars if geometry.folds > 1),
     ]

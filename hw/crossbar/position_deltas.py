@@ -82,6 +82,9 @@ class PositionDeltas(wiring.Component):
     Cost: in memory, a word for each fold of each position, the list of origins twice, tables of positions.
     """
 
+    latency = 2
+    """Clock cycles from the last beat to ``complete``."""
+
     def __init__(self, *, geometry: CrossbarGeometry) -> None:
         self.geometry = geometry
         super().__init__({

@@ -37,6 +37,9 @@ class RowScan(wiring.Component):
     table of rows.
     """
 
+    latency = 9
+    """Clock cycles from ``start`` to the first item, if the first rows have one."""
+
     def __init__(self, *, geometry: CrossbarGeometry) -> None:
         self.geometry = geometry
         super().__init__({
