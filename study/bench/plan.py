@@ -35,6 +35,8 @@ class Plan:
     """Each trainer's time in a round."""
     warm_up: int
     """Samples that the golden model has trained on before its speed is measured."""
+    convolutions: str
+    """A network with convolutions, on which trainers are compared too."""
     lanes: tuple[int, ...]
     """Of the first crossbar, most first; the first are all of them."""
     steady: int
@@ -49,8 +51,10 @@ class Plan:
     """Lanes of the first crossbar there: few, so that the largest design is built in minutes."""
 
 
-FULL = Plan(preset="mnist-dw5", rounds=5, round_seconds=1.0, warm_up=10_000, lanes=(250, 50, 25), steady=10_000,
-            samples=300, simulator_samples={"amaranth": 20, "icarus": 20, "verilator": 400, "compiled": 400},
+FULL = Plan(preset="mnist-dw5", rounds=5, round_seconds=1.0, warm_up=10_000, convolutions="mnist-lenet-dw5",
+            lanes=(250, 50, 25), steady=10_000, samples=300,
+            simulator_samples={"amaranth": 20, "icarus": 20, "verilator": 400, "compiled": 400},
             sizes=(128, 256, 512, 1024, 2048), size_lanes=32)
-QUICK = Plan(preset="digits-dw5", rounds=3, round_seconds=0.15, warm_up=1000, lanes=(32, 8), steady=1000, samples=200,
+QUICK = Plan(preset="digits-dw5", rounds=3, round_seconds=0.15, warm_up=1000, convolutions="digits-conv-dw5",
+             lanes=(32, 8), steady=1000, samples=200,
              simulator_samples={"amaranth": 4, "verilator": 100, "compiled": 100}, sizes=(32,), size_lanes=8)

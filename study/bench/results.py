@@ -107,6 +107,8 @@ class BenchResult(Result):
 
     preset: str
     """The network."""
+    convolutional: str
+    """The network with convolutions."""
     quick: bool
     """Whether the short plan was measured."""
     data: str
@@ -114,13 +116,18 @@ class BenchResult(Result):
     machine: Machine
     golden_vs_float32_batch1: float
     golden_vs_float32_batch32: float
-    """Speed of the compiled golden model as a multiple of PyTorch's in float32, in CPU time."""
+    convolutions_vs_float32: float
+    """Speed of the compiled golden model as a multiple of PyTorch's in float32, in CPU time; the last is that of the
+    network with convolutions."""
     cycles_vs_bound: float
     """Clock cycles of the RTL as a multiple of its bound, with all lanes and in steady state."""
     rtl_samples_per_second: float
     """Speed of the compiled simulation with all lanes."""
     start_up: StartUp
     training: tuple[TrainerSpeed, ...]
+    """Trainers on ``preset``."""
+    convolutions: tuple[TrainerSpeed, ...]
+    """Likewise, of ``convolutional``, at batch 1."""
     cycles: tuple[LanesSpeed, ...]
     simulators: tuple[SimulatorSpeed, ...]
     scaling: tuple[ColumnsSpeed, ...]

@@ -13,6 +13,7 @@ from ...config import Experiment
 from ...contract.hashing import sample_order
 from ...model.compiled.trainer import CompiledTrainer
 from ...model.network import Network
+from ...train import baseline
 from .results import Speed
 
 LEARNING_RATE = 0.01
@@ -72,12 +73,7 @@ class Descent:
 
 def float32(experiment: Experiment, x: torch.Tensor, labels: torch.Tensor, batch: int) -> Descent:
     """The same topology in float32. The weights are changed in place, which is quicker than any ``torch.optim.SGD``."""
-    modules: list[nn.Module] = []
-    inputs = experiment.input.count
-    for layer in experiment.layers:
-        modules += [nn.Linear(inputs, layer.cols, bias=layer.bias), nn.ReLU()]
-        inputs = layer.cols
-    network = nn.Sequential(*modules[:-1])
+    network = baseline.network(experiment)
     weights = list(network.parameters())
 
     def step(loss: torch.Tensor) -> None:

@@ -126,7 +126,7 @@ def test_wide_crossbars_of_extreme_widths(kind, states, sub_bits, rate, delta_bi
 
 WIDE_CONVOLUTIONS = [
     {"kind": "conv", "cols": 50, "kernel": 3, "padding": 1, "pool": 3, "pool_stride": 2, "bias": True,
-     "weight_step": -2, "z_frac": 5, "delta_bits": 11, "delta_frac": 11, "forward_reads": 3, "second_reads": 2},
+     "weight_step": -2, "z_frac": 5, "delta_bits": 11, "delta_frac": 11, "forward_reads": 4, "second_reads": 2},
     {"kind": "conv", "cols": 37, "kernel": [2, 3], "padding": [0, 2], "neuron": "hard_tanh", "weight_step": -3,
      "z_frac": 6, "delta_bits": 11, "delta_frac": 11, "second_reads": 5},
     {"cols": 24, "map": [2, 3, 4], "neuron": "sigmoid", "weight_step": -4, "z_frac": 4},

@@ -240,8 +240,8 @@ CORNERS = {
     "steps larger than windows": network(
         (7, 8, 1), {"kind": "conv", "cols": 4, "kernel": 1, "stride": (3, 2), "pool": 1, "pool_stride": 2,
                     "drop": True}, LAST),
-    "a stride of pools, and no pools": network(
-        (5, 5, 1), {"kind": "conv", "cols": 3, "kernel": 2, "pool_stride": (3, 2), "drop": True}, LAST),
+    "a stride of pools of one place": network(
+        (5, 5, 1), {"kind": "conv", "cols": 3, "kernel": 2, "pool": 1, "pool_stride": (3, 2), "drop": True}, LAST),
     "pooling to the outputs": network(
         (5, 4, 2), {"kind": "conv", "cols": 3, "kernel": 2},
         {"kind": "conv", "cols": 5, "kernel": 2, "pool": (3, 2)}, loss="squared_hinge"),

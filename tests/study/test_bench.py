@@ -37,6 +37,9 @@ def check(answer, folder):
     assert set(speeds) == {(trainer, batch) for trainer in TRAINERS for batch in (1, 32)}
     compiled, float32 = (speeds[trainer, 32]["samples_per_cpu_second"] for trainer in ("compiled", "float32"))
     assert answer["golden_vs_float32_batch32"] == compiled / float32
+    speeds = {row["trainer"]: row["speed"]["samples_per_cpu_second"] for row in answer["convolutions"]}
+    assert answer["convolutional"] == QUICK.convolutions
+    assert answer["convolutions_vs_float32"] == speeds["compiled"] / speeds["float32"] > 0
     measured = [part for row in answer["cycles"] for part in (row["start"], row["steady"])]
     measured += [row for row in answer["simulators"] if "cycles" in row] + [row["rtl"] for row in answer["scaling"]]
     for row in measured:

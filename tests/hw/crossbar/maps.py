@@ -46,8 +46,11 @@ def geometries(draw, reads, overlap):
     forward, second = draw(reads), draw(reads)
     lanes = 6 if second > 1 else draw(st.sampled_from([6, 6, 3, 2]))
     inputs = kernel[0] * kernel[1] * channels
+    forward, second = min(forward, inputs), min(second, inputs)
+    if max(forward, second) % min(forward, second):
+        forward = second
     layer = {"kernel": kernel, "stride": stride, "padding": padding, "drop": True, "cols": 6, "lanes": lanes,
-             "bias": draw(st.booleans()), "forward_reads": min(forward, inputs), "second_reads": min(second, inputs)}
+             "bias": draw(st.booleans()), "forward_reads": forward, "second_reads": second}
     if draw(overlap):
         layer |= {"pool": [min(2, side) for side in outputs], "pool_stride": 1}
     neuron = draw(st.sampled_from([None, "relu", "ternary", "sigmoid", "hard_tanh"]))
