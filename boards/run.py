@@ -111,8 +111,9 @@ def run(experiment: Experiment, *, built: Experiment | None = None, port: str | 
     for generated, wanted in zip(built.crossbars, experiment.crossbars, strict=True):
         replacements(generated, wanted)  # says what cannot be replaced
     dataset = data.load(experiment, data_dir)
-    most = experiment.epochs * len(dataset.train.labels)
-    total = min(samples or most, most)
+    total = data.taken(samples, experiment.epochs * len(dataset.train.labels), "samples of all epochs")
+    if test_samples is not None:
+        test_samples = data.taken(test_samples, len(dataset.test.labels), "test samples")
     identity = Identity.of("run", experiment, dataset, samples=total, test=test_samples, built=built)
     folder = Path(out) if out is not None else run_folder.default(identity, "-board")
     test = data.Samples(*(part[:test_samples] for part in dataset.test))

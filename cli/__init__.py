@@ -37,7 +37,7 @@ options.require_text(cli)
 
 
 def main() -> None:
-    """The entry point: runs the program, and ends the process with its exit status."""
+    """Run the program, and end the process with its exit status. `spinloom.__main__` is the entry point."""
     raise_on_stop()
     guard_streams()
     warnings.filterwarnings("ignore", ".* created but never used")  # Amaranth's, of designs that a stop leaves behind

@@ -6,6 +6,7 @@ import click
 
 from ..config import load_device
 from ..render.text import columns, table
+from ..system.files import require_apart
 from .common import Answer, answers
 from .options import PRINTABLE, SEED, Real, Whole
 
@@ -72,7 +73,9 @@ def show(device: str, out: str | None) -> Answer:
     from ..devices import show as showing
 
     name = Path(device).stem
-    result = showing.run(specification, name, out if out is not None else Path("runs") / f"device-{name}.png")
+    picture = out if out is not None else Path("runs") / f"device-{name}.png"
+    require_apart(picture, device)
+    result = showing.run(specification, name, picture)
     measured = result.device.measured
     head = {"device": f"{device}, {result.kind}", "pulse": result.pulse, "states": result.states,
             "sub-levels a level": 2**result.device.sub_bits, "bits of g": result.g_bits,
@@ -96,5 +99,6 @@ def measure(device: str, out: str, pulses: int, count: int, read_noise: float, s
     specification = load_device(device)
     from ..devices import measure as measuring
 
+    require_apart(out, device)
     result = measuring.run(specification, out, pulses=pulses, seed=seed, devices=count, read_noise=read_noise)
     return result, table({"pulses": f"{result.pulses:,}", "measurements": result.out}), True

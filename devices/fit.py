@@ -15,13 +15,15 @@ from ..system import files, toml
 from . import reading
 from .domain_wall import LANDS
 from .fit_figure import draw
-from .fitting import Fittable, Learned, Options, Row, landing_share, without_far_readings
+from .fitting import RESOLUTION, Fittable, Learned, Options, Row, landing_share, without_far_readings
 from .kinds import KINDS, parse_device
 from .measurements import Measurements
 from .specification import Device
 
 DIGITS = 5
 """Significant digits of a figure in a device's file."""
+SMALLEST = 1e-60
+"""Smallest range of conductances, in whatever unit, that can be calculated with."""
 WIDEST_LANDING = 1
 """Write noise, in levels, beyond which states cannot be told apart."""
 
@@ -81,6 +83,9 @@ def run(data: str | Path, out: str | Path, kind: str | None = None, options: Opt
     TOML file ``out``. ``columns`` says which column is which, as `reading.read` takes it. ``picture`` names a file for
     a picture of the data beside what the device learned would give."""
     options = options or Options()
+    files.require_apart(out, data)
+    if picture is not None:
+        files.require_apart(picture, data, out)
     measured = reading.read(data, columns, options.unit)
     options = replace(options, unit=measured.unit or options.unit)
     guessed = guess(measured) if kind is None else Guess(kind, "as asked for", "as asked for")
@@ -132,13 +137,18 @@ def fit(measured: Measurements, kind: str, options: Options | None = None) -> Fi
     directed = near if kind == "domain_wall" else _directed(near)
     if directed is not near:
         notes.append("pulses coded 1 and 0 are taken as up and down")
-    if directed.readings.min() == directed.readings.max():
-        raise ConfigError(f"{measured.name}: the conductance is {directed.readings[0]:g} everywhere; nothing was "
-                          "switched")
+    _require_resolved(directed)
     learned = kinds[kind].learn(directed, options)
     device = _device(kind, measured, options, learned)
     _require_plausible(device, measured.name)
     return Fit(device, learned.level, learned.table, [*notes, *learned.notes])
+
+
+def _require_resolved(measured: Measurements) -> None:
+    """``ConfigError`` unless the conductances differ by more than how finely numbers are told apart."""
+    lowest, highest = measured.readings.min(), measured.readings.max()
+    if highest - lowest <= max(RESOLUTION * max(abs(lowest), abs(highest)), SMALLEST):
+        raise ConfigError(f"{measured.name}: the conductance is {lowest:g} everywhere; nothing was switched")
 
 
 def _require_plausible(device: Device, name: str) -> None:

@@ -28,6 +28,8 @@ MOST_OUTLIERS = 0.02
 RESET_LANDS, RESET_FALLS, RESETS_AT_LEAST = 0.2, 0.25, 0.9
 """A reset ends below the first part of the range and falls by more than the second. Where there are resets, at least
 the third part of all pulses down are."""
+RESOLUTION = 1e-9
+"""Part of a conductance below which nothing is a change."""
 NAMED = 5
 """Outliers that are named by their rows."""
 Row = dict[str, Any]
@@ -99,19 +101,22 @@ def without_far_readings(measurements: Measurements) -> tuple[Measurements, list
     as spikes and overflows do; and what is to be said of them."""
     readings = measurements.readings
     order = np.argsort(readings, kind="stable")
-    ordered, low, high = readings[order], 0, len(readings)
-    most = max(2, int(MOST_OUTLIERS * len(readings)))
+    ordered = readings[order]
+    most = min(max(2, int(MOST_OUTLIERS * len(readings))), (len(readings) - 3) // 2)
+    # From those in the middle, which are certain, to those next above or below as long as they are near enough.
+    low, high = max(most, 0), len(readings) - max(most, 0)
     while True:
-        outside = low + len(ordered) - high
-        for count in range(min(most - outside, high - low - 3), 0, -1):
-            if ordered[high - count] - ordered[high - count - 1] > ordered[high - count - 1] - ordered[low] > 0:
-                high -= count
-                break
-            if ordered[low + count] - ordered[low + count - 1] > ordered[high - 1] - ordered[low + count] > 0:
-                low += count
-                break
-        else:
+        span = ordered[high - 1] - ordered[low]
+        above = ordered[high] - ordered[high - 1] if high < len(readings) else np.inf
+        below = ordered[low] - ordered[low - 1] if low > 0 else np.inf
+        if min(above, below) > span > 0 or min(above, below) == np.inf:
             break
+        if above <= below:
+            high += 1
+        else:
+            low -= 1
+    if low + len(readings) - high > most:
+        return measurements, []
     far = np.zeros(len(readings), dtype=bool)
     far[order[:low]] = far[order[high:]] = True
     return _left_out(measurements, np.asarray(far.reshape(2, -1).any(axis=0)), "readings far from all others")

@@ -15,6 +15,7 @@ from ..render.figure import GREEN, ORANGE, legend, title
 from .costs import Cost, DeviceCosts
 from .fitting import (
     MIN_PULSES,
+    RESOLUTION,
     Fittable,
     Learned,
     Options,
@@ -165,7 +166,7 @@ class PcmPairDevice(Device, Fittable):
         lowest = min(measurements.before.min(), measurements.after.min())
         conductance, step = measurements.before - lowest, measurements.after - measurements.before
         full = max(conductance.max(), measurements.after.max() - lowest)
-        if conductance.min() == conductance.max():
+        if np.ptp(conductance) <= RESOLUTION * full:
             raise ConfigError(f"{name}: every pulse starts at the same conductance; steps along the range are needed")
         (start, slope), (base, widen), whole = _lines(conductance, step, full)
         level = start + slope * full / 8

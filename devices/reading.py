@@ -17,16 +17,18 @@ import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import isfinite
 from pathlib import Path
 
 import numpy as np
 
-from ..contract.errors import ConfigError
+from ..contract.errors import ConfigError, shown
+from ..system import files
 from .measurements import Measurements
 
 MAX_BYTES = 1 << 26
 """Of a file; a larger one is no table of pulses."""
+LARGEST = 1e60
+"""Largest number, in whatever unit: the squares of all can be added up. Overflowed readings are far smaller."""
 SIEMENS = {"S": 1e6, "mS": 1e3, "uS": 1.0, "nS": 1e-3, "pS": 1e-6}
 """Units of conductance, in uS. Measurements in one of them are taken to uS."""
 ROLES = {
@@ -128,12 +130,9 @@ def _table(path: Path) -> _Table:
 
 def _text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        content = files.read(path, MAX_BYTES)
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-    if len(content) > MAX_BYTES:
-        raise ConfigError(f"{path}: larger than {MAX_BYTES >> 20} MiB: no table of write pulses")
     try:
         return content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError as error:
@@ -192,10 +191,10 @@ def _number(cell: str, place: str) -> float:
     if cell.lstrip("+-").casefold() in ("nan", "inf", "infinity"):
         raise ConfigError(f"{place}={cell!r} is not finite")
     if not _NUMBER.fullmatch(cell):
-        raise ConfigError(f"{place}={cell!r} is not a number")
+        raise ConfigError(f"{place}={shown(cell)} is not a number")
     number = float(cell)
-    if not isfinite(number):
-        raise ConfigError(f"{place}={cell!r} is not finite")
+    if abs(number) > LARGEST:
+        raise ConfigError(f"{place}={shown(cell)} is beyond {LARGEST:g}")
     return number
 
 
@@ -225,6 +224,9 @@ def _series(table: _Table, places: dict[str, int]) -> Measurements:
         begins[1:] |= np.diff(device) != 0
     if number is not None:
         begins[1:] |= np.diff(number) <= 0
+    if begins.all():
+        raise ConfigError(f"{table.path}: every reading begins a train of pulses, by its number or device, so that "
+                          "none has one before it")
     if pulse is None:
         pulse, turns = _directions(conductance, begins)
         begins |= turns

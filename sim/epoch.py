@@ -85,7 +85,7 @@ def run(experiment: Experiment, *, data_dir: str | Path | None = None, out: str 
         raise ConfigError(f"samples={samples}: must be at least 1")
     dataset = data.load(experiment, data_dir)
     train = dataset.train
-    total = len(train.labels) if samples is None else min(samples, len(train.labels))
+    total = data.taken(samples, len(train.labels), "training samples")
     identity = Identity.of("epoch", experiment, dataset, samples=total)
     folder = Path(out) if out is not None else run_folder.default(identity, "-epoch")
     with run_folder.hold(folder, identity, resume=resume, overwrite=overwrite) as record:

@@ -7,10 +7,12 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from ..contract.errors import ConfigError
 
 _TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
 """What `replace` calls its temporary files."""
@@ -42,16 +44,33 @@ def replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
         raise
 
 
+def require_apart(out: str | Path, *sources: str | Path) -> None:
+    """``ConfigError`` if the file ``out`` is one of ``sources``, by whatever name: what is read is not overwritten."""
+    for source in sources:
+        there = os.path.isfile(source) and os.path.isfile(out)
+        if Path(source) == Path(out) or there and os.path.samefile(source, out):
+            raise ConfigError(f"{out}: would be written over {source}, which is read; name another file")
+
+
 def read(path: Path, most: int) -> bytes:
-    """The content of ``path``, of at most ``most`` bytes. ``OSError`` if it has more, or is no regular file: a pipe
-    would never end."""
+    """The content of ``path``, of at most ``most`` bytes, whole KiB. ``OSError`` if it has more, or is no regular
+    file."""
+    with open_regular(path) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        bound = f"{most >> 20} MiB" if most >> 20 else f"{most >> 10} KiB"
+        raise OSError(errno.EFBIG, f"it has more than {bound}", str(path))
+    return content
+
+
+@contextmanager
+def open_regular(path: Path) -> Iterator[BinaryIO]:
+    """``path``, opened for reading within the ``with`` block. ``OSError`` at once if it is no regular file: a pipe
+    would never end, or begin."""
     with open(path, "rb", opener=_opened_at_once) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
-        content = file.read(most + 1)
-    if len(content) > most:
-        raise OSError(errno.EFBIG, f"has more than {most} bytes", str(path))
-    return content
+        yield file
 
 
 def _opened_at_once(path: str, flags: int) -> int:

@@ -1,22 +1,31 @@
 """Requests to stop: Ctrl-C, SIGTERM, and a terminal that is closed. They are heeded, once, at a good moment."""
 
+import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
+
+from ..contract.errors import InterruptedRunError
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE = 5.0
 """Seconds that what follows a request may take: further requests are ignored meanwhile. A later one ends it at once."""
 
+
+class StopRequest(KeyboardInterrupt):
+    """A request to stop. It is no plain ``KeyboardInterrupt``: once one of these has passed through a text that is
+    executed, as `dataclasses` and others do, ``python -m`` ends by the signal SIGINT, whatever the program's status."""
+
+
 _Handler = Callable[[int, FrameType | None], Any]
 
 
 def raise_on_stop() -> None:
-    """From now on, for the rest of the process, a request to stop raises ``KeyboardInterrupt``.
+    """From now on, for the rest of the process, a request to stop raises ``StopRequest``.
 
     Requests that follow within ``PATIENCE`` change nothing, so that cleaning up is not torn apart. SIGHUP stays ignored
     if it was, as under ``nohup``.
@@ -27,9 +36,20 @@ def raise_on_stop() -> None:
         nonlocal last
         if time.monotonic() - last >= PATIENCE:
             last = time.monotonic()
-            raise KeyboardInterrupt
+            raise StopRequest
 
     _handle(interrupt)
+
+
+def end_on_stop() -> None:
+    """From now on, until one of the others is called, a request to stop ends the process at once, with one line and the
+    status of an interruption: for the time while there is nothing to clean up, and exceptions find nobody."""
+    def end(*_: object) -> None:
+        with suppress(OSError):
+            os.write(2, b"spinloom: interrupted\n")
+        os._exit(InterruptedRunError.exit_status)
+
+    _handle(end)
 
 
 def ignore_stop() -> None:
@@ -43,7 +63,7 @@ def deferred_stop() -> Iterator[threading.Event]:
     event between two steps, so that no step is torn apart.
 
     No request is lost: if the block ends as if there had been none, it is delivered again after it. If the block does
-    not answer, a request that comes more than ``PATIENCE`` after the first raises ``KeyboardInterrupt``.
+    not answer, a request that comes more than ``PATIENCE`` after the first raises ``StopRequest``.
 
     Signals reach the main thread only. In another thread the event is never set.
     """
@@ -59,7 +79,7 @@ def deferred_stop() -> Iterator[threading.Event]:
         if not requests:
             first = time.monotonic()
         elif time.monotonic() - first >= PATIENCE:
-            raise KeyboardInterrupt
+            raise StopRequest
         requests.append(number)
         stop.set()
 

@@ -9,6 +9,7 @@ from typing import Any
 import tomli_w
 
 from ..contract.errors import ConfigError, key, shown
+from . import files
 
 SUFFIX = ".toml"
 MAX_BYTES = 1 << 18
@@ -31,14 +32,11 @@ def read(path: Path) -> dict[str, Any]:
     """The document in the TOML file ``path``, in UTF-8 with or without a byte-order mark. ``ConfigError`` in one line
     if there is none."""
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        content = files.read(path, MAX_BYTES)
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from None
     except ValueError:  # a null character
         raise ConfigError(f"cannot read {shown(str(path))}: no file has such a name") from None
-    if len(content) > MAX_BYTES:
-        raise ConfigError(f"{path}: more than {MAX_BYTES >> 10} KiB; no description is so long")
     try:
         text = _decoded(content)
         _refuse_long_keys(text)

@@ -1,11 +1,13 @@
 """The floating-point baseline: a network of the same topology, trained in the usual way."""
 
 from collections.abc import Callable
-from math import ceil
+from itertools import accumulate
+from math import ceil, cos, pi
 
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.optim.adam import adam
 
 from ..config import Experiment, Layer
 
@@ -46,6 +48,24 @@ def _loss(experiment: Experiment, z: torch.Tensor, labels: torch.Tensor) -> torc
     return (1 - (2 * wanted - 1) * z).clamp(min=0).square().sum() / len(z) / 2
 
 
+def _adam(network: nn.Module, steps: int) -> Callable[[torch.Tensor], None]:
+    """What takes one of ``steps`` updates of ``network``, by Adam, that lessen a loss. It is PyTorch's function:
+    PyTorch's class loads its compiler first, for seconds in which nothing can be stopped, and leaves a folder of
+    temporary files."""
+    parameters: list[torch.Tensor] = [*network.parameters()]
+    means, squares = ([torch.zeros_like(parameter) for parameter in parameters] for _ in range(2))
+    taken = [torch.tensor(0.0) for _ in parameters]
+    rates = accumulate(range(1, steps), lambda rate, step: (
+        (1 + cos(pi * step / steps)) / (1 + cos(pi * (step - 1) / steps)) * rate), initial=LEARNING_RATE)
+
+    def step(loss: torch.Tensor) -> None:
+        gradients = list(torch.autograd.grad(loss, parameters))
+        with torch.no_grad():
+            adam(parameters, gradients, means, squares, [], taken, foreach=False, amsgrad=False, beta1=0.9,
+                 beta2=0.999, lr=next(rates), weight_decay=0.0, eps=1e-8, maximize=False)
+    return step
+
+
 def accuracy(experiment: Experiment, train_x: torch.Tensor, train_labels: torch.Tensor,
              test_x: torch.Tensor, test_labels: torch.Tensor, seen: Callable[[int], None]) -> float:
     """Test accuracy in percent of the network of ``experiment`` in float32, after as many epochs.
@@ -62,15 +82,11 @@ def accuracy(experiment: Experiment, train_x: torch.Tensor, train_labels: torch.
             modules += [nn.Linear(inputs, layer.cols, bias=layer.bias), _neuron(layer)]
             inputs = layer.cols
         network = nn.Sequential(*modules[:-1])  # the loss follows the last layer
-        optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE)
         size = min(max(experiment.epochs * len(train_x) // STEPS, 8), 128)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, experiment.epochs * ceil(len(train_x) / size))
+        step = _adam(network, experiment.epochs * ceil(len(train_x) / size))
         for _ in range(experiment.epochs):
             for batch in torch.randperm(len(train_x)).split(size):
-                optimizer.zero_grad()
-                _loss(experiment, network(train_x[batch] * scale), train_labels[batch]).backward()
-                optimizer.step()
-                schedule.step()
+                step(_loss(experiment, network(train_x[batch] * scale), train_labels[batch]))
                 seen(len(batch))
         with torch.no_grad():
             return 100 * (network(test_x * scale).argmax(1) == test_labels).double().mean().item()

@@ -53,7 +53,18 @@ class Dataset:
 
     def first(self, samples: int | None) -> Self:
         """The set with the first ``samples`` training samples only; the record stays that of the whole."""
-        return replace(self, train=Samples(*(array[:samples] for array in self.train)))
+        count = taken(samples, len(self.train.labels), "training samples")
+        return replace(self, train=Samples(*(array[:count] for array in self.train)))
+
+
+def taken(samples: int | None, there: int, what: str) -> int:
+    """How many samples are taken if ``samples`` are wanted, or all, of those ``there``. If more are wanted than that,
+    a warning says so; ``what`` names them."""
+    if samples is None:
+        return there
+    if samples > there:
+        warn(f"{samples:,} {what} are asked for; there are {there:,}, and all of them are taken")
+    return min(samples, there)
 
 
 class _Found(NamedTuple):

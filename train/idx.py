@@ -7,7 +7,6 @@ before time or memory is spent on it.
 import gzip
 import hashlib
 import os
-import stat
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from typing import BinaryIO, NamedTuple, cast
 import numpy as np
 
 from ..contract.errors import ConfigError
+from ..system import files
 
 TYPES: dict[int, np.dtype] = {0x08: np.dtype("u1"), 0x0C: np.dtype(">i4")}
 """Of the elements, by the third byte of a file: those that data sets use."""
@@ -142,17 +142,15 @@ def _opened(path: Path, *, unpack: bool = True) -> Iterator[tuple[BinaryIO, int,
     gzipped.
     ``ConfigError`` for whatever goes wrong in the ``with`` block with the file."""
     try:
-        with path.open("rb") as raw:
-            status = os.fstat(raw.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise ConfigError(f"{path}: not a regular file")
+        with files.open_regular(path) as raw:
+            size = os.fstat(raw.fileno()).st_size
             packed = raw.read(2) == b"\x1f\x8b"
             raw.seek(0)
             if packed and unpack:
                 with gzip.GzipFile(fileobj=raw, mode="rb") as file:
-                    yield cast(BinaryIO, file), status.st_size, True
+                    yield cast(BinaryIO, file), size, True
             else:
-                yield raw, status.st_size, packed
+                yield raw, size, packed
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ConfigError(f"{path}: truncated or corrupt gzip file ({error}); fetch it again") from None
     except OSError as error:

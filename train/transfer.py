@@ -38,16 +38,15 @@ def run(experiment: Experiment | None, *, data_dir: str | Path | None = None, ou
     ``epochs`` and ``rates``, are the precursor's, and recorded in its folder.
     """
     experiment, samples = run_folder.wanted(experiment, resume, samples)
-    dataset = data.load(experiment, data_dir)
-    identity = Identity.of("train", experiment, dataset.first(samples))
+    dataset = data.load(experiment, data_dir).first(samples)
+    identity = Identity.of("train", experiment, dataset)
     folder = Path(resume or out or run_folder.default(identity))
     with run_folder.hold(folder, identity, resume=resume is not None, overwrite=overwrite, options=options) as record:
         inner = folder / run_folder.PRECURSOR
         begun = resume is not None and (inner / run_folder.RECORD).exists()
         place = {"resume": inner, "epochs": epochs, "rates": rates} if begun else {"out": inner, "overwrite": True}
         try:
-            trained = train.run(experiment.precursor, dataset=dataset, samples=None if begun else samples,
-                                baseline=baseline, **place, **training)
+            trained = train.run(experiment.precursor, dataset=dataset, baseline=baseline, **place, **training)
         except InterruptedRunError as error:
             raise InterruptedRunError(str(error).replace(str(inner), str(folder))) from None
         result = run_folder.ended(folder, record, TransferResult)

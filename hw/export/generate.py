@@ -14,19 +14,21 @@ from amaranth.hdl import Shape
 from amaranth.lib import data, enum, stream, wiring
 
 from ...config import Experiment
-from ...contract.errors import ConfigError
+from ...contract.errors import ConfigError, shown
 from ...contract.geometry import COUNTER_BITS, COUNTERS, CrossbarGeometry
 from ...contract.lfsr import WIDTH, initial_states
 from ...contract.parameters import parameters
 from ...contract.results import Result
 from ...render.markdown import table
 from ...system.disk import is_full
-from ...system.files import replace
+from ...system.files import read, replace
 from ..crossbar.layouts import cell_layout, state_bits
 from ..network import Network
 from .keywords import KEYWORDS
 from .verilog import to_verilog
 
+MOST_BYTES = 1 << 26
+"""Of a description."""
 MEMBERS = {
     "command": "operations, carried out in order",
     "x": "the drive of the first crossbar",
@@ -84,9 +86,10 @@ def generate(experiment: Experiment, out: str | Path) -> list[Path]:
 
     ``<name>`` is the name of the experiment as a Verilog identifier, and the name of the module. The files are the same
     in every byte in every run and every folder. Each is replaced as a whole. Returns their paths, the Verilog first.
-    ``ConfigError`` if the folder cannot be written.
+    ``ConfigError`` if the folder cannot be written, or holds a module of this name that is another experiment's.
     """
     name = module_name(experiment.name)
+    prepare(Path(out), name, experiment)
     network = Network(geometries=experiment.crossbars, loss=experiment.loss)
     document = describe(experiment, network)
     texts = {
@@ -97,12 +100,28 @@ def generate(experiment: Experiment, out: str | Path) -> list[Path]:
     return write_files(out, texts)
 
 
-def write_files(out: str | Path, texts: dict[str, str]) -> list[Path]:
-    """Write ``texts``, by name, to the folder ``out``, each as a whole. Returns their paths. ``ConfigError`` if the
-    folder cannot be written."""
-    folder = Path(out)
+def prepare(folder: Path, name: str, experiment: Experiment) -> None:
+    """Make ``folder`` for the module ``name`` of ``experiment``. ``ConfigError`` if it cannot be made, or holds that
+    module of an experiment of another name: names that differ in what is neither letter nor digit give the same."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"cannot write to {folder}: {error.strerror}") from None
+    path = folder / f"{name}.json"
+    try:
+        owner = json.loads(read(path, MOST_BYTES))["experiment"]["name"]
+    except (OSError, ValueError, RecursionError, LookupError, TypeError):
+        return  # it is none
+    if owner != experiment.name:
+        raise ConfigError(f"{path}: describes {shown(owner)}, and the module of {shown(experiment.name)} would have "
+                          "the same name; take another folder, or another name")
+
+
+def write_files(out: str | Path, texts: dict[str, str]) -> list[Path]:
+    """Write ``texts``, by name, to the folder ``out``, which is there, each as a whole. Returns their paths.
+    ``ConfigError`` if the folder cannot be written."""
+    folder = Path(out)
+    try:
         for file, text in texts.items():
             replace(folder / file, partial(_write, text))
     except OSError as error:

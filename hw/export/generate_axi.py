@@ -13,7 +13,7 @@ from ...render.markdown import table
 from ..axi.network import AxiTop
 from ..axi.registers import POP_VALID, Access, Register, c_header, python_module, summary
 from ..axi.stream import tdata_bits
-from .generate import PROTOCOL, describe, markdown, module_name, write_files
+from .generate import PROTOCOL, describe, markdown, module_name, prepare, write_files
 from .verilog import to_verilog
 
 AXI_PROTOCOL = (
@@ -37,8 +37,9 @@ def generate(experiment: Experiment, out: str | Path) -> list[Path]:
     ``<name>`` is the name of the experiment as a Verilog identifier, followed by ``_axi``. It is also the name of the
     module. Otherwise this is as `hw.export.generate.generate`.
     """
-    top = AxiTop(geometries=experiment.crossbars, loss=experiment.loss)
     name = f"{module_name(experiment.name)}_axi"
+    prepare(Path(out), name, experiment)
+    top = AxiTop(geometries=experiment.crossbars, loss=experiment.loss)
     registers = top.inner.registers
     document = describe(experiment, top.inner.network) | {"module": name, "ports": list(_ports(top))}
     document["protocol"] = [*AXI_PROTOCOL, *PROTOCOL[2:]]

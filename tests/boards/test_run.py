@@ -202,7 +202,7 @@ def spinloom(folder, *arguments: str) -> subprocess.Popen:
     """The program as a process, the leader of a group of its own."""
     config = folder / "small.toml"
     config.write_text(PRESET)
-    return subprocess.Popen([sys.executable, "-c", "from spinloom.cli import main; main()", "run", config,
+    return subprocess.Popen([sys.executable, "-m", "spinloom", "run", config,
                              "--out", folder / "run", "--json", *arguments],
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
 

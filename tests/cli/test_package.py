@@ -1,6 +1,9 @@
 """The package as pyproject.toml describes it: nothing is left out of what is installed."""
 
 import fnmatch
+import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -30,3 +33,14 @@ def test_every_file_beside_the_code_is_installed():
         for path in folder.iterdir():
             if path.is_file() and path.suffix not in (".py", ".pyc"):
                 assert any(fnmatch.fnmatch(path.name, pattern) for pattern in patterns), path
+
+
+def test_tests_run_in_a_checkout_of_any_name(tmp_path):
+    checkout = tmp_path / "über-$x 1.0"
+    (checkout / "tests" / "one").mkdir(parents=True)
+    for file in ("__init__.py", "pyproject.toml"):
+        shutil.copy(ROOT / file, checkout)
+    (checkout / "tests" / "one" / "test_one.py").write_text("def test_one():\n    pass\n")
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"], cwd=checkout, text=True,
+                          capture_output=True, check=False, timeout=60)
+    assert "1 passed" in done.stdout, done.stdout

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from spinloom import config
+from spinloom import cli, config
 from spinloom.contract.errors import ConfigError
 
 EXPERIMENT = """
@@ -69,3 +69,19 @@ def test_a_missing_device_is_named(folder):
         config.load(str(folder / "refers.toml"))
     with pytest.raises(ConfigError, match="no device 'rram'; a device is a file, .* domain_wall,.* preset"):
         config.load_device("rram")
+
+
+@pytest.mark.parametrize("arguments", [
+    ["show", "d.toml", "--out", "d.toml"], ["show", "d.toml", "--out", "../{name}/d.toml"],
+    ["measure", "d.toml", "--out", "link.csv"], ["fit", "m.csv", "--out", "d.toml", "--picture", "m.csv"],
+    ["fit", "m.csv", "--out", "new.toml", "--picture", "new.toml"], ["fit", "m.toml", "--out", "m.toml"]])
+def test_what_is_read_is_not_overwritten(tmp_path, monkeypatch, capsys, arguments):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "d.toml").write_text('kind = "domain_wall"\n')
+    for name in ("m.csv", "m.toml"):
+        (tmp_path / name).write_text("before,pulse,after\n1,1,2\n")
+    (tmp_path / "link.csv").symlink_to("d.toml")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    assert cli.run(["device", *(argument.format(name=tmp_path.name) for argument in arguments)]) == 2
+    assert "which is read; name another file" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -12,7 +12,7 @@ from spinloom.config import load_device
 from spinloom.contract.errors import ConfigError
 from spinloom.devices import fit as fitting
 from spinloom.devices import measurements
-from spinloom.devices.fitting import Options
+from spinloom.devices.fitting import Options, without_far_readings
 from spinloom.devices.kinds import parse_device
 from spinloom.devices.measure import measure
 from spinloom.devices.measurements import Measurements
@@ -286,3 +286,20 @@ STATES = np.arange(1000) % 3
 def test_what_cannot_be_fitted_is_named(kind, data, options, message):
     with pytest.raises(ConfigError, match=message):
         fitting.fit(data, kind, Options(**options))
+
+
+def test_a_conductance_that_does_not_change_is_told(tmp_path):
+    for text in ("1,1,1\n" * 20, "1e9,1,1e9\n" * 20, "0,1,1e-80\n" * 20):
+        (tmp_path / "x.csv").write_text("before,pulse,after\n" + text)
+        with pytest.raises(ConfigError, match="everywhere; nothing was switched"):
+            fitting.run(tmp_path / "x.csv", tmp_path / "x.toml", "incremental")
+
+
+def test_spikes_on_both_sides_do_not_hide_each_other():
+    made = measure(load_device("domain_wall"), 500, seed=1)
+    made.after[[3, 70, 200]] = 1e3, -1e3, 9.9e37
+    kept, notes = without_far_readings(made)
+    assert len(kept) == 497
+    assert "row 5 " in notes[0]
+    assert "row 72 " in notes[0]
+    assert "row 202 " in notes[0]

@@ -1,5 +1,7 @@
 """CSV files of measurements: what is read, and what is refused by row and column."""
 
+import os
+
 import numpy as np
 import pytest
 from spinloom.config import load_device
@@ -39,10 +41,11 @@ def test_columns_are_found_by_name_and_others_ignored(tmp_path):
     (b"before,pulse,after\n\0,1,2\n", "not text: it has null characters"),
     ("before,pulse,after\n1_5.0,1,2\n", "row 2: before='1_5.0' is not a number"),
     ("before,pulse,after\n0x10,1,2\n", "row 2: before='0x10' is not a number"),
-    ("before,pulse,after\n9e999,1,2\n", "row 2: before='9e999' is not finite"),
+    ("before,pulse,after\n9e999,1,2\n", "row 2: before='9e999' is beyond 1e.60"),
     ("before (uS),pulse,after (kg)\n1,1,2\n", "the columns before and after have the units 'uS' and 'kg'"),
     ("before (kOhm),pulse,after (kOhm)\n1,1,2\n", "are resistances .kOhm.; conductances are needed"),
     ("n,G\n1,2\n", "no measurements below"),
+    ("n,G\n1,2\n1,3\n1,4\n", "every reading begins a train of pulses"),
 ])
 def test_what_is_missing_or_no_number_is_named(tmp_path, text, message):
     with pytest.raises(ConfigError, match=message):
@@ -125,9 +128,14 @@ def test_directions_against_conductance(tmp_path):
     assert list(zip(data.before, data.pulse, data.after, strict=True)) == [(1, 1, 2), (2, -1, 1.5), (1.5, 1, 2.5)]
 
 
-def test_a_file_without_an_end_is_refused():
-    with pytest.raises(ConfigError, match="larger than 64 MiB"):
-        reading.read("/dev/zero")
+def test_what_would_never_end_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "large").touch()
+    os.truncate(tmp_path / "large", 1 << 40)
+    for path, message in (("/dev/zero", "not a regular file"), (tmp_path / "fifo", "not a regular file"),
+                          (tmp_path / "large", "it has more than 64 MiB")):
+        with pytest.raises(ConfigError, match=f"cannot read {path}: {message}"):
+            reading.read(path)
 
 
 def test_folders_of_measurements_are_made(tmp_path):

@@ -100,10 +100,7 @@ def run(tmp_path_factory):
 
 def evaluated(run, folder):
     """What evaluation on the data in ``folder`` comes to, in time."""
-    began = time.monotonic()
-    answer = outcome("evaluate", run, "--data", folder, "--json", seconds=20)
-    assert time.monotonic() - began < 20, answer  # a time-out is an error of the operating system, too
-    return answer
+    return outcome("evaluate", run, "--data", folder, "--json", seconds=20)
 
 
 def test_damaged_data_sets(run, tmp_path):

@@ -4,7 +4,6 @@ import io
 import json
 import shutil
 import struct
-import time
 import tomllib
 import zipfile
 from random import Random
@@ -203,9 +202,7 @@ def spoil(random: Random, path) -> None:
 
 
 def checked(*arguments) -> int:
-    began = time.monotonic()
     answer = outcome(*arguments, "--json", seconds=30)
-    assert time.monotonic() - began < 30, answer  # a time-out is an error of the operating system, too
     assert answer.status in (0, 2), answer
     return answer.status
 

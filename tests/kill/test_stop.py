@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-PROGRAM = [sys.executable, "-c", "from spinloom.cli import main; main()"]
+PROGRAM = [sys.executable, "-m", "spinloom"]
 
 
 @pytest.fixture
@@ -91,6 +91,27 @@ def test_a_co_simulation_ends_with_its_simulator(tmp_path, simulator, kind):
     assert "Traceback" not in err
     assert not found & _processes_of(mine)
     assert [path.name for path in temporary.iterdir() if path.name.startswith("spinloom-cosim")] == []
+
+
+LOADING = """
+import os, signal, sys
+class Stop:
+    def find_spec(self, name, *_):
+        if name == "spinloom.cli":
+            os.kill(os.getpid(), signal.{kind})
+sys.meta_path.insert(0, Stop())
+sys.argv = ["spinloom", "estimate", "digits-dw5"]
+from spinloom.__main__ import main
+assert not {{"numpy", "click", "pydantic", "torch"}} & sys.modules.keys()
+main()
+"""
+
+
+@pytest.mark.parametrize("kind", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_stop_is_heeded_while_the_program_is_loaded(kind):
+    done = subprocess.run([sys.executable, "-c", LOADING.format(kind=kind)], capture_output=True, text=True, timeout=60,
+                          check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "spinloom: interrupted\n")
 
 
 def _processes_of(temporary):

@@ -17,7 +17,7 @@ SEED = int(os.environ.get("SPINLOOM_FUZZ_SEED", "1"))
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 SECONDS = 300
 """What an undisturbed run may take at most."""
-_PROGRAM = [sys.executable, "-c", "from spinloom.cli import main; main()"]
+_PROGRAM = [sys.executable, "-m", "spinloom"]
 _PER_RUN = 3
 """Times that one run is killed at most, before it may go on to its end."""
 

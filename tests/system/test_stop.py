@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -106,3 +108,17 @@ def test_another_thread_is_never_asked_to_stop():
     thread.start()
     thread.join()
     assert seen == [(False, True)]
+
+
+def test_the_status_is_the_programs_even_if_a_text_was_being_executed(tmp_path):
+    text = "import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(60)"
+    (tmp_path / "program.py").write_text(f"""
+import sys
+from spinloom.system.stop import raise_on_stop
+raise_on_stop()
+try:
+    exec({text!r})
+except KeyboardInterrupt:
+    sys.exit(130)
+""")
+    assert subprocess.run([sys.executable, "-m", "program"], cwd=tmp_path, check=False, timeout=60).returncode == 130

@@ -1,5 +1,6 @@
 """TOML as it is written and read."""
 
+import os
 import tomllib
 
 import pytest
@@ -47,3 +48,10 @@ def test_nesting_has_a_bound(tmp_path, depth):
         else:
             with pytest.raises(ConfigError, match="x.toml: sections, lists or keys are nested more than 32 deep"):
                 toml.read(path)
+
+
+def test_what_would_never_end_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "x.toml")
+    for path in (tmp_path / "x.toml", "/dev/zero", "/dev/stdin"):
+        with pytest.raises(ConfigError, match="not a regular file"):
+            toml.read(path)

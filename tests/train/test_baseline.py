@@ -23,3 +23,21 @@ def test_it_learns_two_clouds_with_every_neuron_and_loss(neuron, loss):
     assert accuracies[0] > (80 if neuron == "ternary" else 95)
     assert accuracies[0] == accuracies[1]
     assert (torch.get_rng_state() == before).all()
+
+
+def test_its_updates_are_those_of_adam_on_half_a_cosine():
+    def network():
+        torch.manual_seed(1)
+        return torch.nn.Sequential(torch.nn.Linear(5, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
+
+    x, ours, theirs = torch.randn(40, 5), network(), network()
+    step = baseline._adam(ours, 30)
+    optimizer = torch.optim.Adam(theirs.parameters(), baseline.LEARNING_RATE)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 30)
+    for _ in range(30):
+        step(ours(x).square().mean())
+        optimizer.zero_grad()
+        theirs(x).square().mean().backward()
+        optimizer.step()
+        schedule.step()
+    assert all(map(torch.equal, ours.parameters(), theirs.parameters()))

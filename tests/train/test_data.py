@@ -372,3 +372,14 @@ def test_mnist_is_recognised():
     assert record.sha256.startswith("9da0906d0ff7")
     with pytest.raises(ConfigError, match="the files are those of mnist, and the configuration has dataset='kmnist'"):
         data.load(preset.replaced(dataset="kmnist"), Path(MNIST) / "mnist")
+
+
+def test_more_samples_than_there_are_is_said(tmp_path, capsys):
+    write(tmp_path)
+    dataset = data.load(experiment(), tmp_path)
+    capsys.readouterr()
+    assert [len(dataset.first(samples).train.labels) for samples in (None, 4, 5)] == [5, 4, 5]
+    assert capsys.readouterr().err == ""
+    assert len(dataset.first(6).train.labels) == 5
+    assert capsys.readouterr().err == (
+        "warning: 6 training samples are asked for; there are 5, and all of them are taken\n")

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from spinloom.config import load, parse
 from spinloom.contract.errors import ConfigError
-from spinloom.hw.export.generate import generate, module_name
+from spinloom.hw.export import generate_axi
+from spinloom.hw.export.generate import generate, module_name, prepare
 
 EXPERIMENTS = {
     "wide": {"input": {"count": 6, "kind": "signed", "bits": 5}, "device": {"kind": "ideal", "states": 3},
@@ -90,3 +91,14 @@ def test_a_folder_that_cannot_be_written(tmp_path):
     with pytest.raises(ConfigError, match="cannot write to .*file.*: "):
         generate(load("digits-dw5"), tmp_path / "file" / "folder")
     assert list(Path(tmp_path).iterdir()) == [tmp_path / "file"]
+
+
+@pytest.mark.parametrize("make", [generate, generate_axi.generate])
+def test_two_names_of_one_module_do_not_share_a_folder(tmp_path, make):
+    first, second = (load("digits-dw5").replaced(name=name) for name in ("a b", "a-b"))
+    for name in ("a_b.json", "a_b_axi.json"):
+        (tmp_path / name).write_text(json.dumps({"experiment": first.model_dump(mode="json")}))
+        prepare(tmp_path, Path(name).stem, first)
+    with pytest.raises(ConfigError, match=r"a_b(_axi)?.json: describes 'a b', and the module of 'a-b' would have the"):
+        make(second, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
