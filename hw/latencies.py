@@ -42,6 +42,7 @@ def to_layer_before(source: CrossbarGeometry, target: CrossbarGeometry, cells: f
     """From the slot of the last row of ``target`` that passes an error back to the first slot of the update of
     ``source``. Deltas wait while a fold of ``source`` is stored; those that come in every clock cycle never catch up.
     Unless ``target`` is plain, the sums of so many ``cells`` that have a derivative then leave one after the other."""
+    passed: float
     if target.plain:
         passed = row_sum_latency(target) + LATENCY[ANSWERS]
     else:
