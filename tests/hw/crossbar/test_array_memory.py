@@ -98,8 +98,7 @@ def test_large_memories_do_what_small_ones_do(tmp_path):
         assert line == value
 
 
-@pytest.mark.parametrize("rounding", ["threshold", "stochastic"])
-@pytest.mark.parametrize("lanes", [1, 3])
+@pytest.mark.parametrize(("lanes", "rounding"), [(1, "threshold"), (3, "stochastic")])
 def test_one_port_changes_no_bit(lanes, rounding):
     # A low threshold, so that scan and programmer contend for the port.
     device = {"kind": "mtj", "curve": "tanh"} if rounding == "stochastic" else {"kind": "domain_wall"}
