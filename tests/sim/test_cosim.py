@@ -24,6 +24,20 @@ def test_golden_model_and_rtl_agree_on_digits(simulator):
     assert answer.cycles_per_sample > 2 * 12
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("fields", [
+    {"host": {"optimizer": "sgd"}, "batch": 4, "learning_rate_shifts": [0]}, {"transfer": {}}])
+def test_convolutions_are_trained_by_a_host_and_written(fields, simulator):
+    layers = [{"kind": "conv", "cols": 4, "lanes": 2, "kernel": 3, "padding": 1, "stride": 2, "pool": 2, "bias": True,
+               "weight_step": -2, "z_frac": 6, "forward_reads": 3},
+              {"cols": 10, "weight_step": -1, "z_bits": 8, "z_frac": 4, "second_reads": 2}]
+    experiment = load("digits-dw5").replaced(input={"map": (8, 8, 1)}, layers=layers, **fields)
+    answer = cosim.run(experiment, samples=40, simulator=simulator, stall=0.3)
+    assert answer.bit_exact, answer.first_difference
+    assert answer.counters["forwards"] == 40 * (4 * 4 + 1)
+    assert answer.counters["verify_attempts" if experiment.transfer else "attempts"] > 0
+
+
 @pytest.mark.parametrize(("fields", "message"), [
     ({"simulator": "questa"}, "unknown simulator 'questa': use icarus or verilator"),
     ({"samples": 0}, "samples=0: must be at least 1"),

@@ -250,7 +250,7 @@ MIDDLE = range(4, 24)
 
 @pytest.mark.parametrize(("layer", "lanes", "reads", "bias"), [
     (0, 16, (1, 1), False), (0, 4, (1, 1), True), (0, 16, (2, 2), True),
-    pytest.param(1, 32, (1, 1), True, marks=pytest.mark.slow), pytest.param(1, 32, (4, 2), True, marks=pytest.mark.slow)])
+    *(pytest.param(1, 32, reads, True, marks=pytest.mark.slow) for reads in ((1, 1), (4, 2)))])
 def test_keeps_up_with_an_item_a_clock_cycle(layer, lanes, reads, bias):
     """With maps that are as sparse as those of LeNet."""
     random = Random(lanes)
