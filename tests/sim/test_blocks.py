@@ -16,8 +16,10 @@ from spinloom.sim.testbenches.testbench import Case
 
 BENCHES = [LfsrBench, NeuronBench, DeltaConverterBench, LossBench, AccumulatorBench, ProgrammerBench, CrossbarBench,
            NetworkBench]
-SEEDS = {"verilator": range(1), "icarus": range(3)}
+SEEDS = {"verilator": range(1), "icarus": range(2)}
 """Icarus, which builds in no time, runs more configurations."""
+POSITIONS = {"verilator": (6,), "icarus": (2, 6)}
+"""Seeds of small networks of convolutions, of one layer."""
 
 
 @pytest.mark.parametrize("bench", BENCHES, ids=lambda bench: bench.__name__)
@@ -36,5 +38,11 @@ def test_pooling_agrees_with_the_arithmetic(layer, simulator):
 
 @pytest.mark.parametrize("bench", [AccumulatorBench, CrossbarBench, NetworkBench], ids=lambda bench: bench.__name__)
 def test_agrees_with_golden_twin_at_several_positions(bench, simulator):
-    for seed in SEEDS[simulator]:
-        runner.run(bench(Case.random(seed, convolutions=True, reads=bench is CrossbarBench)), simulator)
+    for seed in POSITIONS[simulator]:
+        runner.run(bench(Case.random(seed, convolutions=True, reads=bench is not AccumulatorBench)), simulator)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(7, 12))
+def test_networks_of_convolutions_agree(seed, simulator):
+    runner.run(NetworkBench(Case.random(seed, convolutions=True, reads=True)), simulator)
