@@ -28,7 +28,8 @@ def shrink(experiment: Experiment) -> Experiment:
         drives = layer.model_copy(update=layers[index]).window(drives).pooled
     return experiment.replaced(
         name=names.extended(experiment.name, "-digits"), dataset="digits", batch=min(experiment.batch, BATCH),
-        input={"count": 64, "map": experiment.input.map and shape}, device=REFRESH if experiment.device_tables.pair else {}, layers=layers)
+        input={"count": 64, "map": experiment.input.map and shape},
+        device=REFRESH if experiment.device_tables.pair else {}, layers=layers)
 
 
 def _smaller(layer: Layer, shape: Shape) -> dict[str, Any]:

@@ -18,6 +18,9 @@ from ..stimuli import random_drive
 from .tb_network import exercise_network
 from .testbench import CocotbTestbench, run_in_cocotb
 
+EMPTIED = 10
+"""Clock cycles that a network takes from a reset to `idle`, beside one for each cell of its largest map."""
+
 
 class AxiNetworkBench(CocotbTestbench[AxiBench, None]):
     """Does what ``exercise_network`` does, through AXI streams: at first; after a soft reset in the midst of training;
@@ -117,6 +120,7 @@ class AxiNetworkBench(CocotbTestbench[AxiBench, None]):
             await bench.run(5)
         expect("status", {"idle": 0, "command_free": 0, "result_valid": 0}, await control.read("status"))
         await control.write("reset", reset=1)
+        await bench.run(EMPTIED + max(geometry.window.cells for geometry in self.case.experiment.crossbars))
         expect("status", {"idle": 1, "command_free": 1, "result_valid": 0}, await control.read("status"))
         expect("result", None, await control.read("result"))
         await control.write("result_packet", length=1)

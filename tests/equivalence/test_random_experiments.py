@@ -15,22 +15,49 @@ from spinloom.sim.testbenches.testbench import Case
 
 RULES = [(kind, residual) for kind in KINDS for residual in ("verified", "nominal")] + [("mtj", "none")]
 """Every kind of device with every rule of update that it can have."""
-CONFIGURATIONS = range(1, 4)
-"""Of each: the first three in a row among which every option occurs."""
+DENSE = range(1, 4)
+CONVOLUTIONAL = range(1, 2)
+MORE = range(2, 10)
+"""Numbers of configurations with each rule: of dense networks, of networks with convolutions, and of more of these for
+`make test-slow`. They are the first in a row among which every option occurs."""
+LARGEST = 600
+"""Most rows read a sample, and most cells, of a network with convolutions: a simulation of more takes too long."""
 
 
 def configuration(kind: str, residual: str, number: int) -> Experiment:
-    """Random experiment ``number`` with devices of ``kind`` and the rule ``residual``, of 1 to 3 layers."""
+    """Random experiment ``number`` with devices of ``kind`` and the rule ``residual``, of 1 to 3 dense layers."""
     random = Random(f"{kind} {residual} {number}")
     return next(experiment for _ in count()
                 if (experiment := random_experiment(random, number % 3 + 1, kind)).update.residual == residual)
 
 
-@pytest.mark.parametrize("number", CONFIGURATIONS)
+def convolutional(kind: str, residual: str, number: int) -> Experiment:
+    """Likewise, of 1 to 4 layers with convolutions among them, and with several rows read in a clock cycle."""
+    random = Random(f"convolutions {kind} {residual} {number}")
+    return next(experiment for _ in count()
+                if (experiment := random_experiment(random, None, kind, convolutions=True, reads=True)
+                    ).update.residual == residual and size(experiment) <= LARGEST)
+
+
+def size(experiment: Experiment) -> int:
+    return sum(crossbar.folds * crossbar.rows * (crossbar.positions + crossbar.lanes)
+               for crossbar in experiment.crossbars)
+
+
+def agree(experiment: Experiment, number: int) -> None:
+    NetworkBench(Case(experiment=experiment, seed=number, stall=number % 3 * 0.3, samples=6)).simulate()
+
+
+@pytest.mark.parametrize("number", DENSE)
 @pytest.mark.parametrize(("kind", "residual"), RULES)
 def test_golden_model_and_rtl_agree(kind, residual, number):
-    NetworkBench(Case(experiment=configuration(kind, residual, number), seed=number, stall=number % 3 * 0.3,
-                      samples=6)).simulate()
+    agree(configuration(kind, residual, number), number)
+
+
+@pytest.mark.parametrize("number", [*CONVOLUTIONAL, *(pytest.param(number, marks=pytest.mark.slow) for number in MORE)])
+@pytest.mark.parametrize(("kind", "residual"), RULES)
+def test_golden_model_and_rtl_agree_on_convolutions(kind, residual, number):
+    agree(convolutional(kind, residual, number), RULES.index((kind, residual)) + number)
 
 
 OPTIONS = {
@@ -47,7 +74,7 @@ OPTIONS = {
 def test_every_option_occurs_with_every_pulse_law():
     occur = {}
     for kind, residual in RULES:
-        for number in CONFIGURATIONS:
+        for number in DENSE:
             experiment = configuration(kind, residual, number)
             device = experiment.device_tables
             for name, option in OPTIONS.items():
@@ -56,6 +83,26 @@ def test_every_option_occurs_with_every_pulse_law():
     # A switching device has no landing points that could vary, and only it has a pulse length.
     assert all((name == "variation") == (pulse == "switching") and name in ("variation", "a resolved pulse length")
                for pulse, _, name in missing), missing
+
+
+def test_every_kind_of_window_occurs():
+    experiments = [convolutional(kind, residual, number) for kind, residual in RULES
+                   for number in (*CONVOLUTIONAL, *MORE)]
+    crossbars = [crossbar for experiment in experiments for crossbar in experiment.crossbars]
+    windows = [crossbar.window for crossbar in crossbars if crossbar.positions > 1]
+    for axis in range(2):
+        assert {window.kernel[axis] for window in windows} == set(range(1, 8))
+        assert {window.stride[axis] for window in windows} == {1, 2, 3}
+        assert {window.padding[axis] for window in windows} >= {0, 1, 2, 3}
+        assert {window.pool[axis] for window in windows} >= {1, 2, 3, 4}
+    assert {(window.pool_stride[0] < window.pool[0], window.pool_stride[1] < window.pool[1])
+            for window in windows} == {(False, False), (False, True), (True, False), (True, True)}
+    assert {window.map[0] == window.map[1] for window in windows} == {False, True}
+    assert {crossbar.forward_reads for crossbar in crossbars} == set(range(1, 9))
+    assert {crossbar.second_reads for crossbar in crossbars} == set(range(1, 9))
+    assert {crossbar.lanes for crossbar in crossbars if crossbar.positions > 1} >= {1, 2, 3, 4, 5, 6}
+    assert {sum(layer.kind == "conv" for layer in experiment.layers) for experiment in experiments} == {1, 2, 3}
+    assert {layer.drop for experiment in experiments for layer in experiment.layers} == {False, True}
 
 
 @pytest.mark.parametrize(("cols", "lanes"), [(40, 20), (35, 35)])

@@ -9,18 +9,20 @@ from spinloom.sim.testbenches.testbench import Case
 pytest.importorskip("cocotbext.axi", reason="cocotbext-axi is not installed")
 
 
-def bench(seed: int):
+def bench(seed: int, convolutions: bool):
     from spinloom.sim.testbenches.tb_axi import AxiNetworkBench
 
-    return AxiNetworkBench(Case.random(seed, layers=2, samples=9))
+    return AxiNetworkBench(Case.random(seed, layers=2, convolutions=convolutions, reads=convolutions, samples=9))
 
 
-def test_agrees_with_golden_twin():
+@pytest.mark.parametrize(("seed", "convolutions"), [(5, False), (22, True)])
+def test_agrees_with_golden_twin(seed, convolutions):
     """In the simulator that needs no build, where there is one."""
-    runner.run(bench(5), "icarus" if shutil.which("iverilog") else "verilator")
+    runner.run(bench(seed, convolutions), "icarus" if shutil.which("iverilog") else "verilator")
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("convolutions", [False, True])
 @pytest.mark.parametrize("seed", range(5))
-def test_agrees_on_other_networks(seed, simulator):
-    runner.run(bench(seed), simulator)
+def test_agrees_on_other_networks(seed, convolutions, simulator):
+    runner.run(bench(seed, convolutions), simulator)

@@ -5,18 +5,21 @@ from spinloom.sim.testbenches.tb_crossbar import CrossbarBench
 from spinloom.sim.testbenches.testbench import Case
 
 
-@pytest.mark.parametrize("seed", range(16))
+def seeds(count, more):
+    """The first ``count``, and ``more`` for `make test-slow`."""
+    return [*range(count), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(count, count + more))]
+
+
+@pytest.mark.parametrize("seed", seeds(8, 16))
 def test_agrees_with_golden_twin(seed):
     CrossbarBench(Case.random(seed, stall=(seed % 4) * 0.25, samples=15)).simulate()
 
 
-@pytest.mark.parametrize("seed", range(16))
+@pytest.mark.parametrize("seed", seeds(6, 20))
 def test_agrees_with_golden_twin_at_several_positions(seed):
-    case = Case.random(seed, convolutions=True, stall=(seed % 4) * 0.25, samples=10)
-    CrossbarBench(case).simulate()
+    CrossbarBench(Case.random(seed, convolutions=True, stall=(seed % 4) * 0.25, samples=10)).simulate()
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", seeds(6, 40))
 def test_agrees_with_golden_twin_with_several_reads(seed):
-    case = Case.random(seed, convolutions=True, reads=True, stall=(seed % 4) * 0.25, samples=8)
-    CrossbarBench(case).simulate()
+    CrossbarBench(Case.random(seed, convolutions=True, reads=True, stall=(seed % 4) * 0.25, samples=8)).simulate()
