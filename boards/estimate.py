@@ -22,8 +22,10 @@ from ..contract.shapes import LayerShape
 from ..contract.tables import DERIVATIVE_BITS, NORMAL_BITS, NORMAL_INDEX_BITS
 from ..contract.widths import divisors, index_bits
 from ..hw.crossbar.active_rows import entry_layout
-from ..hw.crossbar.array_memory import SPRAM_DEPTH, SPRAM_WIDTH, column_bits
+from ..hw.crossbar.array_memory import LUT_DEPTH, SPRAM_DEPTH, SPRAM_WIDTH, column_bits
 from ..hw.crossbar.crossbar import answers_depth, outputs_depth
+from ..hw.crossbar.error_map import WORD as FLAGS
+from ..hw.crossbar.error_map import flag_words
 from ..hw.crossbar.feature_map import WORD, Blocks, lookups
 from ..hw.crossbar.layouts import (
     banks,
@@ -49,16 +51,25 @@ BLOCK_RAMS = {
 """Widths of a block RAM by its depth, with one port to read and one to write."""
 DSP_BITS = {"ecp5": 18, "ice40": 16, "gowin": 18}
 """Width of a DSP's factors."""
+BYTE = 9
+"""Bits of a word of a block RAM that are written together."""
 LEAST_FACTOR = {"ecp5": 2, "ice40": 2, "gowin": 4}
 """Width of the narrowest factor for which a DSP is used."""
 LEAST_BITS = {
-    "ecp5": {"array": 0, "table": 2048, "tables": 2048, "buffer": 1024},
+    "ecp5": {"array": 0, "table": 2048, "tables": 2048, "buffer": 0},
     "ice40": {"array": 0, "table": 60, "tables": 2048, "buffer": 160},
     "gowin": {"array": 0, "table": 2048, "tables": 2048, "buffer": 1024},
 }
 """A memory of no more bits than this, by its kind, is put into LUTs and flip-flops instead."""
 LUT_RAM_DEPTH = {"ecp5": 16, "ice40": 0, "gowin": 16}
 """A buffer of no more words is put into LUTs as well, which can be memories of that depth."""
+LUT_RAM_WIDTH = 4
+"""Bits of the words of such a memory."""
+LUT_RAMS = {"ecp5": 32}
+"""Such memories that cost as much as a block RAM: a buffer, or an array that may be in them, takes what costs less."""
+PARTS_OF_WORDS = {"ecp5": (512, 9, 4)}
+"""Words of a block RAM, bits of a part of one, and its parts, which are written one by one: words of a buffer that are
+far from each other may share a word of a block RAM."""
 
 
 class EstimateError(SpinloomError, RuntimeError):
@@ -168,18 +179,18 @@ def window_memories(geometry: CrossbarGeometry) -> list[Memory]:
     found = [
         *[Memory(window.cells, cell)] * max(geometry.forward_reads, geometry.second_reads),
         *[Memory(ceil(window.cells / WORD), WORD)] * (several * geometry.second_reads),
-        *[Memory(blocks.count, blocks.size)] * geometry.forward_reads,
+        *[Memory(blocks.count, blocks.size)] * (geometry.forward_reads if blocks.size > 1 else 0),
         Memory(blocks.lines, blocks.line_blocks * blocks.kinds),
-        *[Memory(geometry.positions * geometry.folds, geometry.delta_bits)] * geometry.lanes,
+        Memory(geometry.positions * geometry.folds, geometry.lanes * ceil(geometry.delta_bits / BYTE) * BYTE),
         Memory(ceil(geometry.positions / several), several * origin),
         *[Memory(geometry.positions, index_bits(geometry.positions * geometry.folds) + origin)] * 2,
-        Memory(ceil(geometry.rows / geometry.second_reads),
-               index_bits(geometry.rows) + geometry.second_reads * (index_bits(window.cells) + 2), "table"),
+        Memory(ceil(geometry.rows / geometry.second_reads), index_bits(window.cells) + 2, "table"),
         Memory(outputs_depth(geometry), conversion),
     ]
     if geometry.source is not None:
         kept = geometry.derivative_bits if geometry.derivative_bits > 1 else 0
         found += [Memory(window.cells, geometry.error_bits + kept)] * geometry.second_reads
+        found += [Memory(flag_words(geometry), FLAGS)] * geometry.second_reads
     if window.pools:
         groups, winner = geometry.cols // geometry.adcs, sum((side - 1).bit_length() for side in window.pool)
         rows = min(window.places[0], ceil(window.pool[0] / window.pool_stride[0]))  # of windows, open at once
@@ -220,7 +231,8 @@ def split_multipliers(experiment: Experiment, board: Board) -> tuple[int, int]:
 def structure(experiment: Experiment, board: Board) -> dict[str, float]:
     """The figures of a network that its LUTs are a weighed sum of, on ``board``."""
     crossbars = experiment.crossbars
-    small = sum(memory.depth * memory.width for memory in memories(experiment, board.slots) if _is_small(board, memory))
+    small = sum(memory.depth * memory.width for memory in memories(experiment, board.slots)
+                if not block_rams(board, memory) and not single_port_rams(board, memory))
     return {
         "network": 1,
         "crossbars": len(crossbars),
@@ -236,18 +248,26 @@ def structure(experiment: Experiment, board: Board) -> dict[str, float]:
 
 def block_rams(board: Board, memory: Memory) -> int:
     """Block RAMs of a memory: the fewest in any of their shapes."""
-    if _is_small(board, memory) or single_port_rams(board, memory):
+    if single_port_rams(board, memory) or memory.depth * memory.width <= LEAST_BITS[board.family][memory.kind]:
         return 0
+    in_luts = memory.kind == "buffer" and memory.depth <= LUT_RAM_DEPTH[board.family]
     copies = memory.reads if board.family == "ice40" else ceil(memory.reads / 2)  # two ports to read, or one
     bits = column_bits(memory.depth) if memory.kind == "array" else None
     columns = ceil(memory.width / bits) if bits else 1
-    return copies * columns * min(ceil(memory.depth / depth) * ceil((bits or memory.width) / width)
-                                  for depth, width in BLOCK_RAMS[board.family].items())
+    shapes = [ceil(memory.depth / depth) * ceil((bits or memory.width) / width)
+              for depth, width in BLOCK_RAMS[board.family].items()]
+    if board.family in PARTS_OF_WORDS and memory.kind == "buffer":
+        depth, part, parts = PARTS_OF_WORDS[board.family]
+        shapes.append(ceil(ceil(memory.depth / depth) * ceil(memory.width / part) / parts))
+    number = copies * columns * min(shapes)
+    if board.family in LUT_RAMS and (memory.kind == "buffer" or memory.kind == "array" and memory.depth <= LUT_DEPTH):
+        in_luts = lut_rams(board, memory) < LUT_RAMS[board.family] * number
+    return 0 if in_luts else number
 
 
-def _is_small(board: Board, memory: Memory) -> bool:
-    return (memory.depth * memory.width <= LEAST_BITS[board.family][memory.kind]
-            or memory.kind == "buffer" and memory.depth <= LUT_RAM_DEPTH[board.family])
+def lut_rams(board: Board, memory: Memory) -> int:
+    """Memories in LUTs that a memory takes there."""
+    return ceil(memory.depth / LUT_RAM_DEPTH[board.family]) * ceil(memory.width / LUT_RAM_WIDTH)
 
 
 def single_port_rams(board: Board, memory: Memory) -> int:

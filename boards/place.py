@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
@@ -46,6 +47,8 @@ ROUTER = "--router router2"
 FREE_COLLISIONS = ("memory_collect; setparam -set RD_COLLISION_X_MASK 1'1 "
                    "t:$mem_v2 a:no_rw_check=1 %i r:RD_COLLISION_X_MASK=1'0 %i")
 """Yosys commands that apply `no_rw_check` to memories whose ports are clocked already, as those in RTLIL are."""
+SOFT_MULTIPLIERS = {"ecp5": Path(__file__).with_name("soft_multiplier_ecp5.v")}
+"""How a family's multipliers are built of LUTs, where that is not left to Yosys."""
 RESULTS = ("--textcfg", "--asc", "--write")
 """nextpnr's options for what the packer takes."""
 BITSTREAMS = (".bit", ".bin", ".fs")
@@ -159,8 +162,12 @@ def _synthesise(board: Board, folder: Path, netlist: str, progress: Callable[[st
     soft = sorted(areas, key=areas.__getitem__)[:max(0, len(areas) - board.capacity["dsps"])]
     folder.joinpath("soft.txt").write_text("".join(f"{TOP}/{name}\n" for name in soft), encoding="utf-8")
     script = board.target.script
+    map_soft = ""
+    if board.family in SOFT_MULTIPLIERS:
+        shutil.copy(SOFT_MULTIPLIERS[board.family], folder / "soft.v")
+        map_soft = "techmap -map soft.v; "
     yosys(f"read_rtlil flat.il; {script.format(top=TOP, options='-run begin:coarse')}; "
-          f"select -read soft.txt; chtype -set $__soft_mul; select -clear; "
+          f"select -read soft.txt; chtype -set $__soft_mul; select -clear; {map_soft}"
           f"{script.format(top=TOP, options='-run coarse:')}; write_json {netlist}", folder, progress)
 
 

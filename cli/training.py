@@ -8,7 +8,7 @@ import click
 from ..config import Experiment, load
 from ..render.text import table
 from .common import Answer, answers, config_argument, data_option, device_option, override, overwrite_option
-from .options import EPOCHS, SAMPLES, SEED, Real
+from .options import EPOCHS, SAMPLES, SEED, Real, Whole
 
 
 def shifts(_: click.Context, option: click.Parameter, value: str | None) -> tuple[int, ...] | None:
@@ -73,15 +73,17 @@ def train(config: str, epochs: int | None, rates: tuple[int, ...] | None, seed: 
     if isinstance(result, TransferResult):
         rows |= {
             "test accuracy before writing": f"{result.precursor_accuracy:.2f} %",
-            "write pulses a cell": f"{result.attempts_per_cell:.3f}, at most {result.most_attempts}",
             "cells outside the margin": f"{result.cells_outside_margin:,} of {result.cells:,}",
         }
+    cells = sum(shape.cells for shape in experiment.shapes)
     rows |= {
-        "network": f"{experiment.topology}, {sum(shape.cells for shape in experiment.shapes):,} cells",
+        "network": f"{experiment.topology}, {cells:,} cells",
         "test accuracy": f"{result.test_accuracy:.2f} %",
         "floating-point baseline": f"{result.baseline_accuracy:.2f} %",
         **({"data": str(result.data)} if result.data else {}),
         "write pulses": f"{result.write_pulses:,}",
+        "write pulses a cell": f"{result.write_pulses / cells:.3f}" + (
+            f", at most {result.most_write_pulses:,}" if result.most_write_pulses is not None else ""),
         "samples a second": f"{result.samples_per_second:,}",
         "run folder": str(result.out),
     }
@@ -118,15 +120,18 @@ def evaluate(run_folder: str, seconds: tuple[float, ...], data_dir: str | None) 
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[PRESET]...")
+@click.option("--seeds", type=Whole(1, 1000), default=3, show_default=True, metavar="N",
+              help="Seeds of each preset, over which the table gives means.")
 @click.option("--epochs", type=EPOCHS, metavar="N", help="Epochs to train, instead of each preset's.")
 @data_option
 @click.option("--out", default="runs/reproduce", show_default=True, metavar="DIR",
               help="Folder for the runs and the table; what has run there already is not run again.")
 @click.option("--overwrite", is_flag=True, help="Run again what has run there on another configuration or other data.")
 @answers
-def reproduce(names: tuple[str, ...], epochs: int | None, data_dir: str | None, out: str, overwrite: bool) -> Answer:
+def reproduce(names: tuple[str, ...], seeds: int, epochs: int | None, data_dir: str | None, out: str,
+              overwrite: bool) -> Answer:
     """Train every preset on MNIST, and put them into one table beside their baselines and the papers' figures."""
     from ..study import reproduce as reproduction
 
-    result = reproduction.run(names, data_dir=data_dir, out=out, epochs=epochs, overwrite=overwrite)
+    result = reproduction.run(names, data_dir=data_dir, out=out, seeds=seeds, epochs=epochs, overwrite=overwrite)
     return result, reproduction.report(result), True

@@ -60,6 +60,9 @@ class Crossbar:
         """Conductances in sub-levels, int16 (rows, cols)."""
         self.g_minus = (-self.g).clamp(min=0) if geometry.device.pair else None
         """Of pairs: the conductances of the devices that count negative, likewise."""
+        self.pulses = torch.zeros_like(self.g, dtype=torch.int32)
+        """Write pulses that each cell has been given, int32 (rows, cols). They are no part of the state: the machine
+        does not know them."""
         g_magnitude = 1 << geometry.device.g_bits - 1
         self._exact = exact_float(
             g_magnitude * max(geometry.rows * geometry.x.magnitude, geometry.cols << geometry.delta_bits - 1))
@@ -256,6 +259,8 @@ class Crossbar:
     def _replace(self, where: Places, cells: list[Cell]) -> None:
         """Put ``cells`` into the places ``where``."""
         self.g[where] = torch.tensor([cell.g for cell in cells], dtype=self.g.dtype, device=self.torch_device)
+        self.pulses[where] += torch.tensor([cell.pulses for cell in cells], dtype=self.pulses.dtype,
+                                           device=self.torch_device)
         if self.g_minus is not None:
             self.g_minus[where] = torch.tensor([cell.g_minus for cell in cells], dtype=self.g.dtype,
                                                device=self.torch_device)

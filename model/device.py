@@ -26,6 +26,8 @@ class Cell:
     """By how much its landing points or steps differ from those of the tables."""
     stuck: bool = False
     """Whether it never moves."""
+    pulses: int = 0
+    """Write pulses that it has been given."""
 
 
 class Device:

@@ -40,6 +40,10 @@ class Network:
         self.crossbars = [Crossbar(geometry, experiment.seed, torch_device) for geometry in geometries]
         self.arrays = _joined(self.crossbars)
         """The arrays of the state by name. Each is one vector over all crossbars, layer by layer, row-major."""
+        self.pulses = torch.cat([crossbar.pulses.flatten() for crossbar in self.crossbars])
+        """Write pulses that each cell has been given, int32, likewise; no part of the state."""
+        for crossbar, pulses in zip(self.crossbars, _parts(self.pulses, self.crossbars), strict=True):
+            crossbar.pulses = pulses
         self.neurons = [Neuron(before, after, torch_device) for before, after in pairwise(geometries)]
         self.loss = Loss(experiment.loss, geometries[-1], torch_device)
         self.row_reads = [[0] * len(geometries), [0] * len(geometries)]
@@ -174,7 +178,13 @@ def _joined(crossbars: list[Crossbar]) -> dict[str, torch.Tensor]:
     crossbars keep views of them."""
     vectors = {name: torch.cat([crossbar.arrays[name].flatten() for crossbar in crossbars])
                for name in crossbars[0].arrays}
-    parts = [vector.split([crossbar.g.numel() for crossbar in crossbars]) for vector in vectors.values()]
+    parts = [_parts(vector, crossbars) for vector in vectors.values()]
     for crossbar, *views in zip(crossbars, *parts, strict=True):
-        crossbar.move({name: view.view(crossbar.g.shape) for name, view in zip(vectors, views, strict=True)})
+        crossbar.move(dict(zip(vectors, views, strict=True)))
     return vectors
+
+
+def _parts(vector: torch.Tensor, crossbars: list[Crossbar]) -> list[torch.Tensor]:
+    """The views of ``vector`` that belong to each of ``crossbars``: (rows, cols)."""
+    parts = vector.split([crossbar.g.numel() for crossbar in crossbars])
+    return [part.view(crossbar.g.shape) for part, crossbar in zip(parts, crossbars, strict=True)]

@@ -59,4 +59,5 @@ class StochasticProgrammer:
 
     def _pulse(self, cell: Cell, toward: int, up: bool) -> None:
         self.device.pulse(cell, self.lfsr.word(), toward=toward, up=up)
+        cell.pulses += 1
         self.counters.count(attempts=1)

@@ -49,7 +49,7 @@ SOURCES = (
 MOST_BYTES = 1 << 20
 """Of a file that holds one accuracy."""
 SEEDS = 3
-"""Seeds over which stochastic rounding is compared with its floating-point simulation."""
+"""Seeds of each preset, from its own on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +68,12 @@ class PresetResult(Result):
     """How it was trained: rounding and residual of the update, or ex situ."""
     epochs: int
     """Epochs trained."""
+    seeds: int
+    """Runs, a seed each. What follows are means over them, unless it says so."""
     test_accuracy: float
     """Percent of the test samples that the machine predicts correctly."""
+    test_accuracy_deviation: float | None
+    """Standard deviation of it; None with one seed."""
     baseline_accuracy: float | None
     """The same of a floating-point network of the same topology; None if none was trained."""
     reported: str
@@ -78,8 +82,10 @@ class PresetResult(Result):
     """Write pulses of the training; ex situ, of writing the cells."""
     write_pulses_per_cell: float
     """Write pulses over the number of cells."""
+    most_write_pulses: int | None
+    """Write pulses of the cell that was given most in any of the runs; None if a run does not tell."""
     cells_outside_margin: int | None
-    """Ex situ: cells that were given up outside the margin; None in situ."""
+    """Ex situ: cells that were given up outside the margin, in all runs; None in situ."""
     energy_joules: float
     """Energy by `study.energy`."""
     digital_joules: float | None
@@ -107,14 +113,17 @@ class ReproduceResult(Result):
 
 
 def run(names: tuple[str, ...] = (), *, data_dir: str | Path | None = None, out: str | Path = "runs/reproduce",
-        epochs: int | None = None, overwrite: bool = False, progress: bool = True) -> ReproduceResult:
-    """Run the presets ``names`` (all of ``REPORTED`` unless given), each in its folder in ``out``, and write
-    ``reproduce.md``, ``reproduce.csv``, ``reproduce.json`` and ``reproduce.png`` there.
+        seeds: int = SEEDS, epochs: int | None = None, overwrite: bool = False,
+        progress: bool = True) -> ReproduceResult:
+    """Run the presets ``names`` (all of ``REPORTED`` unless given), each in its folder in ``out`` with ``seeds``
+    seeds, and write ``reproduce.md``, ``reproduce.csv``, ``reproduce.json`` and ``reproduce.png`` there.
 
     What has run already is not run again, and what was interrupted is continued. What has run there on another
     configuration or other data is refused, or run again if ``overwrite``. ``epochs`` shortens every run. Raises what
     `train.loop.run` raises.
     """
+    if seeds < 1:
+        raise ConfigError(f"seeds={seeds}: must be at least 1")
     for name in names:
         if name not in REPORTED:
             raise ConfigError(f"{name} is not among the presets to reproduce: {', '.join(REPORTED)}")
@@ -126,10 +135,15 @@ def run(names: tuple[str, ...] = (), *, data_dir: str | Path | None = None, out:
             experiment = load(name)
             if epochs is not None:
                 experiment = experiment.replaced(epochs=epochs)
-            ended = _run(experiment, folder / name, data_dir, progress, overwrite)
-            rows.append(_row(experiment, ended, folder / name))
+            runs = {place: experiment.replaced(seed=experiment.seed + index)
+                    for index, place in enumerate(_places(folder / name, experiment.seed, seeds))}
+            ended = [_run(seeded, place, data_dir, progress, overwrite) for place, seeded in runs.items()]
+            rows.append(_row(experiment, ended, [energy.run(place) for place in runs]))
             if experiment.update.rounding == "stochastic" and experiment.host:
-                comparisons[name] = _compare(experiment, folder / name, data_dir, progress, overwrite)
+                floating = [_float_probability(seeded, place / "float_probability.json", data_dir, progress)
+                            for place, seeded in runs.items()]
+                comparisons[name] = Comparison(machine=[result.test_accuracy for result in ended],
+                                               floating_point=floating)
             result = ReproduceResult(rows=tuple(rows), float_probability=dict(comparisons), out=str(out))
             _write(folder, result)
     return result
@@ -148,19 +162,6 @@ def _run(experiment: Experiment, folder: Path, data_dir: str | Path | None, prog
         if not overwrite:
             raise ConfigError(f"{error}; take another folder with --out, or run it again with --overwrite") from None
         return runner(experiment, out=folder, overwrite=True, **options)
-
-
-def _compare(experiment: Experiment, folder: Path, data_dir: str | Path | None, progress: bool,
-             overwrite: bool) -> Comparison:
-    """The accuracies of machine and floating-point simulation, a seed each."""
-    machine, floating = [], []
-    for seed in range(experiment.seed, experiment.seed + SEEDS):
-        seeded = experiment.replaced(seed=seed)
-        place = folder if seed == experiment.seed else folder / f"seed{seed}"
-        result = _run(seeded, place, data_dir, progress, overwrite, baseline=place == folder)
-        machine.append(result.test_accuracy)
-        floating.append(_float_probability(seeded, place / "float_probability.json", data_dir, progress))
-    return Comparison(machine=machine, floating_point=floating)
 
 
 def _float_probability(experiment: Experiment, file: Path, data_dir: str | Path | None, progress: bool) -> float:
@@ -191,25 +192,39 @@ def _kept(file: Path, identity: str) -> float | None:
     return accuracy if isinstance(accuracy, float) else None
 
 
-def _row(experiment: Experiment, result: TrainResult, folder: Path) -> PresetResult:
+def _row(experiment: Experiment, results: Sequence[TrainResult], spent: Sequence[energy.EnergyResult]) -> PresetResult:
+    """The row of a preset that has run with some seeds."""
     cells = sum(geometry.rows * geometry.cols for geometry in experiment.crossbars)
-    spent = energy.run(folder)
     rule = ("ex situ" if experiment.transfer else
             f"{experiment.update.rounding}, {experiment.update.residual}" + (", host" if experiment.host else ""))
+    accuracies = [result.test_accuracy for result in results]
+    pulses = statistics.mean(result.write_pulses for result in results)
+    baselines = [result.baseline_accuracy for result in results if result.baseline_accuracy is not None]
+    most = [result.most_write_pulses for result in results if result.most_write_pulses is not None]
+    outside = [result.cells_outside_margin for result in results if isinstance(result, TransferResult)]
+    comparable = not (experiment.host or experiment.transfer)
     return PresetResult(
         preset=experiment.name,
         topology=experiment.topology,
         device=f"{experiment.device.kind}, {experiment.device_tables.states} states",
         rule=rule,
-        epochs=result.epochs,
-        test_accuracy=result.test_accuracy,
-        baseline_accuracy=result.baseline_accuracy,
+        epochs=results[0].epochs,
+        seeds=len(results),
+        test_accuracy=round(statistics.mean(accuracies), 3),
+        test_accuracy_deviation=round(statistics.stdev(accuracies), 3) if len(accuracies) > 1 else None,
+        baseline_accuracy=round(statistics.mean(baselines), 3) if len(baselines) == len(results) else None,
         reported=REPORTED.get(experiment.name, ""),
-        write_pulses=result.write_pulses,
-        write_pulses_per_cell=round(result.write_pulses / cells, 3),
-        cells_outside_margin=result.cells_outside_margin if isinstance(result, TransferResult) else None,
-        energy_joules=spent.joules,
-        digital_joules=None if experiment.host or experiment.transfer else spent.digital_joules)
+        write_pulses=round(pulses),
+        write_pulses_per_cell=round(pulses / cells, 3),
+        most_write_pulses=max(most) if len(most) == len(results) else None,
+        cells_outside_margin=sum(outside) if outside else None,
+        energy_joules=statistics.mean(each.joules for each in spent),
+        digital_joules=statistics.mean(each.digital_joules for each in spent) if comparable else None)
+
+
+def _places(folder: Path, first: int, seeds: int) -> list[Path]:
+    """Where the runs of a preset are kept: ``folder`` is that of the seed ``first``, and holds those of the others."""
+    return [folder, *(folder / f"seed{seed}" for seed in range(first + 1, first + seeds))]
 
 
 def _write(folder: Path, result: ReproduceResult) -> None:
@@ -227,23 +242,26 @@ def _write(folder: Path, result: ReproduceResult) -> None:
 
 def report(result: ReproduceResult) -> str:
     """The table in Markdown, with its sources."""
-    header = ("preset", "network", "device", "rule", "epochs", "test accuracy (%)", "float baseline (%)",
-              "the paper reports (%)", "write pulses", "a cell", "energy (J)", "digital float32 (J)")
+    header = ("preset", "network", "device", "rule", "epochs", "seeds", "test accuracy (%)", "float baseline (%)",
+              "the paper reports (%)", "write pulses", "a cell", "worst cell", "energy (J)", "digital float32 (J)")
     lines = [markdown.table(header, [
-        (row.preset, row.topology, row.device, row.rule, row.epochs, f"{row.test_accuracy:.2f}",
+        (row.preset, row.topology, row.device, row.rule, row.epochs, row.seeds,
+         _spread(row.test_accuracy, row.test_accuracy_deviation),
          f"{row.baseline_accuracy:.2f}" if row.baseline_accuracy is not None else "", row.reported,
-         f"{row.write_pulses:,}", f"{row.write_pulses_per_cell:.2f}", f"{row.energy_joules:.3g}",
+         f"{row.write_pulses:,}", f"{row.write_pulses_per_cell:.2f}",
+         f"{row.most_write_pulses:,}" if row.most_write_pulses is not None else "", f"{row.energy_joules:.3g}",
          f"{row.digital_joules:.3g}" if row.digital_joules is not None else "")
-        for row in result.rows], right=(4, 5, 6, 8, 9, 10, 11))]
+        for row in result.rows], right=(4, 5, 6, 7, 9, 10, 11, 12, 13))]
     lines += ["", *(f"{source}  " for source in SOURCES)]
     for name, pair in result.float_probability.items():
-        lines += ["", f"{name}, {len(pair.machine)} seeds: {_spread(pair.machine)}; with exact probabilities in "
-                      f"floating point {_spread(pair.floating_point)}."]
+        means = [_spread(statistics.mean(values), statistics.stdev(values) if len(values) > 1 else None)
+                 for values in (pair.machine, pair.floating_point)]
+        lines += ["", f"{name}: {means[0]} %; with exact probabilities in floating point {means[1]} %."]
     return "\n".join(lines) + "\n"
 
 
-def _spread(accuracies: list[float]) -> str:
-    return f"{statistics.mean(accuracies):.2f} % (standard deviation {statistics.stdev(accuracies):.2f})"
+def _spread(mean: float, deviation: float | None) -> str:
+    return f"{mean:.2f}" + (f" ± {deviation:.2f}" if deviation is not None else "")
 
 
 def draw(file: BinaryIO, rows: Sequence[PresetResult]) -> None:

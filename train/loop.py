@@ -27,6 +27,7 @@ from .identity import Identity
 from .plot import plot
 from .results import EpochResult, TrainResult
 from .run_folder import Position, Record
+from .wear import Wear
 
 CHECKPOINT_SECONDS = 30
 """Time between two checkpoints within an epoch."""
@@ -131,7 +132,8 @@ class _Training:
         self._xs = data.drive(dataset.train.images, experiment.input.format).to(torch_device)
         self._labels = dataset.train.labels
         self._network = Network(experiment, torch_device)
-        self._parts: list[Network | HostTrainer] = [self._network]
+        self._wear = Wear(self._network)
+        self._parts: list[Network | HostTrainer | Wear] = [self._network, self._wear]
         """All that has a state."""
         self._trainer: _Trainer = self._network
         self._predictor: Network | CompiledTrainer = self._network
@@ -180,7 +182,7 @@ class _Training:
         last = self.rows[-1]
         return TrainResult(
             test_accuracy=last.test_accuracy, baseline_accuracy=baseline_accuracy,
-            write_pulses=self._pulses_before(),
+            write_pulses=self._pulses_before(), most_write_pulses=self._wear.most,
             samples_per_second=round(self._trained / self._seconds) if self._seconds else last.samples_per_second,
             epochs=self._position.epoch, samples=len(self._labels), out=self._folder,
             data=self._dataset.record if self._record.digest else None, identity=self._record.digest)

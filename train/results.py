@@ -59,6 +59,8 @@ class TrainResult(Result):
     """Likewise of the floating-point baseline; None if there was none."""
     write_pulses: int
     """Write pulses of the whole run. Of devices that were written ex situ: those that the writing took."""
+    most_write_pulses: int | None = None
+    """Write pulses of the cell that was given most. None in runs that an earlier version began."""
     samples_per_second: int
     """Speed of training; evaluation is not counted."""
     epochs: int
@@ -78,7 +80,8 @@ class TransferResult(TrainResult):
     """Ex-situ training that has ended. What `TrainResult` tells is of the devices written, and of the precursor's
     training where there is nothing else that it could be of."""
 
-    old_keys: ClassVar = TrainResult.old_keys | {"precursor_events": "precursor_write_pulses"}
+    old_keys: ClassVar = TrainResult.old_keys | {"precursor_events": "precursor_write_pulses",
+                                                      "most_attempts": "most_write_pulses"}
 
     precursor_accuracy: float
     """Percent of the test samples that the precursor predicts correctly."""
@@ -88,8 +91,6 @@ class TransferResult(TrainResult):
     """Cells written."""
     attempts_per_cell: float
     """Write pulses that a cell took, on average."""
-    most_attempts: int
-    """Write pulses of the cell that took most."""
     cells_outside_margin: int
     """Cells that were given up outside the margin."""
 

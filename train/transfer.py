@@ -21,6 +21,7 @@ from .identity import Identity
 from .plot import plot_attempts
 from .results import TrainResult, TransferResult
 from .run_folder import Position, Record
+from .wear import Wear
 
 
 def transfer(source: Network, target: Network) -> list[WriteReport]:
@@ -74,9 +75,9 @@ def _write(experiment: Experiment, dataset: data.Dataset, folder: Path, record: 
         write_pulses=int(attempts.sum()), samples_per_second=trained.samples_per_second,
         epochs=trained.epochs, samples=trained.samples, out=folder, data=trained.data, identity=record.digest,
         precursor_accuracy=trained.test_accuracy, precursor_write_pulses=trained.write_pulses,
-        cells=len(attempts), attempts_per_cell=round(float(attempts.mean()), 3), most_attempts=int(attempts.max()),
+        cells=len(attempts), attempts_per_cell=round(float(attempts.mean()), 3), most_write_pulses=int(attempts.max()),
         cells_outside_margin=sum(report.failures for report in reports))
-    run_folder.write_state(folder, target.state(), Position(result.epochs), record)
+    run_folder.write_state(folder, target.state() | Wear(target).state(), Position(result.epochs), record)
     run_folder.write_result(folder, result)
     decorate(folder / run_folder.PLOT, lambda file: plot_attempts(file, experiment.name, attempts))
     return result

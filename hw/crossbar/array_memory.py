@@ -8,13 +8,15 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
-from amaranth.vendor import LatticeICE40Platform
+from amaranth.vendor import LatticeICE40Platform, LatticePlatform
 
 from ...contract.widths import index_bits
 from ..basics.spread import KEEP
 
 BLOCK_RAM = {"ram_style": "block", "no_rw_check": 1}
 """What a word reads as while it is written does not matter: the controller uses no word that is being written."""
+LUT_DEPTH = 16
+"""Words of a memory in the LUTs of an ECP5. Synthesis may put a memory of no more words there."""
 SPRAM_DEPTH, SPRAM_WIDTH = 16384, 16
 """Words, and bits of a word, of a large memory of one port of an iCE40 UltraPlus."""
 BLOCK_BITS = 16384
@@ -44,11 +46,12 @@ class ArrayMemory(wiring.Component):
     With two ``ports``, a word is read in every clock cycle. With one, none is read in a clock cycle with ``write``:
     ``data`` is undefined two clock cycles later.
 
-    Cost: block RAM, and registers for addresses and ``write``. On a platform there is a set of registers for every
-    `SHARE` block RAMs, which are spread wide. A deep memory is built there of columns of block RAMs that are as deep as
-    itself (`column_bits`). Synthesis would put wider block RAMs behind one another instead: that saves a few, but takes
-    a multiplexer for every bit and more wires than can be routed. On an iCE40 UltraPlus, a memory of one port takes the
-    large memories of one port, which are never initialised.
+    Cost: block RAM, on an ECP5 LUTs for up to `LUT_DEPTH` words; and registers for addresses and ``write``. On a
+    platform there is a set of registers for every `SHARE` block RAMs, which are spread wide. A deep memory is built
+    there of columns of block RAMs that are as deep as itself (`column_bits`). Synthesis would put wider block RAMs
+    behind one another instead: that saves a few, but takes a multiplexer for every bit and more wires than can be
+    routed. On an iCE40 UltraPlus, a memory of one port takes the large memories of one port, which are never
+    initialised.
     """
 
     def __init__(self, *, shape: ShapeLike, depth: int, ports: int) -> None:
@@ -76,11 +79,14 @@ class ArrayMemory(wiring.Component):
         width = Shape.cast(self.shape).width
         share = width if platform is None else min(width, share_bits(self.depth))
         step = share if platform is None else column_bits(self.depth) or share
+        attributes = BLOCK_RAM
+        if isinstance(platform, LatticePlatform) and self.depth <= LUT_DEPTH:
+            attributes = {"no_rw_check": 1}
         for first in range(0, width, share):
             address, write, write_address = self._registers(m, KEEP if share < width else None)
             for low in range(first, min(first + share, width), step):
                 bits = slice(low, min(low + step, first + share, width))
-                memory = Memory(shape=unsigned(bits.stop - bits.start), depth=self.depth, init=[], attrs=BLOCK_RAM)
+                memory = Memory(shape=unsigned(bits.stop - bits.start), depth=self.depth, init=[], attrs=attributes)
                 m.submodules[f"words_{low}"] = memory
                 to, of = memory.write_port(), memory.read_port()
                 m.d.comb += [

@@ -114,6 +114,7 @@ def _pulse(layer: Layer, state: State, tables: Tables, cell: Integer, fixed: tup
     """A write pulse: toward the state ``toward`` if the device lands at states, else up or down. ``fixed`` is what
     ``_fixed`` tells of the cell."""
     state.counters[layer.index * COUNTS + ATTEMPTS] += 1
+    state.pulses[cell] += 1
     word = draw(state.lfsrs, layer.index, PROGRAMMING, tables)
     displacement, stuck = fixed
     if stuck:

@@ -53,6 +53,8 @@ class State(NamedTuple):
     """Likewise, of the devices that count negative; empty without pairs."""
     chi: np.ndarray
     """int32 (cells,): the residuals."""
+    pulses: np.ndarray
+    """int32 (cells,): the write pulses that cells have been given."""
     lfsrs: np.ndarray
     """uint32 (layers * KINDS,); 0 where a crossbar has no such LFSR."""
     counters: np.ndarray

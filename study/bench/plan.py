@@ -36,7 +36,13 @@ class Plan:
     warm_up: int
     """Samples that the golden model has trained on before its speed is measured."""
     convolutions: str
-    """A network with convolutions, on which trainers are compared too."""
+    """A network with convolutions, on which trainers are compared too, and clock cycles counted."""
+    reads: tuple[tuple[int, int], ...]
+    """Rows that its convolutions read in a clock cycle, in the forward pass and in the second pass."""
+    convolutions_steady: int
+    """As ``steady``, of this network."""
+    convolutions_samples: int
+    """As ``samples``, likewise."""
     lanes: tuple[int, ...]
     """Of the first crossbar, most first; the first are all of them."""
     steady: int
@@ -52,9 +58,11 @@ class Plan:
 
 
 FULL = Plan(preset="mnist-dw5", rounds=5, round_seconds=1.0, warm_up=10_000, convolutions="mnist-lenet-dw5",
+            reads=((1, 1), (2, 1), (5, 1), (5, 5)), convolutions_steady=50_000, convolutions_samples=50,
             lanes=(250, 50, 25), steady=10_000, samples=300,
             simulator_samples={"amaranth": 20, "icarus": 20, "verilator": 400, "compiled": 400},
             sizes=(128, 256, 512, 1024, 2048), size_lanes=32)
 QUICK = Plan(preset="digits-dw5", rounds=3, round_seconds=0.15, warm_up=1000, convolutions="digits-conv-dw5",
+             reads=((1, 1),), convolutions_steady=1000, convolutions_samples=50,
              lanes=(32, 8), steady=1000, samples=200,
              simulator_samples={"amaranth": 4, "verilator": 100, "compiled": 100}, sizes=(32,), size_lanes=8)

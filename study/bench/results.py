@@ -75,6 +75,17 @@ class LanesSpeed(Result):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReadsSpeed(Result):
+    """The RTL of the network with convolutions, which read a number of rows in a clock cycle."""
+
+    forward_reads: int
+    second_reads: int
+    start: RtlSpeed
+    steady: RtlSpeed
+    """As in ``LanesSpeed``."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SimulatorSpeed(Result):
     """A network in steady state on one simulator."""
 
@@ -129,6 +140,8 @@ class BenchResult(Result):
     convolutions: tuple[TrainerSpeed, ...]
     """Likewise, of ``convolutional``, at batch 1."""
     cycles: tuple[LanesSpeed, ...]
+    convolution_cycles: tuple[ReadsSpeed, ...]
+    """Of ``convolutional``."""
     simulators: tuple[SimulatorSpeed, ...]
     scaling: tuple[ColumnsSpeed, ...]
     seconds: int

@@ -52,7 +52,8 @@ def test_reproduce(tmp_path):
     data.mkdir()
     _write_images(data)
     campaign("reproduce", tmp_path, lambda folder: [
-        "reproduce", "mnist-dw2", "mnist-dw5-exsitu", "--epochs", "1", "--data", str(data), "--out", str(folder)])
+        "reproduce", "mnist-dw2", "mnist-dw5-exsitu", "--epochs", "1", "--seeds", "1", "--data", str(data),
+        "--out", str(folder)])
 
 
 def _lockstep(command, config, folder, *more, samples=1000):

@@ -25,6 +25,7 @@ def assert_same_state(network, reference):
         assert actual[name].dtype == expected[name].dtype
         assert actual[name].tolist() == expected[name].tolist(), name
     assert network.row_reads == reference.row_reads
+    assert network.pulses.tolist() == reference.pulses.tolist()
 
 
 def assert_compiled_equals_reference(experiment, seed, count=20):
@@ -214,10 +215,10 @@ def test_it_continues_where_the_reference_is():
 
 @pytest.mark.parametrize("kind", ["domain_wall", "pcm_pair"])
 def test_it_works_on_the_networks_own_arrays(kind):
-    """Six bytes a cell, eight a pair, and no copy of them."""
+    """Six bytes a cell, eight a pair, and four that count its write pulses; no copy of them."""
     experiment = config.parse({"input": {"count": 700}, "device": {"kind": kind}, "layers": [{"cols": 90}]}, "memory")
     network = Network(experiment)
-    arrays = network.arrays | network.crossbars[0].arrays
+    arrays = network.arrays | network.crossbars[0].arrays | {"pulses": network.pulses}
     compiled = CompiledTrainer(network)
     assert sum(array.nbytes for array in network.arrays.values()) == 700 * 90 * (8 if kind == "pcm_pair" else 6)
     held = [value for name in ("_arrays", "_tables", "_scratch") for value in getattr(compiled, name)]
@@ -233,6 +234,7 @@ def test_it_works_on_the_networks_own_arrays(kind):
     for trainer in (compiled, reference):
         trainer.train_span(xs, labels, np.arange(50), range(50), 4)
     network.row_reads = reference.row_reads
+    network.pulses.copy_(reference.pulses)
     assert_same_state(network, reference)
 
 

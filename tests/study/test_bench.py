@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from spinloom import cli
+from spinloom import cli, config
 from spinloom.config import load
 from spinloom.contract.errors import ConfigError
 from spinloom.study.bench import measure
@@ -13,8 +13,20 @@ from spinloom.study.bench.plan import QUICK, TRAINERS
 from spinloom.study.bench.results import StartUp
 from spinloom.train import data
 
-TINY = dataclasses.replace(QUICK, rounds=1, round_seconds=0.02, warm_up=100, lanes=(32,), steady=100, samples=40,
-                           simulator_samples={"amaranth": 1, "compiled": 40}, size_lanes=32)
+TINY = dataclasses.replace(QUICK, rounds=1, round_seconds=0.02, warm_up=100, lanes=(8,), steady=100, samples=40,
+                           convolutions_steady=20, convolutions_samples=5,
+                           simulator_samples={"amaranth": 1, "compiled": 40}, sizes=(8,), size_lanes=8)
+LAYERS = {
+    "digits-dw5": [{"cols": 8, "weight_step": -3, "z_frac": 6}, {"cols": 10, "weight_step": -1}],
+    "digits-conv-dw5": [{"kind": "conv", "cols": 3, "kernel": 3, "pool": 2, "weight_step": -3, "z_frac": 6},
+                        {"cols": 10, "weight_step": -1}],
+}
+"""Networks that are built in seconds, by the presets in whose place they are."""
+
+
+def small(name):
+    return config.parse({"dataset": "digits", "input": {"map": [8, 8, 1]}, "device": {"kind": "domain_wall"},
+                         "layers": LAYERS[name]}, name)
 
 
 def run(capsys, *arguments):
@@ -41,6 +53,8 @@ def check(answer, folder):
     assert answer["convolutional"] == QUICK.convolutions
     assert answer["convolutions_vs_float32"] == speeds["compiled"] / speeds["float32"] > 0
     measured = [part for row in answer["cycles"] for part in (row["start"], row["steady"])]
+    assert {(row["forward_reads"], row["second_reads"]) for row in answer["convolution_cycles"]} == {(1, 1)}
+    measured += [part for row in answer["convolution_cycles"] for part in (row["start"], row["steady"])]
     measured += [row for row in answer["simulators"] if "cycles" in row] + [row["rtl"] for row in answer["scaling"]]
     for row in measured:
         assert min(row["cycles"], row["bound_cycles"]) > row["samples"] > 0
@@ -49,6 +63,7 @@ def check(answer, folder):
 
 def test_everything_is_measured(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(measure, "QUICK", TINY)
+    monkeypatch.setattr(measure, "load", small)
     monkeypatch.setattr(measure, "start_up", lambda _: StartUp(import_seconds=1.0, compiled_first_seconds=7.0,
                                                                compiled_seconds=0.2))
     status, out, err = run(capsys, "--quick", "--out", tmp_path / "bench", "--json")

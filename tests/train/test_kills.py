@@ -180,7 +180,7 @@ def test_a_reproduction_that_is_killed_is_carried_on(tmp_path, monkeypatch):
     monkeypatch.setattr(reproduce, "draw", lambda file, rows: None)
 
     def run(folder):
-        return reproduce.run(out=folder, progress=False)
+        return reproduce.run(out=folder, seeds=2, progress=False)
 
     run(tmp_path / "whole")
     expected, step, folder = left(tmp_path / "whole"), 1, tmp_path / "1"

@@ -14,6 +14,7 @@ from spinloom.model.network import Network
 from spinloom.train import baseline, data, run_folder
 from spinloom.train import loop as train
 from spinloom.train.results import TrainResult
+from spinloom.train.wear import Wear
 
 ATTEMPTS = COUNTERS.index("attempts")
 METRICS_BEFORE = ("epoch", "samples", "training_accuracy", "test_accuracy", "programming_events", "samples_per_second")
@@ -63,6 +64,9 @@ def test_a_run_folder_tells_everything(tmp_path):
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
     assert tuple(rows[0]) == tuple(name for name in run_folder.METRICS if name != "samples_per_second")
     assert (state["epoch"], state["sample"], state["correct"]) == (3, 0, 0)
+    pulses = [np.array(state[f"layer{layer}_pulses"]) for layer in range(2)]
+    assert sum(array.sum() for array in pulses) == result.write_pulses
+    assert max(array.max() for array in pulses) == result.most_write_pulses > 1
     attempts = state["layer0_counters"][ATTEMPTS] + state["layer1_counters"][ATTEMPTS]
     assert attempts == result.write_pulses == sum(int(row["write_pulses"]) for row in rows) > 0
     assert all(row["programming_events"] == row["write_pulses"] for row in rows)
@@ -204,6 +208,29 @@ def test_a_run_of_the_previous_version_is_read_and_resumed(tmp_path, monkeypatch
     (old / "result.json").write_text(json.dumps(document))
     assert run_folder.read_result(old, TrainResult) == again
     assert again.write_pulses == first.write_pulses
+
+
+def test_a_run_of_a_version_that_did_not_count_the_pulses_of_cells_is_resumed(tmp_path, monkeypatch):
+    new, old = tmp_path / "new", tmp_path / "old"
+    run(experiment(), out=new, samples=60, baseline=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(Wear, "state", lambda _: {})
+        stop_after(patch, 70, signal.SIGINT)
+        with pytest.raises(InterruptedRunError):
+            run(experiment(), out=old, samples=60, baseline=False)
+    assert run(None, resume=old, baseline=False).most_write_pulses is None
+    state, expected = outcome(old)[0], outcome(new)[0]
+    assert state == {name: array for name, array in expected.items() if "pulses" not in name}
+
+
+@pytest.mark.parametrize("pulses", [np.zeros((65, 8), np.int64), np.zeros((65, 9), np.int32),
+                                    np.full((65, 8), -1, np.int32)])
+def test_pulses_that_no_cells_can_have_had_are_refused(pulses):
+    wear = Wear(Network(experiment()))
+    with pytest.raises(ValueError, match=r"layer0_pulses must hold int32 of shape \(65, 8\) from 0 on"):
+        wear.load(wear.state() | {"layer0_pulses": pulses})
+    with pytest.raises(KeyError, match="layer1_pulses"):
+        wear.load({"layer0_pulses": wear.state()["layer0_pulses"]})
 
 
 @pytest.mark.parametrize(("content", "message"), [

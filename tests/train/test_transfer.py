@@ -41,7 +41,7 @@ def test_the_states_of_the_precursor_are_written(tmp_path):
     assert result.cells_outside_margin == outside > 0  # the stuck ones
     assert result.write_pulses == attempts
     assert result.attempts_per_cell == round(attempts / result.cells, 3)
-    assert result.most_attempts == 8
+    assert result.most_write_pulses == 8
     assert result.cells == 64 * 12 + 12 * 10
     assert result.test_accuracy == round(train.test_accuracy(target, data.load(small)), 3)
     assert result.precursor_accuracy == round(train.test_accuracy(source, data.load(small)), 3)

