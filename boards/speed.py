@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
+from math import prod, sqrt
+from statistics import NormalDist
 
 from ..config import Experiment
 from ..contract.geometry import CrossbarGeometry
@@ -55,20 +57,49 @@ def active_share(experiment: Experiment, geometry: CrossbarGeometry) -> float:
     return ACTIVE_NEURONS.get(geometry.source, 1.0)
 
 
+def forward_slots(experiment: Experiment, geometry: CrossbarGeometry) -> float:
+    """Slots of a layer's forward pass: at each position, as many as that of its banks needs which has the most driven
+    rows, on average."""
+    share, reads = active_share(experiment, geometry), geometry.forward_reads
+    mean = (share * geometry.inputs + geometry.bias) / reads
+    spread = sqrt(geometry.inputs / reads * share * (1 - share))
+    most = mean + spread * NormalDist().inv_cdf((reads - 0.375) / (reads + 0.25))
+    return geometry.positions * geometry.folds * most
+
+
+def second_slots(experiment: Experiment, geometry: CrossbarGeometry) -> float:
+    """Slots of a layer's second pass: at each position with an error, one for all rows that are read together, if one
+    of them is active. Rows are updated one by one."""
+    share, reads = active_share(experiment, geometry), geometry.second_reads
+    # The update of a bias row goes on while the layer before has begun with its own.
+    rows = geometry.inputs / reads * (1 - (1 - share) ** reads) + (0 if geometry.source else geometry.bias)
+    slots = error_share(experiment, geometry) * geometry.positions * geometry.folds * rows
+    return slots if reads == 1 else max(slots, geometry.rows)
+
+
+def error_share(experiment: Experiment, geometry: CrossbarGeometry) -> float:
+    """Share of a layer's positions that have an error: where some column is a winner, of a neuron that is active."""
+    if geometry.positions == 1 or geometry.index == len(experiment.crossbars) - 1:
+        return 1.0
+    share = active_share(experiment, experiment.crossbars[geometry.index + 1])
+    return 1 - (1 - share / prod(geometry.window.pool_stride)) ** geometry.cols
+
+
 def cycles_per_sample(experiment: Experiment) -> float:
     """Clock cycles of a training sample: the slots of all layers and positions, one after the other, and the pauses
-    between the layers.
+    between the layers. Forward passes go on at the same time up to a layer with a single position.
 
     What is left out is what depends on the data: cells that are programmed, and layers that need no update.
     """
     crossbars = experiment.crossbars
-    slots = 0.0
-    for geometry, rows in zip(crossbars, active_rows(experiment), strict=True):
-        # The update of a bias row goes on while the layer before has begun with its own.
-        updated = rows - (geometry.bias if geometry.source else 0)
-        applied = geometry.positions * geometry.folds
-        slots += applied * rows / geometry.forward_reads
-        slots += update_cycles(geometry, applied * updated / geometry.second_reads)
+    slots, together = 0.0, 0.0
+    for geometry in crossbars:
+        forward = forward_slots(experiment, geometry)
+        slots += update_cycles(geometry, second_slots(experiment, geometry))
+        if geometry.positions > 1:
+            together = max(together, forward)
+        else:
+            slots, together = slots + together + forward, 0.0
     distances = [
         *(to_next_layer(source) for source in crossbars[:-1]),
         to_update(crossbars[-1]),
@@ -77,7 +108,7 @@ def cycles_per_sample(experiment: Experiment) -> float:
         to_next_sample(crossbars[0]),
         *(to_second_fold(geometry) for geometry in crossbars if geometry.folds > 1),
     ]
-    return slots + sum(distance - 1 for distance in distances)
+    return slots + together + sum(distance - 1 for distance in distances)
 
 
 def speed(experiment: Experiment, board: Board) -> Speed:

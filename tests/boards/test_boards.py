@@ -89,7 +89,7 @@ def test_weights_are_found_and_not_negative():
 
 
 @pytest.mark.parametrize(("board", "depth", "width", "number"), [
-    ("ulx3s", 512, 36, 1), ("ulx3s", 513, 36, 2), ("ulx3s", 3136, 192, 42), ("ulx3s", 64, 14, 0),
+    ("ulx3s", 512, 36, 1), ("ulx3s", 513, 36, 2), ("ulx3s", 3136, 192, 39), ("ulx3s", 64, 14, 0),
     ("icebreaker", 256, 16, 1), ("icebreaker", 1024, 10, 3), ("icebreaker", 16, 10, 0), ("tang-nano-20k", 1024, 10, 1),
 ])
 def test_block_rams_of_a_memory(board, depth, width, number):
@@ -129,9 +129,19 @@ def test_every_position_takes_its_rows():
     wide = network.replaced(layers={0: {"forward_reads": 5, "second_reads": 5}})
     rows, board = 25, find("ulx3s")  # all of them, as nobody knows the data set
     assert speed(network, board).active_rows[0] == rows
-    assert cycles_per_sample(network) - cycles_per_sample(wide) == pytest.approx(2 * 64 * rows * (1 - 1 / 5))
+    errors = 1 - (1 - 0.3 / 4)**64  # share of the positions that have a winner among 64 columns, with an active neuron
+    assert cycles_per_sample(network) - cycles_per_sample(wide) == pytest.approx((1 + errors) * 64 * rows * (1 - 1 / 5),
+                                                                                    abs=3)  # for the sum over banks
     deeper = network.replaced(input={"map": [12, 12, 2], "count": None})
     assert speed(deeper, board).bytes_per_sample == pytest.approx(2 * speed(network, board).bytes_per_sample, rel=0.05)
+
+
+@pytest.mark.parametrize(("reads", "measured"), [((1, 1), 17349), ((2, 1), 12039), ((5, 5), 6353)])
+def test_clock_cycles_of_convolutions_are_not_promised_too_few(reads, measured):
+    # Those of the simulated RTL, behind 55,000 samples; then few samples have an error at all.
+    layer = dict(zip(("forward_reads", "second_reads"), reads, strict=True))
+    network = load("mnist-lenet-dw5").replaced(layers={0: layer, 1: layer})
+    assert 1 < cycles_per_sample(network) / measured < 1.35
 
 
 def test_what_does_not_fit_is_said_with_the_largest_that_does():
