@@ -39,13 +39,18 @@ def energy(run_folder: str, costs: str | None) -> Answer:
 
 
 @click.command()
+@click.argument("config", default="digits-dw5", metavar="[CONFIG]")
+@data_option
 @click.option("--out", default="runs/demo", show_default=True, metavar="DIR", help="Folder for what it makes.")
 @answers
-def demo(out: str) -> Answer:
-    """All of the above on digits-dw5, in a few minutes, with a summary and a picture."""
+def demo(config: str, data_dir: str | None, out: str) -> Answer:
+    """All of the above on CONFIG, with a summary and a picture: on digits-dw5, unless given, in a few minutes.
+
+    digits-conv-dw5 is a network with convolutions.
+    """
     from ..study import demo as demonstration
 
-    result = demonstration.run(load("digits-dw5"), Path(out))
+    result = demonstration.run(load(config), Path(out), data_dir)
     return result, demo_summary(result), result.bit_exact
 
 

@@ -14,13 +14,17 @@ from .demo_figure import draw
 from .demo_result import DemoResult
 
 SAMPLES = {"verilator": 500, "icarus": 50}
-"""Samples that golden model and RTL train on, on each simulator; Icarus is the slower by far."""
+"""Samples that golden model and RTL train on, on each simulator, if a sample takes so few clock cycles as one of
+``digits-dw5``. Icarus is the slower by far."""
+CYCLES = {"verilator": 80_000, "icarus": 8000}
+"""Clock cycles that a simulator is given at most, by the estimate."""
 TARGET = "ecp5"
 
 
 def run(experiment: Experiment, out: Path, data_dir: str | None = None) -> DemoResult:
     """Train, generate, co-simulate on every simulator installed and synthesise. All files go to the folder ``out``,
     the result too, as ``demo.json``."""
+    from ..boards.speed import cycles_per_sample
     from ..hw.export.generate import generate
     from ..hw.export.synth import synthesise
     from ..sim import cosim
@@ -37,8 +41,9 @@ def run(experiment: Experiment, out: Path, data_dir: str | None = None) -> DemoR
     generated = {"files": [str(path) for path in generate(experiment, out / "verilog")]}
     cosimulated = []
     for simulator in simulators:
-        _announce(3, f"training golden model and RTL on the same {SAMPLES[simulator]} samples, on {simulator}")
-        cosimulated.append(cosim.run(experiment, samples=SAMPLES[simulator], simulator=simulator, data_dir=data_dir,
+        samples = max(1, min(SAMPLES[simulator], int(CYCLES[simulator] / cycles_per_sample(experiment))))
+        _announce(3, f"training golden model and RTL on the same {samples} samples, on {simulator}")
+        cosimulated.append(cosim.run(experiment, samples=samples, simulator=simulator, data_dir=data_dir,
                                      progress=True))
     _announce(4, f"mapping the RTL to {TARGET} with Yosys")
     with bar(bar_format="yosys, {elapsed}: {desc}") as shown:
