@@ -19,7 +19,7 @@ DENSE = range(1, 4)
 CONVOLUTIONAL = range(1, 10)
 """Numbers of configurations with each rule, of dense networks and of networks with convolutions: the first in a row
 among which every option occurs. The first of each is in `make test`, the others are in `make test-slow`."""
-LARGEST = 600
+LARGEST = 300
 """Most rows read a sample, and most cells, of a network with convolutions: a simulation of more takes too long."""
 
 
