@@ -47,9 +47,11 @@ DESIGNS: dict[str, dict[str, Any] | str] = {
     **{f"128 columns, {lanes} lanes": _design(64, {"cols": 128, "lanes": lanes} | _STEEP,
                                               {"cols": 10, "lanes": 5} | _LAST) for lanes in (16, 64, 128)},
     "ulx3s-mnist": "ulx3s-mnist",
+    "digits-conv-dw5": "digits-conv-dw5",
+    "ulx3s-lenet": "ulx3s-lenet",
 }
 """Designs, by what is particular about them, small ones first: documents or presets."""
-LARGEST = {"ulx3s": "ulx3s-mnist", "icebreaker": "two layers, 2 lanes", "tang-nano-20k": "many lanes, narrow"}
+LARGEST = {"ulx3s": "ulx3s-lenet", "icebreaker": "two layers, 2 lanes", "tang-nano-20k": "many lanes, narrow"}
 """The last of these designs that is built for a board."""
 
 

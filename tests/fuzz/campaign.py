@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from random import Random
 
-SECONDS = float(os.environ.get("SPINLOOM_FUZZ", "4"))
+SECONDS = float(os.environ.get("SPINLOOM_FUZZ", "2"))
 """Of each fuzzer. More are asked for by the environment variable."""
 SEED = int(os.environ.get("SPINLOOM_FUZZ_SEED", "1"))
 LEAST = 5

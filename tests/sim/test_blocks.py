@@ -18,8 +18,6 @@ BENCHES = [LfsrBench, NeuronBench, DeltaConverterBench, LossBench, AccumulatorBe
            NetworkBench]
 SEEDS = {"verilator": range(1), "icarus": range(2)}
 """Icarus, which builds in no time, runs more configurations."""
-POSITIONS = {"verilator": (6,), "icarus": (2, 6)}
-"""Seeds of small networks of convolutions, of one layer."""
 
 
 @pytest.mark.parametrize("bench", BENCHES, ids=lambda bench: bench.__name__)
@@ -38,8 +36,8 @@ def test_pooling_agrees_with_the_arithmetic(layer, simulator):
 
 @pytest.mark.parametrize("bench", [AccumulatorBench, CrossbarBench, NetworkBench], ids=lambda bench: bench.__name__)
 def test_agrees_with_golden_twin_at_several_positions(bench, simulator):
-    for seed in POSITIONS[simulator]:
-        runner.run(bench(Case.random(seed, convolutions=True, reads=bench is not AccumulatorBench)), simulator)
+    case = Case.random(6, convolutions=True, reads=bench is not AccumulatorBench, samples=12)  # a single small layer
+    runner.run(bench(case), simulator)
 
 
 @pytest.mark.slow
