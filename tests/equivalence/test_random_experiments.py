@@ -18,9 +18,9 @@ RULES = [(kind, residual) for kind in KINDS for residual in ("verified", "nomina
 DENSE = range(1, 4)
 CONVOLUTIONAL = range(1, 10)
 """Numbers of configurations with each rule, of dense networks and of networks with convolutions: the first in a row
-among which every option occurs. The first of each is in `make test`, the others are in `make test-slow`."""
-LARGEST = 300
-"""Most rows read a sample, and most cells, of a network with convolutions: a simulation of more takes too long."""
+among which every option occurs. One of each is in `make test`, the others are in `make test-slow`."""
+LARGEST, SMALL = 300, 130
+"""Largest `size` of a network with convolutions, as a simulation of more takes too long; and of one in `make test`."""
 
 
 def configuration(kind: str, residual: str, number: int) -> Experiment:
@@ -39,6 +39,7 @@ def convolutional(kind: str, residual: str, number: int) -> Experiment:
 
 
 def size(experiment: Experiment) -> int:
+    """Rows read a sample, and cells."""
     return sum(crossbar.folds * crossbar.rows * (crossbar.positions + crossbar.lanes)
                for crossbar in experiment.crossbars)
 
@@ -47,18 +48,25 @@ def agree(experiment: Experiment, number: int) -> None:
     NetworkBench(Case(experiment=experiment, seed=number, stall=number % 3 * 0.3, samples=6)).simulate()
 
 
-def slow_but_the_first(numbers: range) -> list:
-    return [numbers[0], *(pytest.param(number, marks=pytest.mark.slow) for number in numbers[1:])]
+def slow_but(quick: int, kind: str, residual: str, numbers: range) -> list:
+    """The cases of a rule; all are slow but the number ``quick``."""
+    return [pytest.param(kind, residual, number, marks=() if number == quick else pytest.mark.slow)
+            for number in numbers]
 
 
-@pytest.mark.parametrize("number", slow_but_the_first(DENSE))
-@pytest.mark.parametrize(("kind", "residual"), RULES)
+def small(kind: str, residual: str) -> int:
+    """The first number of a small network with convolutions."""
+    return next(number for number in CONVOLUTIONAL if size(convolutional(kind, residual, number)) <= SMALL)
+
+
+@pytest.mark.parametrize(("kind", "residual", "number"), [
+    case for rule in RULES for case in slow_but(DENSE[0], *rule, DENSE)])
 def test_golden_model_and_rtl_agree(kind, residual, number):
     agree(configuration(kind, residual, number), number)
 
 
-@pytest.mark.parametrize("number", slow_but_the_first(CONVOLUTIONAL))
-@pytest.mark.parametrize(("kind", "residual"), RULES)
+@pytest.mark.parametrize(("kind", "residual", "number"), [
+    case for rule in RULES for case in slow_but(small(*rule), *rule, CONVOLUTIONAL)])
 def test_golden_model_and_rtl_agree_on_convolutions(kind, residual, number):
     agree(convolutional(kind, residual, number), RULES.index((kind, residual)) + number)
 

@@ -138,7 +138,7 @@ def test_a_stuck_pair_is_refreshed_in_vain():
 def test_program_and_verify(device, cell, state, after, pulses, failures, refreshes):
     one, cell = programmer(device, max_attempts=5, margin=0.25), Cell(**vars(cell))
     assert one.write(cell, state) == pulses
-    assert cell == after
+    assert cell == Cell(**vars(after) | {"pulses": pulses})
     assert_draws(one, pulses)
     assert one.counters["verify_attempts"] == pulses
     assert (one.counters["failures"], one.counters["refreshes"]) == (failures, refreshes)
