@@ -81,7 +81,7 @@ class TransferResult(TrainResult):
     training where there is nothing else that it could be of."""
 
     old_keys: ClassVar = TrainResult.old_keys | {"precursor_events": "precursor_write_pulses",
-                                                      "most_attempts": "most_write_pulses"}
+                                               "most_attempts": "most_write_pulses"}
 
     precursor_accuracy: float
     """Percent of the test samples that the precursor predicts correctly."""

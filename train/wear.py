@@ -22,21 +22,20 @@ class Wear:
 
     def state(self) -> dict[str, np.ndarray]:
         """The arrays by name; none if they are not known."""
-        if not self._known:
-            return {}
-        return {f"layer{layer}_pulses": crossbar.pulses.cpu().numpy().copy()
-                for layer, crossbar in enumerate(self._network.crossbars)}
+        return {name: pulses.cpu().numpy().copy() for name, pulses in self._pulses().items()} if self._known else {}
 
     def load(self, state: dict[str, np.ndarray]) -> None:
         """Take what ``state()`` returned. ``KeyError`` names an array that is missing where others are there,
-        ``ValueError`` one that does not fit."""
-        names = list(self.state())
-        self._known = any(name in state for name in names)
-        if not self._known:
-            return
-        for name, crossbar in zip(names, self._network.crossbars, strict=True):
+        ``ValueError`` one that does not fit; then nothing changes."""
+        expected = self._pulses()
+        known = any(name in state for name in expected)
+        for name, pulses in expected.items() if known else ():
             array = state[name]
-            if array.shape != tuple(crossbar.pulses.shape) or array.dtype != np.int32 or array.min() < 0:
-                raise ValueError(f"{name} must hold int32 of shape {tuple(crossbar.pulses.shape)} from 0 on")
-        for name, crossbar in zip(names, self._network.crossbars, strict=True):
-            crossbar.pulses.copy_(torch.from_numpy(state[name]))
+            if array.shape != tuple(pulses.shape) or array.dtype != np.int32 or array.min() < 0:
+                raise ValueError(f"{name} must hold int32 of shape {tuple(pulses.shape)} from 0 on")
+        self._known = known
+        for name, pulses in expected.items() if known else ():
+            pulses.copy_(torch.from_numpy(state[name]))
+
+    def _pulses(self) -> dict[str, torch.Tensor]:
+        return {f"layer{layer}_pulses": crossbar.pulses for layer, crossbar in enumerate(self._network.crossbars)}

@@ -42,6 +42,8 @@ def test_the_states_of_the_precursor_are_written(tmp_path):
     assert result.write_pulses == attempts
     assert result.attempts_per_cell == round(attempts / result.cells, 3)
     assert result.most_write_pulses == 8
+    pulses = np.concatenate([load(tmp_path)[f"layer{layer}_pulses"].ravel() for layer in range(2)])
+    assert (pulses.sum(), pulses.max()) == (attempts, 8)
     assert result.cells == 64 * 12 + 12 * 10
     assert result.test_accuracy == round(train.test_accuracy(target, data.load(small)), 3)
     assert result.precursor_accuracy == round(train.test_accuracy(source, data.load(small)), 3)
