@@ -250,7 +250,6 @@ def block_rams(board: Board, memory: Memory) -> int:
     """Block RAMs of a memory: the fewest in any of their shapes."""
     if single_port_rams(board, memory) or memory.depth * memory.width <= LEAST_BITS[board.family][memory.kind]:
         return 0
-    in_luts = memory.kind == "buffer" and memory.depth <= LUT_RAM_DEPTH[board.family]
     copies = memory.reads if board.family == "ice40" else ceil(memory.reads / 2)  # two ports to read, or one
     bits = column_bits(memory.depth) if memory.kind == "array" else None
     columns = ceil(memory.width / bits) if bits else 1
@@ -260,9 +259,15 @@ def block_rams(board: Board, memory: Memory) -> int:
         depth, part, parts = PARTS_OF_WORDS[board.family]
         shapes.append(ceil(ceil(memory.depth / depth) * ceil(memory.width / part) / parts))
     number = copies * columns * min(shapes)
-    if board.family in LUT_RAMS and (memory.kind == "buffer" or memory.kind == "array" and memory.depth <= LUT_DEPTH):
-        in_luts = lut_rams(board, memory) < LUT_RAMS[board.family] * number
-    return 0 if in_luts else number
+    return 0 if _in_luts(board, memory, number) else number
+
+
+def _in_luts(board: Board, memory: Memory, number: int) -> bool:
+    """Whether synthesis puts a memory, which would take ``number`` block RAMs, into LUTs."""
+    if board.family not in LUT_RAMS:
+        return memory.kind == "buffer" and memory.depth <= LUT_RAM_DEPTH[board.family]
+    may_be = memory.kind == "buffer" or memory.kind == "array" and memory.depth <= LUT_DEPTH
+    return may_be and lut_rams(board, memory) < LUT_RAMS[board.family] * number
 
 
 def lut_rams(board: Board, memory: Memory) -> int:

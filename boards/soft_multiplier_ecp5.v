@@ -39,7 +39,7 @@ module soft_multiplier (A, B, Y);
 	end endgenerate
 endmodule
 
-// A, signed, times PAIRS pairs of the bits of B. The highest bit counts negative if SIGNED.
+// A, which is signed, times B, whose bits are taken in PAIRS pairs. The highest bit of B counts negative if SIGNED.
 (* techmap_celltype = "$__soft_mul_pairs" *)
 module soft_multiplier_pairs (A, B, Y);
 	parameter WIDE = 1;
