@@ -14,10 +14,9 @@ from .demo_figure import draw
 from .demo_result import DemoResult
 
 SAMPLES = {"verilator": 500, "icarus": 50}
-"""Samples that golden model and RTL train on, on each simulator, if a sample takes so few clock cycles as one of
-``digits-dw5``. Icarus is the slower by far."""
+"""The most samples that golden model and RTL train on, on each simulator; Icarus is the slower by far."""
 CYCLES = {"verilator": 80_000, "icarus": 8000}
-"""Clock cycles that a simulator is given at most, by the estimate."""
+"""The most clock cycles on each simulator, as estimated: networks that take many for a sample get fewer samples."""
 TARGET = "ecp5"
 
 
