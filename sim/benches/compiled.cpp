@@ -71,17 +71,23 @@ struct Bench {
     Queue sources[SOURCE_COUNT];
     Queue sinks[SINK_COUNT];
     uint64_t cycle = 0;
+    bool changed = true;  // what the sources have to offer, since the design took it over
 
     // Offers the next beat of every source; returns whether there is none.
     bool offer() {
         bool quiet = true;
-        for (unsigned index = 0; index < SOURCE_COUNT; index++) {
-            const Queue &queue = sources[index];
-            const bool empty = queue.empty();
-            SOURCES[index].drive(top, !empty, empty ? NOTHING : &queue.words[queue.next]);
-            quiet &= empty;
-        }
+        for (const Queue &queue : sources) quiet &= queue.empty();
         top.eval();
+        if (changed) {
+            for (unsigned index = 0; index < SOURCE_COUNT; index++) {
+                const Queue &queue = sources[index];
+                SOURCES[index].drive(top, !queue.empty(), queue.empty() ? NOTHING : &queue.words[queue.next]);
+            }
+            top.take = 1;
+            top.eval();
+            top.take = 0;
+            changed = false;
+        }
         return quiet;
     }
 
@@ -96,14 +102,12 @@ extern "C" {
 
 Bench *bench_new() {
     Bench *bench = new Bench;
-    for (const Stream &source : SOURCES) source.drive(bench->top, false, NOTHING);
-    for (const Stream &sink : SINKS) sink.drive(bench->top, true, NOTHING);
     bench->top.rst = 1;
     bench->top.clk = 0;
-    bench->top.eval();
+    bench->offer();
     bench->edge();
     bench->top.rst = 0;
-    bench->top.eval();
+    bench->changed = true;
     return bench;
 }
 
@@ -115,6 +119,7 @@ void bench_delete(Bench *bench) {
 // Queues payloads that are `count` words together.
 void bench_put(Bench *bench, unsigned source, const uint64_t *words, size_t count) {
     bench->sources[source].append(words, count);
+    bench->changed = true;
 }
 
 bool bench_sent(const Bench *bench, unsigned source) { return bench->sources[source].empty(); }
@@ -145,7 +150,9 @@ bool bench_run(Bench *bench, uint64_t cycles, bool until_idle) {
         if (until_idle && quiet && top.idle) return true;
         for (unsigned index = 0; index < SOURCE_COUNT; index++) {
             Queue &queue = bench->sources[index];
-            if (!queue.empty() && SOURCES[index].other(top)) queue.next += SOURCES[index].size;
+            if (queue.empty() || !SOURCES[index].other(top)) continue;
+            queue.next += SOURCES[index].size;
+            bench->changed = true;
         }
         for (unsigned index = 0; index < SINK_COUNT; index++) {
             if (SINKS[index].other(top)) SINKS[index].payload(top, bench->sinks[index].room(SINKS[index].size));

@@ -9,9 +9,9 @@ from importlib import resources
 from typing import Any
 
 import numpy as np
-from amaranth.hdl import ShapeLike, Value
+from amaranth.hdl import ClockDomain, ClockSignal, DomainRenamer, Module, ResetSignal, ShapeLike, Value
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In
+from amaranth.lib.wiring import In, Out
 
 from ...hw.export.verilog import to_verilog
 from ..bench import ClockedBench, SimulationStuckError
@@ -68,6 +68,38 @@ class CompiledSink(WordSink):
         return [int.from_bytes(data[start:start + size], "little") for start in range(0, len(data), size)]
 
 
+class _HeldInputs(wiring.Component):
+    """``component`` with registers before its reset and its In streams, which take over at a rising edge of ``take``.
+    Its Out streams are always ready.
+
+    Whatever depends on an input is evaluated by Verilator in every call, whatever depends on a register only at its
+    clock. Inputs change rarely.
+    """
+
+    def __init__(self, component: wiring.Component) -> None:
+        super().__init__({**component.signature.members, "take": In(1)})
+        self._component = component
+
+    def elaborate(self, _platform: Any) -> Module:
+        m = Module()
+        component = self._component
+        m.submodules.component = DomainRenamer("design")(component)
+        m.domains.held = ClockDomain(reset_less=True)
+        m.domains.design = ClockDomain()
+        m.d.comb += [ClockSignal("held").eq(self.take), ClockSignal("design").eq(ClockSignal())]
+        m.d.held += ResetSignal("design").eq(ResetSignal())
+        for name, member in component.signature.members.items():
+            outer, inner = getattr(self, name), getattr(component, name)
+            if not member.is_signature:
+                m.d.comb += outer.eq(inner) if member.flow is Out else inner.eq(outer)
+            elif member.flow is In:
+                m.d.held += [inner.valid.eq(outer.valid), inner.payload.eq(outer.payload)]
+                m.d.comb += outer.ready.eq(inner.ready)
+            else:
+                m.d.comb += [outer.valid.eq(inner.valid), outer.payload.eq(inner.payload), inner.ready.eq(1)]
+        return m
+
+
 class CompiledBench(ClockedBench):
     """Runs ``component``, which has a port ``idle``, until ``close``.
 
@@ -81,7 +113,7 @@ class CompiledBench(ClockedBench):
         self._sources = {name: sizes[name] for name, flow in streams.items() if flow is In}
         self._sinks = {name: size for name, size in sizes.items() if name not in self._sources}
         handle, words, size = ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t
-        self.library = declare(build(to_verilog(component, TOP), _driver(self._sources, self._sinks)), (
+        self.library = declare(build(to_verilog(_HeldInputs(component), TOP), _driver(self._sources, self._sinks)), (
             ("bench_new", handle, []),
             ("bench_delete", None, [handle]),
             ("bench_put", None, [handle, ctypes.c_uint, words, size]),
