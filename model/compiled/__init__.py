@@ -5,7 +5,8 @@ a residual has reached the threshold. What depends on a ``z`` alone, neurons and
 golden model's own classes have filled. A layer is applied at its positions one after the other, and once if it is
 dense; in the second pass at those with an error.
 
-`trainer` is what other code uses. `tables` holds the data of compiled code, `arithmetic` its integers, `lanes` its
+`trainer` and, without a network around it, `crossbar` are what other code uses. `state` is the state that both work
+on. `tables` holds the data of compiled code, `arithmetic` its integers, `lanes` its
 vectors, `programming` what happens to cells, `forward` and `second` what the two passes of a layer consist of, and
 `steps` the way of a sample through them. Functions that are marked ``forceinline`` are small, or would be called too
 often.

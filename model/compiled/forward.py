@@ -9,12 +9,12 @@ from .tables import BLOCK, FEW, MANY, READING, Integer, Layer, Pointer, Scratch,
 
 
 @njit(forceinline=True)
-def enter_sample(layer: Layer, scratch: Scratch, xs: Pointer, first: Integer) -> None:
-    """Make the sample that begins at ``first`` the map of the first layer."""
+def enter_map(layer: Layer, place: Pointer, cells: Pointer, first: Integer) -> None:
+    """Put the values of a map, which are in ``cells`` from ``first`` on, into ``x`` or ``y`` of the scratch."""
     for line in range(layer.lines):
         cell = layer.map + layer.first_inner + line * layer.line
-        for place in range(layer.inner):
-            scratch.x[cell + place] = xs[first + place]
+        for i in range(layer.inner):
+            place[cell + i] = cells[first + i]
         first += layer.inner
 
 
@@ -34,10 +34,23 @@ def enter_outputs(layer: Layer, scratch: Scratch, tables: Tables) -> None:
 @njit(forceinline=True)
 def list_cells(layer: Layer, scratch: Scratch) -> None:
     """List the cells of the map by their kinds."""
-    _list(layer, scratch.x, scratch.x, scratch.lists, layer.driven, scratch.before, layer.driven_before)
+    list_driven(layer, scratch)
     if not layer.alike:
         _list(layer, scratch.x, scratch.y, scratch.lists, layer.needed, scratch.before, layer.needed_before)
-        _list(layer, scratch.y, scratch.y, scratch.lists, layer.sloped, scratch.before, layer.sloped_before)
+        list_sloped(layer, scratch)
+
+
+@njit(forceinline=True)
+def list_driven(layer: Layer, scratch: Scratch) -> None:
+    """List the cells of the map whose drive is not 0."""
+    _list(layer, scratch.x, scratch.x, scratch.lists, layer.driven, scratch.before, layer.driven_before)
+
+
+@njit(forceinline=True)
+def list_sloped(layer: Layer, scratch: Scratch) -> None:
+    """List the cells of the map whose derivative is not 0. If the kinds are ``alike``, it takes the place of the list
+    of those that are driven."""
+    _list(layer, scratch.y, scratch.y, scratch.lists, layer.sloped, scratch.before, layer.sloped_before)
 
 
 @njit

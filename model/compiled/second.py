@@ -50,6 +50,21 @@ def find_errors(layer: Layer, scratch: Scratch) -> Integer:
 
 
 @njit
+def enter_deltas(layer: Layer, scratch: Scratch, d: Pointer, first: Integer) -> Integer:
+    """Take the deltas of all positions from ``d``, from ``first`` on. Returns the number of positions with an error,
+    which are then in ``errors``, with their deltas in ``d`` of the scratch."""
+    count = 0
+    for position in range(layer.positions):
+        scratch.errors[count], any_error = position, False
+        for col in range(layer.cols):
+            scratch.d[count * layer.cols + col] = d[first + col]
+            any_error |= d[first + col] != 0
+        count += any_error
+        first += layer.cols
+    return count
+
+
+@njit
 def clear_sums(layer: Layer, scratch: Scratch) -> None:
     """Let no row sum be in the cells that will be asked for."""
     for i in range(scratch.before[layer.sloped_before + layer.grains]):
@@ -117,7 +132,7 @@ def delta_before(layer: Layer, scratch: Scratch) -> None:
 
 @njit
 def update(layer: Layer, state: State, scratch: Scratch, count: Integer, learning_rate_shift: Integer,
-           batch: Integer) -> tuple[Integer, Integer, Integer]:
+           program: bool) -> tuple[Integer, Integer, Integer]:
     """Update the crossbar by the ``count`` windows whose first grains are in ``errors``, and whose deltas are in ``d``.
 
     Returns how many rows are updated, how many drives they have in all, and how many of them have to be visited, whose
@@ -133,7 +148,7 @@ def update(layer: Layer, state: State, scratch: Scratch, count: Integer, learnin
         for i in range(rows):
             factors[0] = -scratch.drives32[i]
             firsts[reached] = firsts[i]
-            reached += _update_row(layer, state.chi, scratch, firsts[i], count, shift, batch)
+            reached += _update_row(layer, state.chi, scratch, firsts[i], count, shift, program)
         return rows, products, reached
 
     first = layer.cell
@@ -148,7 +163,7 @@ def update(layer: Layer, state: State, scratch: Scratch, count: Integer, learnin
                 found += drive != 0
             if found:
                 firsts[reached] = first
-                reached += _update_row(layer, state.chi, scratch, first, found, shift, batch)
+                reached += _update_row(layer, state.chi, scratch, first, found, shift, program)
                 rows += 1
                 products += found
             first += layer.cols
@@ -156,7 +171,7 @@ def update(layer: Layer, state: State, scratch: Scratch, count: Integer, learnin
         for i in range(count):
             factors[i], deltas[i] = -layer.bias_value, i * layer.cols
         firsts[reached] = first
-        reached += _update_row(layer, state.chi, scratch, first, count, shift, batch)
+        reached += _update_row(layer, state.chi, scratch, first, count, shift, program)
         rows += 1
         products += count
     return rows, products, reached
@@ -164,7 +179,7 @@ def update(layer: Layer, state: State, scratch: Scratch, count: Integer, learnin
 
 @njit
 def _update_row(layer: Layer, chi: Pointer, scratch: Scratch, first: Integer, count: Integer, shift: Integer,
-                batch: Integer) -> bool:
+                program: bool) -> bool:
     """Add the sum of ``factors * d``, of ``count`` deltas, rounded, to the residuals of a row. Returns whether it has
     to be visited."""
     if layer.narrow_gradient:
@@ -172,7 +187,7 @@ def _update_row(layer: Layer, chi: Pointer, scratch: Scratch, first: Integer, co
     else:
         most = _add(layer, chi, scratch, first, count, min(shift, 62), np.int64(0))
     # Below the threshold nothing saturates, and what reaches it is visited, but not before the end of a mini-batch.
-    if batch > 1 and most >= layer.chi_limit:
+    if not program and most >= layer.chi_limit:
         saturate(layer, chi, first)
     return layer.stochastic or most >= layer.threshold
 

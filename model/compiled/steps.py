@@ -5,8 +5,8 @@ from numba import njit
 
 from .forward import (
     convert,
+    enter_map,
     enter_outputs,
-    enter_sample,
     first_grain,
     list_cells,
     list_rows,
@@ -44,13 +44,13 @@ def train(layers: np.ndarray, state: State, tables: Tables, scratch: Scratch, sa
         samples.predictions[i] = _infer(layers, state, tables, scratch, samples, i)
         loss_delta(layers[last], scratch, tables, samples.labels[i])
         for index in range(last, -1, -1):
-            if not _second_pass(layers[index], state, tables, scratch, learning_rate_shift, batch):
+            if not _second_pass(layers[index], state, tables, scratch, learning_rate_shift, batch == 1):
                 break
 
         trained = start + i + 1
         if batch > 1 and (trained % batch == 0 or trained == total):
             for index in range(last + 1):
-                _program(layers[index], state, tables, scratch)
+                visit_all(layers[index], state, tables, scratch)
 
 
 @njit(cache=True)
@@ -65,11 +65,12 @@ def predict(layers: np.ndarray, state: State, tables: Tables, scratch: Scratch, 
 def _infer(layers: np.ndarray, state: State, tables: Tables, scratch: Scratch, samples: Samples, i: Integer) -> Integer:
     """The forward pass of sample ``i``; returns the prediction."""
     last = len(layers) - 1
-    enter_sample(layers[0], scratch, samples.xs, samples.chosen[i] * layers[0].inner * layers[0].lines)
+    enter_map(layers[0], scratch.x, samples.xs, samples.chosen[i] * layers[0].inner * layers[0].lines)
     for index in range(last + 1):
         if index:
             enter_outputs(layers[index], scratch, tables)
-        _forward(layers[index], state, tables, scratch)
+        forward(layers[index], state, tables, scratch)
+        pool(layers[index], scratch)
     best = 0
     for col in range(layers[last].cols):
         if scratch.pooled[col] > scratch.pooled[best]:
@@ -78,8 +79,8 @@ def _infer(layers: np.ndarray, state: State, tables: Tables, scratch: Scratch, s
 
 
 @njit
-def _forward(layer: Layer, state: State, tables: Tables, scratch: Scratch) -> None:
-    """The forward pass of a layer whose map has been entered."""
+def forward(layer: Layer, state: State, tables: Tables, scratch: Scratch) -> None:
+    """The forward pass of a layer whose map has been entered, up to the outputs before the pooling."""
     list_cells(layer, scratch)
     driven = needed = 0
     for position in range(layer.positions):
@@ -90,7 +91,6 @@ def _forward(layer: Layer, state: State, tables: Tables, scratch: Scratch) -> No
         convert(layer, state, scratch, rows, position * layer.cols)
         driven += rows
         needed += reads(layer, scratch, grain, layer.forward_reads)
-    pool(layer, scratch)
     state.row_reads[layer.index] += needed
     counters = layer.index * COUNTS
     state.counters[counters + FORWARDS] += layer.positions
@@ -99,36 +99,51 @@ def _forward(layer: Layer, state: State, tables: Tables, scratch: Scratch) -> No
 
 @njit
 def _second_pass(layer: Layer, state: State, tables: Tables, scratch: Scratch, learning_rate_shift: Integer,
-                 batch: Integer) -> bool:
-    """Backward pass and update of a layer; with a ``batch`` of 1, it is programmed too. Returns whether there is any
+                 program: bool) -> bool:
+    """Backward pass and update of a layer; with ``program``, it is programmed too. Returns whether there is any
     error."""
     count = find_errors(layer, scratch)
     if count == 0:
         return False
-    needed = asked = 0
+    needed = 0
     for i in range(count):
         scratch.errors[i] = first_grain(layer, scratch.errors[i])
         needed += reads(layer, scratch, scratch.errors[i], layer.second_reads)
-    if layer.index:
-        clear_sums(layer, scratch)
-        for i in range(count):
-            asked += backward(layer, state, scratch, scratch.errors[i], i * layer.cols)
-        delta_before(layer, scratch)
-    rows, products, reached = update(layer, state, scratch, count, learning_rate_shift, batch)
     state.row_reads[layer.layers + layer.index] += needed
-    counters = layer.index * COUNTS
-    state.counters[counters + BACKWARD_ROWS] += asked
-    state.counters[counters + UPDATE_ROWS] += rows
-    state.counters[counters + PRODUCT_ROWS] += products
-    if batch == 1:
-        state.counters[counters + VISITED_ROWS] += rows
-        if reached:
-            visit(layer, state, tables, scratch.firsts, reached)
+    if layer.index:
+        sum_rows(layer, state, scratch, count)
+        delta_before(layer, scratch)
+    accumulate(layer, state, tables, scratch, count, learning_rate_shift, program)
     return True
 
 
 @njit
-def _program(layer: Layer, state: State, tables: Tables, scratch: Scratch) -> None:
+def sum_rows(layer: Layer, state: State, scratch: Scratch, count: Integer) -> None:
+    """The backward pass of a layer: the row sums ``e`` of the cells that are listed as asked for, for the ``count``
+    windows whose first grains are in ``errors``, and whose deltas are in ``d``."""
+    asked = 0
+    clear_sums(layer, scratch)
+    for i in range(count):
+        asked += backward(layer, state, scratch, scratch.errors[i], i * layer.cols)
+    state.counters[layer.index * COUNTS + BACKWARD_ROWS] += asked
+
+
+@njit
+def accumulate(layer: Layer, state: State, tables: Tables, scratch: Scratch, count: Integer,
+               learning_rate_shift: Integer, program: bool) -> None:
+    """The update of a layer for such windows; with ``program``, the rows concerned are visited too."""
+    rows, products, reached = update(layer, state, scratch, count, learning_rate_shift, program)
+    counters = layer.index * COUNTS
+    state.counters[counters + UPDATE_ROWS] += rows
+    state.counters[counters + PRODUCT_ROWS] += products
+    if program:
+        state.counters[counters + VISITED_ROWS] += rows
+        if reached:
+            visit(layer, state, tables, scratch.firsts, reached)
+
+
+@njit
+def visit_all(layer: Layer, state: State, tables: Tables, scratch: Scratch) -> None:
     """Visit all rows of a layer: the end of a mini-batch."""
     state.counters[layer.index * COUNTS + VISITED_ROWS] += layer.rows
     for row in range(layer.rows):

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from ...contract.device import DeviceTables
 from ...contract.geometry import MAX_SIDE, POSITION_COUNTERS, CrossbarGeometry
 from ...contract.lfsr import WIDTH
 from ...contract.tables import NOISE_FRAC, normal_quantiles
@@ -161,7 +162,7 @@ def layer_records(geometries: list[CrossbarGeometry]) -> np.ndarray:
         fields = _fields(geometry) | _window_fields(geometry.window)
         # Where the derivative is 0 exactly where the drive is, or there is none, one list serves for both.
         kinds = (0, 0, 0) if fields["alike"] else (0, 1, 2)
-        fields |= {"layers": len(geometries), "cell": cell, "map": first, "pooled": pooled,
+        fields |= {"index": len(records), "layers": len(geometries), "cell": cell, "map": first, "pooled": pooled,
                    "neuron": len(records) * _values(geometries) + (1 << geometries[len(records) - 1].z_bits - 1)}
         for name, kind in zip(("driven", "sloped", "needed"), kinds, strict=True):
             fields |= {name: listed + kind * (fields["cells"] + 1),
@@ -199,7 +200,7 @@ def _fields(geometry: CrossbarGeometry) -> dict[str, int]:
         # Numba finds compiled code again by the types of its arguments and the time stamp of one file. This name makes
         # a change of any file here a change of type.
         f"sources_{digest()}": 0,
-        "index": geometry.index, "inputs": geometry.inputs, "rows": geometry.rows, "cols": geometry.cols,
+        "inputs": geometry.inputs, "rows": geometry.rows, "cols": geometry.cols,
         "alike": geometry.source in (None, "relu"), "bias_value": geometry.bias_value,
         "narrow_products": BLOCK * magnitude < 1 << 15, "narrow_sum": narrow_sum, "finer": finer,
         "adc_shift": min(geometry.adc_shift - finer, 30 if narrow_sum else 62),
@@ -260,17 +261,29 @@ def tables(network: Network) -> Tables:
         x[layer, :len(z)], y[layer, :len(z)] = neuron(z)
     z = _every_z(geometries[-1])
     right, wrong = network.loss.delta(torch.stack([z, z]), 0).numpy().astype(np.int16)  # label 0 is the first row
-    device, values = geometries[0].device, torch.arange(256)
+    return Tables(neuron_x=x.ravel(), neuron_y=y.ravel(), delta_right=right, delta_wrong=wrong,
+                  **device_tables(geometries[0].device))
+
+
+def crossbar_tables(device: DeviceTables) -> Tables:
+    """The tables of a crossbar without a network around it."""
+    nothing = np.zeros(0, dtype=np.int16)
+    return Tables(neuron_x=nothing, neuron_y=nothing, delta_right=nothing, delta_wrong=nothing, **device_tables(device))
+
+
+def device_tables(device: DeviceTables) -> dict[str, np.ndarray]:
+    """Those of the tables that follow from the devices alone."""
+    values = torch.arange(256)
     base, slope = (device.curve.base, device.curve.slope) if device.curve else ((), ())
 
     def integers(table: tuple[int, ...]) -> np.ndarray:
         return np.array(table, dtype=np.int64)
 
-    return Tables(
-        neuron_x=x.ravel(), neuron_y=y.ravel(), delta_right=right, delta_wrong=wrong,
-        mean=integers(device.mean), sigma=integers(device.sigma), probability=integers(device.probability),
-        base=integers(base), slope=integers(slope), normal=normal_quantiles(),
-        leap=torch.stack([jump(values << shift, 1) for shift in range(0, WIDTH, 8)]).numpy().astype(np.uint32).ravel())
+    return {
+        "mean": integers(device.mean), "sigma": integers(device.sigma), "probability": integers(device.probability),
+        "base": integers(base), "slope": integers(slope), "normal": normal_quantiles(),
+        "leap": torch.stack([jump(values << shift, 1) for shift in range(0, WIDTH, 8)]).numpy().astype(
+            np.uint32).ravel()}
 
 
 def _every_z(geometry: CrossbarGeometry) -> torch.Tensor:

@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 
-from ...contract.geometry import COUNTER_BITS, POSITION_COUNTERS
 from ..network import Network
 from . import steps
-from .tables import COUNTS, KINDS, LFSRS, Samples, State, layer_records, scratch, tables
+from .state import give_back, state_of
+from .tables import Samples, State, layer_records, scratch, tables
 
 
 class CompiledTrainer:
@@ -39,13 +39,7 @@ class CompiledTrainer:
         samples, state = self._samples(xs, labels, order[span.start:span.stop]), self._state()
         steps.train(self._layers, state, self._tables, self._scratch, samples, len(samples.chosen),
                     learning_rate_shift, self.experiment.batch, span.start, len(order))
-        for crossbar, lfsrs, counters in zip(self.network.crossbars, state.lfsrs.reshape(-1, KINDS).tolist(),
-                                             state.counters.reshape(-1, COUNTS).tolist(), strict=True):
-            for name, lfsr in zip(LFSRS, lfsrs, strict=True):
-                if name in crossbar.lfsrs:
-                    crossbar.lfsrs[name].state = lfsr
-            counted = dict(zip(POSITION_COUNTERS, counters, strict=True))
-            crossbar.counters.update({name: counted[name] & (1 << COUNTER_BITS) - 1 for name in crossbar.counters})
+        give_back(state, self.network.crossbars)
         self.network.row_reads = state.row_reads.reshape(2, -1).tolist()
         return samples.predictions
 
@@ -67,11 +61,5 @@ class CompiledTrainer:
 
     def _state(self) -> State:
         """The state of the network: its own arrays, and copies of what it counts and draws from."""
-        crossbars = self.network.crossbars
-        return State(
-            *self._arrays,
-            lfsrs=np.array([crossbar.lfsrs[name].state if name in crossbar.lfsrs else 0
-                            for crossbar in crossbars for name in LFSRS], dtype=np.uint32),
-            counters=np.array([crossbar.counters.get(name, 0) for crossbar in crossbars for name in POSITION_COUNTERS],
-                              dtype=np.int64),
-            row_reads=np.array(self.network.row_reads, dtype=np.int64).ravel())
+        return state_of(self.network.crossbars, *self._arrays,
+                        row_reads=np.array(self.network.row_reads, dtype=np.int64).ravel())

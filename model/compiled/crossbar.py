@@ -1,0 +1,195 @@
+"""A crossbar without a network around it, in compiled code: many samples in a call."""
+
+from dataclasses import replace
+
+import numpy as np
+from numba import njit
+
+from ...contract.window import Window
+from ..crossbar import Crossbar
+from .forward import enter_map, first_grain, list_driven, list_sloped
+from .lanes import pointers
+from .second import enter_deltas
+from .state import give_back, state_of
+from .steps import accumulate, forward, sum_rows, visit_all
+from .tables import (
+    BACKWARD_ROWS,
+    Integer,
+    Layer,
+    Scratch,
+    State,
+    Tables,
+    crossbar_tables,
+    layer_records,
+    scratch,
+)
+
+NOTHING = np.zeros(0, dtype=np.int16)
+
+
+class CompiledCrossbar:
+    """Does what a ``Crossbar`` does, for many samples in a call and in its place, to the same bits.
+
+    It works on the crossbar's own arrays, without a copy. A sample is the map that drives the crossbar, and not its
+    windows. Samples are taken one after the other. Operands are integers of any type and within the formats of the
+    geometry; ``ValueError`` on a wrong shape.
+    """
+
+    def __init__(self, crossbar: Crossbar, window: Window | None = None) -> None:
+        """Of ``crossbar``, applied to ``window``, which has as many rows and columns as that of its geometry; unless
+        given, to that. There is no pooling. ``ValueError`` unless the crossbar is on the CPU."""
+        if crossbar.torch_device.type != "cpu":
+            raise ValueError(f"the crossbar is on the PyTorch device {crossbar.torch_device}; compiled code runs on "
+                             "the CPU only")
+        self.crossbar = crossbar
+        window = replace(window or crossbar.geometry.window, pool=(1, 1), pool_stride=(1, 1))
+        geometry = replace(crossbar.geometry, window=window)
+        if (geometry.rows, geometry.cols) != crossbar.g.shape or geometry.cols != window.cols:
+            raise ValueError(f"windows of {window.inputs} cells and {window.cols} columns: the crossbar has "
+                             f"{crossbar.geometry.inputs} inputs and {crossbar.geometry.cols} columns")
+        self._map, self._outputs = (window.cells,), (window.positions, window.cols)
+        self._layers = layer_records([geometry])
+        self._tables = crossbar_tables(geometry.device)
+        self._scratch = scratch([geometry], self._layers)
+
+    def forward(self, maps: np.ndarray) -> np.ndarray:
+        """The outputs ``z``, int16 (n, positions, cols), for the drives ``maps`` (n, cells)."""
+        state = self._state()
+        z = self._forward(state, maps)
+        give_back(state, [self.crossbar])
+        return z
+
+    def evaluate(self, maps: np.ndarray) -> np.ndarray:
+        """As ``forward``, but counters and LFSRs stay as they are."""
+        return self._forward(self._state(), maps)
+
+    def backward(self, d: np.ndarray, asked: np.ndarray | None = None) -> np.ndarray:
+        """The exact sums ``e``, int64 (n, cells), of the rows that each cell of the maps drives, for the deltas ``d``
+        (n, positions, cols).
+
+        ``asked``, bool (n, cells), restricts it to some cells; the sums of the others are 0, and positions without an
+        error read no row. Unless given, all rows but those in the padding are read.
+        """
+        state = self._state()
+        e = self._backward(state, d, asked)
+        if asked is None:
+            state.counters[BACKWARD_ROWS] = (self.crossbar.counters["backward_rows"]
+                                             + len(d) * int(self.crossbar.windows.driven.count_nonzero()))
+        give_back(state, [self.crossbar])
+        return e
+
+    def row_sums(self, d: np.ndarray) -> np.ndarray:
+        """As ``backward`` for all cells, but nothing is counted."""
+        return self._backward(self._state(), d, None)
+
+    def update(self, maps: np.ndarray, d: np.ndarray, learning_rate_shift: int, program: bool = True) -> None:
+        """``Crossbar.update`` for each sample: ``maps`` (n, cells) are their drives, ``d`` (n, positions, cols) their
+        deltas."""
+        state = self._state()
+        maps, d = self._checked(maps, self._map), self._checked(d, self._outputs)
+        if len(maps) != len(d):
+            raise ValueError(f"{len(maps)} maps and the deltas of {len(d)}: there must be as many")
+        _update(self._layers, state, self._tables, self._scratch, maps.ravel(), d.ravel(), len(maps),
+                learning_rate_shift, program)
+        give_back(state, [self.crossbar])
+
+    def program(self) -> None:
+        """``Crossbar.program``."""
+        state = self._state()
+        _program(self._layers, state, self._tables, self._scratch)
+        give_back(state, [self.crossbar])
+
+    def _forward(self, state: State, maps: np.ndarray) -> np.ndarray:
+        maps = self._checked(maps, self._map)
+        z = np.empty((len(maps), *self._outputs), dtype=np.int16)
+        _forward(self._layers, state, self._tables, self._scratch, maps.ravel(), z.reshape(-1), len(maps))
+        return z
+
+    def _backward(self, state: State, d: np.ndarray, asked: np.ndarray | None) -> np.ndarray:
+        d = self._checked(d, self._outputs)
+        asked = self._checked(np.ones((len(d), *self._map)) if asked is None else asked, self._map)
+        if len(asked) != len(d):
+            raise ValueError(f"the deltas of {len(d)} samples, and {len(asked)} maps of what is asked for: there must "
+                             "be as many")
+        e = np.zeros((len(d), *self._map), dtype=np.int64)
+        _backward(self._layers, state, self._scratch, d.ravel(), asked.ravel(), e.reshape(-1), len(d))
+        return e
+
+    def _checked(self, values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """``values`` as int16, contiguous; ``ValueError`` unless they are (n, *shape)."""
+        values = np.ascontiguousarray(values, dtype=np.int16)
+        if values.shape != (len(values), *shape):  # compiled code does not check its indices
+            raise ValueError(f"operands of shape {values.shape}: they must be (samples, "
+                             f"{', '.join(map(str, shape))})")
+        return values
+
+    def _state(self) -> State:
+        crossbar = self.crossbar
+        g_minus = NOTHING if crossbar.g_minus is None else crossbar.g_minus.numpy().reshape(-1)
+        return state_of([crossbar], crossbar.g.numpy().reshape(-1), g_minus,
+                        crossbar.accumulator.chi.numpy().reshape(-1), crossbar.pulses.numpy().reshape(-1),
+                        row_reads=np.zeros(2, dtype=np.int64))
+
+
+@njit(cache=True)
+def _forward(layers: np.ndarray, state: State, tables: Tables, scratch: Scratch, maps: np.ndarray, z: np.ndarray,
+             count: int) -> None:
+    """``CompiledCrossbar.forward`` of ``count`` samples."""
+    state, tables, scratch = pointers(state), pointers(tables), pointers(scratch)
+    layer, first = layers[0], 0
+    for i in range(count):
+        enter_map(layer, scratch.x, maps, i * layer.inner * layer.lines)
+        forward(layer, state, tables, scratch)
+        for place in range(layer.positions * layer.cols):
+            z[first + place] = scratch.z[place]
+        first += layer.positions * layer.cols
+
+
+@njit(cache=True)
+def _backward(layers: np.ndarray, state: State, scratch: Scratch, d: np.ndarray, asked: np.ndarray, e: np.ndarray,
+              count: int) -> None:
+    """``CompiledCrossbar.backward`` of ``count`` samples."""
+    state, scratch = pointers(state), pointers(scratch)
+    layer, first = layers[0], 0
+    for i in range(count):
+        enter_map(layer, scratch.y, asked, first)
+        errors = _enter_errors(layer, scratch, d, i)
+        if errors:
+            list_sloped(layer, scratch)
+            sum_rows(layer, state, scratch, errors)
+        for line in range(layer.lines):
+            cell = layer.first_inner + line * layer.line
+            for place in range(layer.inner):
+                if errors and asked[first + place]:
+                    e[first + place] = scratch.e[cell + place]
+            first += layer.inner
+
+
+@njit(cache=True)
+def _update(layers: np.ndarray, state: State, tables: Tables, scratch: Scratch, maps: np.ndarray, d: np.ndarray,
+            count: int, learning_rate_shift: int, program: bool) -> None:
+    """``CompiledCrossbar.update`` of ``count`` samples."""
+    state, tables, scratch = pointers(state), pointers(tables), pointers(scratch)
+    layer = layers[0]
+    for i in range(count):
+        errors = _enter_errors(layer, scratch, d, i)
+        if errors:
+            enter_map(layer, scratch.x, maps, i * layer.inner * layer.lines)
+            list_driven(layer, scratch)
+            accumulate(layer, state, tables, scratch, errors, learning_rate_shift, program)
+
+
+@njit(cache=True)
+def _program(layers: np.ndarray, state: State, tables: Tables, scratch: Scratch) -> None:
+    """``CompiledCrossbar.program``."""
+    visit_all(layers[0], pointers(state), pointers(tables), pointers(scratch))
+
+
+@njit
+def _enter_errors(layer: Layer, scratch: Scratch, d: np.ndarray, i: Integer) -> Integer:
+    """Enter the deltas of sample ``i``. Returns how many of its windows have an error; their first grains are then in
+    ``errors``."""
+    count = enter_deltas(layer, scratch, d, i * layer.positions * layer.cols)
+    for place in range(count):
+        scratch.errors[place] = first_grain(layer, scratch.errors[place])
+    return count

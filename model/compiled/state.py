@@ -1,0 +1,32 @@
+"""The state of crossbars as compiled code has it: their own arrays, and copies of what they count and draw from."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...contract.geometry import COUNTER_BITS, POSITION_COUNTERS
+from ..crossbar import Crossbar
+from .tables import COUNTS, KINDS, LFSRS, State
+
+
+def state_of(crossbars: Sequence[Crossbar], g: np.ndarray, g_minus: np.ndarray, chi: np.ndarray, pulses: np.ndarray,
+             row_reads: np.ndarray) -> State:
+    """The state of ``crossbars``, whose arrays are given as vectors over all of them."""
+    return State(
+        g, g_minus, chi, pulses,
+        lfsrs=np.array([crossbar.lfsrs[name].state if name in crossbar.lfsrs else 0
+                        for crossbar in crossbars for name in LFSRS], dtype=np.uint32),
+        counters=np.array([crossbar.counters.get(name, 0) for crossbar in crossbars for name in POSITION_COUNTERS],
+                          dtype=np.int64),
+        row_reads=row_reads)
+
+
+def give_back(state: State, crossbars: Sequence[Crossbar]) -> None:
+    """Let ``crossbars`` have counted and drawn what compiled code has, in the ``state`` that it was given."""
+    for crossbar, lfsrs, counters in zip(crossbars, state.lfsrs.reshape(-1, KINDS).tolist(),
+                                         state.counters.reshape(-1, COUNTS).tolist(), strict=True):
+        for name, lfsr in zip(LFSRS, lfsrs, strict=True):
+            if name in crossbar.lfsrs:
+                crossbar.lfsrs[name].state = lfsr
+        counted = dict(zip(POSITION_COUNTERS, counters, strict=True))
+        crossbar.counters.update({name: counted[name] & (1 << COUNTER_BITS) - 1 for name in crossbar.counters})

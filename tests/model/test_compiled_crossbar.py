@@ -1,0 +1,138 @@
+from random import Random
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from spinloom import config
+from spinloom.contract.window import Window
+from spinloom.model.compiled.crossbar import CompiledCrossbar
+from spinloom.model.crossbar import Crossbar
+from spinloom.random_experiment import random_experiment
+from spinloom.sim.stimuli import random_deltas, random_drive, random_state
+
+from .experiments import experiments
+
+
+def assert_same_state(crossbar, reference):
+    actual, expected = crossbar.state(), reference.state()
+    assert actual.keys() == expected.keys()
+    for name in expected:
+        assert actual[name].dtype == expected[name].dtype
+        assert actual[name].tolist() == expected[name].tolist(), name
+    assert crossbar.pulses.tolist() == reference.pulses.tolist()
+
+
+def operands(random, geometry, count):
+    """Drives of maps, int64 (count, cells), and deltas, int64 (count, positions, cols)."""
+    d = [random_deltas(random, geometry).reshape(geometry.positions, geometry.cols) for _ in range(count)]
+    return np.array([random_drive(random, geometry) for _ in range(count)]), np.array(d)
+
+
+def assert_equals_reference(geometry, seed, count=5):
+    """Every operation, from a random state on; returns the reference."""
+    random = Random(seed)
+    reference, crossbar = Crossbar(geometry, seed), Crossbar(geometry, seed)
+    state = random_state(random, geometry)
+    for each in (reference, crossbar):
+        each.load(state)
+    compiled, windows = CompiledCrossbar(crossbar), reference.windows
+    for batch in (1, count):
+        maps, d = operands(random, geometry, batch)
+        x, deltas = windows.gather(torch.from_numpy(maps)), torch.from_numpy(d)
+        asked = np.array([[random.random() < 0.5 for _ in range(geometry.window.cells)] for _ in range(batch)])
+        shift = random.randint(*geometry.learning_rate_shifts)
+
+        assert compiled.evaluate(maps).tolist() == reference.evaluate(x).tolist()
+        assert compiled.forward(maps).tolist() == reference.forward(x).tolist()
+        assert compiled.row_sums(d).tolist() == windows.fold(
+            torch.where(windows.driven, reference.row_sums(deltas), 0)).tolist()
+        assert compiled.backward(d).tolist() == windows.fold(reference.backward(deltas)).tolist()
+        masked = reference.backward(deltas, windows.gather(torch.from_numpy(asked).long()).bool())
+        assert compiled.backward(d, asked).tolist() == windows.fold(masked).tolist()
+        assert_same_state(crossbar, reference)
+        for program in (batch == 1, True):
+            compiled.update(maps, d, shift, program)
+            for windows_of_sample, delta in zip(x, deltas, strict=True):
+                reference.update(windows_of_sample, delta, shift, program)
+            assert_same_state(crossbar, reference)
+        compiled.program()
+        reference.program()
+        assert_same_state(crossbar, reference)
+    return reference
+
+
+@pytest.mark.parametrize("kind", ["ideal", "domain_wall", "incremental", "pcm_pair", "mtj"])
+def test_random_crossbars_give_the_same_bits(kind):
+    """And leave out nothing that a crossbar does."""
+    happened = set()
+    for seed in range(24):
+        experiment = random_experiment(Random(f"{kind} {seed}"), kind=kind, convolutions=seed % 2 == 1)
+        for geometry in experiment.crossbars:
+            reference = assert_equals_reference(geometry, seed)
+            facts = {"read noise": geometry.read_noise, "bias": geometry.bias,
+                     "attempts": reference.counters["attempts"],
+                     "positions": geometry.positions > 1, "padding": any(geometry.window.padding),
+                     geometry.rounding: True, geometry.residual: True, "pooling": geometry.window.pools}
+            happened |= {name for name, fact in facts.items() if fact}
+    always = {"read noise", "bias", "attempts", "positions", "padding", "pooling", "threshold", "verified", "nominal"}
+    assert happened == always | ({"stochastic", "none"} if kind == "mtj" else set())
+
+
+@settings(max_examples=40, deadline=None)
+@given(experiment=experiments(convolutions=True), seed=st.integers(0, 2**32 - 1))
+def test_generated_crossbars_give_the_same_bits(experiment, seed):
+    assert_equals_reference(experiment.crossbars[-1], seed)
+
+
+def convolution(**fields):
+    return config.parse({
+        "input": {"map": [6, 5, 2]}, "device": {"kind": "domain_wall", "sigma": 0.2}, "layers": [
+            {"kind": "conv", "cols": 40, "kernel": 3, "padding": 1, "pool": [6, 5], "weight_step": -2, "z_frac": 4}],
+    } | fields, "convolution").crossbars[0]
+
+
+def test_wide_crossbars_of_a_network_give_the_same_bits():
+    """Those that are not the first, too, and whose arrays are views."""
+    experiment = config.parse({
+        "input": {"count": 70, "kind": "signed"}, "converters": {"read_noise": 1.0},
+        "device": {"kind": "pcm_pair", "refresh_high": 0.3, "refresh_low": 0.1, "stuck": 0.02},
+        "layers": [{"cols": 300, "bias": True, "neuron": "sigmoid"}, {"cols": 75, "z_frac": 4, "bias": True}]}, "wide")
+    for geometry in experiment.crossbars:
+        assert assert_equals_reference(geometry, 3).counters["refreshes"]
+
+
+def test_other_windows_share_the_state():
+    """Those of another map: as a crossbar whose geometry has that map."""
+    geometry, other = convolution(), convolution(input={"map": [3, 4, 2]}, layers=[
+        {"kind": "conv", "cols": 40, "kernel": 3, "padding": 1, "pool": [3, 4], "weight_step": -2, "z_frac": 4}])
+    reference, crossbar = Crossbar(other, 1), Crossbar(geometry, 1)
+    compiled = CompiledCrossbar(crossbar, Window(map=(3, 4, 2), cols=40, kernel=(3, 3), padding=(1, 1)))
+    maps, d = operands(Random(1), other, 4)
+    x = reference.windows.gather(torch.from_numpy(maps))
+    assert compiled.forward(maps).tolist() == reference.forward(x).tolist()
+    compiled.update(maps, d, 3)
+    for windows, delta in zip(x, d, strict=True):
+        reference.update(windows, torch.from_numpy(delta), 3)
+    assert reference.counters["attempts"] > 0
+    assert_same_state(crossbar, reference)
+
+
+def test_what_does_not_fit_is_refused():
+    crossbar = Crossbar(convolution(), 1)
+    compiled = CompiledCrossbar(crossbar)
+    maps, d = np.zeros((2, 60)), np.zeros((2, 30, 40))
+    with pytest.raises(ValueError, match=r"operands of shape \(2, 59\): they must be \(samples, 60\)"):
+        compiled.forward(maps[:, 1:])
+    with pytest.raises(ValueError, match=r"operands of shape \(2, 30, 39\): they must be \(samples, 30, 40\)"):
+        compiled.update(maps, d[:, :, 1:], 6)
+    with pytest.raises(ValueError, match="1 maps and the deltas of 2: there must be as many"):
+        compiled.update(maps[:1], d, 6)
+    with pytest.raises(ValueError, match="the deltas of 2 samples, and 1 maps of what is asked for"):
+        compiled.backward(d, maps[:1])
+    with pytest.raises(ValueError, match="windows of 2 cells and 40 columns: the crossbar has 18 inputs"):
+        CompiledCrossbar(crossbar, Window.dense((1, 1, 2), 40))
+    crossbar.torch_device = torch.device("cuda")
+    with pytest.raises(ValueError, match="PyTorch device cuda; compiled code runs on the CPU only"):
+        CompiledCrossbar(crossbar)
