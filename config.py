@@ -176,6 +176,10 @@ class Transfer(Section):
     """Device of the precursor, which must have as many states. Unless given, it is that of the experiment."""
 
 
+Spread = Annotated[float, Field(ge=0, le=MAX_SPREAD)]
+"""Of initial states, in levels."""
+
+
 class Converters(Section):
     """What all converters share. The resolution of the ADCs of a layer is its ``z_bits``. That of the DACs is
     ``input.bits``, or ``activation_bits`` behind a neuron."""
@@ -251,6 +255,12 @@ class Layer(Section):
             raise ValueError(f"pool_stride={list(self.pool_stride)}: there is no pooling without pool")
         return self
 
+    @property
+    def columns_at_once(self) -> tuple[int, int]:
+        """The lanes and the ADCs, given or not."""
+        lanes = self.cols if self.lanes is None else self.lanes
+        return lanes, max([d for d in divisors(lanes) if d <= 8], default=1) if self.adcs is None else self.adcs
+
     def window(self, before: Shape) -> Window:
         """Where the layer is applied to the map ``before``; ``ValueError`` if it does not fit."""
         if self.kernel is None:
@@ -258,6 +268,41 @@ class Layer(Section):
         pool = self.pool or (1, 1)
         return Window(map=before, cols=self.cols, kernel=self.kernel, stride=self.stride, padding=self.padding,
                       pool=pool, pool_stride=self.pool_stride or pool, drop=self.drop)
+
+
+class Cells(Section):
+    """What the crossbars of a network share: their devices, and how these begin, are written and are read."""
+
+    device: AnyDevice
+    init_spread: Spread = 1.0
+    update: UpdateRule = UpdateRule()
+    write: WriteRule = WriteRule()
+    converters: Converters = Converters()
+
+    @cached_property
+    def tables(self) -> DeviceTables:
+        """The integer tables of the device."""
+        return self.device.compile(certain=self.update.rounding == "stochastic")
+
+    def crossbar(self, layer: Layer, seed: int, index: int, **fields: Any) -> CrossbarGeometry:
+        """The geometry of the crossbar of ``layer``, the layer ``index`` of a network with the master ``seed``.
+        ``fields`` are those of the geometry that do not follow from these. ``ConfigError`` if it is not possible."""
+        device, (lanes, adcs) = self.tables, layer.columns_at_once
+        centre = (device.states - 1) / 2
+        init = [s for s in range(device.states) if abs(s - centre) <= self.init_spread]
+        if not init:
+            raise ConfigError(f"init_spread={self.init_spread}: no state lies within it; use at least 0.5")
+        return CrossbarGeometry(
+            index=index, device=device, init_states=(init[0], init[-1]),
+            bias=layer.bias, cols=layer.cols, weight_step=layer.weight_step, z_bits=layer.z_bits, z_frac=layer.z_frac,
+            delta_bits=layer.delta_bits, delta_frac=layer.delta_frac, chi_bits=layer.chi_bits, chi_frac=layer.chi_frac,
+            rate_offset=layer.rate_offset, threshold=floor(self.update.threshold * 2.0**layer.chi_frac + 0.5),
+            rounding=self.update.rounding, residual=self.update.residual,
+            margin=floor(self.write.margin * 2.0**device.sub_bits + 0.5), max_attempts=self.write.max_attempts,
+            cell_seed=hash_base(seed, CELL_STREAM + index) if device.differs else 0,
+            read_noise=floor(self.converters.read_noise * (1 << SIGMA_FRAC) + 0.5),
+            lanes=lanes, adcs=adcs, ports=layer.ports, forward_reads=layer.forward_reads,
+            second_reads=layer.second_reads, **fields)
 
 
 class Experiment(Section):
@@ -276,7 +321,7 @@ class Experiment(Section):
     """Samples of a mini-batch, whose updates are accumulated before cells are programmed."""
     learning_rate_shifts: Annotated[tuple[Annotated[int, Field(ge=0, le=31)], ...], Field(min_length=1)] = (6,)
     """The learning rate of epoch ``e`` is ``2**-learning_rate_shifts[e]``; later epochs have the last one."""
-    init_spread: Annotated[float, Field(ge=0, le=MAX_SPREAD)] = 1.0
+    init_spread: Spread = 1.0
     """Initial states are uniform among those within this many levels of 0."""
     loss: Loss = "cross_entropy"
     """The loss behind the last layer."""
@@ -331,9 +376,15 @@ class Experiment(Section):
         return self
 
     @cached_property
+    def cells(self) -> Cells:
+        """What all crossbars share."""
+        return Cells(device=self.device, init_spread=self.init_spread, update=self.update, write=self.write,
+                     converters=self.converters)
+
+    @property
     def device_tables(self) -> DeviceTables:
-        """The integer tables of the device, which all crossbars share."""
-        return self.device.compile(certain=self.update.rounding == "stochastic")
+        """The integer tables of the device."""
+        return self.cells.tables
 
     @cached_property
     def windows(self) -> tuple[Window, ...]:
@@ -365,37 +416,15 @@ class Experiment(Section):
     @cached_property
     def crossbars(self) -> tuple[CrossbarGeometry, ...]:
         """The geometry of the crossbar of every layer."""
-        device = self.device_tables
-        centre = (device.states - 1) / 2
-        init = [s for s in range(device.states) if abs(s - centre) <= self.init_spread]
-        if not init:
-            raise ConfigError(f"init_spread={self.init_spread}: no state lies within it; use at least 0.5")
         crossbars: list[CrossbarGeometry] = []
         x, source = self.input.format, None
         for (index, layer), window in zip(enumerate(self.layers), self.windows, strict=True):
-            lanes = layer.cols if layer.lanes is None else layer.lanes
             before = crossbars[-1] if crossbars else None
-            crossbars.append(CrossbarGeometry(
-                index=index, window=window, bias=layer.bias, cols=layer.cols, lanes=lanes,
-                adcs=layer.adcs if layer.adcs is not None else max([d for d in divisors(lanes) if d <= 8], default=1),
-                x=x, source=source, weight_step=layer.weight_step,
-                z_bits=layer.z_bits, z_frac=layer.z_frac,
-                delta_bits=layer.delta_bits, delta_frac=layer.delta_frac,
+            crossbars.append(self.cells.crossbar(
+                layer, self.seed, index, window=window, x=x, source=source,
                 source_delta_bits=before.delta_bits if before else 0,
                 source_delta_frac=before.delta_frac if before else 0,
-                chi_bits=layer.chi_bits, chi_frac=layer.chi_frac,
-                threshold=floor(self.update.threshold * 2.0**layer.chi_frac + 0.5),
-                rounding=self.update.rounding, residual=self.update.residual,
-                margin=floor(self.write.margin * 2.0**device.sub_bits + 0.5),
-                max_attempts=self.write.max_attempts,
-                init_states=(init[0], init[-1]),
-                learning_rate_shifts=(min(self.learning_rate_shifts), max(self.learning_rate_shifts)),
-                rate_offset=layer.rate_offset,
-                cell_seed=hash_base(self.seed, CELL_STREAM + index) if device.differs else 0,
-                read_noise=floor(self.converters.read_noise * (1 << SIGMA_FRAC) + 0.5),
-                device=device, ports=layer.ports, forward_reads=layer.forward_reads,
-                second_reads=layer.second_reads,
-            ))
+                learning_rate_shifts=(min(self.learning_rate_shifts), max(self.learning_rate_shifts))))
             source = layer.neuron
             if source is not None:
                 x = neuron_format(source, layer.activation_bits, layer.z_frac)

@@ -146,14 +146,18 @@ class Crossbar:
         self._visit(torch.arange(self.geometry.rows, device=self.torch_device))
 
     def apply(self, dw: torch.Tensor) -> None:
+        """``add``, and program what reaches the threshold."""
+        self.add(dw)
+        self.program()
+
+    def add(self, dw: torch.Tensor) -> None:
         """Add the increments ``dw`` (rows, cols), in units of ``2**-chi_frac`` level and ``chi_bits`` wide, to the
-        residuals, and program what reaches the threshold. ``StateError`` on a wrong shape or an increment too wide."""
+        residuals. ``StateError`` on a wrong shape or an increment too wide."""
         limit = 1 << self.geometry.chi_bits - 1
         dw = self._checked("increments", dw, -limit, limit - 1)
         rows = torch.arange(self.geometry.rows, device=self.torch_device)
         self.counters.count(update_rows=len(rows))
         self.accumulator.add(rows, dw.to(torch.int32))
-        self._visit(rows)
 
     def write(self, states: torch.Tensor) -> WriteReport:
         """Program-and-verify every cell, those of the bias row too, to its state in ``states`` (rows, cols). Residuals

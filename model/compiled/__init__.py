@@ -6,10 +6,9 @@ golden model's own classes have filled. A layer is applied at its positions one 
 dense; in the second pass at those with an error.
 
 `trainer` and, without a network around it, `crossbar` are what other code uses. `state` is the state that both work
-on. `tables` holds the data of compiled code, `arithmetic` its integers, `lanes` its
-vectors, `programming` what happens to cells, `forward` and `second` what the two passes of a layer consist of, and
-`steps` the way of a sample through them. Functions that are marked ``forceinline`` are small, or would be called too
-often.
+on. `tables` holds the data of compiled code, `arithmetic` its integers, `lanes` its vectors, `programming` what happens
+to cells, `forward` and `second` what the two passes of a layer consist of, and `steps` the way of a sample through
+them. Functions that are marked ``forceinline`` are small, or would be called too often.
 """
 
 from ...system import caches

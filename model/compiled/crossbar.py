@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import torch
 from numba import njit
 
 from ...contract.window import Window
@@ -98,6 +99,11 @@ class CompiledCrossbar:
         state = self._state()
         _program(self._layers, state, self._tables, self._scratch)
         give_back(state, [self.crossbar])
+
+    def apply(self, dw: np.ndarray) -> None:
+        """``Crossbar.apply``."""
+        self.crossbar.add(torch.from_numpy(dw))
+        self.program()
 
     def _forward(self, state: State, maps: np.ndarray) -> np.ndarray:
         maps = self._checked(maps, self._map)

@@ -10,7 +10,7 @@ from spinloom.contract.window import Window
 from spinloom.model.compiled.crossbar import CompiledCrossbar
 from spinloom.model.crossbar import Crossbar
 from spinloom.random_experiment import random_experiment
-from spinloom.sim.stimuli import random_deltas, random_drive, random_state
+from spinloom.sim.stimuli import random_deltas, random_drive, random_increments, random_state
 
 from .experiments import experiments
 
@@ -57,6 +57,10 @@ def assert_equals_reference(geometry, seed, count=5):
             for windows_of_sample, delta in zip(x, deltas, strict=True):
                 reference.update(windows_of_sample, delta, shift, program)
             assert_same_state(crossbar, reference)
+        dw = random_increments(random, geometry)
+        compiled.apply(dw)
+        reference.apply(torch.from_numpy(dw))
+        assert_same_state(crossbar, reference)
         compiled.program()
         reference.program()
         assert_same_state(crossbar, reference)
