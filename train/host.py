@@ -10,8 +10,7 @@ import numpy as np
 import torch
 
 from ..contract.errors import ConfigError
-from ..model.crossbar import Crossbar
-from ..model.fixed import exact_float, saturate
+from ..model.gradient import gradient, increments
 from ..model.loss import predict
 from ..model.network import Network
 
@@ -50,10 +49,8 @@ class HostTrainer:
                    learning_rate_shift: int) -> tuple[np.ndarray, list[torch.Tensor]]:
         """As ``levels``, but the increments are int64, in units of the residual, as ``Crossbar.apply`` takes them."""
         predictions, levels = self.levels(xs, labels, learning_rate_shift)
-        return predictions, [
-            saturate(torch.floor(dw * 2.0 ** crossbar.geometry.chi_frac + 0.5),
-                     crossbar.geometry.chi_bits).to(torch.int64)
-            for crossbar, dw in zip(self.network.crossbars, levels, strict=True)]
+        return predictions, [increments(dw, crossbar.geometry)
+                             for crossbar, dw in zip(self.network.crossbars, levels, strict=True)]
 
     def levels(self, xs: torch.Tensor, labels: np.ndarray,
                learning_rate_shift: int) -> tuple[np.ndarray, list[torch.Tensor]]:
@@ -63,8 +60,8 @@ class HostTrainer:
         gradients, predictions = self._gradients(xs, labels)
         self._steps += 1
         rates = [2.0 ** -(learning_rate_shift + crossbar.geometry.rate_offset) for crossbar in self.network.crossbars]
-        return predictions, [-rate * self._step(layer, gradient)
-                             for layer, (rate, gradient) in enumerate(zip(rates, gradients, strict=True))]
+        return predictions, [-rate * self._step(layer, mean)
+                             for layer, (rate, mean) in enumerate(zip(rates, gradients, strict=True))]
 
     def state(self) -> dict[str, np.ndarray]:
         """The state of the optimiser: that of the network is not in it."""
@@ -112,17 +109,7 @@ class HostTrainer:
         for layer in reversed(range(len(network.crossbars))):
             crossbar, (x, y, winner) = network.crossbars[layer], passes[layer]
             d = crossbar.windows.spread(delta, winner)
-            gradients.append(_gradient(crossbar, x, d))
+            gradients.append(gradient(crossbar, x, d, len(x)))
             if layer:
                 delta = network.delta_before(layer, crossbar.row_sums(d), y)
         return gradients[::-1], predict(z).cpu().numpy()
-
-
-def _gradient(crossbar: Crossbar, x: torch.Tensor, d: torch.Tensor) -> torch.Tensor:
-    """The gradient of every cell, float64 (rows, cols), the mean over the samples: ``x`` (samples, positions, inputs)
-    are the drives of their windows, ``d`` (samples, positions, cols) the deltas."""
-    geometry, samples, windows = crossbar.geometry, len(x), x.shape[:2].numel()
-    exact = exact_float(windows * geometry.x.magnitude << geometry.delta_bits - 1)
-    drive = crossbar.drive(x).to(exact).flatten(0, 1)
-    scale = 2.0 ** -(geometry.x.frac + geometry.delta_frac + geometry.weight_step) / samples
-    return (drive.T @ d.to(exact).flatten(0, 1)).double() * scale

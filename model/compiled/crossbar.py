@@ -8,6 +8,7 @@ from numba import njit
 
 from ...contract.window import Window
 from ..crossbar import Crossbar
+from ..window import Windows
 from .forward import enter_map, first_grain, list_driven, list_sloped
 from .lanes import pointers
 from .second import enter_deltas
@@ -48,6 +49,8 @@ class CompiledCrossbar:
         if (geometry.rows, geometry.cols) != crossbar.g.shape or geometry.cols != window.cols:
             raise ValueError(f"windows of {window.inputs} cells and {window.cols} columns: the crossbar has "
                              f"{crossbar.geometry.inputs} inputs and {crossbar.geometry.cols} columns")
+        self.windows = Windows(geometry)
+        """What makes windows of maps."""
         self._map, self._outputs = (window.cells,), (window.positions, window.cols)
         self._layers = layer_records([geometry])
         self._tables = crossbar_tables(geometry.device)
@@ -75,7 +78,7 @@ class CompiledCrossbar:
         e = self._backward(state, d, asked)
         if asked is None:
             state.counters[BACKWARD_ROWS] = (self.crossbar.counters["backward_rows"]
-                                             + len(d) * int(self.crossbar.windows.driven.count_nonzero()))
+                                             + len(d) * int(self.windows.driven.count_nonzero()))
         give_back(state, [self.crossbar])
         return e
 

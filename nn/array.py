@@ -1,0 +1,178 @@
+"""A crossbar among float tensors."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch.autograd.function import once_differentiable
+
+from ..contract.errors import SpinloomError
+from ..contract.window import Window
+from ..model.compiled.crossbar import CompiledCrossbar
+from ..model.crossbar import Crossbar
+from . import seed
+from .activation import Activation
+from .formats import Formats
+
+
+class ArrayError(SpinloomError, ValueError):
+    """A tensor, a state or a learning rate does not fit an array; in one line, with the remedy."""
+
+    exit_status = 2
+
+
+class Recorded(NamedTuple):
+    """What training needs of some samples."""
+
+    call: int
+    """The number of the forward pass that they were in."""
+    compiled: CompiledCrossbar
+    """The crossbar, as it was applied."""
+    x: np.ndarray
+    """Drives of their maps: int16 (n, cells)."""
+    d: np.ndarray
+    """Deltas: int16 (n, positions, cols)."""
+
+
+class Array(torch.nn.Module):
+    """A crossbar that is driven by floats and answers in floats: weights that are cells.
+
+    Integers begin and end here. A drive is rounded to nearest, ties up, and limited to its format; so is the gradient
+    of the outputs, which becomes the delta. Outputs and row sums are exact, if float tensors have bits enough:
+    float64 has in every case.
+
+    In training every sample is recorded with its delta, until an optimiser takes it. In evaluation nothing is recorded
+    or counted, and read noise is drawn as it would come next, by every call again.
+
+    `state_dict` has the complete state, and beside it the write pulses of the cells.
+    """
+
+    def __init__(self, formats: Formats, window: Window) -> None:
+        """An array of ``formats`` in the initial state. It is applied to ``window``, unless a call has another one."""
+        super().__init__()
+        self.formats, self.window = formats, window
+        master, index = seed.take()
+        self.crossbar = Crossbar(formats.geometry(window, master, index), master)
+        self.handle = torch.zeros(0, requires_grad=True)
+        """What autograd and optimisers know the array by. It holds nothing."""
+        self._compiled: dict[Window, CompiledCrossbar] = {}
+        self._recorded: list[Recorded] = []
+        self._calls = 0
+
+    @property
+    def backend(self) -> str:
+        """Where the crossbar is."""
+        return "golden"
+
+    def compiled(self, window: Window | None = None) -> CompiledCrossbar:
+        """The crossbar as it is applied to ``window``, or its own."""
+        window = window or self.window
+        if window not in self._compiled:
+            self._compiled[window] = CompiledCrossbar(self.crossbar, window)
+        return self._compiled[window]
+
+    def forward(self, maps: torch.Tensor, window: Window | None = None) -> torch.Tensor:
+        """The outputs (n, positions, cols) for the maps of ``n`` samples, floats (n, cells), at the positions of
+        ``window``, or of its own. ``ArrayError`` if they are no such floats."""
+        window = window or self.window
+        if not maps.is_floating_point() or maps.dim() != 2 or maps.shape[1] != window.cells:
+            raise ArrayError(f"a drive of {maps.dtype} {tuple(maps.shape)}: the array needs floats of shape "
+                             f"(samples, {window.cells})")
+        derivative = maps.derivative if isinstance(maps, Activation) else None
+        return _Reading.apply(maps.as_subclass(torch.Tensor), self.handle if self.training else None, self, window,
+                              None if derivative is None else derivative.numpy() != 0)
+
+    def numbered(self) -> int:
+        """The number of the next forward pass."""
+        self._calls += 1
+        return self._calls
+
+    def record(self, recorded: Recorded) -> None:
+        """Keep samples for an optimiser."""
+        self._recorded.append(recorded)
+
+    def take(self) -> list[Recorded]:
+        """What has been recorded, in the order of the forward passes. It is then forgotten."""
+        taken, self._recorded = sorted(self._recorded, key=lambda recorded: recorded.call), []
+        return taken
+
+    def train_recorded(self, learning_rate_shift: int) -> None:
+        """Take what has been recorded, and update the cells by it, at the learning rate ``2**-learning_rate_shift``.
+        One sample programs the rows that it updates; of more, all are accumulated, and then all cells programmed.
+        ``ArrayError`` if that rate cannot be selected."""
+        lowest, highest = self.crossbar.geometry.learning_rate_shifts
+        if not lowest <= learning_rate_shift <= highest:
+            raise ArrayError(f"a learning rate of 2**-{learning_rate_shift}: array {self.crossbar.geometry.index} can "
+                             f"have 2**-{lowest} to 2**-{highest}; a larger one needs a smaller chi_frac")
+        taken = self.take()
+        single = sum(len(recorded.x) for recorded in taken) == 1
+        for recorded in taken:
+            recorded.compiled.update(recorded.x, recorded.d, learning_rate_shift, program=single)
+        if taken and not single:
+            self.compiled().program()
+
+    def get_extra_state(self) -> dict[str, torch.Tensor]:
+        """The arrays of the state by name, and ``pulses``."""
+        state = self.crossbar.state() | {"pulses": self.crossbar.pulses.numpy().copy()}
+        return {name: torch.from_numpy(np.asarray(array.astype(np.int64) if array.dtype == np.uint32 else array))
+                for name, array in state.items()}
+
+    def set_extra_state(self, state: dict[str, torch.Tensor]) -> None:
+        """Restore what ``get_extra_state`` returned. ``StateError`` if it does not fit."""
+        arrays = {name: tensor.numpy() for name, tensor in state.items()}
+        self.crossbar.load({name: array for name, array in arrays.items() if name != "pulses"})
+        self.crossbar.pulses.copy_(torch.from_numpy(arrays["pulses"]))
+
+    def extra_repr(self) -> str:
+        geometry, device = self.crossbar.geometry, self.formats.cells.device
+        return (f"{geometry.rows} x {geometry.cols} cells, device={_described(device)}, {self.formats}, "
+                f"backend={self.backend}")
+
+
+def arrays(model: torch.nn.Module) -> list[Array]:
+    """The arrays in ``model``, each once."""
+    return [module for module in model.modules() if isinstance(module, Array)]
+
+
+class _Reading(torch.autograd.Function):
+    """A forward pass through an array, and the backward pass that belongs to it."""
+
+    @staticmethod
+    def forward(ctx: Any, maps: torch.Tensor, handle: torch.Tensor | None, array: Array, window: Window,
+                asked: np.ndarray | None) -> torch.Tensor:
+        """As ``Array.forward``. ``asked``, (n, cells), are the cells whose gradient will be asked for: all unless
+        given. Without the ``handle`` of the array, nothing is counted or recorded."""
+        formats, compiled = array.formats, array.compiled(window)
+        x = _integers("drive", maps, formats.drive.frac, formats.drive.minimum, formats.drive.maximum)
+        z = compiled.evaluate(x) if handle is None else compiled.forward(x)
+        ctx.array, ctx.compiled, ctx.x, ctx.asked, ctx.dtype = array, compiled, x, asked, maps.dtype
+        ctx.call = None if handle is None else array.numbered()
+        return torch.from_numpy(z).to(maps.dtype) * 2.0**-formats.layer.z_frac
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: torch.Tensor) -> Any:
+        layer, sub_bits = ctx.array.formats.layer, ctx.array.formats.cells.tables.sub_bits
+        limit = 1 << layer.delta_bits - 1
+        d = _integers("gradient", gradient, layer.delta_frac, -limit, limit - 1)
+        if ctx.call is not None:
+            ctx.array.record(Recorded(ctx.call, ctx.compiled, ctx.x, d))
+        if not ctx.needs_input_grad[0]:
+            return None, None, None, None, None
+        e = ctx.compiled.row_sums(d) if ctx.call is None else ctx.compiled.backward(d, ctx.asked)
+        scale = 2.0 ** -(layer.delta_frac + sub_bits - layer.weight_step)
+        return (torch.from_numpy(e).double() * scale).to(ctx.dtype), None, None, None, None
+
+
+def _integers(name: str, values: torch.Tensor, frac: int, lowest: int, highest: int) -> np.ndarray:
+    """``values`` in units of ``2**-frac``: int16, rounded to nearest, ties up, and limited."""
+    if values.isnan().any():
+        raise ArrayError(f"a {name} that is not a number has reached an array; look for what has made it, for instance "
+                         "with torch.autograd.detect_anomaly")
+    return torch.floor(values.detach().double() * 2.0**frac + 0.5).clamp(lowest, highest).to(torch.int16).numpy()
+
+
+def _described(device: Any) -> str:
+    """A device in short: its kind, and the fields that have been given."""
+    given = ", ".join(f"{name}={getattr(device, name)}" for name in device.model_fields_set - {"kind"})
+    return f"{device.kind}({given})"

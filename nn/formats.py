@@ -1,0 +1,105 @@
+"""What the integers of a layer look like, and what its cells are: all that its geometry follows from."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+from pydantic import ValidationError
+
+from ..config import Cells, Layer, load_device
+from ..contract.errors import ConfigError, key, shown
+from ..contract.formats import ActivationFormat
+from ..contract.geometry import CrossbarGeometry
+from ..contract.section import Section
+from ..contract.window import Window
+from ..devices.kinds import KINDS, explain
+
+TERNARY = ActivationFormat(kind="ternary", bits=2, frac=0)
+"""-1, 0 and 1."""
+INTEGERS = ("weight_step", "z_bits", "z_frac", "delta_bits", "delta_frac", "chi_bits", "chi_frac", "rate_offset")
+"""The fields of a layer of an experiment that a layer here has too."""
+CELLS = tuple(Cells.model_fields)
+"""Likewise, those of an experiment."""
+RATES = 15
+"""By how much the largest learning rate shift of an array exceeds the smallest."""
+
+
+def unsigned(bits: int = 8, frac: int | None = None) -> ActivationFormat:
+    """The format of drives ``0 .. 2**bits - 1``, with ``frac`` fraction bits: from 0 to 1 unless given."""
+    return _format("unsigned", 1, bits, bits if frac is None else frac)
+
+
+def signed(bits: int = 8, frac: int | None = None) -> ActivationFormat:
+    """The format of drives ``-2**(bits-1) .. 2**(bits-1) - 1``, with ``frac`` fraction bits: from -1 to 1 unless
+    given."""
+    return _format("signed", 2, bits, bits - 1 if frac is None else frac)
+
+
+def _format(kind: Any, least: int, bits: int, frac: int) -> ActivationFormat:
+    if bits not in range(least, 13):
+        raise ConfigError(f"bits={shown(bits)}: {kind} drives have {least} to 12")
+    if frac not in range(-16, 25):
+        raise ConfigError(f"frac={shown(frac)}: must be -16 to 24")
+    return ActivationFormat(kind=kind, bits=bits, frac=frac)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Formats:
+    """The formats of a layer, and its cells."""
+
+    layer: Layer
+    """Columns, bias and integers. Of an experiment's layer, nothing else counts here."""
+    cells: Cells
+    drive: ActivationFormat
+    """Of the rows."""
+
+    @classmethod
+    def of(cls, cols: int, bias: bool, *, drive: ActivationFormat | None = None, **given: Any) -> Self:
+        """Those of a layer of ``cols`` columns whose fields are ``given``: those of ``INTEGERS`` and ``CELLS``, with
+        the defaults of an experiment. ``device`` must be there: a device, or what names one (`config.load_device`).
+        Unless given, the drive is ``unsigned()``.
+
+        ``ConfigError`` names the field that is wrong.
+        """
+        for name in given:
+            if name not in CELLS + INTEGERS:
+                raise ConfigError(f"{key(name)}={shown(given[name])}: unknown format; allowed are drive, "
+                                  f"{', '.join(CELLS + INTEGERS)}")
+        if "device" not in given:
+            raise ConfigError(f"device is missing: give one, such as device=\"domain_wall\"; kinds are "
+                              f"{', '.join(KINDS)}")
+        if isinstance(given["device"], str):
+            given["device"] = load_device(given["device"])
+        integers = {name: value for name, value in given.items() if name in INTEGERS}
+        cells = {name: value for name, value in given.items() if name in CELLS}
+        return cls(layer=_section(Layer, {"cols": cols, "bias": bias} | integers), cells=_section(Cells, cells),
+                   drive=unsigned() if drive is None else drive)
+
+    def geometry(self, window: Window, seed: int, index: int) -> CrossbarGeometry:
+        """The geometry of the array ``index`` of the master ``seed``, applied to ``window``. The smallest of its
+        learning rate shifts is the smallest that is possible. ``ConfigError`` if the formats contradict."""
+        layer = self.layer
+        bits = self.drive.frac + layer.delta_frac + layer.weight_step + layer.rate_offset
+        lowest = max(0, layer.chi_frac - bits)
+        return self.cells.crossbar(layer, seed, index, window=window, x=self.drive, source=None, source_delta_bits=0,
+                                   source_delta_frac=0, learning_rate_shifts=(lowest, lowest + RATES))
+
+    def __str__(self) -> str:
+        """In short: ``drive=unsigned8.8, weight_step=-4, z=10.8, delta=9.8, chi=16.12``, widths and fraction bits."""
+        layer, drive = self.layer, self.drive
+        return (f"drive={drive.kind}{drive.bits}.{drive.frac}, weight_step={layer.weight_step}, "
+                f"z={layer.z_bits}.{layer.z_frac}, delta={layer.delta_bits}.{layer.delta_frac}, "
+                f"chi={layer.chi_bits}.{layer.chi_frac}")
+
+
+def _section(kind: Any, fields: dict[str, Any]) -> Any:
+    """A section of ``fields``; ``ConfigError`` in one line if they are not valid."""
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as error:
+        raise ConfigError(explain(error, "formats", lambda place: _fields(kind, place))) from None
+
+
+def _fields(kind: type[Section], place: tuple[Any, ...]) -> Any:
+    """The fields of the section that the last element of ``place`` is in."""
+    inner = kind.model_fields.get(place[0])
+    return kind.model_fields if inner is None else getattr(inner.annotation, "model_fields", KINDS)

@@ -1,0 +1,105 @@
+"""The neurons of the machine as modules, from outputs of an array to drives of the next (arithmetic 5.2).
+
+Their outputs are rounded to a format, ``format``. Backward, a gradient is multiplied with the machine's derivative.
+Where an output of an array arrives as it is, they give the integers of `model.neuron`; anything else, behind a batch
+normalisation for instance, is rounded to nearest, ties up.
+"""
+
+from typing import Any
+
+import torch
+
+from ..contract.formats import ActivationFormat, neuron_format
+from ..contract.tables import DERIVATIVE_FRAC
+from . import formats
+from .activation import Activation
+
+
+class _Neuron(torch.nn.Module):
+    """A neuron whose drive has ``format``."""
+
+    def __init__(self, format: ActivationFormat) -> None:  # noqa: A002
+        super().__init__()
+        self.format = format
+
+    def forward(self, z: torch.Tensor) -> Activation:
+        """The drive, a multiple of ``2**-format.frac``, for the outputs ``z``, of any shape."""
+        x, derivative = self._integers(z.detach().as_subclass(torch.Tensor).double())
+        values = _Neurons.apply(z, (x * 2.0**-self.format.frac).to(z.dtype), derivative.to(z.dtype))
+        return Activation.of(values, derivative)
+
+    def _integers(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The drive, in units of ``2**-format.frac``, and the derivative: float64."""
+        raise NotImplementedError
+
+    def extra_repr(self) -> str:
+        return f"bits={self.format.bits}, frac={self.format.frac}"
+
+
+class _Neurons(torch.autograd.Function):
+    """From outputs to ``values``; backward by ``derivative``."""
+
+    @staticmethod
+    def forward(ctx: Any, z: torch.Tensor, values: torch.Tensor, derivative: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(derivative)
+        return values
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> Any:
+        return gradient * ctx.saved_tensors[0], None, None
+
+
+class ReLU(_Neuron):
+    """From 0 to ``2**bits - 1``, with ``frac`` fraction bits: the ``z_frac`` of the layer before."""
+
+    def __init__(self, bits: int = 8, frac: int = 8) -> None:
+        super().__init__(formats.unsigned(bits, frac))
+
+    def _integers(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        x = _rounded(z * 2.0**self.format.frac).clamp(0, self.format.maximum)
+        return x, (x != 0).double()
+
+
+class HardTanh(_Neuron):
+    """From ``-2**(bits-1)`` to ``2**(bits-1) - 1``, with ``frac`` fraction bits: the ``z_frac`` of the layer before."""
+
+    def __init__(self, bits: int = 8, frac: int = 8) -> None:
+        super().__init__(formats.signed(bits, frac))
+
+    def _integers(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        rounded = _rounded(z * 2.0**self.format.frac)
+        x = rounded.clamp(self.format.minimum, self.format.maximum)
+        return x, (x == rounded).double()
+
+
+class Sigmoid(_Neuron):
+    """The logistic function, in ``bits`` bits from 0 to almost 1."""
+
+    def __init__(self, bits: int = 8) -> None:
+        super().__init__(neuron_format("sigmoid", formats.unsigned(bits).bits, 0))
+
+    def _integers(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        s, one = 1 / (1 + torch.exp(-z)), 2.0**DERIVATIVE_FRAC
+        return _rounded(s * self.format.maximum), _rounded(s * (1 - s) * one) / one
+
+    def extra_repr(self) -> str:
+        return f"bits={self.format.bits}"
+
+
+class Ternary(_Neuron):
+    """-1, 0 or 1: what has reached 1 in magnitude keeps its sign. The derivative is 1 between 1/2 and 3/2."""
+
+    def __init__(self) -> None:
+        super().__init__(formats.TERNARY)
+
+    def _integers(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        size = z.abs()
+        return (size >= 1) * z.sign(), ((size > 0.5) & (size < 1.5)).double()
+
+    def extra_repr(self) -> str:
+        return ""
+
+
+def _rounded(values: torch.Tensor) -> torch.Tensor:
+    """To nearest, ties up."""
+    return torch.floor(values + 0.5)

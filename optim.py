@@ -1,0 +1,123 @@
+"""Optimisers of arrays. Whatever else a model has, parameters outside of arrays, any optimiser trains beside them."""
+
+from collections.abc import Callable
+from math import log2
+from typing import Any
+
+import torch
+
+from .contract.errors import SpinloomError
+from .model.gradient import gradient, increments
+from .nn.array import Array, Recorded, arrays
+
+
+class OptimizerError(SpinloomError, ValueError):
+    """An optimiser that cannot work; in one line, with the remedy."""
+
+    exit_status = 2
+
+
+class InSitu(torch.optim.Optimizer):
+    """Gradient descent inside of the arrays, as the machine does it.
+
+    A step updates the cells by every sample since the last one, each with its own rounding. Of one sample, the rows
+    concerned are then programmed; of more, a mini-batch, all cells are. What has been recorded of a sample is then
+    forgotten, as it is by ``zero_grad``.
+
+    The learning rate ``lr`` of a parameter group is ``2**-learning_rate_shift`` at first. Schedulers may set it to
+    anything; the machine takes the nearest power of two.
+    """
+
+    def __init__(self, model: torch.nn.Module, learning_rate_shift: int = 6) -> None:
+        """For the arrays in ``model``; ``OptimizerError`` if there are none."""
+        self._arrays = _arrays(model)
+        super().__init__([array.handle for array in self._arrays], {"lr": 2.0**-learning_rate_shift})
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update the arrays; write pulses happen here. ``OptimizerError`` if the learning rate is not positive,
+        ``ArrayError`` if an array cannot have it."""
+        loss = _evaluated(closure)
+        rate = self.param_groups[0]["lr"]
+        if rate <= 0:
+            raise OptimizerError(f"lr={rate}: must be positive; to train no array, do not call step")
+        for array in self._arrays:
+            array.train_recorded(round(-log2(rate)))
+        return loss
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget what has been recorded."""
+        for array in self._arrays:
+            array.take()
+
+
+class Host(torch.optim.Optimizer):
+    """Any optimiser of PyTorch, which makes increments for the arrays.
+
+    It sees a float64 parameter for each array, of a value for each cell, in levels, and the exact gradient of all
+    samples since the last step: their sum, as ever in PyTorch. By what it changes the parameter, the residuals are
+    incremented; cells that reach the threshold are then programmed. The parameter is 0 before each step, so there is
+    nothing for a weight decay to decay. The learning rate is in levels. Parameter groups, state and learning-rate
+    schedulers are those of the optimiser.
+    """
+
+    def __init__(self, optimizer: Callable[..., torch.optim.Optimizer], model: torch.nn.Module, **options: Any) -> None:
+        """``optimizer``, such as ``torch.optim.Adam``, with its ``options`` for the arrays in ``model``;
+        ``OptimizerError`` if there are none."""
+        self._arrays = _arrays(model)
+        self._levels = [torch.zeros(array.crossbar.g.shape, dtype=torch.float64) for array in self._arrays]
+        super().__init__(self._levels, {})
+        self.optimizer = optimizer(self._levels, **options)
+        self._join()
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Take a step of the optimiser, and apply the increments. Arrays without a gradient stay as they are."""
+        loss = _evaluated(closure)
+        for array, levels in zip(self._arrays, self._levels, strict=True):
+            parts = [_gradient(array, recorded) for recorded in array.take()]
+            levels.zero_()
+            levels.grad = sum(parts[1:], parts[0]) if parts else None
+        self.optimizer.step()
+        for array, levels in zip(self._arrays, self._levels, strict=True):
+            if levels.grad is not None:
+                geometry = array.crossbar.geometry
+                array.compiled().apply(increments(levels * 2.0**-geometry.rate_offset, geometry).numpy())
+        return loss
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget what has been recorded."""
+        for array in self._arrays:
+            array.take()
+
+    def state_dict(self) -> dict[str, Any]:
+        """That of the optimiser."""
+        return self.optimizer.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """As the optimiser does."""
+        self.optimizer.load_state_dict(state_dict)
+        self._join()
+
+    def _join(self) -> None:
+        """Let schedulers see the optimiser's own groups."""
+        self.param_groups, self.state, self.defaults = (
+            self.optimizer.param_groups, self.optimizer.state, self.optimizer.defaults)
+
+
+def _arrays(model: torch.nn.Module) -> list[Array]:
+    found = arrays(model)
+    if not found:
+        raise OptimizerError("the model has no array; use layers of spinloom.nn, or an optimiser of torch.optim")
+    return found
+
+
+def _gradient(array: Array, recorded: Recorded) -> torch.Tensor:
+    """The gradient of the cells by the samples ``recorded``, float64 (rows, cols)."""
+    windows = recorded.compiled.windows.gather(torch.from_numpy(recorded.x))
+    return gradient(array.crossbar, windows, torch.from_numpy(recorded.d), 1)
+
+
+def _evaluated(closure: Callable[[], Any] | None) -> Any:
+    if closure is None:
+        return None
+    with torch.enable_grad():
+        return closure()

@@ -1,0 +1,66 @@
+from random import Random
+
+import numpy as np
+import pytest
+import torch
+from spinloom import config, optim
+from spinloom.contract.hashing import sample_order
+from spinloom.model.compiled.trainer import CompiledTrainer
+from spinloom.model.network import Network
+from spinloom.random_experiment import random_experiment
+from spinloom.train import data
+
+from ..model.experiments import random_samples
+from .twins import images, loss, state, twin
+
+
+def assert_twins(experiment, xs, labels, dtype=torch.float64):
+    """Training of the network and of its twin, mini-batch by mini-batch, ends in the same bits."""
+    network = Network(experiment)
+    count = len(xs) // experiment.batch * experiment.batch
+    order = sample_order(experiment.seed, 0, len(xs))[:count]
+    shift = experiment.learning_rate_shift(0)
+    predictions = CompiledTrainer(network).train_span(xs, labels, order, range(count), shift)
+
+    model, criterion = twin(experiment), loss(experiment)
+    optimizer = optim.InSitu(model, shift)
+    inputs, found = images(experiment, xs).to(dtype), []
+    for chosen in np.split(order, count // experiment.batch):
+        z = model(inputs[chosen]).flatten(1)
+        optimizer.zero_grad()
+        criterion(z, torch.from_numpy(labels[chosen])).backward()
+        optimizer.step()
+        found += z.argmax(dim=1).tolist()
+    assert found == predictions.tolist()
+    expected = network.state()
+    for name, array in state(model).items():
+        assert array == expected[name].tolist(), name
+    model.eval()
+    assert model(inputs).flatten(1).argmax(dim=1).tolist() == network.predict(xs).tolist()
+    assert state(model) == {name: array.tolist() for name, array in expected.items()}
+    return network
+
+
+@pytest.mark.parametrize("batch", [1, 16])
+@pytest.mark.parametrize(("preset", "samples"), [("digits-dw5", 320), ("digits-conv-dw5", 160)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_twins_of_presets_end_in_the_same_state(preset, samples, batch, dtype):
+    experiment = config.load(preset).replaced(batch=batch)
+    digits = data.load(experiment).train
+    xs = data.drive(digits.images[:samples], experiment.input.format)
+    network = assert_twins(experiment, xs, digits.labels[:samples], dtype)
+    assert all(crossbar.counters["attempts"] for crossbar in network.crossbars)
+
+
+@pytest.mark.parametrize("kind", ["ideal", "domain_wall", "incremental", "pcm_pair", "mtj"])
+def test_twins_of_random_experiments_end_in_the_same_state(kind):
+    """Of every neuron, loss and format, with read noise, and with pooling; a mini-batch of one sample programs less."""
+    tried = 0
+    for seed in range(16):
+        experiment = random_experiment(Random(f"{kind} {seed}"), kind=kind, convolutions=seed % 2 == 1)
+        if any(layer.map for layer in experiment.layers):
+            continue
+        xs, labels = random_samples(experiment, 12, seed)
+        assert_twins(experiment, xs, labels)
+        tried += 1
+    assert tried > 10
