@@ -1,3 +1,4 @@
+from itertools import count, islice
 from random import Random
 
 import numpy as np
@@ -17,15 +18,15 @@ from .twins import images, loss, state, twin
 def assert_twins(experiment, xs, labels, dtype=torch.float64):
     """Training of the network and of its twin, mini-batch by mini-batch, ends in the same bits."""
     network = Network(experiment)
-    count = len(xs) // experiment.batch * experiment.batch
-    order = sample_order(experiment.seed, 0, len(xs))[:count]
+    batches = len(xs) // experiment.batch
+    order = sample_order(experiment.seed, 0, len(xs))[:batches * experiment.batch]
     shift = experiment.learning_rate_shift(0)
-    predictions = CompiledTrainer(network).train_span(xs, labels, order, range(count), shift)
+    predictions = CompiledTrainer(network).train_span(xs, labels, order, range(len(order)), shift)
 
     model, criterion = twin(experiment), loss(experiment)
     optimizer = optim.InSitu(model, shift)
     inputs, found = images(experiment, xs).to(dtype), []
-    for chosen in np.split(order, count // experiment.batch):
+    for chosen in np.split(order, batches):
         z = model(inputs[chosen]).flatten(1)
         optimizer.zero_grad()
         criterion(z, torch.from_numpy(labels[chosen])).backward()
@@ -52,15 +53,21 @@ def test_twins_of_presets_end_in_the_same_state(preset, samples, batch, dtype):
     assert all(crossbar.counters["attempts"] for crossbar in network.crossbars)
 
 
+def possible(experiment):
+    """Whether an experiment has a twin. Where windows of a pooling overlap, the machine rounds before it adds up what
+    comes back from several of them, and PyTorch does not."""
+    overlap = any(stride < pool for window in experiment.windows
+                  for pool, stride in zip(window.pool, window.pool_stride, strict=True))
+    once = any(layer.kind == "conv" and window.positions == 1
+               for layer, window in zip(experiment.layers, experiment.windows, strict=True))  # has a counter less
+    return not (overlap or once or any(layer.map for layer in experiment.layers)
+                or experiment.learning_rate_shift(0) > 15)
+
+
 @pytest.mark.parametrize("kind", ["ideal", "domain_wall", "incremental", "pcm_pair", "mtj"])
 def test_twins_of_random_experiments_end_in_the_same_state(kind):
-    """Of every neuron, loss and format, with read noise, and with pooling; a mini-batch of one sample programs less."""
-    tried = 0
-    for seed in range(16):
-        experiment = random_experiment(Random(f"{kind} {seed}"), kind=kind, convolutions=seed % 2 == 1)
-        if any(layer.map for layer in experiment.layers):
-            continue
+    """Of every neuron, loss and format, with read noise, and with pooling."""
+    drawn = (random_experiment(Random(f"{kind} {seed}"), kind=kind, convolutions=seed % 2 == 1) for seed in count())
+    for seed, experiment in enumerate(islice(filter(possible, drawn), 14)):
         xs, labels = random_samples(experiment, 12, seed)
         assert_twins(experiment, xs, labels)
-        tried += 1
-    assert tried > 10

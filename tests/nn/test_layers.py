@@ -1,0 +1,266 @@
+import copy
+import io
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from spinloom import nn, optim
+from spinloom.config import load_device
+from spinloom.contract.errors import ConfigError
+from spinloom.contract.lfsr import MAX_SEGMENTS
+from spinloom.model.crossbar import Crossbar, StateError
+from spinloom.nn import seed
+from torch.nn.functional import conv2d
+
+from .twins import state
+
+WALL = {"device": load_device("domain_wall"), "weight_step": -2, "z_frac": 6}
+
+
+def weights(layer):
+    """What an ordinary layer would have: floats (rows, cols), those of the bias last."""
+    geometry = layer.array.crossbar.geometry
+    return layer.array.crossbar.g.double() * 2.0 ** (geometry.weight_step - geometry.device.sub_bits)
+
+
+def random_drive(*shape, seed=0):
+    """Multiples of 1/256 from 0 on, less than 1."""
+    return torch.from_numpy(np.random.default_rng(seed).integers(0, 256, shape) / 256)
+
+
+def digits_model(**formats):
+    nn.manual_seed(1)
+    return torch.nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1, **WALL, **formats), torch.nn.MaxPool2d(2), nn.ReLU(frac=6), nn.Flatten(),
+        nn.Linear(64, 10, bias=True, drive=nn.unsigned(8, 6), **WALL))
+
+
+def train(model, optimizer, steps, first=0, batch=4):
+    criterion = nn.CrossEntropy()
+    for step in range(first, first + steps):
+        x, labels = random_drive(batch, 1, 8, 8, seed=step), torch.arange(batch) % 10
+        optimizer.zero_grad()
+        criterion(model(x), labels).backward()
+        optimizer.step()
+
+
+def test_linear_is_a_product_with_its_weights():
+    """Outputs that neither saturate nor are rounded, and their gradients."""
+    layer = nn.Linear(6, 5, bias=True, device="domain_wall", weight_step=-4, z_bits=12, z_frac=8, delta_frac=6)
+    x = (random_drive(2, 3, 6) * 0.25).mul(16).floor().div(16).requires_grad_()
+    exact = torch.nn.functional.pad(x, (0, 1), value=255 / 256).detach() @ weights(layer)
+    z = layer(x)
+    assert z.tolist() == (torch.floor(exact * 256 + 0.5) / 256).tolist()
+    gradient = torch.from_numpy(np.random.default_rng(1).integers(-64, 64, (2, 3, 5)) / 64)
+    z.backward(gradient)
+    assert x.grad.tolist() == (gradient @ weights(layer)[:6].T).tolist()
+    assert layer.array.crossbar.counters["forwards"] == 6
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding"), [(3, 1, 1), ((2, 3), (2, 1), (0, 2)), (1, 2, 0)])
+def test_convolutions_are_those_of_pytorch(kernel, stride, padding):
+    layer = nn.Conv2d(2, 5, kernel, stride, padding, device="domain_wall", weight_step=-4, z_bits=12, z_frac=8,
+                      delta_frac=6)
+    x = (random_drive(3, 2, 7, 6) * 0.25).mul(16).floor().div(16).requires_grad_()
+    floats = weights(layer).reshape(*layer.kernel_size, 2, 5).permute(3, 2, 0, 1)
+    copied = x.detach().clone().requires_grad_()
+    expected = conv2d(copied, floats, stride=stride, padding=padding)
+    z = layer(x)
+    assert z.tolist() == (torch.floor(expected * 256 + 0.5) / 256).tolist()
+    gradient = torch.from_numpy(np.random.default_rng(1).integers(-64, 64, z.shape) / 64)
+    z.backward(gradient)
+    expected.backward(gradient)
+    assert x.grad.tolist() == copied.grad.tolist()
+    larger = layer(random_drive(1, 2, 9, 9))
+    assert larger.shape == conv2d(random_drive(1, 2, 9, 9), floats, stride=stride, padding=padding).shape
+
+
+def test_float_tensors_keep_their_type_and_learning_goes_down():
+    model = digits_model().float()
+    assert model(random_drive(2, 1, 8, 8).float()).dtype == torch.float32
+    optimizer, criterion = optim.InSitu(model, 5), nn.CrossEntropy()
+    x, labels, losses = random_drive(10, 1, 8, 8).float(), torch.arange(10), []
+    for _ in range(30):
+        loss = criterion(model(x), labels)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0] / 2
+
+
+def test_evaluation_changes_nothing():
+    model = digits_model(converters={"read_noise": 1.0})
+    before = state(model)
+    model.eval()
+    x = random_drive(3, 1, 8, 8).requires_grad_()
+    z = model(x)
+    z.sum().backward()
+    assert x.grad.abs().sum() > 0
+    assert model(x).tolist() == z.tolist()
+    optimizer = optim.InSitu(model, 3)
+    optimizer.step()
+    assert state(model) == before
+    model.train()
+    with torch.no_grad():
+        assert model(x).tolist() == z.tolist(), "the noise that was to come"
+    assert state(model) != before
+
+
+@pytest.mark.parametrize("device", ["domain_wall", "pcm_pair"])
+def test_a_saved_model_goes_on_to_the_same_bits(device):
+    nn.manual_seed(3)
+    formats = WALL | {"device": device, "converters": {"read_noise": 1.0}}
+    model = torch.nn.Sequential(torch.nn.Flatten(), nn.Linear(64, 10, **formats))
+    optimizer = optim.InSitu(model, 2)
+    train(model, optimizer, 5)
+    file = io.BytesIO()
+    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, file)
+    file.seek(0)
+    saved = torch.load(file)
+    copies = copy.deepcopy(model), pickle.loads(pickle.dumps(model)), torch.nn.Sequential(
+        torch.nn.Flatten(), nn.Linear(64, 10, **formats))
+    copies[2].load_state_dict(saved["model"])
+    assert all(state(each) == state(model) for each in copies)
+    train(model, optimizer, 5, 5)
+    for each in copies:
+        again = optim.InSitu(each, 6)
+        again.load_state_dict(saved["optimizer"])
+        train(each, again, 5, 5)
+        assert state(each) == state(model)
+        assert nn.arrays(each)[0].crossbar.pulses.tolist() == nn.arrays(model)[0].crossbar.pulses.tolist()
+    assert int(nn.arrays(model)[0].crossbar.pulses.sum()) == nn.arrays(model)[0].crossbar.counters["attempts"] > 100
+
+
+def test_layers_that_share_an_array():
+    """One module twice, and two modules: the samples come in the order of the forward passes."""
+    def of(change):
+        nn.manual_seed(5)
+        first = nn.Linear(6, 6, **WALL)
+        second = first if change == "module" else nn.Linear(6, 6, array=first.array)
+        model = torch.nn.Sequential(first, nn.ReLU(frac=8), second)
+        assert len(nn.arrays(model)) == 1
+        optimizer = optim.InSitu(model, 2)
+        for step in range(5):
+            model(random_drive(1, 6, seed=step)).sum().backward()
+            optimizer.step()
+        return model
+    one, two = of("module"), of("array")
+    assert state(one) == state(two)
+    assert state(copy.deepcopy(one)) == state(one)
+    assert len(nn.arrays(copy.deepcopy(two))) == 1
+
+    nn.manual_seed(5)
+    layer = nn.Linear(6, 6, **WALL)
+    reference = Crossbar(layer.array.crossbar.geometry, 5)
+    x = random_drive(2, 6)
+    late = layer(x[1:])
+    early = layer(x[:1])
+    (early.sum() + 0.5 * late.sum()).backward()
+    optim.InSitu(layer, 0).step()
+    integers = (x * 256).long()
+    reference.forward(integers)
+    reference.update(integers[1], torch.full((6,), 128), 0, program=False)
+    reference.update(integers[0], torch.full((6,), 255), 0, program=False)
+    reference.program()
+    assert reference.counters["attempts"] > 0
+    assert layer.array.crossbar.state()["chi"].tolist() == reference.state()["chi"].tolist()
+    assert layer.array.crossbar.state()["g"].tolist() == reference.state()["g"].tolist()
+
+
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_lstm_has_the_shapes_of_pytorch_and_every_step_is_a_sample(batch_first):
+    model = nn.LSTM(7, 5, 2, batch_first, **WALL)
+    ordinary = torch.nn.LSTM(7, 5, 2, batch_first=batch_first)
+    x = random_drive(3, 4, 7).float().requires_grad_()
+    outputs, (h, c) = model(x)
+    expected = ordinary(x)
+    assert outputs.shape == expected[0].shape
+    assert (h.shape, c.shape) == (expected[1][0].shape, expected[1][1].shape)
+    assert (outputs[:, -1] if batch_first else outputs[-1]).tolist() == h[1].tolist()
+    again, _ = model(x, (h, c))
+    assert again.tolist() != outputs.tolist()
+    again.square().sum().backward()
+    assert x.grad.abs().sum() > 0
+    first, second = nn.arrays(model)
+    assert first.crossbar.g.shape == (7 + 5 + 1, 20)
+    assert second.crossbar.g.shape == (5 + 5 + 1, 20)
+    optim.InSitu(model, 2).step()
+    assert [array.crossbar.counters["forwards"] for array in (first, second)] == [24, 24]
+    assert all(array.crossbar.counters["update_rows"] > 0 for array in (first, second))
+
+
+def test_lstm_gates_are_those_of_pytorch():
+    """With the weights of the array, one step from zeros; what is rounded is made exact by wide formats."""
+    model = nn.LSTM(4, 3, drive=nn.signed(12, 11), **WALL | {"z_bits": 12, "z_frac": 6, "weight_step": -3})
+    x = torch.tensor([[0.5, -0.25, 0, 0.75]], dtype=torch.float64)
+    array = model.arrays[0]
+    z = array(torch.cat([x, torch.zeros(1, 3)], dim=1))[0, 0]
+    i, f, g, o = z.reshape(4, 3)
+    c = i.sigmoid() * g.tanh() + f.sigmoid() * 0
+    outputs, (_, cell) = model(x[None])
+    assert cell[0, 0].tolist() == c.tolist()
+    assert outputs[0, 0].tolist() == (o.sigmoid() * c.tanh()).tolist()
+
+
+def test_gradients_flow_through_functional_code():
+    a, b = nn.Linear(6, 4, **WALL), nn.Linear(6, 4, **WALL)
+    norm = torch.nn.BatchNorm1d(4).double()
+    x = random_drive(8, 6)
+    y = torch.where(torch.arange(4) < 2, norm(a(x)), a(x)) + torch.nn.functional.dropout(b(x).tanh(), 0.5)
+    y.square().sum().backward()
+    assert norm.weight.grad.abs().sum() > 0
+    assert sum(len(part.x) for part in a.array.take()) == 16
+    assert sum(len(part.x) for part in b.array.take()) == 8
+
+
+def test_arrays_are_numbered_from_the_seed_on():
+    nn.manual_seed(7)
+    layers = [nn.Linear(3, 2, **WALL) for _ in range(2 * MAX_SEGMENTS)]
+    for index, layer in enumerate(layers[:MAX_SEGMENTS]):
+        expected = Crossbar(layer.array.crossbar.geometry, 7).state()
+        assert layer.array.crossbar.geometry.index == index
+        assert all(array.tolist() == expected[name].tolist() for name, array in layer.array.crossbar.state().items())
+    assert len({layer.array.crossbar.lfsrs["lfsr"].state for layer in layers}) == len(layers)
+    nn.manual_seed(7)
+    assert seed.take() == (7, 0)
+    with pytest.raises(ConfigError, match=r"seed=-1: must be a whole number from 0 to 2\*\*32-1"):
+        nn.manual_seed(-1)
+
+
+def test_repr_shows_device_formats_and_backend():
+    layer = nn.Linear(6, 4, device=load_device("domain_wall").model_copy(update={"sigma": 0.2}), weight_step=-2)
+    assert repr(layer).split("\n")[0] == "Linear("
+    assert "6, 4, bias=False" in repr(layer)
+    assert "6 x 4 cells, device=domain_wall(" in repr(layer)
+    assert ("drive=unsigned8.8, weight_step=-2, z=10.8, delta=9.8, chi=16.12, backend=golden" in repr(layer))
+
+
+@pytest.mark.parametrize(("make", "error", "message"), [
+    (lambda: nn.Linear(6, 4), ConfigError, "device is missing: give one, such as device=\"domain_wall\"; kinds are"),
+    (lambda: nn.Linear(6, 4, device="nothing"), ConfigError, "no device 'nothing'"),
+    (lambda: nn.Linear(6, 4, z_bit=4, **WALL), ConfigError, "z_bit=4: unknown format; allowed are drive, device"),
+    (lambda: nn.Linear(6, 4, z_bits=40, device="ideal"), ConfigError, "formats: z_bits=40: must be 2 to 12"),
+    (lambda: nn.Linear(6, 4, device="ideal", converters={"noise": 1}), ConfigError,
+     "formats: converters.noise=1: unknown field; allowed are read_noise"),
+    (lambda: nn.Linear(6, 4, device="ideal", z_frac=24), ConfigError, "derived adc_shift is -9"),
+    (lambda: nn.Linear(3000, 4, **WALL), ConfigError, "rows=3000: must be 1 to 2048"),
+    (lambda: nn.Linear(6, 4, array=nn.Linear(5, 4, **WALL).array), nn.ArrayError,
+     "a layer of 6 inputs and 4 columns, bias=False: the array has 5 inputs and 4 columns, bias=False"),
+    (lambda: nn.Linear(6, 4, array=nn.Linear(6, 4, **WALL).array, z_frac=3), nn.ArrayError,
+     "z_frac: the array of another layer has its own formats; leave them out"),
+    (lambda: nn.Linear(6, 4, **WALL)(torch.zeros(2, 5)), nn.ArrayError,
+     r"x is \(2, 5\): a layer of 6 inputs needs \(..., 6\)"),
+    (lambda: nn.Linear(6, 4, **WALL)(torch.zeros(2, 6).long()), nn.ArrayError,
+     r"a drive of torch.int64 \(2, 6\): the array needs floats of shape \(samples, 6\)"),
+    (lambda: nn.Linear(6, 4, **WALL)(torch.full((2, 6), torch.nan)), nn.ArrayError, "a drive that is not a number"),
+    (lambda: nn.Conv2d(2, 4, 3, **WALL)(torch.zeros(2, 1, 5, 5)), nn.ArrayError,
+     r"x is \(2, 1, 5, 5\): a convolution of 2 channels needs \(samples, 2, height, width\)"),
+    (lambda: nn.Conv2d(2, 4, 3, **WALL)(torch.zeros(2, 2, 2, 5)), nn.ArrayError, "images of 2 x 5: kernel=3: must be"),
+    (lambda: nn.LSTM(2, 4, **WALL)(torch.zeros(2, 2)), nn.ArrayError, r"needs \(time, samples, 2\)"),
+    (lambda: nn.Linear(6, 4, **WALL).load_state_dict(nn.Linear(5, 4, **WALL).state_dict()), StateError,
+     r"g is int16 \(5, 4\); it must hold integers of shape \(6, 4\)"),
+])
+def test_what_does_not_fit_is_refused(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
