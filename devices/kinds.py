@@ -53,6 +53,11 @@ def parse_device(section: dict[str, Any], name: str) -> Device:
         raise ConfigError(explain(error, name, lambda place: KINDS[place[-2]].model_fields)) from None
 
 
+def device(kind: str, **fields: Any) -> Device:
+    """The device of ``kind`` with these ``fields``; ``ConfigError`` in one line if it is not valid."""
+    return parse_device({"kind": kind} | fields, "device")
+
+
 def random_section(random: Random, kind: str) -> dict[str, Any]:
     """A valid section ``device`` of ``kind``: every field drawn, extremes included."""
     return {"kind": kind} | KINDS[kind].random_section(random)

@@ -1,5 +1,6 @@
 """A crossbar among float tensors."""
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from ..model.compiled.crossbar import CompiledCrossbar
 from ..model.crossbar import Crossbar
 from . import seed
 from .activation import Activation
-from .formats import Formats
+from .formats import Formats, signed, unsigned
 
 
 class ArrayError(SpinloomError, ValueError):
@@ -38,8 +39,9 @@ class Array(torch.nn.Module):
     """A crossbar that is driven by floats and answers in floats: weights that are cells.
 
     Integers begin and end here. A drive is rounded to nearest, ties up, and limited to its format; so is the gradient
-    of the outputs, which becomes the delta. Outputs and row sums are exact, if float tensors have bits enough:
-    float64 has in every case.
+    of the outputs, which becomes the delta. Outputs and row sums are exact, if float tensors have bits enough: float64
+    has in every case. Unless a format of the drive is given, the first forward pass settles it: it is that of the
+    neurons before, and for data ``signed()`` if there are negative ones, else ``unsigned()``.
 
     In training every sample is recorded with its delta, until an optimiser takes it. In evaluation nothing is recorded
     or counted, and read noise is drawn as it would come next, by every call again.
@@ -51,10 +53,11 @@ class Array(torch.nn.Module):
         """An array of ``formats`` in the initial state. It is applied to ``window``, unless a call has another one."""
         super().__init__()
         self.formats, self.window = formats, window
-        master, index = seed.take()
-        self.crossbar = Crossbar(formats.geometry(window, master, index), master)
+        self._place = seed.take()
+        self.crossbar = Crossbar(formats.geometry(window, *self._place), self._place[0])
         self.handle = torch.zeros(0, requires_grad=True)
-        """What autograd and optimisers know the array by. It holds nothing."""
+        """What autograd and optimisers know the array by. It holds nothing. With ``handle.requires_grad_(False)``,
+        nothing is recorded."""
         self._compiled: dict[Window, CompiledCrossbar] = {}
         self._recorded: list[Recorded] = []
         self._calls = 0
@@ -78,9 +81,19 @@ class Array(torch.nn.Module):
         if not maps.is_floating_point() or maps.dim() != 2 or maps.shape[1] != window.cells:
             raise ArrayError(f"a drive of {maps.dtype} {tuple(maps.shape)}: the array needs floats of shape "
                              f"(samples, {window.cells})")
+        if self.formats.drive is None:
+            self._settle(maps)
         derivative = maps.derivative if isinstance(maps, Activation) else None
         return _Reading.apply(maps.as_subclass(torch.Tensor), self.handle if self.training else None, self, window,
                               None if derivative is None else derivative.numpy() != 0)
+
+    def reform(self, formats: Formats) -> None:
+        """Give it other ``formats``. The state stays; what has been recorded is forgotten. ``ConfigError`` if the
+        formats contradict, ``StateError`` if the state does not fit them."""
+        crossbar = Crossbar(formats.geometry(self.window, *self._place), self._place[0])
+        crossbar.load(self.crossbar.state())
+        crossbar.pulses.copy_(self.crossbar.pulses)
+        self.formats, self.crossbar, self._compiled, self._recorded = formats, crossbar, {}, []
 
     def numbered(self) -> int:
         """The number of the next forward pass."""
@@ -123,6 +136,11 @@ class Array(torch.nn.Module):
         self.crossbar.load({name: array for name, array in arrays.items() if name != "pulses"})
         self.crossbar.pulses.copy_(torch.from_numpy(arrays["pulses"]))
 
+    def _settle(self, maps: torch.Tensor) -> None:
+        """Choose the format of the drive ``maps``."""
+        settled = maps.format if isinstance(maps, Activation) else signed() if (maps < 0).any() else unsigned()
+        self.reform(replace(self.formats, drive=settled))
+
     def extra_repr(self) -> str:
         geometry, device = self.crossbar.geometry, self.formats.cells.device
         return (f"{geometry.rows} x {geometry.cols} cells, device={_described(device)}, {self.formats}, "
@@ -143,7 +161,7 @@ class _Reading(torch.autograd.Function):
         """As ``Array.forward``. ``asked``, (n, cells), are the cells whose gradient will be asked for: all unless
         given. Without the ``handle`` of the array, nothing is counted or recorded."""
         formats, compiled = array.formats, array.compiled(window)
-        x = _integers("drive", maps, formats.drive.frac, formats.drive.minimum, formats.drive.maximum)
+        x = _integers("drive", maps, formats.x.frac, formats.x.minimum, formats.x.maximum)
         z = compiled.evaluate(x) if handle is None else compiled.forward(x)
         ctx.array, ctx.compiled, ctx.x, ctx.asked, ctx.dtype = array, compiled, x, asked, maps.dtype
         ctx.call = None if handle is None else array.numbered()
@@ -155,7 +173,7 @@ class _Reading(torch.autograd.Function):
         layer, sub_bits = ctx.array.formats.layer, ctx.array.formats.cells.tables.sub_bits
         limit = 1 << layer.delta_bits - 1
         d = _integers("gradient", gradient, layer.delta_frac, -limit, limit - 1)
-        if ctx.call is not None:
+        if ctx.needs_input_grad[1]:
             ctx.array.record(Recorded(ctx.call, ctx.compiled, ctx.x, d))
         if not ctx.needs_input_grad[0]:
             return None, None, None, None, None

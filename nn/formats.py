@@ -1,6 +1,7 @@
 """What the integers of a layer look like, and what its cells are: all that its geometry follows from."""
 
 from dataclasses import dataclass
+from math import log2, sqrt
 from typing import Any, Self
 
 from pydantic import ValidationError
@@ -19,6 +20,8 @@ INTEGERS = ("weight_step", "z_bits", "z_frac", "delta_bits", "delta_frac", "chi_
 """The fields of a layer of an experiment that a layer here has too."""
 CELLS = tuple(Cells.model_fields)
 """Likewise, those of an experiment."""
+Z_FRAC = 6
+"""The ``z_frac`` of a layer, and the fraction bits of neurons, unless given: activations of 8 bits cover [0, 4)."""
 RATES = 15
 """By how much the largest learning rate shift of an array exceeds the smallest."""
 
@@ -49,16 +52,16 @@ class Formats:
     layer: Layer
     """Columns, bias and integers. Of an experiment's layer, nothing else counts here."""
     cells: Cells
-    drive: ActivationFormat
-    """Of the rows."""
+    drive: ActivationFormat | None
+    """Of the rows. None as long as it is open: the first forward pass settles it."""
 
     @classmethod
-    def of(cls, cols: int, bias: bool, *, drive: ActivationFormat | None = None, **given: Any) -> Self:
-        """Those of a layer of ``cols`` columns whose fields are ``given``: those of ``INTEGERS`` and ``CELLS``, with
-        the defaults of an experiment. ``device`` must be there: a device, or what names one (`config.load_device`).
-        Unless given, the drive is ``unsigned()``.
+    def of(cls, window: Window, bias: bool, *, drive: ActivationFormat | None = None, **given: Any) -> Self:
+        """Those of a layer that is applied to ``window``. ``given`` are fields of ``INTEGERS`` and ``CELLS``;
+        ``device`` must be there: a device, or what names one (`config.load_device`).
 
-        ``ConfigError`` names the field that is wrong.
+        Unless given, ``weight_step`` is what suits the number of rows, ``z_frac`` is ``Z_FRAC``, and other fields are
+        as in an experiment. ``ConfigError`` names the field that is wrong.
         """
         for name in given:
             if name not in CELLS + INTEGERS:
@@ -69,26 +72,38 @@ class Formats:
                               f"{', '.join(KINDS)}")
         if isinstance(given["device"], str):
             given["device"] = load_device(given["device"])
-        integers = {name: value for name, value in given.items() if name in INTEGERS}
+        integers = {"weight_step": suitable_step(window.inputs + bias), "z_frac": Z_FRAC} | {
+            name: value for name, value in given.items() if name in INTEGERS}
         cells = {name: value for name, value in given.items() if name in CELLS}
-        return cls(layer=_section(Layer, {"cols": cols, "bias": bias} | integers), cells=_section(Cells, cells),
-                   drive=unsigned() if drive is None else drive)
+        return cls(layer=_section(Layer, {"cols": window.cols, "bias": bias} | integers), cells=_section(Cells, cells),
+                   drive=drive)
+
+    @property
+    def x(self) -> ActivationFormat:
+        """The format of the drive: ``unsigned()`` as long as it is open."""
+        return self.drive or unsigned()
 
     def geometry(self, window: Window, seed: int, index: int) -> CrossbarGeometry:
         """The geometry of the array ``index`` of the master ``seed``, applied to ``window``. The smallest of its
         learning rate shifts is the smallest that is possible. ``ConfigError`` if the formats contradict."""
         layer = self.layer
-        bits = self.drive.frac + layer.delta_frac + layer.weight_step + layer.rate_offset
+        bits = self.x.frac + layer.delta_frac + layer.weight_step + layer.rate_offset
         lowest = max(0, layer.chi_frac - bits)
-        return self.cells.crossbar(layer, seed, index, window=window, x=self.drive, source=None, source_delta_bits=0,
+        return self.cells.crossbar(layer, seed, index, window=window, x=self.x, source=None, source_delta_bits=0,
                                    source_delta_frac=0, learning_rate_shifts=(lowest, lowest + RATES))
 
     def __str__(self) -> str:
         """In short: ``drive=unsigned8.8, weight_step=-4, z=10.8, delta=9.8, chi=16.12``, widths and fraction bits."""
-        layer, drive = self.layer, self.drive
+        layer, drive = self.layer, self.x
         return (f"drive={drive.kind}{drive.bits}.{drive.frac}, weight_step={layer.weight_step}, "
                 f"z={layer.z_bits}.{layer.z_frac}, delta={layer.delta_bits}.{layer.delta_frac}, "
                 f"chi={layer.chi_bits}.{layer.chi_frac}")
+
+
+def suitable_step(rows: int) -> int:
+    """A ``weight_step`` with which the column sums of ``rows`` rows neither vanish nor grow: a level is about
+    ``1.5 / sqrt(rows)``."""
+    return round(log2(1.5 / sqrt(rows)))
 
 
 def _section(kind: Any, fields: dict[str, Any]) -> Any:

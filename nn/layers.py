@@ -134,7 +134,7 @@ def _cell(array: torch.nn.Module, x: torch.Tensor, h: torch.Tensor, c: torch.Ten
 def _array(shared: Array | None, window: Window, bias: bool, formats: dict[str, Any]) -> Array:
     """A new array for ``window``, or the one that is ``shared``; ``ArrayError`` if that does not fit."""
     if shared is None:
-        return Array(Formats.of(window.cols, bias, **formats), window)
+        return Array(Formats.of(window, bias, **formats), window)
     if formats:
         raise ArrayError(f"{', '.join(formats)}: the array of another layer has its own formats; leave them out")
     geometry = shared.crossbar.geometry

@@ -26,7 +26,7 @@ class _Neuron(torch.nn.Module):
         """The drive, a multiple of ``2**-format.frac``, for the outputs ``z``, of any shape."""
         x, derivative = self._integers(z.detach().as_subclass(torch.Tensor).double())
         values = _Neurons.apply(z, (x * 2.0**-self.format.frac).to(z.dtype), derivative.to(z.dtype))
-        return Activation.of(values, derivative)
+        return Activation.of(values, self.format, derivative)
 
     def _integers(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The drive, in units of ``2**-format.frac``, and the derivative: float64."""
@@ -52,7 +52,7 @@ class _Neurons(torch.autograd.Function):
 class ReLU(_Neuron):
     """From 0 to ``2**bits - 1``, with ``frac`` fraction bits: the ``z_frac`` of the layer before."""
 
-    def __init__(self, bits: int = 8, frac: int = 8) -> None:
+    def __init__(self, bits: int = 8, frac: int = formats.Z_FRAC) -> None:
         super().__init__(formats.unsigned(bits, frac))
 
     def _integers(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -63,7 +63,7 @@ class ReLU(_Neuron):
 class HardTanh(_Neuron):
     """From ``-2**(bits-1)`` to ``2**(bits-1) - 1``, with ``frac`` fraction bits: the ``z_frac`` of the layer before."""
 
-    def __init__(self, bits: int = 8, frac: int = 8) -> None:
+    def __init__(self, bits: int = 8, frac: int = formats.Z_FRAC) -> None:
         super().__init__(formats.signed(bits, frac))
 
     def _integers(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -214,6 +214,29 @@ def test_gradients_flow_through_functional_code():
     assert sum(len(part.x) for part in b.array.take()) == 8
 
 
+def test_the_first_forward_pass_settles_the_drive():
+    relu = nn.ReLU(bits=6, frac=4)
+    pooled = torch.nn.MaxPool2d(2)(relu(random_drive(2, 1, 4, 4)))
+    for x, drive in ((relu(random_drive(2, 4)), relu.format), (pooled.flatten(1), relu.format),
+                     (random_drive(2, 4), nn.unsigned(8)), (random_drive(2, 4) - 0.5, nn.signed(8))):
+        layer = nn.Linear(4, 3, device="domain_wall")
+        before = state(layer)
+        assert layer.eval()(x).shape == (2, 3)
+        assert layer.array.crossbar.geometry.x == drive
+        layer(random_drive(2, 4) - 1)
+        assert layer.array.crossbar.geometry.x == drive
+        assert state(layer) == before
+
+
+def test_an_array_without_gradient_is_not_trained():
+    layer = nn.Linear(4, 3, device="domain_wall")
+    layer.array.handle.requires_grad_(False)
+    x = random_drive(2, 4).requires_grad_()
+    layer(x).sum().backward()
+    assert x.grad.abs().sum() > 0
+    assert not layer.array.take()
+
+
 def test_arrays_are_numbered_from_the_seed_on():
     nn.manual_seed(7)
     layers = [nn.Linear(3, 2, **WALL) for _ in range(2 * MAX_SEGMENTS)]
@@ -233,7 +256,7 @@ def test_repr_shows_device_formats_and_backend():
     assert repr(layer).split("\n")[0] == "Linear("
     assert "6, 4, bias=False" in repr(layer)
     assert "6 x 4 cells, device=domain_wall(" in repr(layer)
-    assert ("drive=unsigned8.8, weight_step=-2, z=10.8, delta=9.8, chi=16.12, backend=golden" in repr(layer))
+    assert ("drive=unsigned8.8, weight_step=-2, z=10.6, delta=9.8, chi=16.12, backend=golden" in repr(layer))
 
 
 @pytest.mark.parametrize(("make", "error", "message"), [
@@ -243,7 +266,7 @@ def test_repr_shows_device_formats_and_backend():
     (lambda: nn.Linear(6, 4, z_bits=40, device="ideal"), ConfigError, "formats: z_bits=40: must be 2 to 12"),
     (lambda: nn.Linear(6, 4, device="ideal", converters={"noise": 1}), ConfigError,
      "formats: converters.noise=1: unknown field; allowed are read_noise"),
-    (lambda: nn.Linear(6, 4, device="ideal", z_frac=24), ConfigError, "derived adc_shift is -9"),
+    (lambda: nn.Linear(6, 4, device="ideal", z_frac=24), ConfigError, "derived adc_shift is -12"),
     (lambda: nn.Linear(3000, 4, **WALL), ConfigError, "rows=3000: must be 1 to 2048"),
     (lambda: nn.Linear(6, 4, array=nn.Linear(5, 4, **WALL).array), nn.ArrayError,
      "a layer of 6 inputs and 4 columns, bias=False: the array has 5 inputs and 4 columns, bias=False"),

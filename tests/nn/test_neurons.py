@@ -45,13 +45,15 @@ def test_what_lies_between_is_rounded():
     assert nn.HardTanh(bits=3, frac=1)(-z).tolist() == [0.5, 0.5, 0, 0, -0.5, -0.5, -2]
 
 
-def test_moving_keeps_the_derivative_and_nothing_else_does():
+def test_moving_keeps_the_derivative_and_choosing_the_format():
     x = nn.ReLU(bits=4, frac=0)(torch.tensor([[-1.0, 2], [3, -4]], requires_grad=True))
     assert x.T.reshape(4).requires_grad
     assert x.reshape(4).derivative.tolist() == [0, 1, 1, 0]
     assert torch.flatten(x.permute(1, 0)).derivative.tolist() == [0, 1, 1, 0]
     assert nn.Flatten()(x[None, None]).shape == (1, 4)
-    for made in (x + 1, x[0], torch.cat([x, x]), x.clone()):
+    for made in (x[0], torch.nn.MaxPool2d(2)(x[None])):
+        assert (made.format, made.derivative) == (nn.unsigned(4, 0), None)
+    for made in (x + 1, torch.cat([x, x]), x.clone(), torch.nn.AvgPool2d(2)(x[None])):
         assert type(made) is torch.Tensor
     x = nn.ReLU(bits=4, frac=0)(torch.tensor([[-1.0, 2], [3, -4]]))
     view = x.flatten()
