@@ -14,6 +14,7 @@ from ..model.crossbar import Crossbar
 from . import seed
 from .activation import Activation
 from .formats import Formats, signed, unsigned
+from .saturation import Saturation
 
 
 class ArrayError(SpinloomError, ValueError):
@@ -58,6 +59,8 @@ class Array(torch.nn.Module):
         self.handle = torch.zeros(0, requires_grad=True)
         """What autograd and optimisers know the array by. It holds nothing. With ``handle.requires_grad_(False)``,
         nothing is recorded."""
+        self.saturation = Saturation()
+        """How many of its numbers have been limited to their formats in training."""
         self._compiled: dict[Window, CompiledCrossbar] = {}
         self._recorded: list[Recorded] = []
         self._calls = 0
@@ -88,12 +91,14 @@ class Array(torch.nn.Module):
                               None if derivative is None else derivative.numpy() != 0)
 
     def reform(self, formats: Formats) -> None:
-        """Give it other ``formats``. The state stays; what has been recorded is forgotten. ``ConfigError`` if the
+        """Give it other ``formats``. The state stays; what has been recorded and how much was
+        limited is forgotten. ``ConfigError`` if the
         formats contradict, ``StateError`` if the state does not fit them."""
         crossbar = Crossbar(formats.geometry(self.window, *self._place), self._place[0])
         crossbar.load(self.crossbar.state())
         crossbar.pulses.copy_(self.crossbar.pulses)
         self.formats, self.crossbar, self._compiled, self._recorded = formats, crossbar, {}, []
+        self.saturation = Saturation()
 
     def numbered(self) -> int:
         """The number of the next forward pass."""
@@ -103,6 +108,10 @@ class Array(torch.nn.Module):
     def record(self, recorded: Recorded) -> None:
         """Keep samples for an optimiser."""
         self._recorded.append(recorded)
+
+    def count(self, what: str, limited: int, total: int) -> None:
+        """Count ``limited`` numbers of ``total``; if they are many, a warning says so once."""
+        self.saturation.count(f"array {self.crossbar.geometry.index}", what, limited, total)
 
     def take(self) -> list[Recorded]:
         """What has been recorded, in the order of the forward passes. It is then forgotten."""
@@ -161,8 +170,12 @@ class _Reading(torch.autograd.Function):
         """As ``Array.forward``. ``asked``, (n, cells), are the cells whose gradient will be asked for: all unless
         given. Without the ``handle`` of the array, nothing is counted or recorded."""
         formats, compiled = array.formats, array.compiled(window)
-        x = _integers("drive", maps, formats.x.frac, formats.x.minimum, formats.x.maximum)
+        x, limited = integers("drive", maps, formats.x.frac, formats.x.minimum, formats.x.maximum)
         z = compiled.evaluate(x) if handle is None else compiled.forward(x)
+        if handle is not None:
+            largest = (1 << formats.layer.z_bits - 1) - 1
+            array.count("drive", limited, x.size)
+            array.count("output", int(((z == largest) | (z == -largest - 1)).sum()), z.size)
         ctx.array, ctx.compiled, ctx.x, ctx.asked, ctx.dtype = array, compiled, x, asked, maps.dtype
         ctx.call = None if handle is None else array.numbered()
         return torch.from_numpy(z).to(maps.dtype) * 2.0**-formats.layer.z_frac
@@ -172,7 +185,9 @@ class _Reading(torch.autograd.Function):
     def backward(ctx: Any, gradient: torch.Tensor) -> Any:
         layer, sub_bits = ctx.array.formats.layer, ctx.array.formats.cells.tables.sub_bits
         limit = 1 << layer.delta_bits - 1
-        d = _integers("gradient", gradient, layer.delta_frac, -limit, limit - 1)
+        d, limited = integers("gradient", gradient, layer.delta_frac, -limit, limit - 1)
+        if ctx.call is not None:
+            ctx.array.count("delta", limited, d.size)
         if ctx.needs_input_grad[1]:
             ctx.array.record(Recorded(ctx.call, ctx.compiled, ctx.x, d))
         if not ctx.needs_input_grad[0]:
@@ -182,15 +197,19 @@ class _Reading(torch.autograd.Function):
         return (torch.from_numpy(e).double() * scale).to(ctx.dtype), None, None, None, None
 
 
-def _integers(name: str, values: torch.Tensor, frac: int, lowest: int, highest: int) -> np.ndarray:
-    """``values`` in units of ``2**-frac``: int16, rounded to nearest, ties up, and limited."""
+def integers(name: str, values: torch.Tensor, frac: int, lowest: int, highest: int) -> tuple[np.ndarray, int]:
+    """``values`` in units of ``2**-frac``: int16, rounded to nearest, ties up, and limited; and how many of them are
+    limited by more than a unit. ``ArrayError`` if one of them, which are called ``name``, is not a number."""
     if values.isnan().any():
         raise ArrayError(f"a {name} that is not a number has reached an array; look for what has made it, for instance "
                          "with torch.autograd.detect_anomaly")
-    return torch.floor(values.detach().double() * 2.0**frac + 0.5).clamp(lowest, highest).to(torch.int16).numpy()
+    rounded = torch.floor(values.detach().double() * 2.0**frac + 0.5)
+    beyond = int(((rounded < lowest - 1) | (rounded > highest + 1)).sum())
+    return rounded.clamp(lowest, highest).to(torch.int16).numpy(), beyond
 
 
 def _described(device: Any) -> str:
     """A device in short: its kind, and the fields that have been given."""
-    given = ", ".join(f"{name}={getattr(device, name)}" for name in device.model_fields_set - {"kind"})
+    given = ", ".join(f"{name}={getattr(device, name)}" for name in type(device).model_fields
+                      if name in device.model_fields_set - {"kind"})
     return f"{device.kind}({given})"
