@@ -2,17 +2,19 @@
 
 Everything around them is PyTorch. `formats` says what the integers of a layer look like, `array` is a crossbar among
 float tensors, `layers` are modules that have one. `neurons` and `losses` are those of the machine. What trains arrays
-is in `spinloom.optim`. `calibrate` chooses formats from data.
+is in `spinloom.optim`. `calibrate` chooses formats from data, `convert` puts ordinary
+models into arrays.
 """
 
 from .array import Array, ArrayError, arrays
 from .calibration import Calibration, calibrate
+from .conversion import Conversion, convert
 from .formats import TERNARY, signed, unsigned
 from .layers import LSTM, Conv2d, Flatten, Linear
 from .losses import CrossEntropy, SquaredHinge
 from .neurons import HardTanh, ReLU, Sigmoid, Ternary
 from .seed import manual_seed
 
-__all__ = ["LSTM", "TERNARY", "Array", "ArrayError", "Calibration", "Conv2d", "CrossEntropy", "Flatten", "HardTanh",
-           "Linear", "ReLU", "Sigmoid", "SquaredHinge", "Ternary", "arrays", "calibrate", "manual_seed", "signed",
-           "unsigned"]
+__all__ = ["LSTM", "TERNARY", "Array", "ArrayError", "Calibration", "Conv2d", "Conversion", "CrossEntropy", "Flatten",
+           "HardTanh", "Linear", "ReLU", "Sigmoid", "SquaredHinge", "Ternary", "arrays", "calibrate", "convert",
+           "manual_seed", "signed", "unsigned"]

@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 
+from ..contract.formats import ActivationFormat
 from ..contract.window import Pair, Window
 from .array import Array, ArrayError
 from .formats import Formats, signed
@@ -83,6 +84,7 @@ class LSTM(torch.nn.Module):
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.batch_first = batch_first
         formats = {"drive": signed()} | formats
+        self.drive: ActivationFormat = formats["drive"]
         self.arrays = torch.nn.ModuleList(
             _array(None, Window.dense((1, 1, size + hidden_size), 4 * hidden_size), True, formats)
             for size in [input_size] + [hidden_size] * (num_layers - 1))
