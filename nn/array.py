@@ -84,6 +84,8 @@ class Array(torch.nn.Module):
         if not maps.is_floating_point() or maps.dim() != 2 or maps.shape[1] != window.cells:
             raise ArrayError(f"a drive of {maps.dtype} {tuple(maps.shape)}: the array needs floats of shape "
                              f"(samples, {window.cells})")
+        if maps.device.type != "cpu":
+            raise ArrayError(f"a drive on {maps.device}: the array is in main memory; move the drive with cpu()")
         if self.formats.drive is None:
             self._settle(maps)
         derivative = maps.derivative if isinstance(maps, Activation) else None

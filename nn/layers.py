@@ -10,7 +10,19 @@ from .array import Array, ArrayError
 from .formats import Formats, signed
 
 
-class Linear(torch.nn.Module):
+class _Layer(torch.nn.Module):
+    """A module whose weights are in arrays."""
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
+        """As PyTorch does. ``ArrayError`` on float weights."""
+        for name in state_dict:
+            if name.startswith(prefix + "weight"):
+                raise ArrayError(f"{name}: float weights cannot be loaded into an array; load them into an ordinary "
+                                 "model, and put that into arrays with spinloom.nn.convert")
+        super()._load_from_state_dict(state_dict, prefix, *others)
+
+
+class Linear(_Layer):
     """``torch.nn.Linear`` in an array, without a bias unless asked for. A sample may have any leading axes."""
 
     def __init__(self, in_features: int, out_features: int, bias: bool = False, *, array: Array | None = None,
@@ -31,7 +43,7 @@ class Linear(torch.nn.Module):
         return f"{self.in_features}, {self.out_features}, bias={self.bias}"
 
 
-class Conv2d(torch.nn.Module):
+class Conv2d(_Layer):
     """``torch.nn.Conv2d`` in an array, without a bias unless asked for.
 
     A sample is an image, and applies the array at every position. Row ``(u * width + v) * in_channels + c`` of the
@@ -70,7 +82,7 @@ class Conv2d(torch.nn.Module):
                 f"padding={self.padding}, bias={self.bias}")
 
 
-class LSTM(torch.nn.Module):
+class LSTM(_Layer):
     """``torch.nn.LSTM`` of one direction. The weights of a layer are one array, driven by ``[x, h]`` and a bias row,
     whose columns are the gates ``i, f, g, o``; what follows is PyTorch's. Every step in time is a sample of the array.
 

@@ -277,6 +277,13 @@ def test_repr_shows_device_formats_and_backend():
     (lambda: nn.Linear(6, 4, **WALL)(torch.zeros(2, 6).long()), nn.ArrayError,
      r"a drive of torch.int64 \(2, 6\): the array needs floats of shape \(samples, 6\)"),
     (lambda: nn.Linear(6, 4, **WALL)(torch.full((2, 6), torch.nan)), nn.ArrayError, "a drive that is not a number"),
+    (lambda: nn.Linear(6, 4, **WALL)(torch.zeros(2, 6, device="meta")), nn.ArrayError,
+     r"a drive on meta: the array is in main memory; move the drive with cpu\(\)"),
+    (lambda: torch.nn.Sequential(nn.Linear(6, 4, **WALL)).load_state_dict(
+        torch.nn.Sequential(torch.nn.Linear(6, 4)).state_dict()), nn.ArrayError,
+     "0.weight: float weights cannot be loaded into an array; load them into an ordinary model"),
+    (lambda: nn.LSTM(6, 4, **WALL).load_state_dict(torch.nn.LSTM(6, 4).state_dict()), nn.ArrayError,
+     "weight_ih_l0: float weights cannot be loaded"),
     (lambda: nn.Conv2d(2, 4, 3, **WALL)(torch.zeros(2, 1, 5, 5)), nn.ArrayError,
      r"x is \(2, 1, 5, 5\): a convolution of 2 channels needs \(samples, 2, height, width\)"),
     (lambda: nn.Conv2d(2, 4, 3, **WALL)(torch.zeros(2, 2, 2, 5)), nn.ArrayError, "images of 2 x 5: kernel=3: must be"),
