@@ -43,8 +43,7 @@ FAMILY_TOOLS = {"ecp5": ("nextpnr-ecp5", "ecppack"), "ice40": ("nextpnr-ice40", 
 
 TOP = "top"
 PLACE_AND_ROUTE = {"ecp5": "--placer static", "ice40": "--router router2", "gowin": "--router router2"}
-"""nextpnr's options. Its defaults take hours where many lanes meet. Another router helps; what the other placer has
-placed, the default router routes as well."""
+"""nextpnr's options by family: its default placer and router together take hours where many lanes meet."""
 FREE_COLLISIONS = ("memory_collect; setparam -set RD_COLLISION_X_MASK 1'1 "
                    "t:$mem_v2 a:no_rw_check=1 %i r:RD_COLLISION_X_MASK=1'0 %i")
 """Yosys commands that apply `no_rw_check` to memories whose ports are clocked already, as those in RTLIL are."""

@@ -72,8 +72,8 @@ class _HeldInputs(wiring.Component):
     """``component`` with registers before its reset and its In streams, which take over at a rising edge of ``take``.
     Its Out streams are always ready.
 
-    Whatever depends on an input is evaluated by Verilator in every call, whatever depends on a register only at its
-    clock. Inputs change rarely.
+    Verilator evaluates in every call what depends on an input, but what depends on a register only when that is
+    clocked. Inputs change rarely, so this saves most of that work.
     """
 
     def __init__(self, component: wiring.Component) -> None:
