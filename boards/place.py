@@ -42,8 +42,8 @@ FAMILY_TOOLS = {"ecp5": ("nextpnr-ecp5", "ecppack"), "ice40": ("nextpnr-ice40", 
                 "gowin": ("nextpnr-gowin", "gowin_pack")}
 
 TOP = "top"
-ROUTER = "--router router2"
-"""nextpnr's default takes hours where many lanes meet."""
+PLACE_AND_ROUTE = {"ecp5": "--placer static", "ice40": "--router router2", "gowin": "--router router2"}
+"""nextpnr's options by family: its default placer and router together take hours where many lanes meet."""
 FREE_COLLISIONS = ("memory_collect; setparam -set RD_COLLISION_X_MASK 1'1 "
                    "t:$mem_v2 a:no_rw_check=1 %i r:RD_COLLISION_X_MASK=1'0 %i")
 """Yosys commands that apply `no_rw_check` to memories whose ports are clocked already, as those in RTLIL are."""
@@ -109,7 +109,7 @@ def _prepare(experiment: Experiment, board: Board, folder: Path,
     """Synthesise into ``folder``. Returns the commands of the router and of the packer."""
     folder.mkdir(parents=True, exist_ok=True)
     require(board)
-    plan = board.platform().prepare(board.design(experiment), TOP, nextpnr_opts=ROUTER)
+    plan = board.platform().prepare(board.design(experiment), TOP, nextpnr_opts=PLACE_AND_ROUTE[board.family])
     for name, content in plan.files.items():
         if not name.startswith("build_"):
             folder.joinpath(name).write_bytes(content.encode() if isinstance(content, str) else content)

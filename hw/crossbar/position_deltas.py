@@ -79,7 +79,8 @@ class PositionDeltas(wiring.Component):
     overlap, a beat in 4, and 3 more for each fold of each listed position before the store is complete. The first beat
     after ``start`` waits for one clock cycle for each fold of each listed position, after a reset of every position.
 
-    Cost: in memory, a word for each fold of each position, the list of origins twice, tables of positions.
+    Cost: in memory, a word for each fold of each position, the list of origins twice, tables of positions; a word in
+    registers.
     """
 
     latency = 2
@@ -137,14 +138,16 @@ class PositionDeltas(wiring.Component):
         m.submodules.words = words = Memory(shape=self._stored.shape(), depth=max(2, depth), init=[],
                                             attrs={"no_rw_check": 1})
         write, read = words.write_port(granularity=1), words.read_port()
-        address = delay(m, self.address, READ - 1)
+        address = delay(m, self.address, READ - 2)
+        word = Signal.like(self.word, reset_less=True)  # block RAMs are slow to answer
+        m.d.sync += [word[lane].eq(saturate(self._stored[lane], self.geometry.delta_bits)) for lane in range(lanes)]
         m.d.comb += [
             write.addr.eq(self._write_address),
             write.en.eq(Mux(self._clear, (1 << lanes) - 1, self._put << self._lane)),
             *(write.data[lane].eq(Mux(self._clear, 0, self._delta)) for lane in range(lanes)),
             read.addr.eq(Mux(self._left, address, self._read_address) if self._overlap else address),
             self._stored.eq(read.data),
-            *(self.word[lane].eq(saturate(self._stored[lane], self.geometry.delta_bits)) for lane in range(lanes)),
+            self.word.eq(word),
         ]
 
     def _keep_list(self, m: Module) -> None:

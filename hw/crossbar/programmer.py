@@ -44,7 +44,7 @@ class StochasticProgrammer(wiring.Component):
             "cell": In(cell_layout(geometry)),
             #: What cells have become.
             "replace": Out(stream.Signature(replacement_layout(geometry))),
-            #: No request is being served.
+            #: No request that was taken is being served.
             "idle": Out(1),
             #: For the counters: a write pulse; it is one of program-and-verify; that leaves a cell outside the margin;
             #: a pair is reset.
@@ -73,9 +73,9 @@ class StochasticProgrammer(wiring.Component):
             m.submodules.cell_hash = hashes = CellHash(geometry=geometry)
             wiring.connect(m, hashes.hash, cell.hash)
             m.d.comb += hashes.parameters.eq(self.parameters)
-        fetching = self._fetch(m, divider.job, hashes)
+        waiting = self._fetch(m, divider.job, hashes)
         m.d.comb += [
-            self.idle.eq(~fetching & divider.idle & cell.idle),
+            self.idle.eq(~waiting & divider.idle & cell.idle),
             divider.parameters.eq(self.parameters),
             cell.parameters.eq(self.parameters),
             cell.word.eq(lfsr.word),
@@ -89,7 +89,8 @@ class StochasticProgrammer(wiring.Component):
         return m
 
     def _fetch(self, m: Module, job: Any, hashes: CellHash | None) -> Value:
-        """Fetches the cells of the requests, some ahead, and has their places hashed. Returns whether there are any."""
+        """Fetches the cells of the requests, some ahead, and has their places hashed. Returns whether there are any
+        that wait for them."""
         ahead = 1 + tree_latency(self.geometry.lanes)  # more where a cell takes longer to be selected
         storage: Storage = "distributed" if ahead > 1 else "registers"
         m.submodules.requests = requests = Queue(shape=self.request.payload.shape(), depth=ahead, storage=storage)
@@ -112,4 +113,4 @@ class StochasticProgrammer(wiring.Component):
             requests.o.ready.eq(job.valid & job.ready),
             cells.o.ready.eq(job.ready),
         ]
-        return requests.o.valid | self.request.valid
+        return requests.o.valid

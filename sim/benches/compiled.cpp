@@ -37,10 +37,15 @@ inline void load(const VlWide<Count> &port, uint64_t *words) {
     }
 }
 
-struct Stream {
+struct Source {
     size_t size;  // words of a payload
-    void (*drive)(Top &, bool flag, const uint64_t *words);
-    bool (*other)(const Top &);
+    void (*offer)(Top &, bool valid, const uint64_t *words);
+    bool (*ready)(const Top &);
+};
+
+struct Sink {
+    size_t size;
+    bool (*valid)(const Top &);
     void (*payload)(const Top &, uint64_t *words);
 };
 
@@ -81,7 +86,7 @@ struct Bench {
         if (changed) {
             for (unsigned index = 0; index < SOURCE_COUNT; index++) {
                 const Queue &queue = sources[index];
-                SOURCES[index].drive(top, !queue.empty(), queue.empty() ? NOTHING : &queue.words[queue.next]);
+                SOURCES[index].offer(top, !queue.empty(), queue.empty() ? NOTHING : &queue.words[queue.next]);
             }
             top.take = 1;
             top.eval();
@@ -150,12 +155,12 @@ bool bench_run(Bench *bench, uint64_t cycles, bool until_idle) {
         if (until_idle && quiet && top.idle) return true;
         for (unsigned index = 0; index < SOURCE_COUNT; index++) {
             Queue &queue = bench->sources[index];
-            if (queue.empty() || !SOURCES[index].other(top)) continue;
+            if (queue.empty() || !SOURCES[index].ready(top)) continue;
             queue.next += SOURCES[index].size;
             bench->changed = true;
         }
         for (unsigned index = 0; index < SINK_COUNT; index++) {
-            if (SINKS[index].other(top)) SINKS[index].payload(top, bench->sinks[index].room(SINKS[index].size));
+            if (SINKS[index].valid(top)) SINKS[index].payload(top, bench->sinks[index].room(SINKS[index].size));
         }
         bench->edge();
     }

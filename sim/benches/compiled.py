@@ -72,8 +72,8 @@ class _HeldInputs(wiring.Component):
     """``component`` with registers before its reset and its In streams, which take over at a rising edge of ``take``.
     Its Out streams are always ready.
 
-    Whatever depends on an input is evaluated by Verilator in every call, whatever depends on a register only at its
-    clock. Inputs change rarely.
+    Verilator evaluates in every call what depends on an input, but what depends on a register only when that is
+    clocked. Inputs change rarely, so this saves most of that work.
     """
 
     def __init__(self, component: wiring.Component) -> None:
@@ -165,20 +165,20 @@ def _driver(sources: dict[str, int], sinks: dict[str, int]) -> str:
     def port(name: str) -> str:
         return f"top.{name.replace('__', '___05F')}"  # Verilator's spelling of the ports' names
 
-    def row(name: str, size: int, driven: str, other: str) -> str:
-        drive = f"{port(f'{name}__{driven}')} = flag;"
-        if driven == "valid":
-            drive += f" store({port(f'{name}__payload')}, words);"
-        return (f"    {{{size},\n     [](Top &top, bool flag, const uint64_t *words) {{ {drive} }},\n"
-                f"     [](const Top &top) -> bool {{ return {port(f'{name}__{other}')}; }},\n"
+    def source(name: str, size: int) -> str:
+        return (f"    {{{size},\n     [](Top &top, bool valid, const uint64_t *words) "
+                f"{{ {port(f'{name}__valid')} = valid; store({port(f'{name}__payload')}, words); }},\n"
+                f"     [](const Top &top) -> bool {{ return {port(f'{name}__ready')}; }}}},\n")
+
+    def sink(name: str, size: int) -> str:
+        return (f"    {{{size},\n     [](const Top &top) -> bool {{ return {port(f'{name}__valid')}; }},\n"
                 f"     [](const Top &top, uint64_t *words) {{ load({port(f'{name}__payload')}, words); }}}},\n")
 
-    def table(name: str, streams: dict[str, int], driven: str, other: str) -> str:
-        rows = "".join(row(stream, size, driven, other) for stream, size in streams.items())
-        return f"static const Stream {name}[] = {{\n{rows}}};\n"
+    def table(kind: str, name: str, row: Callable[[str, int], str], streams: dict[str, int]) -> str:
+        return f"static const {kind} {name}[] = {{\n{''.join(row(*stream) for stream in streams.items())}}};\n"
 
     widest = max([*sources.values(), *sinks.values()])
     text = resources.files(__package__).joinpath("compiled.cpp").read_text(encoding="utf-8")
     return text.replace("// STREAMS\n", (
-        table("SOURCES", sources, "valid", "ready") + table("SINKS", sinks, "ready", "valid")
+        table("Source", "SOURCES", source, sources) + table("Sink", "SINKS", sink, sinks)
         + f"enum {{ SOURCE_COUNT = {len(sources)}, SINK_COUNT = {len(sinks)}, WIDEST = {widest} }};\n"))
