@@ -1,17 +1,18 @@
 """What a crossbar does, wherever it is: its primitives on NumPy arrays of integers, and errors for what it cannot do.
 
-`model.crossbar.Crossbar` defines the integers; docs/arithmetic.md, section 4, is their specification. A crossbar is
-applied at ``P`` positions a sample, the first axis of ``x``, ``d``, ``z`` and ``e``; ``P`` is 1 for a dense layer.
-What makes windows of a feature map, and a map of row sums, is outside of it.
+`model.crossbar.Crossbar` defines the integers; docs/arithmetic.md, section 4, is their specification. A crossbar makes
+its windows of the feature maps that drive it, and adds up what they pass back to each cell.
 """
 
 from abc import ABC, abstractmethod
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 
 from ..contract.errors import SpinloomError
 from ..contract.geometry import CrossbarGeometry
+from ..contract.window import Window
+from ..model.window import Windows
 
 State = dict[str, np.ndarray]
 """The complete state, as `model.crossbar.Crossbar.state` returns it."""
@@ -24,30 +25,44 @@ class BackendError(SpinloomError, ValueError):
 
 
 class Crossbar(Protocol):
-    """A crossbar of ``rows`` by ``cols`` cells, driven at ``inputs`` rows; the bias row is driven by itself.
+    """A crossbar of ``rows`` by ``cols`` cells; the bias row is driven by itself.
 
-    Operands are integers of any type, answers are int64. Two crossbars of the same geometry that start in the same
-    state and are told the same answer the same, in every bit.
+    Operations take many samples, one after the other: ``maps`` (n, cells) are the feature maps that drive it, ``d``
+    (n, positions, cols) the deltas. Operands are integers of any type; answers are integers. Two crossbars of the same
+    geometry that start in the same state and are told the same answer the same, in every bit.
     """
 
     @property
     def geometry(self) -> CrossbarGeometry:
-        """What it was made for."""
+        """What it was made for. It does not pool."""
 
     @property
     def counters(self) -> dict[str, int]:
         """What it has counted, by the names in ``geometry.counters``."""
 
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        """The ADCs' outputs ``z`` (P, cols) for the drives ``x`` (P, inputs)."""
+    windows: Windows
+    """What makes windows of maps."""
 
-    def backward(self, d: np.ndarray) -> np.ndarray:
-        """The exact row sums ``e`` (P, inputs) for the deltas ``d`` (P, cols); 0 where a row is in the padding."""
+    def at(self, window: Window) -> Self:
+        """The same crossbar, with the same state, applied to ``window``. ``BackendError`` if it cannot be."""
 
-    def update(self, x: np.ndarray, d: np.ndarray, learning_rate_shift: int, program: bool = True) -> None:
-        """Accumulate ``-x * d``, summed over the positions of ``x`` (P, inputs) and ``d`` (P, cols), at the learning
-        rate ``2**-learning_rate_shift`` into the rows that are driven where ``d`` is not 0. Then program what has
-        reached the threshold there, unless ``program`` is False."""
+    def forward(self, maps: np.ndarray) -> np.ndarray:
+        """The ADCs' outputs ``z`` (n, positions, cols)."""
+
+    def evaluate(self, maps: np.ndarray) -> np.ndarray:
+        """As ``forward``, but counters and LFSRs stay as they are."""
+
+    def backward(self, d: np.ndarray, asked: np.ndarray | None = None) -> np.ndarray:
+        """The exact sums ``e`` (n, cells) of the rows that each cell of the maps drives. ``asked``, bool (n, cells),
+        restricts it to some cells; the sums of the others are 0."""
+
+    def row_sums(self, d: np.ndarray) -> np.ndarray:
+        """As ``backward`` for all cells, but nothing is counted."""
+
+    def update(self, maps: np.ndarray, d: np.ndarray, learning_rate_shift: int, program: bool = True) -> None:
+        """For every sample, accumulate ``-x * d``, summed over the positions, at the learning rate
+        ``2**-learning_rate_shift`` into the rows that are driven where ``d`` is not 0. Then program what has reached
+        the threshold there, unless ``program`` is False."""
 
     def program(self) -> None:
         """Program every cell whose residual has reached the threshold."""
@@ -67,32 +82,43 @@ class Crossbar(Protocol):
 
 
 class CheckedCrossbar(Crossbar, ABC):
-    """What the implementations share: operands are checked here, and passed on as int64.
+    """What the implementations share: operands are checked here.
 
     ``BackendError`` on a wrong shape, on numbers that are not integers, and on numbers that are too large.
     """
 
     def __init__(self, geometry: CrossbarGeometry) -> None:
         self._geometry = geometry
-        limit = 1 << geometry.delta_bits - 1
-        self._x = (geometry.positions, geometry.inputs), geometry.x.minimum, geometry.x.maximum
-        self._d = (geometry.positions, geometry.cols), -limit, limit - 1
+        self.windows = Windows(geometry)
+        limit, window = 1 << geometry.delta_bits - 1, geometry.window
+        self._map = (window.cells,), geometry.x.minimum, geometry.x.maximum
+        self._d = (window.positions, window.cols), -limit, limit - 1
 
     @property
     def geometry(self) -> CrossbarGeometry:
         return self._geometry
 
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        return self._forward(_windows("x", x, *self._x))
+    def forward(self, maps: np.ndarray) -> np.ndarray:
+        return self._forward(_samples("maps", maps, *self._map))
 
-    def backward(self, d: np.ndarray) -> np.ndarray:
-        return self._backward(_windows("d", d, *self._d))
+    def evaluate(self, maps: np.ndarray) -> np.ndarray:
+        return self._evaluate(_samples("maps", maps, *self._map))
 
-    def update(self, x: np.ndarray, d: np.ndarray, learning_rate_shift: int, program: bool = True) -> None:
+    def backward(self, d: np.ndarray, asked: np.ndarray | None = None) -> np.ndarray:
+        d = _samples("d", d, *self._d)
+        if asked is None:
+            asked = np.ones((len(d), *self._map[0]), dtype=bool)
+        return self._backward(d, _as_many("asked", np.asarray(asked, dtype=np.uint8), d, self._map[0], 0, 1))
+
+    def row_sums(self, d: np.ndarray) -> np.ndarray:
+        return self._row_sums(_samples("d", d, *self._d))
+
+    def update(self, maps: np.ndarray, d: np.ndarray, learning_rate_shift: int, program: bool = True) -> None:
         lowest, highest = self._geometry.learning_rate_shifts
         if not lowest <= learning_rate_shift <= highest:
             raise BackendError(f"learning_rate_shift={learning_rate_shift}: must be {lowest} to {highest}")
-        self._update(_windows("x", x, *self._x), _windows("d", d, *self._d), learning_rate_shift, program)
+        maps = _samples("maps", maps, *self._map)
+        self._update(maps, _as_many("d", d, maps, *self._d), learning_rate_shift, program)
 
     def apply(self, dw: np.ndarray) -> None:
         limit = 1 << self._geometry.chi_bits - 1
@@ -105,16 +131,19 @@ class CheckedCrossbar(Crossbar, ABC):
         return _integers(name, values, (self._geometry.rows, self._geometry.cols), lowest, highest)
 
     @abstractmethod
-    def _forward(self, x: np.ndarray) -> np.ndarray:
-        """``z`` (P, cols) for ``x`` (P, inputs)."""
+    def _forward(self, maps: np.ndarray) -> np.ndarray: ...
 
     @abstractmethod
-    def _backward(self, d: np.ndarray) -> np.ndarray:
-        """``e`` (P, inputs) for ``d`` (P, cols)."""
+    def _evaluate(self, maps: np.ndarray) -> np.ndarray: ...
 
     @abstractmethod
-    def _update(self, x: np.ndarray, d: np.ndarray, learning_rate_shift: int, program: bool) -> None:
-        """``update`` with ``x`` (P, inputs) and ``d`` (P, cols)."""
+    def _backward(self, d: np.ndarray, asked: np.ndarray) -> np.ndarray: ...
+
+    @abstractmethod
+    def _row_sums(self, d: np.ndarray) -> np.ndarray: ...
+
+    @abstractmethod
+    def _update(self, maps: np.ndarray, d: np.ndarray, learning_rate_shift: int, program: bool) -> None: ...
 
     @abstractmethod
     def _apply(self, dw: np.ndarray) -> None: ...
@@ -123,21 +152,23 @@ class CheckedCrossbar(Crossbar, ABC):
     def _write(self, states: np.ndarray) -> None: ...
 
 
-def _windows(name: str, values: np.ndarray, shape: tuple[int, int], lowest: int, highest: int) -> np.ndarray:
-    """``values`` (P, length) as int64, checked."""
-    given, positions = np.shape(values), shape[0]
-    if len(given) == 2 and given[0] != positions:
-        raise BackendError(f"{name} has {given[0]} positions: a crossbar is applied at {positions} position"
-                           f"{'s' if positions > 1 else ''} a sample")
-    return _integers(name, values, shape, lowest, highest)
+def _samples(name: str, values: np.ndarray, shape: tuple[int, ...], lowest: int, highest: int) -> np.ndarray:
+    """``values`` (n, *shape), checked."""
+    return _integers(name, values, (np.shape(values)[:1] or (1,)) + shape, lowest, highest)
 
 
-def _integers(name: str, values: np.ndarray, shape: tuple[int, int], lowest: int, highest: int) -> np.ndarray:
-    """``values`` as int64, checked."""
+def _as_many(name: str, values: np.ndarray, others: np.ndarray, shape: tuple[int, ...], lowest: int, highest: int,
+             ) -> np.ndarray:
+    """``values``, checked: as many samples as ``others``."""
+    return _integers(name, values, (len(others), *shape), lowest, highest)
+
+
+def _integers(name: str, values: np.ndarray, shape: tuple[int, ...], lowest: int, highest: int) -> np.ndarray:
+    """``values``, checked."""
     array = np.asarray(values)
     if array.shape != shape or not np.issubdtype(array.dtype, np.integer):
         raise BackendError(f"{name} is {array.dtype} {array.shape}: it must hold integers of shape {shape}")
-    if array.min() < lowest or array.max() > highest:
+    if array.size and (array.min() < lowest or array.max() > highest):
         raise BackendError(f"{name} holds values from {array.min()} to {array.max()}: "
                            f"they must lie in {lowest} to {highest}")
-    return array.astype(np.int64)
+    return array

@@ -210,6 +210,11 @@ class CrossbarGeometry:
         return self.x.maximum
 
     @property
+    def backward(self) -> bool:
+        """Whether errors are passed back: from a crossbar behind neurons."""
+        return self.source is not None
+
+    @property
     def derivative_bits(self) -> int:
         """Width of the derivative; 0 where no neuron drives the rows."""
         return derivative_format(self.source)[0]

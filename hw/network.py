@@ -66,8 +66,8 @@ class Network(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         last = self.geometries[-1]
-        crossbars = [Crossbar(geometry=geometry, backward=geometry.source is not None,
-                              deltas=last.adcs if geometry is last else 1) for geometry in self.geometries]
+        crossbars = [Crossbar(geometry=geometry, deltas=last.adcs if geometry is last else 1)
+                     for geometry in self.geometries]
         loss = LossUnit(geometry=last, loss=self.loss)
         for layer, crossbar in enumerate(crossbars):
             m.submodules[f"crossbar_{layer}"] = crossbar

@@ -15,7 +15,7 @@ from .device import Cell, fixed_in_cells, initial_levels
 from .fixed import exact_float
 from .lfsr import Lfsr
 from .programmer import StochasticProgrammer
-from .window import Windows
+from .window import Windows, with_bias
 
 Places = tuple[torch.Tensor, ...]
 """The rows and the columns of some cells: two int64 (n,)."""
@@ -81,7 +81,7 @@ class Crossbar:
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The outputs ``z`` (..., cols) for the drives ``x`` (..., inputs) of windows, one after the other: those of a
         sample are (positions, inputs), those of many samples (samples, positions, inputs)."""
-        drive = self.drive(x)
+        drive = with_bias(self.geometry, x)
         windows = drive.reshape(-1, drive.shape[-1])
         self.counters.count(forwards=len(windows), forward_rows=int(drive.count_nonzero()))
         rows = windows.any(dim=0).nonzero().squeeze(1)
@@ -90,7 +90,7 @@ class Crossbar:
     def evaluate(self, x: torch.Tensor, read_lfsr: Lfsr | None = None) -> torch.Tensor:
         """As ``forward``, but counters and LFSRs stay as they are. Read noise is drawn from ``read_lfsr``; unless
         given, as ``forward`` would draw it."""
-        return self._convert(self.drive(x), self.g, read_lfsr or self.reading())
+        return self._convert(with_bias(self.geometry, x), self.g, read_lfsr or self.reading())
 
     def reading(self) -> Lfsr | None:
         """An LFSR in the state of that of read noise; None if there is none."""
@@ -100,14 +100,10 @@ class Crossbar:
     def backward(self, d: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
         """The exact row sums ``e`` (..., inputs) of windows for their deltas ``d`` (..., cols).
 
-        The mask ``rows`` (..., inputs) restricts the pass to some rows; the sums of the others are 0. With a mask, a
-        window whose delta is 0 everywhere reads no row. Without one, all rows but those in the padding are read.
+        The mask ``rows`` (..., inputs) restricts the pass to some rows; the sums of the others are 0. Unless given, it
+        is all rows but those in the padding. A window whose delta is 0 everywhere reads no row.
         """
-        if rows is None:
-            driven, sums = self.windows.driven, self.row_sums(d)
-            self.counters.count(backward_rows=d.shape[:-2].numel() * int(driven.count_nonzero()))
-            return torch.where(driven, sums, 0).reshape(sums.shape)
-        rows = rows & d.any(dim=-1, keepdim=True)
+        rows = (self.windows.driven if rows is None else rows) & d.any(dim=-1, keepdim=True)
         self.counters.count(backward_rows=int(rows.count_nonzero()))
         read = rows.reshape(-1, rows.shape[-1]).any(dim=0).nonzero().squeeze(1)
         sums = torch.zeros(rows.shape, dtype=torch.int64, device=self.torch_device)
@@ -126,7 +122,7 @@ class Crossbar:
 
         Cells there that reach the threshold are programmed, unless ``program`` is False.
         """
-        drive, d = self.drive(x).reshape(-1, self.geometry.rows), d.reshape(-1, self.geometry.cols)
+        drive, d = with_bias(self.geometry, x).reshape(-1, self.geometry.rows), d.reshape(-1, self.geometry.cols)
         error = d.any(dim=1)
         errors = error.tolist()
         if not any(errors):
@@ -227,10 +223,6 @@ class Crossbar:
             raise StateError(f"{name} from {int(values.min())} to {int(values.max())}: "
                              f"they must lie in {lowest} to {highest}")
         return values
-
-    def drive(self, x: torch.Tensor) -> torch.Tensor:
-        """The drive of all rows: ``x``, and behind it that of the bias row if there is one."""
-        return torch.nn.functional.pad(x, (0, 1), value=self.geometry.bias_value) if self.geometry.bias else x
 
     def _convert(self, drive: torch.Tensor, g: torch.Tensor, read_lfsr: Lfsr | None) -> torch.Tensor:
         """The outputs for the drive of the rows ``g``."""

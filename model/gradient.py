@@ -3,16 +3,16 @@
 import torch
 
 from ..contract.geometry import CrossbarGeometry
-from .crossbar import Crossbar
 from .fixed import exact_float, saturate
+from .window import with_bias
 
 
-def gradient(crossbar: Crossbar, x: torch.Tensor, d: torch.Tensor, count: int) -> torch.Tensor:
+def gradient(geometry: CrossbarGeometry, x: torch.Tensor, d: torch.Tensor, count: int) -> torch.Tensor:
     """The gradient of every cell, float64 (rows, cols), divided by ``count``: ``x`` (samples, positions, inputs) are
     the drives of windows, ``d`` (samples, positions, cols) the deltas."""
-    geometry, windows = crossbar.geometry, x.shape[:2].numel()
+    windows = x.shape[:2].numel()
     exact = exact_float(windows * geometry.x.magnitude << geometry.delta_bits - 1)
-    drive = crossbar.drive(x).to(exact).flatten(0, 1)
+    drive = with_bias(geometry, x).to(exact).flatten(0, 1)
     scale = 2.0 ** -(geometry.x.frac + geometry.delta_frac + geometry.weight_step) / count
     return (drive.T @ d.to(exact).flatten(0, 1)).double() * scale
 

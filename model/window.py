@@ -6,6 +6,11 @@ from ..contract.geometry import CrossbarGeometry
 from .fixed import saturate
 
 
+def with_bias(geometry: CrossbarGeometry, x: torch.Tensor) -> torch.Tensor:
+    """The drive of all rows: ``x`` (..., inputs), and behind it that of the bias row if there is one."""
+    return torch.nn.functional.pad(x, (0, 1), value=geometry.bias_value) if geometry.bias else x
+
+
 class Windows:
     """The windows of a crossbar, and its pooling (arithmetic 1.3 and 5.1).
 

@@ -2,11 +2,12 @@
 
 Everything around them is PyTorch. `formats` says what the integers of a layer look like, `array` is a crossbar among
 float tensors, `layers` are modules that have one. `neurons` and `losses` are those of the machine. What trains arrays
-is in `spinloom.optim`. `calibrate` chooses formats from data, `convert` puts ordinary
-models into arrays.
+is in `spinloom.optim`. `calibrate` chooses formats from data, `convert` puts ordinary models into arrays, `to_backend`
+moves arrays into hardware and back.
 """
 
 from .array import Array, ArrayError, arrays
+from .backends import Lockstep, lockstep, to_backend
 from .calibration import Calibration, calibrate
 from .conversion import Conversion, convert
 from .formats import TERNARY, signed, unsigned
@@ -16,5 +17,5 @@ from .neurons import HardTanh, ReLU, Sigmoid, Ternary
 from .seed import manual_seed
 
 __all__ = ["LSTM", "TERNARY", "Array", "ArrayError", "Calibration", "Conv2d", "Conversion", "CrossEntropy", "Flatten",
-           "HardTanh", "Linear", "ReLU", "Sigmoid", "SquaredHinge", "Ternary", "arrays", "calibrate", "convert",
-           "manual_seed", "signed", "unsigned"]
+           "HardTanh", "Linear", "Lockstep", "ReLU", "Sigmoid", "SquaredHinge", "Ternary", "arrays", "calibrate",
+           "convert", "lockstep", "manual_seed", "signed", "to_backend", "unsigned"]

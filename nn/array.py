@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch.autograd.function import once_differentiable
 
+from ..backends.golden import GoldenCrossbar
+from ..backends.protocol import Crossbar
 from ..contract.errors import SpinloomError
 from ..contract.window import Window
-from ..model.compiled.crossbar import CompiledCrossbar
-from ..model.crossbar import Crossbar
 from . import seed
 from .activation import Activation
 from .formats import Formats, signed, unsigned
@@ -28,8 +28,8 @@ class Recorded(NamedTuple):
 
     call: int
     """The number of the forward pass that they were in."""
-    compiled: CompiledCrossbar
-    """The crossbar, as it was applied."""
+    window: Window
+    """What the crossbar was applied to."""
     x: np.ndarray
     """Drives of their maps: int16 (n, cells)."""
     d: np.ndarray
@@ -55,27 +55,44 @@ class Array(torch.nn.Module):
         super().__init__()
         self.formats, self.window = formats, window
         self._place = seed.take()
-        self.crossbar = Crossbar(formats.geometry(window, *self._place), self._place[0])
+        self.crossbar: Crossbar = GoldenCrossbar.new(formats.geometry(window, *self._place), self._place[0])
+        """Where it is."""
+        self.backend = "golden"
+        """What that is called."""
+        self.applied = False
+        """Whether there has been a forward pass. ``window`` is then that of the last one."""
         self.handle = torch.zeros(0, requires_grad=True)
         """What autograd and optimisers know the array by. It holds nothing. With ``handle.requires_grad_(False)``,
         nothing is recorded."""
         self.saturation = Saturation()
         """How many of its numbers have been limited to their formats in training."""
-        self._compiled: dict[Window, CompiledCrossbar] = {}
         self._recorded: list[Recorded] = []
         self._calls = 0
+        self._pulses: torch.Tensor | None = None  # of a crossbar that is elsewhere, when it left the golden model
 
     @property
-    def backend(self) -> str:
-        """Where the crossbar is."""
-        return "golden"
+    def golden(self) -> GoldenCrossbar:
+        """The crossbar, if it is in the golden model; ``ArrayError`` if not."""
+        if isinstance(self.crossbar, GoldenCrossbar):
+            return self.crossbar
+        raise ArrayError(f"array {self.crossbar.geometry.index} is on {self.backend}: take the model back first, with "
+                         "to_backend(model, \"golden\")")
 
-    def compiled(self, window: Window | None = None) -> CompiledCrossbar:
-        """The crossbar as it is applied to ``window``, or its own."""
-        window = window or self.window
-        if window not in self._compiled:
-            self._compiled[window] = CompiledCrossbar(self.crossbar, window)
-        return self._compiled[window]
+    @property
+    def pulses(self) -> torch.Tensor:
+        """Write pulses of every cell, int64 (rows, cols). Only the golden model counts them: elsewhere, those up to
+        when it was left."""
+        return self.golden.model.pulses if self._pulses is None else self._pulses
+
+    def move(self, backend: str, crossbar: Crossbar) -> None:
+        """Go on in ``crossbar``, which is on ``backend`` and in the state of the present one."""
+        pulses = self.pulses
+        self.backend, self.crossbar = backend, crossbar
+        if isinstance(crossbar, GoldenCrossbar):
+            crossbar.model.pulses.copy_(pulses)
+            self._pulses = None
+        else:
+            self._pulses = pulses
 
     def forward(self, maps: torch.Tensor, window: Window | None = None) -> torch.Tensor:
         """The outputs (n, positions, cols) for the maps of ``n`` samples, floats (n, cells), at the positions of
@@ -88,19 +105,26 @@ class Array(torch.nn.Module):
             raise ArrayError(f"a drive on {maps.device}: the array is in main memory; move the drive with cpu()")
         if self.formats.drive is None:
             self._settle(maps)
+        self.window, self.applied = window, True
         derivative = maps.derivative if isinstance(maps, Activation) else None
         return _Reading.apply(maps.as_subclass(torch.Tensor), self.handle if self.training else None, self, window,
                               None if derivative is None else derivative.numpy() != 0)
 
     def reform(self, formats: Formats) -> None:
-        """Give it other ``formats``. The state stays; what has been recorded and how much was
-        limited is forgotten. ``ConfigError`` if the
-        formats contradict, ``StateError`` if the state does not fit them."""
-        crossbar = Crossbar(formats.geometry(self.window, *self._place), self._place[0])
-        crossbar.load(self.crossbar.state())
-        crossbar.pulses.copy_(self.crossbar.pulses)
-        self.formats, self.crossbar, self._compiled, self._recorded = formats, crossbar, {}, []
+        """Give it other ``formats``. The state stays; what has been recorded and how much was limited is forgotten.
+        ``ConfigError`` if the formats contradict, ``StateError`` if the state does not fit them, ``ArrayError`` unless
+        it is in the golden model."""
+        state = self.golden.state()
+        crossbar = self.in_golden_model(formats)
+        crossbar.load(state)
+        self.move("golden", crossbar)
+        self.formats, self._recorded = formats, []
         self.saturation = Saturation()
+
+    def in_golden_model(self, formats: Formats | None = None) -> GoldenCrossbar:
+        """A crossbar such as this one, of ``formats`` or its own, in the initial state."""
+        geometry = (formats or self.formats).geometry(self.window, *self._place)
+        return GoldenCrossbar.new(geometry, self._place[0])
 
     def numbered(self) -> int:
         """The number of the next forward pass."""
@@ -131,13 +155,13 @@ class Array(torch.nn.Module):
         taken = self.take()
         single = sum(len(recorded.x) for recorded in taken) == 1
         for recorded in taken:
-            recorded.compiled.update(recorded.x, recorded.d, learning_rate_shift, program=single)
+            self.crossbar.at(recorded.window).update(recorded.x, recorded.d, learning_rate_shift, program=single)
         if taken and not single:
-            self.compiled().program()
+            self.crossbar.program()
 
     def get_extra_state(self) -> dict[str, torch.Tensor]:
         """The arrays of the state by name, and ``pulses``."""
-        state = self.crossbar.state() | {"pulses": self.crossbar.pulses.numpy().copy()}
+        state = self.crossbar.state() | {"pulses": self.pulses.numpy().copy()}
         return {name: torch.from_numpy(np.asarray(array.astype(np.int64) if array.dtype == np.uint32 else array))
                 for name, array in state.items()}
 
@@ -145,7 +169,7 @@ class Array(torch.nn.Module):
         """Restore what ``get_extra_state`` returned. ``StateError`` if it does not fit."""
         arrays = {name: tensor.numpy() for name, tensor in state.items()}
         self.crossbar.load({name: array for name, array in arrays.items() if name != "pulses"})
-        self.crossbar.pulses.copy_(torch.from_numpy(arrays["pulses"]))
+        self.pulses.copy_(torch.from_numpy(arrays["pulses"]))
 
     def _settle(self, maps: torch.Tensor) -> None:
         """Choose the format of the drive ``maps``."""
@@ -171,14 +195,14 @@ class _Reading(torch.autograd.Function):
                 asked: np.ndarray | None) -> torch.Tensor:
         """As ``Array.forward``. ``asked``, (n, cells), are the cells whose gradient will be asked for: all unless
         given. Without the ``handle`` of the array, nothing is counted or recorded."""
-        formats, compiled = array.formats, array.compiled(window)
+        formats, crossbar = array.formats, array.crossbar.at(window)
         x, limited = integers("drive", maps, formats.x.frac, formats.x.minimum, formats.x.maximum)
-        z = compiled.evaluate(x) if handle is None else compiled.forward(x)
+        z = crossbar.evaluate(x) if handle is None else crossbar.forward(x)
         if handle is not None:
             largest = (1 << formats.layer.z_bits - 1) - 1
             array.count("drive", limited, x.size)
             array.count("output", int(((z == largest) | (z == -largest - 1)).sum()), z.size)
-        ctx.array, ctx.compiled, ctx.x, ctx.asked, ctx.dtype = array, compiled, x, asked, maps.dtype
+        ctx.array, ctx.window, ctx.x, ctx.asked, ctx.dtype = array, window, x, asked, maps.dtype
         ctx.call = None if handle is None else array.numbered()
         return torch.from_numpy(z).to(maps.dtype) * 2.0**-formats.layer.z_frac
 
@@ -191,10 +215,11 @@ class _Reading(torch.autograd.Function):
         if ctx.call is not None:
             ctx.array.count("delta", limited, d.size)
         if ctx.needs_input_grad[1]:
-            ctx.array.record(Recorded(ctx.call, ctx.compiled, ctx.x, d))
+            ctx.array.record(Recorded(ctx.call, ctx.window, ctx.x, d))
         if not ctx.needs_input_grad[0]:
             return None, None, None, None, None
-        e = ctx.compiled.row_sums(d) if ctx.call is None else ctx.compiled.backward(d, ctx.asked)
+        crossbar = ctx.array.crossbar.at(ctx.window)
+        e = crossbar.row_sums(d) if ctx.call is None else crossbar.backward(d, ctx.asked)
         scale = 2.0 ** -(layer.delta_frac + sub_bits - layer.weight_step)
         return (torch.from_numpy(e).double() * scale).to(ctx.dtype), None, None, None, None
 

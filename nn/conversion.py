@@ -137,9 +137,9 @@ def _array(name: str, array: Array, weights: torch.Tensor, write: bool, given: b
         layer = array.formats.layer.model_copy(update={"weight_step": step})
         array.reform(replace(array.formats, layer=layer))
     step = array.formats.layer.weight_step
-    report = array.crossbar.write(_states(wanted, step, states)) if write else None
+    report = array.golden.model.write(_states(wanted, step, states)) if write else None
     sub_bits = array.crossbar.geometry.device.sub_bits
-    off = array.crossbar.g.double() * 2.0 ** (step - sub_bits) - wanted
+    off = array.golden.model.g.double() * 2.0 ** (step - sub_bits) - wanted
     return ConvertedArray(
         layer=name, cells=wanted.numel(), weight_step=step, write_pulses=int(report.attempts.sum()) if report else 0,
         outside_margin=report.failures if report else 0,

@@ -34,10 +34,10 @@ Order = Any
 class CrossbarDriver:
     """Drives a `hw.crossbar.crossbar.Crossbar`. Every method returns when the operation has been carried out.
 
-    ``backward`` and ``deltas`` are those that the crossbar was made with.
+    ``deltas`` are those that the crossbar was made with.
     """
 
-    def __init__(self, bench: Bench, geometry: CrossbarGeometry, backward: bool, deltas: int = 1) -> None:
+    def __init__(self, bench: Bench, geometry: CrossbarGeometry, deltas: int = 1) -> None:
         self.bench = bench
         self.geometry = geometry
         self._deltas = deltas
@@ -47,7 +47,7 @@ class CrossbarDriver:
         self._d = bench.source("d", delta_layout(geometry, deltas) if geometry.plain
                                else position_delta_layout(geometry))
         self._outputs = (geometry.cols,) if geometry.window.plain else (geometry.positions, geometry.cols)
-        self._e = bench.sink("e", row_sum_layout(geometry)) if backward else None
+        self._e = bench.sink("e", row_sum_layout(geometry)) if geometry.backward else None
         self._state_in = bench.source("state_in", state_bits(geometry))
         self._state_out = bench.sink("state_out", state_bits(geometry))
 
@@ -60,7 +60,8 @@ class CrossbarDriver:
         self._command.put({"operation": operation, "boost": boost})
 
     async def forward(self, x: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
-        """``z`` (positions, cols); ``x`` and ``y``, both (cells,), are kept for ``update``."""
+        """``z`` (positions, cols); ``x`` and ``y``, both (cells,), are kept for the ``backward`` or ``update`` of this
+        sample."""
         self._order(Operation.FORWARD)
         self._x.put_words(drive_words(self.geometry, x, y))
         groups = self.geometry.positions * self.geometry.cols // self.geometry.adcs
@@ -71,7 +72,7 @@ class CrossbarDriver:
         return np.array([z for beat in beats for z in beat["z"]], dtype=np.int64).reshape(self._outputs)
 
     async def select(self, x: np.ndarray, y: np.ndarray | None = None) -> None:
-        """Keep ``x`` and ``y`` for ``update``, without a forward pass."""
+        """Keep ``x`` and ``y`` for the ``backward`` or ``update`` of this sample, without a forward pass."""
         self._order(Operation.SELECT)
         self._x.put_words(drive_words(self.geometry, x, y))
         await self._finish()
@@ -88,35 +89,35 @@ class CrossbarDriver:
         self._d.put_all({"col": group * self._deltas, "delta": groups[group], "last": int(group == sent[-1])}
                         for group in sent)
 
-    async def _take_sums(self, sink: Sink, gated: bool) -> np.ndarray:
-        """``e`` (cells,). If ``gated``, beats without a derivative do not count: they may only carry ``last``."""
+    async def _take_sums(self, sink: Sink) -> np.ndarray:
+        """``e`` (cells,). Beats without a derivative do not count: they only carry ``last``."""
         sums = np.zeros(self.geometry.window.cells, dtype=np.int64)
         last = False
         while not last:
             await self.bench.until(lambda: len(sink) > 0)
             beat = sink.take()
-            if not gated or beat.get("derivative"):
+            if beat["derivative"]:
                 sums[beat["row"]] = beat["e"]
             last = beat["last"]
         return sums
 
     async def backward(self, d: np.ndarray) -> np.ndarray:
-        """``e`` (cells,), the exact row sums of the cells. The crossbar must have a backward pass."""
+        """``e`` (cells,), the exact row sums of the cells that ``forward`` or ``select`` has kept a derivative of; 0 of
+        others. The crossbar must pass errors back."""
         if self._e is None:
-            raise ValueError("the crossbar was made without a backward pass")
+            raise ValueError("the crossbar passes no errors back: no neurons drive its rows")
         self._order(Operation.BACKWARD)
-        await self.bench.until(lambda: self._command.idle)  # deltas before that belong to the operation before
         self._put_deltas(d)
-        sums = await self._take_sums(self._e, gated=False)
+        sums = await self._take_sums(self._e)
         await self._finish()
         return sums
 
     async def update(self, d: np.ndarray, learning_rate_shift: int, program: bool = True) -> np.ndarray | None:
-        """Update the rows that ``forward`` or ``select`` has kept. Returns ``e`` (cells,) of those with a derivative;
-        None if the crossbar has no backward pass."""
+        """Update the rows that ``forward`` or ``select`` has kept. Returns what ``backward`` does; None if the crossbar
+        passes no errors back."""
         self._order(Operation.UPDATE if program else Operation.ACCUMULATE, learning_rate_shift)
         self._put_deltas(d)
-        sums = None if self._e is None else await self._take_sums(self._e, gated=True)
+        sums = None if self._e is None else await self._take_sums(self._e)
         await self._finish()
         return sums
 

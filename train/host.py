@@ -109,7 +109,7 @@ class HostTrainer:
         for layer in reversed(range(len(network.crossbars))):
             crossbar, (x, y, winner) = network.crossbars[layer], passes[layer]
             d = crossbar.windows.spread(delta, winner)
-            gradients.append(gradient(crossbar, x, d, len(x)))
+            gradients.append(gradient(crossbar.geometry, x, d, len(x)))
             if layer:
                 delta = network.delta_before(layer, crossbar.row_sums(d), y)
         return gradients[::-1], predict(z).cpu().numpy()

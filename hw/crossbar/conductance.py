@@ -39,12 +39,11 @@ class ConductanceArray(wiring.Component):
     ``row_sum_latency`` clock cycles after the slot of a row's last fold. Throughput: a word of each bank a clock cycle.
 
     Cost: ``rows * cols`` cells of ``level_layout`` in an `ArrayMemory` for each bank; a multiplier for each lane of
-    each bank, an accumulator a lane; with ``backward``, an adder tree over the lanes.
+    each bank, an accumulator a lane; if errors are passed back, an adder tree over the lanes.
     """
 
-    def __init__(self, *, geometry: CrossbarGeometry, backward: bool) -> None:
+    def __init__(self, *, geometry: CrossbarGeometry) -> None:
         self.geometry = geometry
-        self.backward = backward
         lanes = geometry.lanes
         ports = {
             #: The slot that is issued in this clock cycle; none if no flag is set.
@@ -58,7 +57,7 @@ class ConductanceArray(wiring.Component):
             #: All words that a slot of a second pass reads, from that at `address` on, likewise.
             ports["rows"] = Out(data.ArrayLayout(data.ArrayLayout(level_layout(geometry), lanes),
                                                  geometry.second_reads))
-        if backward:
+        if geometry.backward:
             #: Deltas of the slot's fold, in its clock cycle `READ`.
             ports["delta"] = In(data.ArrayLayout(signed(geometry.delta_bits), lanes))
             #: Row sum, complete `row_sum_latency` clock cycles after the slot of the row's last fold.
@@ -116,7 +115,7 @@ class ConductanceArray(wiring.Component):
         """The products of the words with what the lanes are told in clock cycle `READ`: the drive of a row, or that its
         factors are the deltas."""
         geometry, lanes, g_bits = self.geometry, self.geometry.lanes, self.geometry.device.g_bits
-        width = max(geometry.x.bits + 1, geometry.delta_bits if self.backward else 0)
+        width = max(geometry.x.bits + 1, geometry.delta_bits if self.geometry.backward else 0)
         for bank, word in enumerate(self._words):
             driven = spread(m, self._drive(m, self._slots[READ - 1], bank), lanes)
             products = [Signal(signed(width + g_bits), name=f"product_{bank}_{lane}", reset_less=True)
@@ -124,7 +123,7 @@ class ConductanceArray(wiring.Component):
             for lane, product in enumerate(products):
                 factor = Signal(signed(width), name=f"factor_{bank}_{lane}")
                 m.d.comb += factor.eq(driven[lane].x)
-                if self.backward:
+                if self.geometry.backward:
                     with m.If(driven[lane].backward):
                         m.d.comb += factor.eq(self.delta[lane])
                 m.d.sync += product.eq(word[lane].g * factor)
@@ -155,7 +154,7 @@ class ConductanceArray(wiring.Component):
             m.d.comb += self.sums[lane].eq(sums)
             with m.If(told[lane].forward):
                 m.d.sync += sums.eq(Mux(told[lane].first, 0, sums) + total)
-        if not self.backward:
+        if not self.geometry.backward:
             return
         # A row is read by one bank; the others multiply by 0.
         width = signed_bits(1 << geometry.device.g_bits - 1 + geometry.delta_bits - 1)

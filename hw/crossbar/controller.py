@@ -1,6 +1,7 @@
 """The controller of a crossbar: turns operations into slots of the arrays, at most one a clock cycle."""
 
 from abc import abstractmethod
+from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,6 +33,8 @@ from .state_port import StatePort
 
 SAMPLES = (Operation.FORWARD, Operation.SELECT)
 """Operations that take a sample. They begin while the operation before is still under way."""
+SECOND_PASSES = (Operation.BACKWARD, Operation.UPDATE, Operation.ACCUMULATE)
+"""Operations that take the deltas of the sample before."""
 PROGRAMMING = (Operation.UPDATE, Operation.PROGRAM, Operation.APPLY)
 """Operations that program the cells that they visit."""
 
@@ -52,9 +55,8 @@ class CrossbarController(wiring.Component):
     the arrays.
     """
 
-    def __init__(self, *, geometry: CrossbarGeometry, backward: bool, ports: dict[str, wiring.Member]) -> None:
+    def __init__(self, *, geometry: CrossbarGeometry, ports: dict[str, wiring.Member]) -> None:
         self.geometry = geometry
-        self.backward = backward
         generators = len(geometry.lfsrs)
         super().__init__(ports | {
             "command": In(stream.Signature(command_layout(geometry))),
@@ -100,7 +102,7 @@ class CrossbarController(wiring.Component):
             #: No operation is under way or about to start, and its effects have reached the arrays.
             "idle": Out(1),
         })
-        never = {"backward_rows": not backward, "refreshes": not geometry.device.pair}
+        never = {"backward_rows": not geometry.backward, "refreshes": not geometry.device.pair}
         self._scan = ScanPosition(geometry=geometry)
         self._hazards = Hazards(geometry=geometry)
         self._words = StatePort(geometry=geometry)
@@ -170,7 +172,7 @@ class CrossbarController(wiring.Component):
             count.attempts.eq(self.attempt),
             count.verify_attempts.eq(self.verify_attempt),
             count.failures.eq(self.failure),
-            self._programs.eq(_one_of(self._operation, PROGRAMMING)),
+            self._programs.eq(one_of(self._operation, PROGRAMMING)),
             self._may_update.eq(hazards.may_update & self.room),
         ]
         if self.geometry.device.pair:
@@ -190,7 +192,7 @@ class CrossbarController(wiring.Component):
         taken, early = Signal(), Signal()
         with m.State("idle"):
             m.d.comb += [
-                early.eq(_one_of(command.operation, SAMPLES)),
+                early.eq(one_of(command.operation, SAMPLES)),
                 self.command.ready.eq(self._hazards.drained & self.adc_idle | early),
                 taken.eq(self.command.valid & self.command.ready),
                 self._scan.rewind.eq(1),
@@ -204,16 +206,14 @@ class CrossbarController(wiring.Component):
                         m.d.comb += self.deltas_start.eq(1)
                         self._begin(m)
                         m.next = "listen"
-                    with m.Case(Operation.BACKWARD):
-                        m.d.comb += self.deltas_start.eq(1)
-                        m.next = "update"
-                    with m.Case(Operation.UPDATE, Operation.ACCUMULATE):
+                    with m.Case(*SECOND_PASSES):
                         m.next = "update"
                     with m.Case(Operation.PROGRAM):
                         m.next = "rows"
                     with m.Default():
                         m.d.comb += self._words.start.eq(1)
                         m.next = "words"
+
     def _visit_rows(self, m: Module) -> None:
         """Goes through all rows, for ``PROGRAM``."""
         slot, scan = self._slot, self._scan
@@ -289,5 +289,6 @@ def most_counted(geometry: CrossbarGeometry, name: str) -> int:
             "product_rows": geometry.second_reads}.get(name, 1)
 
 
-def _one_of(operation: Any, several: tuple[Any, ...]) -> Any:
+def one_of(operation: Any, several: Iterable[Any]) -> Any:
+    """Whether ``operation`` is one of ``several``."""
     return Cat(operation == one for one in several).any()

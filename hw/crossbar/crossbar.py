@@ -62,15 +62,15 @@ class Crossbar(wiring.Component):
     streams that it names, and answers on those. `model.crossbar.Crossbar` is the golden twin: it agrees in every bit.
 
     In a plain geometry, a beat of ``d`` has the deltas of ``deltas`` columns, a divisor of the lanes; in others, it has
-    one of a column at a position. Without ``backward``, as in a first layer, there are no row sums and no ``e``.
+    one of a column at a position. Where no neurons drive the rows, as in a first layer, there are no row sums and no
+    ``e``.
 
     Clock cycles: see ``CrossbarController``. Cost: ``rows * cols`` cells of ``cell_layout`` in memory, and two
     multipliers a lane; see the parts.
     """
 
-    def __init__(self, *, geometry: CrossbarGeometry, backward: bool, deltas: int = 1) -> None:
+    def __init__(self, *, geometry: CrossbarGeometry, deltas: int = 1) -> None:
         self.geometry = geometry
-        self.backward = backward
         self.deltas = deltas
         ports = {
             "command": In(stream.Signature(command_layout(geometry))),
@@ -89,12 +89,12 @@ class Crossbar(wiring.Component):
             #: Every operation taken has been carried out, and its effects have reached the arrays.
             "idle": Out(1),
         }
-        if backward:
+        if geometry.backward:
             #: The row sums.
             ports["e"] = Out(stream.Signature(row_sum_layout(geometry)))
         super().__init__(ports)
-        self._controller = (RowController if geometry.plain else WindowController)(geometry=geometry, backward=backward)
-        self._conductance = ConductanceArray(geometry=geometry, backward=backward)
+        self._controller = (RowController if geometry.plain else WindowController)(geometry=geometry)
+        self._conductance = ConductanceArray(geometry=geometry)
         self._accumulator = GradientAccumulator(geometry=geometry)
         self._deltas = (DeltaStore(geometry=geometry, deltas=deltas) if geometry.plain
                         else PositionDeltas(geometry=geometry))
@@ -231,7 +231,7 @@ class Crossbar(wiring.Component):
         there."""
         controller, conductance = self._controller, self._conductance
         m.d.comb += [self._row_sum_room.eq(1), self.idle.eq(controller.idle & controller.errors_idle)]
-        if not self.backward:
+        if not self.geometry.backward:
             m.d.comb += controller.errors_idle.eq(1)
             return
         slot, latency = controller.slot, conductance.row_sum_latency
@@ -242,7 +242,6 @@ class Crossbar(wiring.Component):
             conductance.delta.eq(self._deltas.word),
             errors.valid.eq(delay(m, slot.backward, latency).replicate(self.geometry.second_reads)),
             errors.drain.eq(drain),
-            errors.everything.eq(delay(m, controller.everything, latency)),
             controller.errors_idle.eq(errors.idle & ~Cat(*drains, drain).any()),
         ]
         for error, row, e in zip(errors.error, delay(m, slot.rows, latency), conductance.e, strict=True):
@@ -251,7 +250,7 @@ class Crossbar(wiring.Component):
     def _answer_row_sums(self, m: Module) -> None:
         """A row sum meets what is known of its row, and waits for its taker."""
         controller, conductance, geometry = self._controller, self._conductance, self.geometry
-        if not self.backward:
+        if not self.geometry.backward:
             m.d.comb += self._row_sum_room.eq(1)
             return
         slot, latency = controller.slot, conductance.row_sum_latency

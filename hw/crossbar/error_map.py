@@ -96,8 +96,7 @@ class ErrorMap(wiring.Component):
 
     While it is ``idle`` it takes up to ``second_reads`` errors a clock cycle, none of which can be refused. ``drain``,
     which may come with the last of them, makes it answer on ``e`` with the cells that got an error with a derivative,
-    ascending, ``last`` on the final one. If there is none, a beat of zeros carries ``last``. With ``everything`` it
-    answers with all cells of the map, and a derivative of zero. Then it is empty again.
+    ascending, ``last`` on the final one. If there is none, a beat of zeros carries ``last``. Then it is empty again.
 
     After a reset it is not ``idle`` until it has emptied itself, which takes a clock cycle a cell.
 
@@ -117,10 +116,8 @@ class ErrorMap(wiring.Component):
             #: Errors of different cells. Those whose derivative is zero are left out.
             "valid": In(geometry.second_reads),
             "error": In(data.ArrayLayout(error_layout(geometry), geometry.second_reads)),
-            #: Answers with the sums ...
+            #: Answers with the sums.
             "drain": In(1),
-            #: ... of all cells, if this comes with it.
-            "everything": In(1),
             #: Sums of cells, and their derivatives.
             "e": Out(stream.Signature(row_sum_layout(geometry))),
             #: It takes errors: every cell of the drain before has been answered, up to one that may wait on `e`.
@@ -136,7 +133,7 @@ class ErrorMap(wiring.Component):
         pending, first, found = Signal(WORD), Signal(WORD), Signal(WORD)  # its cells that have not been read
         place, cell = Signal(range(WORD)), Signal(index_bits(cells))
         load, read, ended, proceed = Signal(), Signal(), Signal(), Signal()
-        everything, quiet = Signal(init=1), Signal(init=1)  # all cells; without an answer, after a reset
+        emptying = Signal(init=1)  # reads all cells, without an answer: after a reset
         for index, part in enumerate(parts):
             m.submodules[f"part_{index}"] = part
             m.d.comb += [part.valid.eq(self.valid[index]), part.error.eq(self.error[index]), part.word.eq(word + load),
@@ -145,11 +142,11 @@ class ErrorMap(wiring.Component):
         # The cell that was read last leaves when the next one is read, or when there is none.
         e, last_cell, held = self.e.p, Signal.like(cell), Signal()
         with m.If(proceed):
-            m.d.sync += [self.e.valid.eq((held & read | ended) & ~quiet), e.row.eq(last_cell), e.last.eq(ended),
+            m.d.sync += [self.e.valid.eq((held & read | ended) & ~emptying), e.row.eq(last_cell), e.last.eq(ended),
                          e.e.eq(Mux(held, sum(part.e for part in parts), 0))]
             if geometry.derivative_bits:
                 derivative = reduce(or_, (part.derivative for part in parts))
-                m.d.sync += e.derivative.eq(Mux(held & ~everything, derivative, 0))
+                m.d.sync += e.derivative.eq(Mux(held, derivative, 0))
             with m.If(read):
                 m.d.sync += [last_cell.eq(cell), held.eq(1)]
 
@@ -161,7 +158,7 @@ class ErrorMap(wiring.Component):
             cell.eq(Cat(place, loaded)),
             found.eq(reduce(or_, (part.flags for part in parts))),
         ]
-        with m.If(everything):
+        with m.If(emptying):
             m.d.comb += found.eq(Mux(word == words - 1, (1 << cells - (words - 1) * WORD) - 1, -1))
         with m.FSM() as fsm:
             with m.State("first word"):
@@ -177,10 +174,9 @@ class ErrorMap(wiring.Component):
                 with m.If(load):
                     m.d.sync += [pending.eq(found), loaded.eq(word), word.eq(word + 1)]
                 with m.If(ended):
-                    m.d.sync += [word.eq(0), quiet.eq(0), held.eq(0), last_cell.eq(0)]
+                    m.d.sync += [word.eq(0), emptying.eq(0), held.eq(0), last_cell.eq(0)]
                     m.next = "idle"
             with m.State("idle"):
-                m.d.sync += everything.eq(self.everything)
                 with m.If(self.drain):
                     m.next = "first word"
         m.d.comb += self.idle.eq(fsm.ongoing("idle"))

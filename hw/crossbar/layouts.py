@@ -46,8 +46,7 @@ def position_delta_layout(geometry: CrossbarGeometry) -> data.StructLayout:
 
 
 def row_sum_layout(geometry: CrossbarGeometry) -> data.StructLayout:
-    """The exact row sum of a cell of the feature map, and the derivative of the neuron that drives it; for
-    ``BACKWARD``, that is zero."""
+    """The exact row sum of a cell of the feature map, and the derivative of the neuron that drives it."""
     layout = {"row": unsigned(index_bits(geometry.window.cells)), "e": signed(geometry.error_bits)}
     if geometry.derivative_bits:
         layout["derivative"] = unsigned(geometry.derivative_bits)

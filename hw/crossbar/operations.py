@@ -11,10 +11,10 @@ class Operation(enum.Enum, shape=4):  # type: ignore[call-arg]  # Amaranth's enu
     SELECT = 1
     """Take the drive of a sample and keep its active rows, without a forward pass."""
     BACKWARD = 2
-    """Take the ``d`` that comes from now on, answer with ``e`` of every input row."""
-    UPDATE = 3
     """With the active rows of the ``FORWARD`` or ``SELECT`` before, and the ``d`` that has come since: answer with
-    ``e``, update the residuals, and program the cells that reach the threshold."""
+    ``e`` of those that have a derivative."""
+    UPDATE = 3
+    """As ``BACKWARD``; and update the residuals, and program the cells that reach the threshold."""
     ACCUMULATE = 4
     """As ``UPDATE``, without programming."""
     PROGRAM = 5

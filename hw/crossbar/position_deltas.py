@@ -48,10 +48,6 @@ def positions_signature(geometry: CrossbarGeometry) -> wiring.Signature:
     answer a clock cycle after they have been asked, and then keep their answer."""
     count, several = geometry.positions, lookups(geometry)
     return wiring.Signature({
-        #: Asks for all positions to be put on the list ...
-        "everything": Out(1),
-        #: ... and falls when they are.
-        "listing": In(1),
         #: Entries of the list.
         "count": In(range(count + 1)),
         #: Asks for the origins of so many entries from `group` times as many on.
@@ -118,9 +114,8 @@ class PositionDeltas(wiring.Component):
         self._left = Signal()
         self._read_place, self._listed = Signal.like(self._place), Signal(self._entry)
         self._read_address = Signal.like(self.address)
-        # Beats are taken; all positions are listed, now `_position`; beats are on their way.
-        self._taking, self._listing, self._busy = Signal(), Signal(), Signal()
-        self._position, self._proceed = Signal.like(self._place), Signal()
+        # Beats are taken, in this clock cycle; some are on their way.
+        self._taking, self._proceed, self._busy = Signal(), Signal(), Signal()
         # The flags of listed positions are cleared; they are clear.
         self._wiping, self._wiped = Signal(), Signal()
 
@@ -181,23 +176,18 @@ class PositionDeltas(wiring.Component):
         """Takes beats. Their positions are listed unless they already are."""
         geometry, accepted = self.geometry, Signal()
         steps = delays(m, accepted, 3 if self._overlap else 1)[1:]
-        position, delta, unasked = Signal.like(self._position), Signal.like(self.d.payload.delta), Signal()
+        position, delta = Signal.like(self._place), Signal.like(self.d.payload.delta)
         m.d.comb += [
             self._busy.eq(Cat(steps).any()),
             self._proceed.eq(~self._busy if self._overlap else 1),
             self.d.ready.eq(self._taking & self._proceed),
-            accepted.eq((self.d.valid & self._taking | self._listing) & self._proceed),
+            accepted.eq(self.d.valid & self.d.ready),
         ]
         with m.If(accepted):
-            m.d.sync += [
-                position.eq(Mux(self._listing, self._position, self.d.payload.position)),
-                delta.eq(Mux(self._listing, 0, self.d.payload.delta)),
-                unasked.eq(self._listing),
-            ]
+            m.d.sync += [position.eq(self.d.payload.position), delta.eq(self.d.payload.delta)]
         entries = [{"delta": number * geometry.folds, "origin": origin}
                    for number, origin in enumerate(origins(geometry))]
-        entry = table(m, "places", entries, self._entry,
-                      Mux(self._listing, self._position, self.d.payload.position), accepted)
+        entry = table(m, "places", entries, self._entry, self.d.payload.position, accepted)
         fold, lane = self._divide(m, accepted)
         total = delta
         if self._overlap:
@@ -210,7 +200,7 @@ class PositionDeltas(wiring.Component):
             self._put.eq(steps[-1] & (delta != 0)),
             self._lane.eq(lane),
             self._delta.eq(total),
-            new.eq(steps[-1] & ((delta != 0) | unasked) & ~listed),
+            new.eq(self._put & ~listed),
             self._append.eq(new),
             self._place.eq(self.positions.count),
             self._written.eq(entry),
@@ -247,15 +237,11 @@ class PositionDeltas(wiring.Component):
     def _control(self, m: Module) -> None:
         """Empties the store, takes deltas, and then leaves it to its reader."""
         geometry, listed = self.geometry, self.positions
-        begun, due, all_listed = Signal(), Signal(), Signal()
+        begun, due = Signal(), Signal()
         step, fold = Signal(range(geometry.positions * geometry.folds + 1)), Signal(index_bits(geometry.folds))
         asked, asked_fold, ended = Signal(), Signal.like(fold), Signal()
         last_fold = fold == geometry.folds - 1
-        m.d.comb += [
-            listed.listing.eq(listed.everything & ~all_listed),
-            self._read_place.eq(step),
-            self._position.eq(step),
-        ]
+        m.d.comb += self._read_place.eq(step)
         with m.If(self.start):
             m.d.sync += begun.eq(1)
         with m.If(delay(m, self.start, READ)):
@@ -276,11 +262,9 @@ class PositionDeltas(wiring.Component):
                 with m.If(ended):
                     m.next = "rest"
             with m.State("rest"):
-                m.d.comb += [self._left.eq(1), self.complete.eq(~begun & ~listed.listing)]
+                m.d.comb += [self._left.eq(1), self.complete.eq(~begun)]
                 with m.If(due):
                     m.next = "clear"
-                with m.Elif(~begun & listed.listing):
-                    m.next = "wipe"
             with m.State("clear"):  # the words of listed positions
                 m.d.comb += [
                     self._wiping.eq(1),
@@ -292,8 +276,7 @@ class PositionDeltas(wiring.Component):
                 with m.If(~ended):
                     next_fold()
                 with m.Elif(~asked & self._wiped):
-                    m.d.sync += [step.eq(0), listed.count.eq(0), self.zero.eq(1), begun.eq(0), due.eq(0),
-                                 all_listed.eq(0)]
+                    m.d.sync += [step.eq(0), listed.count.eq(0), self.zero.eq(1), begun.eq(0), due.eq(0)]
                     m.next = "take"
             with m.State("take"):
                 m.d.comb += self._taking.eq(~begun)
@@ -304,18 +287,6 @@ class PositionDeltas(wiring.Component):
             with m.State("taken"):
                 with m.If(~self._busy):
                     m.next = "prune" if self._overlap else "rest"
-            with m.State("wipe"):  # all positions are listed anew
-                m.d.comb += self._wiping.eq(1)
-                m.d.sync += listed.count.eq(0)
-                with m.If(self._wiped):
-                    m.next = "list"
-            with m.State("list"):
-                m.d.comb += [ended.eq(step == geometry.positions), self._listing.eq(~ended)]
-                with m.If(~ended):
-                    m.d.sync += step.eq(step + self._proceed)
-                with m.Elif(~self._busy):
-                    m.d.sync += [step.eq(0), all_listed.eq(1)]
-                    m.next = "rest"
             if self._overlap:
                 self._prune(m, step, fold, next_fold)
 

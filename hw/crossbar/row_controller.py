@@ -23,8 +23,8 @@ class RowController(CrossbarController):
     fold that is replayed from the list.
     """
 
-    def __init__(self, *, geometry: CrossbarGeometry, backward: bool) -> None:
-        super().__init__(geometry=geometry, backward=backward, ports={
+    def __init__(self, *, geometry: CrossbarGeometry) -> None:
+        super().__init__(geometry=geometry, ports={
             #: A row sum to be answered leaves with this slot.
             "answer": Out(1),
         })
@@ -58,9 +58,8 @@ class RowController(CrossbarController):
         if self.geometry.bias:
             self._forward_bias(m)
         self._update(m)
-        if self.backward:
+        if self.geometry.backward:
             self._silent(m)
-            self._backward(m)
         self._update_bias(m)
 
     def _listen(self, m: Module) -> None:
@@ -149,20 +148,18 @@ class RowController(CrossbarController):
         slot, scan, rows = self._slot, self._scan, self._rows
         derivative = rows.entry.derivative if self.geometry.derivative_bits else 0
         updates, ends = Signal(), Signal()
-        after_list = "silent" if self.backward else "update bias"
+        after_list = "silent" if self.geometry.backward else "update bias"
         with m.State("update"):
             m.d.comb += [
-                updates.eq(rows.entry.x != 0),
+                updates.eq((rows.entry.x != 0) & (self._operation != Operation.BACKWARD)),
                 self._row.eq(rows.entry.row),
                 slot.x.eq(rows.entry.x),
                 slot.derivative.eq(derivative),
                 slot.row_sum_last.eq(rows.last_passing),
             ]
             with m.If(self.deltas_complete):
-                with m.If(self._operation == Operation.BACKWARD):
-                    m.next = "backward" if self.backward else "idle"
-                with m.Elif(self.deltas_zero):
-                    m.next = "silent" if self.backward else "idle"
+                with m.If(self.deltas_zero):
+                    m.next = "silent" if self.geometry.backward else "idle"
                 with m.Elif(rows.empty):
                     m.next = after_list
                 with m.Elif(self._may_update):
@@ -174,7 +171,7 @@ class RowController(CrossbarController):
                         ends.eq(scan.last_fold),
                         rows.advance.eq(ends),
                     ]
-                    if self.backward:
+                    if self.geometry.backward:
                         m.d.comb += [slot.backward.eq(derivative != 0), self.answer.eq(slot.backward & ends)]
                         with m.If(slot.backward & ends):
                             self._count(m, "backward_rows")
@@ -182,7 +179,7 @@ class RowController(CrossbarController):
                         self._count_update(m)
                     with m.If(rows.last & ends):
                         m.next = "update bias"
-                        if self.backward:
+                        if self.geometry.backward:
                             with m.If(~rows.passing):
                                 m.next = after_list
 
@@ -201,23 +198,6 @@ class RowController(CrossbarController):
                 with m.If(self.deltas_zero):
                     m.next = "idle"
 
-    def _backward(self, m: Module) -> None:
-        """Goes through all rows but the bias row, for ``BACKWARD``."""
-        slot, scan = self._slot, self._scan
-        with m.State("backward"):
-            m.d.comb += slot.row_sum_last.eq(scan.row == self.geometry.inputs - 1)
-            with m.If(self._may_update):
-                m.d.comb += [
-                    slot.backward.eq(1),
-                    self.answer.eq(scan.last_fold),
-                    scan.next_fold.eq(1),
-                    scan.next_row.eq(scan.last_fold),
-                ]
-                with m.If(scan.last_fold):
-                    self._count(m, "backward_rows")
-                    with m.If(scan.row == self.geometry.inputs - 1):
-                        m.next = "idle"
-
     def _update_bias(self, m: Module) -> None:
         """Updates the bias row, if there is one."""
         slot, scan = self._slot, self._scan
@@ -226,7 +206,9 @@ class RowController(CrossbarController):
                 m.next = "idle"
                 return
             m.d.comb += [self._row.eq(self.geometry.inputs), slot.x.eq(self.geometry.bias_value)]
-            with m.If(self._may_update):
+            with m.If(self._operation == Operation.BACKWARD):
+                m.next = "idle"
+            with m.Elif(self._may_update):
                 m.d.comb += [
                     slot.update.eq(1),
                     slot.write.eq(1),

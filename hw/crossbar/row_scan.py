@@ -25,9 +25,8 @@ class RowScan(wiring.Component):
     pass: row by row, fold by fold, at each the positions with an error where one of the rows has a drive or a
     derivative. The bias row has a drive at all of them.
 
-    ``start`` begins the second pass of a sample, whose deltas are complete; it waits until the map is. The scan runs
-    ahead of what is taken. With ``everything``, the items are those of all rows that have a cell, at every position;
-    they have no drive, and all bits of their derivatives are set.
+    ``start`` begins the second pass of a sample, whose deltas are complete and not all zero; it waits until the map is.
+    The scan runs ahead of what is taken.
 
     Latency: 9 clock cycles from ``start`` to the first item, more where the first rows have none. Throughput: an item
     a clock cycle; `lookups` positions are looked at in each, so it is lower where, of so many with an error, less than
@@ -45,8 +44,6 @@ class RowScan(wiring.Component):
         super().__init__({
             #: Begins a second pass.
             "start": In(1),
-            #: Asks for all rows at all positions. It may not change from `start` to `done`.
-            "everything": In(1),
             #: No second pass is under way: the last item has been taken.
             "done": Out(1, init=1),
             "map": Out(second_signature(geometry)),
@@ -95,13 +92,13 @@ class RowScan(wiring.Component):
         return m
 
     def _look(self, m: Module, out: stream.Interface) -> Signal:
-        """Asks for all groups of positions, for each fold of each step. Answers with whether it turns out that there is
-        nothing to be done."""
+        """Asks for all groups of positions, for each fold of each step. Answers with whether it turns out that no row
+        has a part in any."""
         geometry, listed, proceed = self.geometry, self.positions, out.ready
         steps, shift = -(-geometry.rows // geometry.second_reads), lookups(geometry).bit_length() - 1
         step, group, fold = (Signal(width, name=name) for name, width in (
             ("step", index_bits(steps)), ("group", len(listed.group)), ("fold", index_bits(geometry.folds))))
-        end, running, nothing = Signal.like(listed.count), Signal(), Signal()  # the last entry
+        end, running = Signal.like(listed.count), Signal()  # the last entry
         asked = Signal(data.StructLayout({
             name: self._group[name].shape for name in ("fold", "group", "first", "final")}))
         last_group, last_fold = group == end >> shift, fold == geometry.folds - 1
@@ -109,7 +106,6 @@ class RowScan(wiring.Component):
             end.eq(listed.count - 1),
             listed.group.eq(group),
             listed.read_group.eq(proceed),
-            listed.everything.eq(self.everything & ~self.done),
             asked.fold.eq(fold),
             asked.group.eq(group),
             asked.first.eq(group == 0),
@@ -120,14 +116,11 @@ class RowScan(wiring.Component):
                 m.d.sync += [step.eq(0), group.eq(0), fold.eq(0)]
                 with m.If(self.start):
                     m.next = "wait"
-                    with m.If(self.map.complete & ~self.everything & (listed.count != 0)):
+                    with m.If(self.map.complete):
                         m.next = "run"
             with m.State("wait"):
-                with m.If(self.map.complete & ~listed.listing):
-                    m.d.comb += nothing.eq(listed.count == 0)
+                with m.If(self.map.complete):
                     m.next = "run"
-                    with m.If(nothing):
-                        m.next = "idle"
             with m.State("run"):
                 m.d.comb += running.eq(1)
                 with m.If(proceed):
@@ -141,7 +134,7 @@ class RowScan(wiring.Component):
         rows = table(m, "rows", self._table(), self._row, step, proceed)
         tags, valid = delays(m, asked, 3, proceed), delays(m, running, 3, proceed)
         parts = self._meet(m, proceed, rows, tags[1], end)
-        return nothing | self._gather(m, valid[3], tags[3], delays(m, rows, 2, proceed)[2], parts, out)
+        return self._gather(m, valid[3], tags[3], delays(m, rows, 2, proceed)[2], parts, out)
 
     def _table(self) -> list[dict[str, Any]]:
         """The entries of `_row`."""
@@ -177,8 +170,7 @@ class RowScan(wiring.Component):
                 inside = self._inside(m, origin, rows, read)
             m.d.comb += self.map.looked_up[index].eq(origin.cell + rows.cell[read])
             there = whole | (end[:shift] >= position)
-            part = fits[index] & Mux(self.everything, later.mapped[read],
-                                     later.bias[read] | later.mapped[read] & self.map.active[index])
+            part = fits[index] & (later.bias[read] | later.mapped[read] & self.map.active[index])
             with m.If(proceed):
                 m.d.sync += [fits[index].eq(there & (inside | rows.bias[read])), parts[position][read].eq(part)]
         return parts
@@ -273,8 +265,8 @@ class RowScan(wiring.Component):
             drive = Mux(bias, geometry.bias_value, Mux(has_cell, self.map.x[read], 0))
             derivative = self.map.derivative[read] if geometry.derivative_bits else 0
             m.d.comb += [
-                made.x[read].eq(Mux(self.everything, 0, drive)),
-                made.derivative[read].eq(Mux(has_cell, Mux(self.everything, ~0, derivative), 0)),
+                made.x[read].eq(drive),
+                made.derivative[read].eq(Mux(has_cell, derivative, 0)),
                 made.update[read].eq(driven[read] & ~answer.first | (made.x[read] != 0)),
             ]
             with m.If(proceed & valid[2]):

@@ -29,12 +29,10 @@ class WindowController(CrossbarController):
     first item.
     """
 
-    def __init__(self, *, geometry: CrossbarGeometry, backward: bool) -> None:
-        super().__init__(geometry=geometry, backward=backward, ports={
+    def __init__(self, *, geometry: CrossbarGeometry) -> None:
+        super().__init__(geometry=geometry, ports={
             #: All that is passed back has been issued: the sums of the cells are complete as soon as they are there.
             "drain": Out(1),
-            #: With `drain`: those of all cells are asked for.
-            "everything": Out(1),
             #: Sums may be added to those of the cells.
             "errors_idle": In(1),
             #: The positions that have an error.
@@ -67,7 +65,7 @@ class WindowController(CrossbarController):
         self._listen(m)
         self._update(m)
         self._second_pass(m)
-        if self.backward:
+        if self.geometry.backward:
             self._drain(m)
 
     def _listen(self, m: Module) -> None:
@@ -106,20 +104,18 @@ class WindowController(CrossbarController):
             with m.If(self.deltas_complete & self.errors_idle):
                 m.d.comb += self._second.start.eq(1)
                 m.next = "second"
-                with m.If(self.deltas_zero & (self._operation != Operation.BACKWARD)):
+                with m.If(self.deltas_zero):
                     m.d.comb += self._second.start.eq(0)
-                    m.next = "drain" if self.backward else "idle"
+                    m.next = "drain" if self.geometry.backward else "idle"
 
     def _second_pass(self, m: Module) -> None:
         """Goes through the rows: each passes an error back at its positions, and is updated at the last of them."""
         slot, items, several = self._slot, self._second.items, self.geometry.second_reads > 1
-        item, issue, everything = items.payload, Signal(), Signal()
+        item, issue, updating = items.payload, Signal(), Signal()
         updates, may_issue, visited = Signal(len(item.update)), Signal(), Signal(init=1)
         m.d.comb += [
-            everything.eq(self._operation == Operation.BACKWARD),
-            self._second.everything.eq(everything),
-            self.everything.eq(everything),
-            updates.eq(Mux(item.last, item.update, 0)),
+            updating.eq(self._operation != Operation.BACKWARD),
+            updates.eq(Mux(item.last & updating, item.update, 0)),
         ]
         with m.State("second"):
             m.d.comb += [
@@ -134,23 +130,23 @@ class WindowController(CrossbarController):
                 slot.delta.eq(item.delta),
             ]
             with m.If(issue):
-                m.d.comb += [slot.first.eq(item.first), slot.last.eq(item.last), slot.update.eq(~everything)]
+                m.d.comb += [slot.first.eq(item.first), slot.last.eq(item.last), slot.update.eq(updating)]
                 if not several:
                     m.d.comb += [slot.write.eq(updates), slot.fire.eq(updates & self._programs)]
-                if self.backward:
+                if self.geometry.backward:
                     m.d.comb += slot.backward.eq(item.derivative.as_value().any())
                 with m.If(item.fold == self.geometry.folds - 1):
-                    self._count_second(m, item, updates)
+                    self._count_second(m, item, updating, updates)
             if several:
                 self._visit_later(m, may_issue, visited, Mux(issue, updates, 0))
             with m.If(self._second.done & visited):
-                m.next = "drain" if self.backward else "idle"
+                m.next = "drain" if self.geometry.backward else "idle"
 
-    def _count_second(self, m: Module, item: data.View, updates: Value) -> None:
-        if self.backward:
+    def _count_second(self, m: Module, item: data.View, updating: Value, updates: Value) -> None:
+        if self.geometry.backward:
             self._count(m, "backward_rows", sum(derivative != 0 for derivative in item.derivative))
         if self.geometry.positions > 1:
-            self._count(m, "product_rows", sum(x != 0 for x in item.x))
+            self._count(m, "product_rows", Mux(updating, sum(x != 0 for x in item.x), 0))
         self._count_update(m, sum(updates))
 
     def _visit_later(self, m: Module, may_issue: Signal, visited: Signal, updates: Value) -> None:

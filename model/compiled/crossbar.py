@@ -15,7 +15,6 @@ from .second import enter_deltas
 from .state import give_back, state_of
 from .steps import accumulate, forward, sum_rows, visit_all
 from .tables import (
-    BACKWARD_ROWS,
     Integer,
     Layer,
     Scratch,
@@ -49,6 +48,8 @@ class CompiledCrossbar:
         if (geometry.rows, geometry.cols) != crossbar.g.shape or geometry.cols != window.cols:
             raise ValueError(f"windows of {window.inputs} cells and {window.cols} columns: the crossbar has "
                              f"{crossbar.geometry.inputs} inputs and {crossbar.geometry.cols} columns")
+        self.geometry = geometry
+        """That of the crossbar, applied to the window."""
         self.windows = Windows(geometry)
         """What makes windows of maps."""
         self._map, self._outputs = (window.cells,), (window.positions, window.cols)
@@ -71,14 +72,10 @@ class CompiledCrossbar:
         """The exact sums ``e``, int64 (n, cells), of the rows that each cell of the maps drives, for the deltas ``d``
         (n, positions, cols).
 
-        ``asked``, bool (n, cells), restricts it to some cells; the sums of the others are 0, and positions without an
-        error read no row. Unless given, all rows but those in the padding are read.
+        ``asked``, bool (n, cells), restricts it to some cells; the sums of the others are 0.
         """
         state = self._state()
         e = self._backward(state, d, asked)
-        if asked is None:
-            state.counters[BACKWARD_ROWS] = (self.crossbar.counters["backward_rows"]
-                                             + len(d) * int(self.windows.driven.count_nonzero()))
         give_back(state, [self.crossbar])
         return e
 

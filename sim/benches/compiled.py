@@ -4,6 +4,7 @@ Many clock cycles pass in one call, so this is the bench for long runs. Its stre
 """
 
 import ctypes
+import weakref
 from collections.abc import Callable, Iterable
 from importlib import resources
 from typing import Any
@@ -125,10 +126,11 @@ class CompiledBench(ClockedBench):
             ("bench_run", ctypes.c_bool, [handle, ctypes.c_uint64, ctypes.c_bool]),
         ))
         self.handle: Any = self.library.bench_new()
+        self._delete = weakref.finalize(self, self.library.bench_delete, self.handle)
 
     def close(self) -> None:
-        """Free the model. The bench cannot be used any more."""
-        self.library.bench_delete(self.handle)
+        """Free the model, as happens to a bench that nothing refers to. The bench cannot be used any more."""
+        self._delete()
         self.handle = None
 
     def source(self, name: str, shape: ShapeLike) -> CompiledSource:

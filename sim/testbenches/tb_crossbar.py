@@ -35,18 +35,17 @@ class CrossbarBench(Testbench[None]):
 
     def build(self) -> Crossbar:
         self.geometry = max(self.case.experiment.crossbars, key=lambda geometry: (not geometry.plain, geometry.index))
-        return Crossbar(geometry=self.geometry, backward=self.geometry.source is not None,
-                        deltas=self.random.choice((1, self.geometry.adcs)))
+        return Crossbar(geometry=self.geometry, deltas=self.random.choice((1, self.geometry.adcs)))
 
     async def exercise(self, bench: PinBench) -> None:
         geometry, random = self.geometry, self.random
-        driver = CrossbarDriver(bench, geometry, self.component.backward, self.component.deltas)
+        driver = CrossbarDriver(bench, geometry, self.component.deltas)
         golden = GoldenCrossbar(geometry, self.case.experiment.seed)
         await driver.load(golden.state())
         expect_state(golden.state(), await driver.state(), geometry.index)
 
         operations = ["step"] * 7 + ["forward", "program", "apply", "write", "load", "configure"]
-        operations += ["backward"] * self.component.backward
+        operations += ["backward"] * 2 * geometry.backward
         for number in range(self.case.samples):
             operation = random.choice(operations)
             place = {"layer": geometry.index, "sample": number}
@@ -57,12 +56,9 @@ class CrossbarBench(Testbench[None]):
                 case "forward":
                     z = golden.forward(windows.gather(torch.from_numpy(x)))
                     expect_outputs(z, await driver.forward(x), **place)
-                case "backward":
-                    e = windows.fold(golden.backward(deltas)).numpy()
-                    expect_vector("backward", "row", e, await driver.backward(d), **place)
-                case "step":
+                case "backward" | "step":
                     y = None
-                    if geometry.source is not None:
+                    if geometry.backward:
                         y = np.array([random.getrandbits(geometry.derivative_bits) for _ in x], dtype=np.int64)
                     drive = windows.gather(torch.from_numpy(x))
                     if random.random() < 0.5:
@@ -71,8 +67,11 @@ class CrossbarBench(Testbench[None]):
                         await driver.select(x, y)
                     if y is not None:
                         e = windows.fold(golden.backward(deltas, windows.gather(torch.from_numpy(y)) != 0)).numpy()
-                    golden.update(drive, deltas, rate, program)
-                    sums = await driver.update(d, rate, program)
+                    if operation == "step":
+                        golden.update(drive, deltas, rate, program)
+                        sums = await driver.update(d, rate, program)
+                    else:
+                        sums = await driver.backward(d)
                     if sums is not None:
                         expect_vector("backward", "row", e, sums, **place)
                 case "program":

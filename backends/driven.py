@@ -1,0 +1,108 @@
+"""A crossbar in hardware, simulated or real, through a driver."""
+
+from typing import Self
+
+import numpy as np
+
+from ..contract.geometry import CrossbarGeometry
+from ..contract.window import Window
+from ..model.crossbar import Crossbar
+from ..sim.bench import complete
+from ..sim.driver import CrossbarDriver
+from .protocol import BackendError, CheckedCrossbar, State
+
+
+class DrivenCrossbar(CheckedCrossbar):
+    """The crossbar of ``driver``, which passes errors back, on a bench that never suspends.
+
+    Hardware counts whatever it does. Where nothing is to be counted, the state is read before, and restored when it
+    matters next.
+    """
+
+    def __init__(self, geometry: CrossbarGeometry, driver: CrossbarDriver) -> None:
+        super().__init__(geometry)
+        self._driver = driver
+        self._before: State | None = None  # the state, if the hardware has gone on from it
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """As the protocol says. Reads the whole state out of the crossbar."""
+        return dict(zip(self.geometry.counters, self.state()["counters"].tolist(), strict=True))
+
+    def at(self, window: Window) -> Self:
+        if window != self.geometry.window:
+            raise BackendError(f"a crossbar in hardware is applied to maps of {self.geometry.window.map} alone, not "
+                               f"{window.map}: take it back to the golden model, and from there to hardware again")
+        return self
+
+    def __reduce__(self) -> str | tuple:
+        raise BackendError("a crossbar in hardware can be neither copied nor pickled: take it back to the golden model "
+                           "first, or use its state")
+
+    def _forward(self, maps: np.ndarray) -> np.ndarray:
+        self._return()
+        return self._outputs(maps)
+
+    def _evaluate(self, maps: np.ndarray) -> np.ndarray:
+        if self.geometry.read_noise:
+            self._return()
+        self._leave()
+        return self._outputs(maps)
+
+    def _backward(self, d: np.ndarray, asked: np.ndarray) -> np.ndarray:
+        self._return()
+        return self._sums(d, asked)
+
+    def _row_sums(self, d: np.ndarray) -> np.ndarray:
+        self._leave()
+        return self._sums(d, np.ones((len(d), self.geometry.window.cells), dtype=np.uint8))
+
+    def _update(self, maps: np.ndarray, d: np.ndarray, learning_rate_shift: int, program: bool) -> None:
+        self._return()
+        for x, deltas in zip(maps, d, strict=True):
+            complete(self._driver.select(x))
+            complete(self._driver.update(deltas, learning_rate_shift, program))
+
+    def program(self) -> None:
+        self._return()
+        complete(self._driver.program())
+
+    def _apply(self, dw: np.ndarray) -> None:
+        self._return()
+        complete(self._driver.apply(dw))
+
+    def _write(self, states: np.ndarray) -> None:
+        self._return()
+        complete(self._driver.write(states))
+
+    def state(self) -> State:
+        return complete(self._driver.state()) if self._before is None else self._before
+
+    def load(self, state: State) -> None:
+        checked = Crossbar(self.geometry, 0)
+        checked.load(state)
+        self._before = None
+        complete(self._driver.load(checked.state()))
+
+    def _leave(self) -> None:
+        """What follows shall not count."""
+        self._before = self.state()
+
+    def _return(self) -> None:
+        """What follows counts."""
+        if self._before is not None:
+            before, self._before = self._before, None
+            complete(self._driver.load(before))
+
+    def _outputs(self, maps: np.ndarray) -> np.ndarray:
+        window = self.geometry.window
+        z = [complete(self._driver.forward(x)) for x in maps]
+        return np.array(z, dtype=np.int64).reshape(len(maps), window.positions, window.cols)
+
+    def _sums(self, d: np.ndarray, asked: np.ndarray) -> np.ndarray:
+        e = np.empty((len(d), self.geometry.window.cells), dtype=np.int64)
+        nothing = np.zeros(self.geometry.window.cells, dtype=np.int64)
+        for sums, deltas, cells in zip(e, d, asked, strict=True):
+            complete(self._driver.select(nothing, cells))
+            sums[:] = complete(self._driver.backward(deltas))
+        return e

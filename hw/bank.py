@@ -1,0 +1,145 @@
+"""Crossbars without a network around them: a host does what is between them."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Signal, Value, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..contract.geometry import CrossbarGeometry
+from ..contract.widths import divisors, index_bits
+from .crossbar.controller import SAMPLES, SECOND_PASSES, one_of
+from .crossbar.crossbar import Crossbar
+from .crossbar.layouts import boost_bits
+from .crossbar.operations import Operation
+
+OPERANDS, ANSWERS = ("x", "d", "state_in"), ("z", "e", "state_out")
+"""Streams of a crossbar to it and from it, beside its commands."""
+
+ADCS = 4
+"""Most columns that are converted in each clock cycle, unless chosen otherwise: groups of outputs fit 64 bits."""
+
+
+def banked(geometry: CrossbarGeometry) -> CrossbarGeometry:
+    """The geometry as it is in a `Bank`: errors are passed back for the cells that a host asks for, so every cell has a
+    derivative of one bit. There is no pooling."""
+    window = replace(geometry.window, pool=(1, 1), pool_stride=(1, 1))
+    finest = geometry.delta_frac + geometry.device.sub_bits - geometry.weight_step  # of a row sum
+    return replace(geometry, window=window, source="relu", source_delta_bits=geometry.delta_bits,
+                   source_delta_frac=finest)
+
+
+def narrowed(geometry: CrossbarGeometry, lanes: int) -> CrossbarGeometry:
+    """The geometry with as many lanes as can be, and at most so many; results are the same."""
+    widest = max(divisor for divisor in divisors(geometry.cols) if divisor <= lanes)
+    return replace(geometry, lanes=widest, adcs=max(divisor for divisor in divisors(widest) if divisor <= ADCS))
+
+
+def bank_command_layout(geometries: tuple[CrossbarGeometry, ...]) -> data.StructLayout:
+    """An operation of the crossbar ``crossbar``; ``boost`` is that of its ``command_layout``."""
+    return data.StructLayout({
+        "operation": Operation,
+        "crossbar": unsigned(index_bits(len(geometries))),
+        "boost": unsigned(max(map(boost_bits, geometries))),
+    })
+
+
+class Bank(wiring.Component):
+    """Carries out one ``command`` after the other: an operation of one of the crossbars.
+
+    What an operation takes comes on ``operands``: beats of the stream ``x``, ``d`` or ``state_in`` of the crossbar.
+    What it answers leaves on ``answers``: beats of its ``z``, ``e`` or ``state_out``. They are in the low bits of
+    streams that are as wide as the widest of them. A command is taken when the one before has been carried out and
+    answered; operands wait for their command.
+
+    The geometries are `banked`. `model.crossbar.Crossbar` is the golden twin of each crossbar: it agrees in every bit.
+
+    Latency: 1 clock cycle more than the operations of `Crossbar`, and 1 between them. Cost: the crossbars, and a
+    multiplexer of their answers.
+    """
+
+    def __init__(self, *, geometries: tuple[CrossbarGeometry, ...]) -> None:
+        self.geometries = geometries
+        self._crossbars = [Crossbar(geometry=geometry, deltas=geometry.adcs) for geometry in geometries]
+        operands, answers = (max(_width(crossbar, names) for crossbar in self._crossbars)
+                             for names in (OPERANDS, ANSWERS))
+        super().__init__({
+            "command": In(stream.Signature(bank_command_layout(geometries))),
+            "operands": In(stream.Signature(unsigned(operands))),
+            "answers": Out(stream.Signature(unsigned(answers))),
+            #: Every command taken has been carried out, and its effects have reached the arrays.
+            "idle": Out(1),
+        })
+        self._selected = Signal(len(geometries))  # the crossbar whose operation is under way
+        self._operation = Signal(Operation)  # it
+        self._owed = Signal()  # the last beat of an answer has not left
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        command, idle = self.command.payload, Signal()
+        for index, crossbar in enumerate(self._crossbars):
+            m.submodules[f"crossbar_{index}"] = crossbar
+            m.d.comb += [crossbar.command.payload.operation.eq(command.operation),
+                         crossbar.command.payload.boost.eq(command.boost)]
+        m.d.comb += idle.eq(Cat(crossbar.idle for crossbar in self._crossbars).all())
+        with m.FSM() as fsm:
+            with m.State("command"):
+                for index, crossbar in enumerate(self._crossbars):
+                    with m.If(command.crossbar == index):
+                        m.d.comb += [crossbar.command.valid.eq(self.command.valid),
+                                     self.command.ready.eq(crossbar.command.ready)]
+                        answered = [Operation.FORWARD, *(SECOND_PASSES if crossbar.geometry.backward else ())]
+                        m.d.sync += [self._selected.eq(1 << index),
+                                     self._owed.eq(one_of(command.operation, answered))]
+                m.d.sync += self._operation.eq(command.operation)
+                with m.If(self.command.valid & self.command.ready):
+                    m.next = "words"
+            with m.State("words"):
+                self._carry_words(m)
+                with m.If(idle & ~self._owed):
+                    m.next = "command"
+        m.d.comb += self.idle.eq(fsm.ongoing("command") & idle & ~self.command.valid)
+        return m
+
+    def _carry_words(self, m: Module) -> None:
+        """Connects the streams of the crossbar that the operation is for."""
+        sample, second = (one_of(self._operation, several) for several in (SAMPLES, SECOND_PASSES))
+        for index, crossbar in enumerate(self._crossbars):
+            with m.If(self._selected[index]):
+                with m.If(sample):
+                    self._take(m, crossbar.x)
+                    self._answer(m, crossbar.z)
+                with m.Elif(second):
+                    self._take(m, crossbar.d)
+                    if crossbar.geometry.backward:
+                        self._answer(m, crossbar.e)
+                with m.Else():
+                    self._take(m, crossbar.state_in)
+                    m.d.comb += [self.answers.payload.eq(crossbar.state_out.payload),
+                                 self.answers.valid.eq(crossbar.state_out.valid),
+                                 crossbar.state_out.ready.eq(self.answers.ready)]
+
+    def _take(self, m: Module, operands: stream.Interface) -> None:
+        m.d.comb += [
+            Value.cast(operands.payload).eq(self.operands.payload),
+            operands.valid.eq(self.operands.valid),
+            self.operands.ready.eq(operands.ready),
+        ]
+
+    def _answer(self, m: Module, answers: stream.Interface) -> None:
+        """Answers up to a beat with ``last``."""
+        m.d.comb += [
+            self.answers.payload.eq(Value.cast(answers.payload)),
+            self.answers.valid.eq(answers.valid),
+            answers.ready.eq(self.answers.ready),
+        ]
+        with m.If(answers.valid & answers.ready & answers.payload.last):
+            m.d.sync += self._owed.eq(0)
+
+
+def _width(crossbar: Crossbar, names: Iterable[str]) -> int:
+    """Bits of the widest of the streams ``names``."""
+    return max(len(Value.cast(getattr(crossbar, name).payload)) for name in names
+               if name in crossbar.signature.members)
