@@ -12,7 +12,7 @@ from amaranth.lib.cdc import FFSynchronizer
 from ..config import Experiment
 from ..contract.link import SLOTS
 from ..hw.export.synth import PARTS, TARGETS, Target
-from ..hw.link.linked_network import LinkedNetwork
+from ..hw.link.linked_design import linked_network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +48,8 @@ class Board:
 
     def design(self, experiment: Experiment) -> "BoardTop":
         """What the board's bitstream holds: the network of ``experiment`` behind the board's serial line."""
-        return BoardTop(self, LinkedNetwork(geometries=experiment.crossbars, loss=experiment.loss,
-                                            divisor=round(self.clock_mhz * 1e6 / self.baud), slots=self.slots))
+        return BoardTop(self, linked_network(experiment.crossbars, experiment.loss,
+                                             divisor=round(self.clock_mhz * 1e6 / self.baud), slots=self.slots))
 
 
 class BoardTop(Elaboratable):

@@ -1,4 +1,4 @@
-"""The host's end of the link: the streams of a network on a board, as a bench that `sim.driver.NetworkDriver` drives.
+"""The host's end of the link: the streams of a design on a board, as a bench that the drivers of `sim.driver` drive.
 
 docs/link.md describes the protocol. The line keeps the order of what it carries, but may damage or lose any of it.
 ``Link`` finds out what got lost by asking the board. It never guesses how long an answer takes, but its patience ends:
@@ -31,11 +31,10 @@ from ..contract.link import (
     PAYLOAD,
     PROTOCOL_VERSION,
     SEGMENT,
-    SINKS,
-    SOURCES,
     TO_HOST_HEADER,
     TOGGLE,
     Flag,
+    Streams,
     ToBoard,
     ToHost,
     beat_bytes,
@@ -486,16 +485,20 @@ class Link:
 
 
 class LinkSource(WordSource):
-    """Puts beats into the stream ``name`` of the board."""
+    """Puts beats into the stream number ``stream`` of the board."""
 
-    def __init__(self, link: Link, name: str, shape: ShapeLike) -> None:
+    def __init__(self, link: Link, stream: int, shape: ShapeLike) -> None:
         super().__init__(shape)
-        self._link, self._stream = link, SOURCES.index(name)
+        self._link, self._stream = link, stream
         self._size = beat_bytes(self.packing.shape.width)
 
     def put_words(self, words: Iterable[int]) -> None:
-        array = np.array(list(words), dtype="<u8")
-        self._link.put(self._stream, self._size, array.view(np.uint8).reshape(-1, 8)[:, :self._size].tobytes())
+        size = self._size
+        if size > 8:
+            beats = b"".join(word.to_bytes(size, "little") for word in words)
+        else:
+            beats = np.array(list(words), dtype="<u8").view(np.uint8).reshape(-1, 8)[:, :size].tobytes()
+        self._link.put(self._stream, size, beats)
 
     @property
     def idle(self) -> bool:
@@ -514,9 +517,8 @@ class LinkSink(QueuedSink):
         """Append what the board has sent. Returns False if these are no beats: not whole, or with more bits."""
         if len(beats) % self._size:
             return False
-        bytes_of = np.zeros((len(beats) // self._size, 8), dtype=np.uint8)
-        bytes_of[:, :self._size] = np.frombuffer(beats, dtype=np.uint8).reshape(-1, self._size)
-        words = bytes_of.view("<u8")[:, 0].tolist()
+        words = [int.from_bytes(beats[start:start + self._size], "little")
+                 for start in range(0, len(beats), self._size)]
         if max(words, default=0) >> self.packing.shape.width:
             return False
         self._words.extend(words)
@@ -524,17 +526,18 @@ class LinkSink(QueuedSink):
 
 
 class LinkBench(Bench):
-    """A network behind ``link``, which must be open. Its streams never stall."""
+    """A design behind ``link``, which must be open, with its ``streams``. They never stall."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, streams: Streams) -> None:
         self.link = link
+        self._streams = streams
 
     def source(self, name: str, shape: ShapeLike) -> LinkSource:
-        return LinkSource(self.link, name, shape)
+        return LinkSource(self.link, self._streams.sources.index(name), shape)
 
     def sink(self, name: str, shape: ShapeLike) -> LinkSink:
         sink = LinkSink(shape)
-        self.link.sinks[SINKS.index(name)] = sink.receive
+        self.link.sinks[self._streams.sinks.index(name)] = sink.receive
         return sink
 
     @property

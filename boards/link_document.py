@@ -1,5 +1,6 @@
 """docs/link.md, made of the tables that both ends of the link use: ``python -m spinloom.boards.link_document``."""
 
+from itertools import zip_longest
 from pathlib import Path
 
 from ..contract import link
@@ -12,6 +13,13 @@ from .run import HIGHEST_BAUD, LOWEST_BAUD, MAX_RESETS, SIMULATED_PATIENCE
 PATH = Path(__file__).parent.parent / "docs" / "link.md"
 
 
+def _numbered(title: str, first: int, network: tuple[str, ...], bank: tuple[str, ...]) -> str:
+    """A table of the streams of both designs, which are numbered from ``first`` on."""
+    names = ([f"`{name}`" for name in streams] for streams in (network, bank))
+    return table((title, "network", "bank"), [
+        (first + number, *pair) for number, pair in enumerate(zip_longest(*names, fillvalue=""))])
+
+
 def document() -> str:
     """The text of docs/link.md."""
     patience, simulated = host.Patience(), SIMULATED_PATIENCE
@@ -22,7 +30,7 @@ def document() -> str:
 Protocol version {link.PROTOCOL_VERSION}. This file is written by `python -m spinloom.boards.link_document` from
 `contract/link.py`. The hardware (`hw/link/`) and the host (`boards/link.py`) are built from the same tables.
 
-The link carries the beats of a network's streams over a serial line: 8 data bits, no parity, one stop bit, both
+The link carries the beats of a design's streams over a serial line: those of a network, or of a bank of crossbars. 8 data bits, no parity, one stop bit, both
 directions at once, no handshake lines. The line keeps the order of bytes, but may lose, damage or add some.
 Nevertheless every beat is delivered once and in order. The board has no timers. It only answers; the host notices what
 got lost and asks for it.
@@ -48,7 +56,7 @@ While no session is open, every frame but HELLO is answered with STATUS and does
 Behind its header, DATA carries segments, one after the other, and then a byte 0. A segment is a byte,
 `64 * (stream + 1) + beats - 1`, and up to {link.SEGMENT} beats of that stream:
 
-{table(("stream", "number"), [(f"`{name}`", number) for number, name in enumerate(link.SOURCES)])}
+{_numbered("number", 0, link.NETWORK.sources, link.BANK.sources)}
 
 A beat is as many bytes as its bits need, little endian; the bits above are zero. Beats are delivered in the order in
 which they were sent, over all streams: a beat that its stream does not take yet holds up those behind it. So the
@@ -62,7 +70,7 @@ Header, a byte each:
 
 {table(("kind", "code", "meaning"), [(item.name, item.value, text) for item, text in documented(link.ToHost)])}
 
-{table(("stream", "kind"), [(f"`{name}`", link.ToHost.DATA + number) for number, name in enumerate(link.SINKS)])}
+{_numbered("kind", link.ToHost.DATA, link.NETWORK.sinks, link.BANK.sinks)}
 
 {table(("flag", "bit", "meaning"),
         [(item.name, item.value.bit_length() - 1, text) for item, text in documented(link.Flag)])}

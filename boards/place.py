@@ -194,4 +194,4 @@ def _critical_path(paths: list[dict[str, Any]]) -> CriticalPath:
 def _origin(cell: str) -> str:
     """What in the design a cell was made of, from the name that the tools gave it."""
     name = re.sub(r"_(TRELLIS|LUT|SB_|DFF|MULT|CCU|PFUMX|L6MUX|ALU|MUX2).*", "", cell)
-    return re.sub(r"\$\d+", "", name).removeprefix("component.").removeprefix("network.")
+    return re.sub(r"\$\d+", "", name).removeprefix("component.").removeprefix("design.")

@@ -9,9 +9,10 @@ from random import Random
 
 from ..config import Experiment
 from ..contract.errors import ConfigError, InterruptedRunError, SpinloomError
+from ..contract.link import NETWORK
 from ..contract.parameters import design_digest, replacements
 from ..contract.results import Result
-from ..hw.link.linked_network import LinkedNetwork
+from ..hw.link.linked_design import linked_network
 from ..sim.bench import ProtocolError, complete
 from ..sim.board import Noise, SimulatedBoard
 from ..sim.driver import NetworkDriver
@@ -151,7 +152,7 @@ def _open(built: Experiment, port: str | None, baud: int, faults: float, progres
     with (bar(show=progress, bar_format="{desc}, {elapsed}") as shown,
           waiting(shown, "building the simulated board")):
         board = SimulatedBoard(
-            LinkedNetwork(geometries=built.crossbars, loss=built.loss, divisor=SIMULATED_DIVISOR),
+            linked_network(built.crossbars, built.loss, divisor=SIMULATED_DIVISOR),
             Noise(Random(built.seed), faults), Noise(Random(built.seed + 1), faults))
     with board, closing(SerialPort(board.port, baud)) as line:
         yield line
@@ -194,7 +195,7 @@ class Training:
         """Train from what is proven to the end, and evaluate, unless the board is reset."""
         lockstep, experiment = self.lockstep, self.lockstep.plan.experiment
         link.open()
-        driver = NetworkDriver(LinkBench(link), experiment.crossbars, experiment.loss)
+        driver = NetworkDriver(LinkBench(link, NETWORK), experiment.crossbars, experiment.loss)
         complete(driver.configure(experiment.crossbars))  # another program may have replaced parameters
         complete(lockstep.start(driver, lambda: link.bytes_sent))
         lockstep.save()

@@ -1,6 +1,7 @@
 """The protocol between host and board: what `hw.link` and `boards.link` share, and what docs/link.md is made of."""
 
 import enum
+from typing import NamedTuple
 
 PROTOCOL_VERSION = 1
 
@@ -24,10 +25,21 @@ SEGMENT = 64
 """Most beats of a segment."""
 MAX_STREAMS = 3
 """Streams that a segment's header can name."""
-SOURCES, SINKS = ("command", "x", "state_in"), ("result", "state_out")
-"""The streams of a network, to it and from it, in the order of their numbers."""
 DIGEST_BYTES = 4
 """Of `contract.parameters.design_digest`, little endian, in the answer to HELLO."""
+
+
+class Streams(NamedTuple):
+    """The streams of a design behind the link, in the order of their numbers."""
+
+    sources: tuple[str, ...]
+    """To it."""
+    sinks: tuple[str, ...]
+    """From it."""
+
+
+NETWORK = Streams(("command", "x", "state_in"), ("result", "state_out"))
+BANK = Streams(("command", "operands"), ("answers",))
 
 
 class ToBoard(enum.IntEnum):

@@ -105,8 +105,9 @@ def _placed(geometry: CrossbarGeometry) -> dict[str, Any]:
     return {"positions": geometry.positions, "inputs": geometry.inputs} | window
 
 
-def design_digest(geometries: tuple[CrossbarGeometry, ...], loss: Loss) -> int:
-    """32 bits that tell designs apart: two machines that can become one another by parameters have the same."""
+def design_digest(geometries: tuple[CrossbarGeometry, ...], loss: Loss | None = None) -> int:
+    """32 bits that tell designs apart: two machines that can become one another by parameters have the same. A bank
+    has no loss."""
     designs = []
     for geometry in geometries:
         design = asdict(geometry) | {"inputs": geometry.inputs}

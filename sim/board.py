@@ -12,7 +12,7 @@ from importlib import resources
 from random import Random
 
 from ..hw.export.verilog import to_verilog
-from ..hw.link.linked_network import LinkedNetwork
+from ..hw.link.linked_design import LinkedDesign
 from .simulators.library import build, declare
 from .simulators.toolchain import TOP, SimulationError
 
@@ -35,7 +35,7 @@ class SimulatedBoard:
     cannot be used, ``SimulationError`` if the design cannot be built.
     """
 
-    def __init__(self, component: LinkedNetwork, to_board: Fault = bytes, to_host: Fault = bytes) -> None:
+    def __init__(self, component: LinkedDesign, to_board: Fault = bytes, to_host: Fault = bytes) -> None:
         driver = resources.files(__package__).joinpath("board.cpp").read_text(encoding="utf-8")
         handle, size = ctypes.c_void_p, ctypes.c_size_t
         self._library = declare(build(to_verilog(component, TOP), driver), (

@@ -1,5 +1,7 @@
 """Every implementation of a crossbar against the golden model: every primitive, every answer, every bit of state."""
 
+from copy import deepcopy
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 import torch
 from spinloom.backends.golden import GoldenCrossbar
 from spinloom.backends.protocol import BackendError, Crossbar
-from spinloom.backends.rtl import RtlCrossbar
+from spinloom.backends.rtl import RtlBank
 from spinloom.config import parse
 from spinloom.contract.geometry import CrossbarGeometry
 from spinloom.hw.crossbar.layouts import conversion_layout
@@ -20,57 +22,66 @@ SEED = 5
 HIDDEN = {"cols": 4, "lanes": 2, "z_bits": 6, "z_frac": 3}
 
 
-def geometry(device: dict, layers: list[dict], layer: int, **fields) -> CrossbarGeometry:
-    return parse({"input": {"count": 5, "bits": 4}, "device": device, "layers": layers, **fields},
-                 "test").crossbars[layer]
+def geometry(device: dict, layers: list[dict], **fields) -> CrossbarGeometry:
+    """That of the last layer, without pooling."""
+    last = parse({"input": {"count": 5, "bits": 4}, "device": device, "layers": layers, **fields}, "test").crossbars[-1]
+    return replace(last, window=replace(last.window, pool=(1, 1), pool_stride=(1, 1)))
 
 
 CASES = {
     # Outputs and deltas of all columns at once, in payloads of more than 64 bits.
-    "domain walls behind relu": (geometry(
+    "domain walls": geometry(
         {"kind": "domain_wall", "states": 3, "sigma": 0.3, "variation": 0.1, "stuck": 0.1},
         [HIDDEN | {"neuron": "relu"}, {"cols": 6, "adcs": 6, "z_bits": 12, "z_frac": 4, "delta_bits": 12, "bias": True,
-                                       "chi_bits": 10, "chi_frac": 8}], 1), True),
-    "tunnel junctions with stochastic rounding and read noise behind sigmoid": (geometry(
+                                       "chi_bits": 10, "chi_frac": 8}]),
+    "tunnel junctions with stochastic rounding and read noise": geometry(
         {"kind": "mtj", "states": 3, "curve": "tanh"},
         [HIDDEN | {"neuron": "sigmoid"}, {"cols": 4, "lanes": 2, "adcs": 1, "z_frac": 4, "chi_bits": 10,
-                                          "chi_frac": 8}], 1,
-        update={"rounding": "stochastic", "residual": "none", "threshold": 0.5}, converters={"read_noise": 2.5}), True),
-    "pairs of phase-change cells behind data": (geometry(
+                                          "chi_frac": 8}],
+        update={"rounding": "stochastic", "residual": "none", "threshold": 0.5}, converters={"read_noise": 2.5}),
+    "pairs of phase-change cells": geometry(
         {"kind": "pcm_pair", "level": 0.5, "g_max": 4.0, "step_mean": [0.5, 0.1], "step_sigma": [0.2, 0.1],
          "refresh_high": 0.75, "refresh_low": 0.25},
-        [{"cols": 4, "lanes": 2, "bias": True, "chi_bits": 12, "chi_frac": 8}], 0), False),
-    "ideal devices behind data, with a backward pass": (geometry(
-        {"kind": "ideal", "states": 5}, [{"cols": 3, "lanes": 1, "chi_bits": 12, "chi_frac": 8}], 0), True),
+        [{"cols": 4, "lanes": 2, "bias": True, "chi_bits": 12, "chi_frac": 8}]),
+    "at several positions, whose windows overlap and reach into the padding": geometry(
+        {"kind": "domain_wall", "states": 3, "sigma": 0.3}, [
+            {"cols": 4, "map": [2, 2, 1]}, {"kind": "conv", "cols": 3, "kernel": [2, 2], "padding": [1, 0],
+                                            "bias": True, "z_frac": 4}]),
+    "at several positions, with several reads": geometry(
+        {"kind": "ideal", "states": 5}, [
+            {"kind": "conv", "cols": 4, "kernel": 2, "forward_reads": 4, "second_reads": 2, "chi_bits": 12,
+             "chi_frac": 8}], input={"map": [3, 4, 2], "bits": 3}),
 }
-"""Geometries, and whether the RTL has a backward pass."""
 
 
-@pytest.fixture(scope="module", params=CASES)
-def case(request):
-    return CASES[request.param]
-
-
-@pytest.fixture(scope="module", params=["golden", "rtl"])
-def made(case, request):
-    """A crossbar of each implementation, as it was made."""
-    if request.param == "golden":
-        yield GoldenCrossbar(case[0], SEED)
-        return
+@pytest.fixture(scope="module")
+def bank():
+    """All of them in RTL."""
     try:
         toolchain.require("verilator")
     except toolchain.SimulatorError as error:
         pytest.skip(str(error))
-    crossbar = RtlCrossbar(case[0], SEED, backward=case[1])
-    yield crossbar
-    crossbar.close()
+    return RtlBank(tuple(CASES.values()), [Model(case, SEED).state() for case in CASES.values()])
+
+
+@pytest.fixture(params=CASES)
+def name(request):
+    return request.param
+
+
+@pytest.fixture(params=["golden", "rtl"])
+def made(name, request):
+    """A crossbar of each implementation."""
+    if request.param == "golden":
+        return GoldenCrossbar.new(CASES[name], SEED)
+    return request.getfixturevalue("bank").crossbars[list(CASES).index(name)]
 
 
 class Pair:
     """A crossbar and the golden model, in the same state."""
 
-    def __init__(self, crossbar: Crossbar, has_backward: bool, random: Random):
-        self.crossbar, self.has_backward, self.random = crossbar, has_backward, random
+    def __init__(self, crossbar: Crossbar, random: Random):
+        self.crossbar, self.random = crossbar, random
         self.geometry = crossbar.geometry
         self.model = Model(self.geometry, SEED)
 
@@ -78,23 +89,48 @@ class Pair:
         self.model.load(state)
         self.crossbar.load(state)
 
-    def forward(self):
-        x = random_drive(self.random, self.geometry)
-        z = self.crossbar.forward(x[np.newaxis])
-        assert z.shape == (1, self.geometry.cols)
-        assert z[0].tolist() == self.model.forward(torch.from_numpy(x)).tolist()
+    def maps(self, count: int) -> np.ndarray:
+        return np.array([random_drive(self.random, self.geometry) for _ in range(count)])
+
+    def deltas(self, count: int) -> np.ndarray:
+        window = self.geometry.window
+        d = [random_deltas(self.random, self.geometry).reshape(window.positions, window.cols) for _ in range(count)]
+        return np.array(d)
+
+    def windows(self, maps: np.ndarray) -> torch.Tensor:
+        return self.model.windows.gather(torch.from_numpy(maps))
+
+    def forward(self, count: int = 2):
+        maps = self.maps(count)
+        z = self.crossbar.forward(maps)
+        assert z.tolist() == [self.model.forward(self.windows(x)).tolist() for x in maps]
+
+    def evaluate(self):
+        maps = self.maps(3)
+        assert self.crossbar.evaluate(maps).tolist() == self.model.evaluate(self.windows(maps)).tolist()
+        assert self.crossbar.evaluate(maps[:1]).tolist() == self.model.evaluate(self.windows(maps[:1])).tolist()
 
     def backward(self):
-        d = random_deltas(self.random, self.geometry)
-        e = self.crossbar.backward(d[np.newaxis])
-        assert e.shape == (1, self.geometry.inputs)
-        assert e[0].tolist() == self.model.backward(torch.from_numpy(d)).tolist()
+        d = self.deltas(3)
+        asked = np.array([[self.random.random() < share for _ in range(self.geometry.window.cells)]
+                          for share in (0, 0.5, 1)])
+        for mask in (None, asked):
+            rows = None if mask is None else self.windows(mask.astype(np.int64)).bool()
+            e = self.model.windows.fold(self.model.backward(torch.from_numpy(d), rows))
+            assert self.crossbar.backward(d, mask).tolist() == e.tolist()
+
+    def row_sums(self):
+        d = self.deltas(2)
+        driven = self.model.windows.driven
+        e = self.model.windows.fold(torch.where(driven, self.model.row_sums(torch.from_numpy(d)), 0))
+        assert self.crossbar.row_sums(d).tolist() == e.tolist()
 
     def update(self, program: bool = True):
-        x, d = random_drive(self.random, self.geometry), random_deltas(self.random, self.geometry)
+        maps, d = self.maps(2), self.deltas(2)
         shift = self.random.randint(*self.geometry.learning_rate_shifts)
-        self.crossbar.update(x[np.newaxis], d[np.newaxis], shift, program)
-        self.model.update(torch.from_numpy(x), torch.from_numpy(d), shift, program)
+        self.crossbar.update(maps, d, shift, program)
+        for x, deltas in zip(self.windows(maps), torch.from_numpy(d), strict=True):
+            self.model.update(x, deltas, shift, program)
 
     def accumulate(self):
         self.update(program=False)
@@ -121,27 +157,20 @@ class Pair:
             assert (actual[name] == array).all(), name
 
 
+OPERATIONS = ("forward", "evaluate", "backward", "row_sums", "update", "accumulate", "program", "apply", "write")
+
+
 @pytest.fixture
-def pair(made, case):
+def pair(made):
     """In the initial state."""
-    pair = Pair(made, case[1] or isinstance(made, GoldenCrossbar), Random(SEED))
+    pair = Pair(made, Random(SEED))
     made.load(pair.model.state())
     return pair
 
 
-def test_a_new_crossbar_is_in_the_initial_state(made, case):
-    state = made.state()
-    assert all((array == state[name]).all() for name, array in Model(case[0], SEED).state().items())
-    assert made.geometry == case[0]
-
-
-@pytest.mark.parametrize("operation", ["forward", "backward", "update", "accumulate", "program", "apply", "write"])
+@pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_primitive_from_random_states(pair, operation):
-    if operation == "backward" and not pair.has_backward:
-        with pytest.raises(BackendError, match="made without a backward pass"):
-            pair.backward()
-        return
-    for _ in range(8):
+    for _ in range(5):
         pair.load(random_state(pair.random, pair.geometry))
         getattr(pair, operation)()
         pair.compare()
@@ -150,28 +179,24 @@ def test_a_primitive_from_random_states(pair, operation):
 @pytest.mark.parametrize("seed", range(3))
 def test_a_random_sequence(pair, seed):
     pair.random.seed(seed)
-    operations = [pair.forward, pair.update, pair.update, pair.update, pair.accumulate, pair.program, pair.apply,
-                  pair.write, *([pair.backward] if pair.has_backward else [])]
     for _ in range(40):
-        pair.random.choice(operations)()
+        getattr(pair, pair.random.choice((*OPERATIONS, "update", "update")))()
     pair.compare()
 
 
 def test_counters(pair):
-    pair.forward()
+    pair.forward(1)
     pair.update()
     assert list(pair.crossbar.counters) == list(pair.geometry.counters)
     assert pair.crossbar.counters == pair.model.counters
-    assert pair.crossbar.counters["forwards"] == 1
+    assert pair.crossbar.counters["forwards"] == pair.geometry.positions
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.int16, np.uint64])
 def test_integers_of_any_type(pair, dtype):
-    x = np.minimum(np.arange(pair.geometry.inputs), pair.geometry.x.maximum).astype(dtype)
-    expected = pair.model.forward(torch.from_numpy(x.astype(np.int64)))
-    z = pair.crossbar.forward(x[np.newaxis])
-    assert z.dtype == np.int64
-    assert z[0].tolist() == expected.tolist()
+    x = np.minimum(np.arange(pair.geometry.window.cells), pair.geometry.x.maximum).astype(dtype)
+    expected = pair.model.forward(pair.windows(x.astype(np.int64)))
+    assert pair.crossbar.forward(x[np.newaxis])[0].tolist() == expected.tolist()
 
 
 def test_a_state_that_does_not_fit_is_refused(pair):
@@ -185,14 +210,18 @@ def test_a_state_that_does_not_fit_is_refused(pair):
 
 def test_operands_that_do_not_fit_are_refused(pair):
     crossbar, form = pair.crossbar, pair.geometry
-    x, d = np.zeros((1, form.inputs), dtype=np.int64), np.zeros((1, form.cols), dtype=np.int64)
+    x = np.zeros((2, form.window.cells), dtype=np.int64)
+    d = np.zeros((2, form.positions, form.cols), dtype=np.int64)
     cells, shift = np.zeros((form.rows, form.cols), dtype=np.int64), form.learning_rate_shifts[0]
     for call, text in (
-        (lambda: crossbar.forward(np.vstack([x, x])), "x has 2 positions: a crossbar is applied at 1 position"),
-        (lambda: crossbar.backward(np.vstack([d, d, d])), "d has 3 positions"),
-        (lambda: crossbar.forward(x[0]), r"x is int64 \(5,\)|x is int64 \(4,\)"),
-        (lambda: crossbar.forward(x + 0.5), "x is float64"),
-        (lambda: crossbar.forward(x + 99_999), "x holds values from 99999 to 99999: they must lie in"),
+        (lambda: crossbar.forward(x[:, 1:]), r"maps is int64 \(2, \d+\): it must hold integers of shape \(2, \d+\)"),
+        (lambda: crossbar.forward(x[0]), r"maps is int64 \(\d+,\)"),
+        (lambda: crossbar.forward(x + 0.5), "maps is float64"),
+        (lambda: crossbar.evaluate(x + 99_999), "maps holds values from 99999 to 99999: they must lie in"),
+        (lambda: crossbar.backward(d[:, 0]), "d is int64"),
+        (lambda: crossbar.backward(d, x[:1]), "asked is uint8"),
+        (lambda: crossbar.row_sums(d + 99_999), "d holds values"),
+        (lambda: crossbar.update(x, d[:1], shift), r"d is int64 \(1, "),
         (lambda: crossbar.update(x, d - 99_999, shift), "d holds values from -99999"),
         (lambda: crossbar.update(x, d, shift - 1), f"learning_rate_shift={shift - 1}: must be {shift} to"),
         (lambda: crossbar.apply(cells[:, 1:]), "dw is int64"),
@@ -204,37 +233,36 @@ def test_operands_that_do_not_fit_are_refused(pair):
     pair.compare()
 
 
+def test_no_samples(pair):
+    nothing = pair.maps(1)[:0], pair.deltas(1)[:0]
+    assert pair.crossbar.forward(nothing[0]).shape == (0, pair.geometry.positions, pair.geometry.cols)
+    assert pair.crossbar.backward(nothing[1]).shape == (0, pair.geometry.window.cells)
+    pair.crossbar.update(*nothing, pair.geometry.learning_rate_shifts[0])
+    pair.compare()
+
+
 def test_there_is_a_payload_of_more_than_64_bits():
-    assert any(conversion_layout(form).size > 64 for form, _ in CASES.values())
+    assert any(conversion_layout(form).size > 64 for form in CASES.values())
 
 
-def positions() -> CrossbarGeometry:
-    """A crossbar at 3 positions, whose windows overlap and reach into the padding."""
-    return geometry({"kind": "domain_wall", "states": 3, "sigma": 0.3}, [
-        {"cols": 4, "map": [2, 2, 1]}, {"kind": "conv", "cols": 3, "kernel": [2, 2], "padding": [1, 0],
-                                        "pool": [3, 1], "z_frac": 4}], 1)
+def test_a_golden_crossbar_is_applied_to_other_maps():
+    form = CASES["at several positions, with several reads"]
+    crossbar = GoldenCrossbar.new(form, SEED)
+    larger = replace(form.window, map=(5, 5, 2))
+    there = crossbar.at(larger)
+    assert there is crossbar.at(larger)
+    assert crossbar.at(form.window) is crossbar
+    assert there.forward(np.ones((1, 50), dtype=np.int64)).shape == (1, 16, 4)
+    assert crossbar.counters["forwards"] == there.counters["forwards"] == 16
 
 
-def test_a_golden_crossbar_is_applied_at_positions():
-    form = positions()
-    crossbar, model, random = GoldenCrossbar(form, SEED), Model(form, SEED), np.random.default_rng(1)
-    x = random.integers(0, form.x.maximum, (form.positions, form.inputs), endpoint=True)
-    d = random.integers(-9, 9, (form.positions, form.cols))
-    assert form.positions == 3
-    z, e = crossbar.forward(x), crossbar.backward(d)
-    crossbar.update(x, d, form.learning_rate_shifts[0])
-    assert z.tolist() == model.forward(torch.from_numpy(x)).tolist()
-    assert e.tolist() == model.backward(torch.from_numpy(d)).tolist()
-    assert not e[0, :2].any()  # above the map
-    assert e[0, 2:].any()
-    model.update(torch.from_numpy(x), torch.from_numpy(d), form.learning_rate_shifts[0])
-    assert crossbar.counters == model.counters
-    assert crossbar.counters["product_rows"] == np.count_nonzero(x)
-    assert all((array == model.state()[name]).all() for name, array in crossbar.state().items())
-    with pytest.raises(BackendError, match="x has 1 positions: a crossbar is applied at 3 positions a sample"):
-        crossbar.forward(x[:1])
+def test_hardware_is_applied_to_its_own_maps_alone(bank):
+    crossbar = bank.crossbars[-1]
+    assert crossbar.at(crossbar.geometry.window) is crossbar
+    with pytest.raises(BackendError, match=r"applied to maps of \(3, 4, 2\) alone, not \(5, 5, 2\)"):
+        crossbar.at(replace(crossbar.geometry.window, map=(5, 5, 2)))
 
 
-def test_rtl_of_several_positions_is_refused():
-    with pytest.raises(BackendError, match="applied at 3 positions cannot be simulated alone"):
-        RtlCrossbar(positions(), SEED)
+def test_hardware_is_not_copied(bank):
+    with pytest.raises(BackendError, match="neither copied nor pickled"):
+        deepcopy(bank.crossbars[0])

@@ -11,7 +11,7 @@ import torch
 from hypothesis import strategies as st
 from spinloom.boards.link import SILENCE
 from spinloom.config import Experiment
-from spinloom.contract.link import SINKS, SOURCES, beat_bytes
+from spinloom.contract.link import NETWORK, beat_bytes
 from spinloom.contract.parameters import design_digest
 from spinloom.hw.crossbar.layouts import drive_layout, state_bits
 from spinloom.hw.layouts import network_command_layout, result_layout
@@ -83,16 +83,16 @@ class NetworkMachine:
 
     def take(self, stream: int, beat: bytes) -> list[tuple[int, bytes]]:
         word = int.from_bytes(beat, "little")
-        if SOURCES[stream] == "command":
+        if NETWORK.sources[stream] == "command":
             self._commands.append(self._command.unpack(word))
-        elif SOURCES[stream] == "x":
+        elif NETWORK.sources[stream] == "x":
             self._drives.append(self._x.unpack(word))
         else:
             self._words.append(word)
         result = []
         while self._commands and (answer := self._carry_out(self._commands[0])) is not None:
             self._commands.popleft()
-            result += [(SINKS.index(name), word.to_bytes(self._sizes_out[SINKS.index(name)], "little"))
+            result += [(NETWORK.sinks.index(name), word.to_bytes(self._sizes_out[NETWORK.sinks.index(name)], "little"))
                        for name, word in answer]
         return result
 

@@ -22,7 +22,7 @@ from spinloom.boards.link import (
     link_bytes_per_sample,
 )
 from spinloom.config import load
-from spinloom.contract.link import FLAG, SINKS, SLOTS, SOURCES, TO_HOST_HEADER, ToBoard, ToHost
+from spinloom.contract.link import FLAG, NETWORK, SLOTS, TO_HOST_HEADER, ToBoard, ToHost
 from spinloom.hw.link.link import Link
 from spinloom.sim.bench import complete
 
@@ -42,8 +42,8 @@ from .model_board import (
 
 
 def rtl_link(slots: int = SLOTS) -> Link:
-    return Link(sources={name: unsigned(8 * size - 1) for name, size in zip(SOURCES, SIZES_IN, strict=True)},
-                sinks={name: unsigned(8 * size) for name, size in zip(SINKS, SIZES_OUT, strict=True)},
+    return Link(sources={name: unsigned(8 * size - 1) for name, size in zip(NETWORK.sources, SIZES_IN, strict=True)},
+                sinks={name: unsigned(8 * size) for name, size in zip(NETWORK.sinks, SIZES_OUT, strict=True)},
                 digest=DIGEST, slots=slots)
 
 
@@ -81,8 +81,8 @@ class RtlBoard:
     async def _process(self, ctx):
         link, clock = self.link, 0
         ctx.set(link.o.ready, 1)
-        sources = [getattr(link, name) for name in SOURCES]
-        sinks = [getattr(link, name) for name in SINKS]
+        sources = [getattr(link, name) for name in NETWORK.sources]
+        sinks = [getattr(link, name) for name in NETWORK.sinks]
         while True:
             ctx.set(link.valid, bool(self._input) and clock % 10 == 0)
             if ctx.get(link.valid):
@@ -284,7 +284,7 @@ def until_answered(lasting: tuple[str, float] | None, beats: int = 3000) -> Besi
     link = host.Link(port, DIGEST)
     try:
         link.open()
-        bench = LinkBench(link)
+        bench = LinkBench(link, NETWORK)
         source, result = bench.source("command", unsigned(16)), bench.sink("result", unsigned(8))
         for number in range(beats):
             source.put(number)
@@ -346,7 +346,7 @@ def test_a_stop_is_heeded(attack, begin):
 
     def talk() -> None:
         link.open()
-        bench = LinkBench(link)
+        bench = LinkBench(link, NETWORK)
         bench.source("command", unsigned(16)).put_all(range(5000))
         complete(bench.until(lambda: port.now() > 1000))
 
@@ -383,8 +383,8 @@ def test_a_frame_that_makes_no_sense_is_taken_for_a_damaged_one(kind, payload, t
     board.read = besieged
     link = host.Link(board, DIGEST)
     link.open()
-    bench = LinkBench(link)
-    results = [bench.sink(name, unsigned(width)) for name, width in zip(SINKS, (8, 39), strict=True)]
+    bench = LinkBench(link, NETWORK)
+    results = [bench.sink(name, unsigned(width)) for name, width in zip(NETWORK.sinks, (8, 39), strict=True)]
     send.append(1)
     bench.source("command", unsigned(16)).put_all(range(50))
     complete(bench.until(lambda: len(results[0]) == 50))
@@ -428,7 +428,7 @@ def test_another_protocol_is_refused(monkeypatch):
 def test_a_board_that_has_nothing_to_say_is_not_waited_for():
     link = host.Link(ModelBoard(Random(1), Line({}), Line({})), DIGEST)
     link.open()
-    bench = LinkBench(link)
+    bench = LinkBench(link, NETWORK)
     bench.source("command", unsigned(16)).put(3)
     result = bench.sink("result", unsigned(8))
     complete(bench.until(lambda: len(result) > 0))

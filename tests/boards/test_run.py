@@ -20,7 +20,7 @@ from spinloom.cli import simulation
 from spinloom.config import load
 from spinloom.contract.errors import ConfigError, InterruptedRunError
 from spinloom.contract.link import ToBoard
-from spinloom.hw.link.linked_network import LinkedNetwork
+from spinloom.hw.link.linked_design import linked_network
 from spinloom.model.compiled.trainer import CompiledTrainer
 from spinloom.sim.board import Noise, SimulatedBoard
 from spinloom.sim.simulators import toolchain
@@ -43,7 +43,7 @@ def powered():
     except toolchain.SimulatorError as error:
         pytest.skip(str(error))
     experiment = small()
-    design = LinkedNetwork(geometries=experiment.crossbars, loss=experiment.loss, divisor=run.SIMULATED_DIVISOR)
+    design = linked_network(experiment.crossbars, experiment.loss, divisor=run.SIMULATED_DIVISOR)
     with SimulatedBoard(design) as board:
         yield board
 
@@ -262,7 +262,7 @@ def test_signals_end_a_process_at_a_port_that_chatters(tmp_path, number):
 def test_a_simulated_board_is_switched_off_in_any_state(powered):
     """Asleep, with answers that nobody takes, busy, and after a reset."""
     hello = link.frame(bytes([ToBoard.HELLO, 7, 0]))
-    design = LinkedNetwork(geometries=small().crossbars, loss=small().loss, divisor=run.SIMULATED_DIVISOR)
+    design = linked_network(small().crossbars, small().loss, divisor=run.SIMULATED_DIVISOR)
     board = SimulatedBoard(design)
     for sent, wait in ((b"", 0.2), (hello * 3000, 0.5), (hello * 3000, 0.0), (hello, 0.0)):
         board.start()

@@ -52,7 +52,7 @@ def test_what_is_not_converted_is_named():
     assert all(each.write_pulses == 0 for each in found.arrays)
     assert found.digital == ("a.5", "b", "c")
     assert str(found).split("\n")[-1] == "not in arrays: a.5, b, c"
-    assert [array.crossbar.g.shape for array in nn.arrays(found.model)] == [
+    assert [array.golden.model.g.shape for array in nn.arrays(found.model)] == [
         (9, 6), (96, 20), (20, 10), (8, 16), (9, 16)]
 
 
@@ -91,7 +91,7 @@ def test_an_lstm_is_written_row_by_row(bias):
     nn.manual_seed(1)
     found = nn.convert(model, device=FINE, weight_step=-4, drive=nn.signed(12))
     for layer, array in enumerate(found.model.arrays):
-        written = array.crossbar.g.double() / 256
+        written = array.golden.model.g.double() / 256
         rows = [getattr(model, f"weight_{kind}_l{layer}").T for kind in ("ih", "hh")]
         assert written[:-1].tolist() == torch.cat(rows).tolist()
         total = sum(getattr(model, f"bias_{kind}_l{layer}") for kind in ("ih", "hh")) * 2048 / 2047 if bias \

@@ -21,7 +21,7 @@ WALL = {"device": load_device("domain_wall"), "weight_step": -2, "z_frac": 6}
 def weights(layer):
     """What an ordinary layer would have: floats (rows, cols), those of the bias last."""
     geometry = layer.array.crossbar.geometry
-    return layer.array.crossbar.g.double() * 2.0 ** (geometry.weight_step - geometry.device.sub_bits)
+    return layer.array.golden.model.g.double() * 2.0 ** (geometry.weight_step - geometry.device.sub_bits)
 
 
 def random_drive(*shape, seed=0):
@@ -128,8 +128,8 @@ def test_a_saved_model_goes_on_to_the_same_bits(device):
         again.load_state_dict(saved["optimizer"])
         train(each, again, 5, 5)
         assert state(each) == state(model)
-        assert nn.arrays(each)[0].crossbar.pulses.tolist() == nn.arrays(model)[0].crossbar.pulses.tolist()
-    assert int(nn.arrays(model)[0].crossbar.pulses.sum()) == nn.arrays(model)[0].crossbar.counters["attempts"] > 100
+        assert nn.arrays(each)[0].pulses.tolist() == nn.arrays(model)[0].pulses.tolist()
+    assert int(nn.arrays(model)[0].pulses.sum()) == nn.arrays(model)[0].crossbar.counters["attempts"] > 100
 
 
 def test_layers_that_share_an_array():
@@ -183,8 +183,8 @@ def test_lstm_has_the_shapes_of_pytorch_and_every_step_is_a_sample(batch_first):
     again.square().sum().backward()
     assert x.grad.abs().sum() > 0
     first, second = nn.arrays(model)
-    assert first.crossbar.g.shape == (7 + 5 + 1, 20)
-    assert second.crossbar.g.shape == (5 + 5 + 1, 20)
+    assert first.golden.model.g.shape == (7 + 5 + 1, 20)
+    assert second.golden.model.g.shape == (5 + 5 + 1, 20)
     optim.InSitu(model, 2).step()
     assert [array.crossbar.counters["forwards"] for array in (first, second)] == [24, 24]
     assert all(array.crossbar.counters["update_rows"] > 0 for array in (first, second))
@@ -244,7 +244,7 @@ def test_arrays_are_numbered_from_the_seed_on():
         expected = Crossbar(layer.array.crossbar.geometry, 7).state()
         assert layer.array.crossbar.geometry.index == index
         assert all(array.tolist() == expected[name].tolist() for name, array in layer.array.crossbar.state().items())
-    assert len({layer.array.crossbar.lfsrs["lfsr"].state for layer in layers}) == len(layers)
+    assert len({layer.array.golden.model.lfsrs["lfsr"].state for layer in layers}) == len(layers)
     nn.manual_seed(7)
     assert seed.take() == (7, 0)
     with pytest.raises(ConfigError, match=r"seed=-1: must be a whole number from 0 to 2\*\*32-1"):

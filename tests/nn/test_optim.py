@@ -40,7 +40,7 @@ def test_any_optimizer_makes_increments():
     optimizer = optim.Host(torch.optim.Adam, layer, lr=0.25, eps=0.0)
     layer(random_drive(2, 4) + 0.25).sum().backward()
     optimizer.step()
-    crossbar = layer.array.crossbar
+    crossbar = layer.array.golden.model
     assert crossbar.accumulator.chi.tolist() == [[-1024] * 3] * 4
     assert crossbar.counters["update_rows"] == 4
     before = state(layer)

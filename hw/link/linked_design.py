@@ -1,0 +1,104 @@
+"""A design behind a serial line: what is put on a board."""
+
+from typing import Any
+
+from amaranth.hdl import Module, ResetInserter, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ...contract.geometry import CrossbarGeometry, Loss
+from ...contract.link import BANK, NETWORK, SLOTS, Streams
+from ...contract.parameters import design_digest
+from ..bank import Bank
+from ..network import Network
+from .link import Link
+from .uart import UartReceiver, UartTransmitter
+
+
+class LinkedDesign(wiring.Component):
+    """A ``design`` whose ``streams`` the host reaches over the lines ``rx`` and ``tx``, by the protocol of
+    docs/link.md. `boards.link` is the other end. A bit lasts ``divisor`` clock cycles.
+
+    The first of its streams are commands. The design may take the words that belong to a command before it takes the
+    command. It has a port ``idle``. Answers to a HELLO carry ``digest``.
+
+    Cost: the design, a `Link`, two UARTs. Raises ``ValueError`` as `Link` and `UartReceiver` do.
+    """
+
+    #: From the host; high when nothing is sent.
+    rx: In(1)
+    #: To the host.
+    tx: Out(1, init=1)
+    #: Something is being done or sent: for an indicator.
+    busy: Out(1)
+
+    def __init__(self, design: wiring.Component, streams: Streams, *, digest: int, divisor: int,
+                 slots: int = SLOTS) -> None:
+        super().__init__()
+        self.divisor = divisor
+        self.design = design
+        sources, sinks = ({name: design.signature.members[name].signature.members["payload"].shape for name in names}
+                          for names in streams)
+        self.link = Link(sources=sources, sinks=sinks, digest=digest, slots=slots)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        design, link = self.design, self.link
+        m.submodules.receiver = receiver = UartReceiver(divisor=self.divisor)
+        m.submodules.transmitter = transmitter = UartTransmitter(divisor=self.divisor)
+        m.submodules.link = link
+        # A restart reaches most of the design, all over the chip: it comes from a register in its midst, a clock cycle
+        # later. Until then the design's answers belong to the session before, and are kept from the link.
+        restart = Signal()
+        m.d.sync += restart.eq(link.restart)
+        m.submodules.design = ResetInserter(restart)(design)
+        wiring.connect(m, link.o, transmitter.i)
+        for name in link.sources:
+            if name != "command":
+                wiring.connect(m, getattr(link, name), getattr(design, name))
+        for name in link.sinks:
+            answer, sink = getattr(design, name), getattr(link, name)
+            m.d.comb += [
+                sink.payload.eq(answer.payload),
+                sink.valid.eq(answer.valid & ~restart),
+                answer.ready.eq(sink.ready),
+            ]
+
+        # A network takes a command that moves words only when they have been moved. So a command waits here, where it
+        # does not hold up the words behind it.
+        waiting = Signal()
+        command = Signal.like(link.command.payload)
+        m.d.comb += [
+            design.command.valid.eq(waiting),
+            design.command.payload.eq(command),
+            link.command.ready.eq(~waiting),
+        ]
+        with m.If(~waiting):
+            m.d.sync += [command.eq(link.command.payload), waiting.eq(link.command.valid)]
+        with m.Elif(design.command.ready):
+            m.d.sync += waiting.eq(0)
+        with m.If(link.restart):
+            m.d.sync += waiting.eq(0)
+
+        m.d.comb += [
+            receiver.rx.eq(self.rx),
+            self.tx.eq(transmitter.tx),
+            link.data.eq(receiver.data),
+            link.valid.eq(receiver.valid),
+            link.done.eq(design.idle & ~waiting & ~restart),
+            self.busy.eq(~link.done | ~transmitter.i.ready | transmitter.i.valid),
+        ]
+        return m
+
+
+def linked_network(geometries: tuple[CrossbarGeometry, ...], loss: Loss, *, divisor: int,
+                   slots: int = SLOTS) -> LinkedDesign:
+    """A `Network` behind a serial line."""
+    return LinkedDesign(Network(geometries=geometries, loss=loss), NETWORK, digest=design_digest(geometries, loss),
+                        divisor=divisor, slots=slots)
+
+
+def linked_bank(geometries: tuple[CrossbarGeometry, ...], *, divisor: int, slots: int = SLOTS) -> LinkedDesign:
+    """A `Bank` behind a serial line."""
+    return LinkedDesign(Bank(geometries=geometries), BANK, digest=design_digest(geometries), divisor=divisor,
+                        slots=slots)
