@@ -6,10 +6,25 @@ import numpy as np
 
 from ..contract.geometry import CrossbarGeometry
 from ..contract.window import Window
+from ..hw.bank import Bank
 from ..model.crossbar import Crossbar
-from ..sim.bench import complete
+from ..sim.bank import BankBench
+from ..sim.bench import Bench, complete
 from ..sim.driver import CrossbarDriver
 from .protocol import BackendError, CheckedCrossbar, State
+
+
+def drive(bank: Bank, bench: Bench, geometries: tuple[CrossbarGeometry, ...], states: list[State], owner: object,
+          ) -> list["DrivenCrossbar"]:
+    """The crossbars of the design ``bank`` on ``bench``, which ``owner`` keeps: each is given the parameters of its one
+    of ``geometries``, and its one of ``states``."""
+    streams, crossbars = BankBench(bench, bank), []
+    for index, (geometry, inner, state) in enumerate(zip(geometries, bank.geometries, states, strict=True)):
+        driver = CrossbarDriver(streams.crossbar(index), inner, inner.adcs)
+        complete(driver.configure(inner))  # another program may have replaced parameters
+        crossbars.append(DrivenCrossbar(geometry, driver, owner))
+        crossbars[-1].load(state)
+    return crossbars
 
 
 class DrivenCrossbar(CheckedCrossbar):
@@ -19,9 +34,10 @@ class DrivenCrossbar(CheckedCrossbar):
     matters next.
     """
 
-    def __init__(self, geometry: CrossbarGeometry, driver: CrossbarDriver) -> None:
+    def __init__(self, geometry: CrossbarGeometry, driver: CrossbarDriver, owner: object) -> None:
+        """``owner`` keeps the bench: it lives as long as the crossbar."""
         super().__init__(geometry)
-        self._driver = driver
+        self._driver, self._owner = driver, owner
         self._before: State | None = None  # the state, if the hardware has gone on from it
 
     @property

@@ -30,10 +30,10 @@ def document() -> str:
 Protocol version {link.PROTOCOL_VERSION}. This file is written by `python -m spinloom.boards.link_document` from
 `contract/link.py`. The hardware (`hw/link/`) and the host (`boards/link.py`) are built from the same tables.
 
-The link carries the beats of a design's streams over a serial line: those of a network, or of a bank of crossbars. 8 data bits, no parity, one stop bit, both
-directions at once, no handshake lines. The line keeps the order of bytes, but may lose, damage or add some.
-Nevertheless every beat is delivered once and in order. The board has no timers. It only answers; the host notices what
-got lost and asks for it.
+The link carries the beats of a design's streams over a serial line: those of a network, or of a bank of crossbars. The
+line has 8 data bits, no parity, one stop bit, both directions at once, no handshake lines. It keeps the order of bytes,
+but may lose, damage or add some. Nevertheless every beat is delivered once and in order. The board has no timers. It
+only answers; the host notices what got lost and asks for it.
 
 ## Frames
 

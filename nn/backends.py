@@ -7,15 +7,15 @@ from typing import TypeVar
 
 import torch
 
+from ..backends.board import board_crossbars
 from ..backends.protocol import Crossbar
-from ..backends.rtl import RtlBank
+from ..backends.rtl import rtl_crossbars
 from ..contract.results import Result
 from ..hw.bank import narrowed
 from ..train.difference import DifferenceError, expect_state, expect_vector
 from .array import Array, ArrayError, arrays
 
 Model = TypeVar("Model", bound=torch.nn.Module)
-BACKENDS = ("golden", "rtl")
 LANES = 16
 """Most columns of an array that hardware works on in each clock cycle, unless given."""
 
@@ -24,18 +24,17 @@ def to_backend(model: Model, backend: str, *, lanes: int = LANES) -> Model:
     """Move the arrays of ``model`` to ``backend``, with their complete state, and return it. It then goes on to the
     same bits. What has been recorded for an optimiser moves along.
 
-    ``golden`` is the golden model, ``rtl`` a bank of crossbars in RTL (`hw.bank.Bank`), simulated by Verilator. In
-    hardware, arrays have up to ``lanes`` lanes and are applied to the maps that they were applied to last.
+    ``golden`` is the golden model, ``rtl`` a bank of crossbars in RTL (`hw.bank.Bank`), simulated by Verilator;
+    ``board:PORT`` is the same on a board at that serial device. In hardware, arrays have up to ``lanes`` lanes and are
+    applied to the maps that they were applied to last.
 
     ``ArrayError`` names an unknown backend, or an array that has not been applied yet and whose formats are therefore
-    open. ``SimulatorError`` if Verilator is missing.
+    open. ``SimulatorError`` if Verilator is missing, ``ConfigError`` or ``LinkError`` if the board cannot be used.
     """
     moving = [array for array in arrays(model) if array.backend != backend]
     if not moving:
         return model
-    if backend not in BACKENDS:
-        raise ArrayError(f"backend={backend!r}: must be one of {', '.join(BACKENDS)}")
-    crossbars = _in_golden_model(moving) if backend == "golden" else _in_rtl(moving, lanes)
+    crossbars = _in_golden_model(moving) if backend == "golden" else _in_hardware(moving, backend, lanes)
     for array, crossbar in zip(moving, crossbars, strict=True):
         array.move(backend, crossbar)
     return model
@@ -51,8 +50,11 @@ def _in_golden_model(moving: list[Array]) -> list[Crossbar]:
     return crossbars
 
 
-def _in_rtl(moving: list[Array], lanes: int) -> list[Crossbar]:
-    """Crossbars in RTL for the arrays, in their states."""
+def _in_hardware(moving: list[Array], backend: str, lanes: int) -> list[Crossbar]:
+    """Crossbars in hardware for the arrays, in their states."""
+    kind, _, port = backend.partition(":")
+    if (kind, bool(port)) not in (("rtl", False), ("board", True)):
+        raise ArrayError(f"backend={backend!r}: must be golden, rtl, or board:PORT with the serial device of a board")
     if lanes < 1:
         raise ArrayError(f"lanes={lanes}: must be at least 1")
     for array in moving:
@@ -60,7 +62,8 @@ def _in_rtl(moving: list[Array], lanes: int) -> list[Crossbar]:
             raise ArrayError(f"array {array.crossbar.geometry.index} has not been applied to anything yet: call the "
                              "model with some data before it moves, so that formats and maps are known")
     geometries = tuple(narrowed(array.in_golden_model().geometry, lanes) for array in moving)
-    return [*RtlBank(geometries, [array.crossbar.state() for array in moving]).crossbars]
+    states = [array.crossbar.state() for array in moving]
+    return [*(board_crossbars(geometries, states, port) if port else rtl_crossbars(geometries, states))]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from spinloom.backends.golden import GoldenCrossbar
 from spinloom.backends.protocol import BackendError, Crossbar
-from spinloom.backends.rtl import RtlBank
+from spinloom.backends.rtl import rtl_crossbars
 from spinloom.config import parse
 from spinloom.contract.geometry import CrossbarGeometry
 from spinloom.hw.crossbar.layouts import conversion_layout
@@ -61,7 +61,7 @@ def bank():
         toolchain.require("verilator")
     except toolchain.SimulatorError as error:
         pytest.skip(str(error))
-    return RtlBank(tuple(CASES.values()), [Model(case, SEED).state() for case in CASES.values()])
+    return rtl_crossbars(tuple(CASES.values()), [Model(case, SEED).state() for case in CASES.values()])
 
 
 @pytest.fixture(params=CASES)
@@ -74,7 +74,7 @@ def made(name, request):
     """A crossbar of each implementation."""
     if request.param == "golden":
         return GoldenCrossbar.new(CASES[name], SEED)
-    return request.getfixturevalue("bank").crossbars[list(CASES).index(name)]
+    return request.getfixturevalue("bank")[list(CASES).index(name)]
 
 
 class Pair:
@@ -257,7 +257,7 @@ def test_a_golden_crossbar_is_applied_to_other_maps():
 
 
 def test_hardware_is_applied_to_its_own_maps_alone(bank):
-    crossbar = bank.crossbars[-1]
+    crossbar = bank[-1]
     assert crossbar.at(crossbar.geometry.window) is crossbar
     with pytest.raises(BackendError, match=r"applied to maps of \(3, 4, 2\) alone, not \(5, 5, 2\)"):
         crossbar.at(replace(crossbar.geometry.window, map=(5, 5, 2)))
@@ -265,4 +265,4 @@ def test_hardware_is_applied_to_its_own_maps_alone(bank):
 
 def test_hardware_is_not_copied(bank):
     with pytest.raises(BackendError, match="neither copied nor pickled"):
-        deepcopy(bank.crossbars[0])
+        deepcopy(bank[0])

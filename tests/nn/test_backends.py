@@ -126,7 +126,7 @@ def test_an_lstm_in_rtl():
 
 def test_what_cannot_move_is_refused():
     model = network()
-    with pytest.raises(nn.ArrayError, match=r"backend='fpga': must be one of golden, rtl"):
+    with pytest.raises(nn.ArrayError, match=r"backend='fpga': must be golden, rtl, or board:PORT"):
         nn.to_backend(model, "fpga")
     with pytest.raises(nn.ArrayError, match="array 0 has not been applied to anything yet"):
         nn.to_backend(model, "rtl")
