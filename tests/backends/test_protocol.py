@@ -22,10 +22,10 @@ SEED = 5
 HIDDEN = {"cols": 4, "lanes": 2, "z_bits": 6, "z_frac": 3}
 
 
-def geometry(device: dict, layers: list[dict], **fields) -> CrossbarGeometry:
-    """That of the last layer, without pooling."""
-    last = parse({"input": {"count": 5, "bits": 4}, "device": device, "layers": layers, **fields}, "test").crossbars[-1]
-    return replace(last, window=replace(last.window, pool=(1, 1), pool_stride=(1, 1)))
+def geometry(device: dict, layers: list[dict], layer: int = -1, **fields) -> CrossbarGeometry:
+    """That of one of the layers."""
+    return parse({"input": {"count": 5, "bits": 4}, "device": device, "layers": layers, **fields},
+                 "test").crossbars[layer]
 
 
 CASES = {
@@ -46,11 +46,11 @@ CASES = {
     "at several positions, whose windows overlap and reach into the padding": geometry(
         {"kind": "domain_wall", "states": 3, "sigma": 0.3}, [
             {"cols": 4, "map": [2, 2, 1]}, {"kind": "conv", "cols": 3, "kernel": [2, 2], "padding": [1, 0],
-                                            "bias": True, "z_frac": 4}]),
+                                            "bias": True, "z_frac": 4}, {"cols": 2, "z_frac": 4}], 1),
     "at several positions, with several reads": geometry(
         {"kind": "ideal", "states": 5}, [
             {"kind": "conv", "cols": 4, "kernel": 2, "forward_reads": 4, "second_reads": 2, "chi_bits": 12,
-             "chi_frac": 8}], input={"map": [3, 4, 2], "bits": 3}),
+             "chi_frac": 8, "neuron": "relu"}, {"cols": 2}], 0, input={"map": [3, 4, 2], "bits": 3}),
 }
 
 
