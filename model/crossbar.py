@@ -103,7 +103,9 @@ class Crossbar:
         The mask ``rows`` (..., inputs) restricts the pass to some rows; the sums of the others are 0. Unless given, it
         is all rows but those in the padding. A window whose delta is 0 everywhere reads no row.
         """
-        rows = (self.windows.driven if rows is None else rows) & d.any(dim=-1, keepdim=True)
+        if rows is None:
+            rows = self.windows.driven if d.dim() > 1 else self.windows.driven[0]
+        rows = rows & d.any(dim=-1, keepdim=True)
         self.counters.count(backward_rows=int(rows.count_nonzero()))
         read = rows.reshape(-1, rows.shape[-1]).any(dim=0).nonzero().squeeze(1)
         sums = torch.zeros(rows.shape, dtype=torch.int64, device=self.torch_device)

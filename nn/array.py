@@ -10,6 +10,7 @@ from torch.autograd.function import once_differentiable
 from ..backends.golden import GoldenCrossbar
 from ..backends.protocol import Crossbar
 from ..contract.errors import SpinloomError
+from ..contract.geometry import CrossbarGeometry
 from ..contract.window import Window
 from . import seed
 from .activation import Activation
@@ -54,7 +55,7 @@ class Array(torch.nn.Module):
         """An array of ``formats`` in the initial state. It is applied to ``window``, unless a call has another one."""
         super().__init__()
         self.formats, self.window = formats, window
-        self._place = seed.take()
+        self._made_for, self._place = window, seed.take()
         self.crossbar: Crossbar = GoldenCrossbar.new(formats.geometry(window, *self._place), self._place[0])
         """Where it is."""
         self.backend = "golden"
@@ -123,8 +124,17 @@ class Array(torch.nn.Module):
 
     def in_golden_model(self, formats: Formats | None = None) -> GoldenCrossbar:
         """A crossbar such as this one, of ``formats`` or its own, in the initial state."""
-        geometry = (formats or self.formats).geometry(self.window, *self._place)
+        geometry = (formats or self.formats).geometry(self._made_for, *self._place)
         return GoldenCrossbar.new(geometry, self._place[0])
+
+    @property
+    def geometry(self) -> CrossbarGeometry:
+        """That of the crossbar as it was applied last; ``ArrayError`` if it has not been applied yet."""
+        made = self.crossbar.geometry
+        if not self.applied:
+            raise ArrayError(f"array {made.index} has not been applied to anything yet: call the model with some data "
+                             "before it moves, so that formats and maps are known")
+        return self.formats.geometry(self.window, *self._place)
 
     def numbered(self) -> int:
         """The number of the next forward pass."""

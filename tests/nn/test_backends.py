@@ -6,6 +6,7 @@ import pytest
 import spinloom as sl
 import torch
 from spinloom import nn, optim
+from spinloom.backends.protocol import BackendError
 from spinloom.sim.simulators import toolchain
 
 WALL = sl.device("domain_wall", states=5, sigma=0.2)
@@ -131,12 +132,16 @@ def test_what_cannot_move_is_refused():
     with pytest.raises(nn.ArrayError, match="array 0 has not been applied to anything yet"):
         nn.to_backend(model, "rtl")
     model(batches(1, 1)[0][0])
+    once = nn.Conv2d(1, 2, 6, device=WALL)
+    once(batches(1, 1)[0][0])
+    with pytest.raises(nn.ArrayError, match="fits its map at one position only"):
+        nn.to_backend(once, "rtl")
     with pytest.raises(nn.ArrayError, match="lanes=0: must be at least 1"):
         nn.to_backend(model, "rtl", lanes=0)
     nn.to_backend(model, "rtl")
-    with pytest.raises(sl.nn.backends.BackendError, match="maps of"):
+    with pytest.raises(BackendError, match="maps of"):
         model(torch.rand(1, 1, 8, 6))
-    with pytest.raises(sl.nn.backends.BackendError, match="neither copied nor pickled"):
+    with pytest.raises(BackendError, match="neither copied nor pickled"):
         deepcopy(model)
     with pytest.raises(nn.ArrayError, match="take the model back first"):
         nn.calibrate(model, batches(1, 1)[0][0])
