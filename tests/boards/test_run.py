@@ -219,6 +219,7 @@ def asked_to_stop(process: subprocess.Popen, number: int) -> str:
     return line
 
 
+@pytest.mark.slow
 def test_signals_end_a_process_that_can_be_resumed(powered, tmp_path):
     """At random moments of a simulated run, over a good line and a bad one."""
     random, much = Random(3), ("--simulate", "--samples", "300", "--test", "1", "--faults", "0.01")

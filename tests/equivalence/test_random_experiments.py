@@ -19,7 +19,7 @@ DENSE = range(1, 4)
 CONVOLUTIONAL = range(1, 10)
 """Numbers of configurations with each rule, of dense networks and of networks with convolutions: the first in a row
 among which every option occurs. One of each is in `make test`, the others are in `make test-slow`."""
-LARGEST, SMALL = 300, 130
+LARGEST, SMALL = 300, 80
 """Largest `size` of a network with convolutions, as a simulation of more takes too long; and of one in `make test`."""
 
 

@@ -18,7 +18,7 @@ def small(**fields):
     return load("digits-dw5").replaced(layers=layers, **fields)
 
 
-@pytest.mark.parametrize("batch", [1, 4])
+@pytest.mark.parametrize("batch", [pytest.param(1, marks=pytest.mark.slow), 4])
 def test_an_interrupted_epoch_resumes_to_the_same_bits(tmp_path, monkeypatch, batch):
     experiment = small(batch=batch)
     whole = epoch.run(experiment, out=tmp_path / "whole", samples=610)

@@ -1,7 +1,5 @@
 """Every preset, shrunk to the digits, in simulated RTL."""
 
-import shutil
-
 import pytest
 from spinloom.config import PRESETS, load
 from spinloom.sim import cosim
@@ -18,10 +16,10 @@ def agree(name: str, simulator: str, samples: int) -> dict[str, int]:
     return answer.counters
 
 
-@pytest.mark.parametrize("name", EXERCISED)
-def test_a_few_samples(name):
-    simulator = "icarus" if shutil.which("iverilog") else "verilator"  # it builds sooner
-    assert agree(name, simulator, 12)["forwards"] == 24
+@pytest.mark.parametrize("name", ["mnist-pcm", *(pytest.param(name, marks=pytest.mark.slow) for name in (
+    "mnist-dw5-exsitu", "mnist-mtj3-gxnor"))])
+def test_a_few_samples(name, quick):
+    assert agree(name, quick, 12)["forwards"] == 24
 
 
 @pytest.mark.slow

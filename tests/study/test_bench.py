@@ -61,6 +61,7 @@ def check(answer, folder):
         assert row["seconds"] > 0
 
 
+@pytest.mark.slow
 def test_everything_is_measured(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(measure, "QUICK", TINY)
     monkeypatch.setattr(measure, "load", small)

@@ -75,6 +75,7 @@ def test_an_interrupted_run_resumes_to_the_same_bits(machine, tmp_path, monkeypa
     assert any(sum(counts[5:6]) for name, counts in expected.items() if name.endswith("counters"))
 
 
+@pytest.mark.slow
 def test_pairs_are_written_and_drift(tmp_path):
     small = experiment(device={"kind": "pcm_pair"}, write={"margin": 0.75, "max_attempts": 60}, transfer={},
                        update={"residual": "nominal"}, epochs=1)

@@ -106,7 +106,8 @@ def carry_on(run, folder):
     return run(folder, True)
 
 
-EVERY = [(train, 1), (train_exsitu, 3), (train_epoch, 1), (train_on_board, 1)]
+EVERY = [(train, 1), *(pytest.param(run, stride, marks=pytest.mark.slow) for run, stride in (
+    (train_exsitu, 3), (train_epoch, 1), (train_on_board, 1)))]
 """The runs, and of how many steps one is tried."""
 
 
