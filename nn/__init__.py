@@ -2,19 +2,21 @@
 
 Everything around them is PyTorch. `formats` says what the integers of a layer look like, `array` is a crossbar among
 float tensors, `layers` are modules that have one. `neurons` and `losses` are those of the machine. What trains arrays
-is in `spinloom.optim`. `calibrate` chooses formats from data, `convert` puts ordinary
-models into arrays.
+is in `spinloom.optim`. `calibrate` chooses formats from data, `convert` puts ordinary models into arrays, and `chain`
+makes models of experiments, and experiments of models.
 """
 
 from .array import Array, ArrayError, arrays
 from .calibration import Calibration, calibrate
+from .chain import from_experiment, loss_of, network_state, to_experiment
 from .conversion import Conversion, convert
 from .formats import TERNARY, signed, unsigned
-from .layers import LSTM, Conv2d, Flatten, Linear
+from .layers import LSTM, Conv2d, Flatten, Linear, Unflatten
 from .losses import CrossEntropy, SquaredHinge
 from .neurons import HardTanh, ReLU, Sigmoid, Ternary
 from .seed import manual_seed
 
 __all__ = ["LSTM", "TERNARY", "Array", "ArrayError", "Calibration", "Conv2d", "Conversion", "CrossEntropy", "Flatten",
-           "HardTanh", "Linear", "ReLU", "Sigmoid", "SquaredHinge", "Ternary", "arrays", "calibrate", "convert",
-           "manual_seed", "signed", "unsigned"]
+           "HardTanh", "Linear", "ReLU", "Sigmoid", "SquaredHinge", "Ternary", "Unflatten", "arrays", "calibrate",
+           "convert", "from_experiment", "loss_of", "manual_seed", "network_state", "signed", "to_experiment",
+           "unsigned"]

@@ -54,8 +54,8 @@ class Array(torch.nn.Module):
         """An array of ``formats`` in the initial state. It is applied to ``window``, unless a call has another one."""
         super().__init__()
         self.formats, self.window = formats, window
-        self._place = seed.take()
-        self.crossbar = Crossbar(formats.geometry(window, *self._place), self._place[0])
+        self.seed, self.index = seed.take()
+        self.crossbar = Crossbar(formats.geometry(window, self.seed, self.index), self.seed)
         self.handle = torch.zeros(0, requires_grad=True)
         """What autograd and optimisers know the array by. It holds nothing. With ``handle.requires_grad_(False)``,
         nothing is recorded."""
@@ -96,7 +96,7 @@ class Array(torch.nn.Module):
         """Give it other ``formats``. The state stays; what has been recorded and how much was
         limited is forgotten. ``ConfigError`` if the
         formats contradict, ``StateError`` if the state does not fit them."""
-        crossbar = Crossbar(formats.geometry(self.window, *self._place), self._place[0])
+        crossbar = Crossbar(formats.geometry(self.window, self.seed, self.index), self.seed)
         crossbar.load(self.crossbar.state())
         crossbar.pulses.copy_(self.crossbar.pulses)
         self.formats, self.crossbar, self._compiled, self._recorded = formats, crossbar, {}, []
@@ -113,7 +113,7 @@ class Array(torch.nn.Module):
 
     def count(self, what: str, limited: int, total: int) -> None:
         """Count ``limited`` numbers of ``total``; if they are many, a warning says so once."""
-        self.saturation.count(f"array {self.crossbar.geometry.index}", what, limited, total)
+        self.saturation.count(f"array {self.index}", what, limited, total)
 
     def take(self) -> list[Recorded]:
         """What has been recorded, in the order of the forward passes. It is then forgotten."""
@@ -126,7 +126,7 @@ class Array(torch.nn.Module):
         ``ArrayError`` if that rate cannot be selected."""
         lowest, highest = self.crossbar.geometry.learning_rate_shifts
         if not lowest <= learning_rate_shift <= highest:
-            raise ArrayError(f"a learning rate of 2**-{learning_rate_shift}: array {self.crossbar.geometry.index} can "
+            raise ArrayError(f"a learning rate of 2**-{learning_rate_shift}: array {self.index} can "
                              f"have 2**-{lowest} to 2**-{highest}; a larger one needs a smaller chi_frac")
         taken = self.take()
         single = sum(len(recorded.x) for recorded in taken) == 1
@@ -143,9 +143,14 @@ class Array(torch.nn.Module):
 
     def set_extra_state(self, state: dict[str, torch.Tensor]) -> None:
         """Restore what ``get_extra_state`` returned. ``StateError`` if it does not fit."""
-        arrays = {name: tensor.numpy() for name, tensor in state.items()}
-        self.crossbar.load({name: array for name, array in arrays.items() if name != "pulses"})
-        self.crossbar.pulses.copy_(torch.from_numpy(arrays["pulses"]))
+        self.load({name: tensor.numpy() for name, tensor in state.items()})
+
+    def load(self, state: dict[str, np.ndarray]) -> None:
+        """Take the ``state`` of a crossbar (`model.crossbar.Crossbar.state`) and, if they are there, the ``pulses`` of
+        its cells. ``StateError`` if it does not fit."""
+        self.crossbar.load(state)
+        if "pulses" in state:
+            self.crossbar.pulses.copy_(torch.from_numpy(state["pulses"]))
 
     def _settle(self, maps: torch.Tensor) -> None:
         """Choose the format of the drive ``maps``."""
