@@ -2,13 +2,13 @@
 
 Everything around them is PyTorch. `formats` says what the integers of a layer look like, `array` is a crossbar among
 float tensors, `layers` are modules that have one. `neurons` and `losses` are those of the machine. What trains arrays
-is in `spinloom.optim`. `calibrate` chooses formats from data, `convert` puts ordinary models into arrays, and `chain`
-makes models of experiments, and experiments of models.
+is in `spinloom.optim`. `calibrate` chooses formats from data, `convert` puts ordinary models into arrays, `model` makes
+models of experiments and of run folders, and `experiment` experiments of models.
 """
 
 from .array import Array, ArrayError, arrays
 from .calibration import Calibration, calibrate
-from .chain import from_experiment, loss_of, network_state, to_experiment
+from .chain import Chain, experiment, loss_of, model, network_state
 from .conversion import Conversion, convert
 from .formats import TERNARY, signed, unsigned
 from .layers import LSTM, Conv2d, Flatten, Linear, Unflatten
@@ -16,7 +16,7 @@ from .losses import CrossEntropy, SquaredHinge
 from .neurons import HardTanh, ReLU, Sigmoid, Ternary
 from .seed import manual_seed
 
-__all__ = ["LSTM", "TERNARY", "Array", "ArrayError", "Calibration", "Conv2d", "Conversion", "CrossEntropy", "Flatten",
-           "HardTanh", "Linear", "ReLU", "Sigmoid", "SquaredHinge", "Ternary", "Unflatten", "arrays", "calibrate",
-           "convert", "from_experiment", "loss_of", "manual_seed", "network_state", "signed", "to_experiment",
+__all__ = ["LSTM", "TERNARY", "Array", "ArrayError", "Calibration", "Chain", "Conv2d", "Conversion", "CrossEntropy",
+           "Flatten", "HardTanh", "Linear", "ReLU", "Sigmoid", "SquaredHinge", "Ternary", "Unflatten", "arrays",
+           "calibrate", "convert", "experiment", "loss_of", "manual_seed", "model", "network_state", "signed",
            "unsigned"]

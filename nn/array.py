@@ -137,13 +137,16 @@ class Array(torch.nn.Module):
 
     def get_extra_state(self) -> dict[str, torch.Tensor]:
         """The arrays of the state by name, and ``pulses``."""
-        state = self.crossbar.state() | {"pulses": self.crossbar.pulses.numpy().copy()}
         return {name: torch.from_numpy(np.asarray(array.astype(np.int64) if array.dtype == np.uint32 else array))
-                for name, array in state.items()}
+                for name, array in self.state().items()}
 
     def set_extra_state(self, state: dict[str, torch.Tensor]) -> None:
         """Restore what ``get_extra_state`` returned. ``StateError`` if it does not fit."""
         self.load({name: tensor.numpy() for name, tensor in state.items()})
+
+    def state(self) -> dict[str, np.ndarray]:
+        """The state of the crossbar (`model.crossbar.Crossbar.state`), and the ``pulses`` of its cells."""
+        return self.crossbar.state() | {"pulses": self.crossbar.pulses.numpy().copy()}
 
     def load(self, state: dict[str, np.ndarray]) -> None:
         """Take the ``state`` of a crossbar (`model.crossbar.Crossbar.state`) and, if they are there, the ``pulses`` of

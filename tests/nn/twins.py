@@ -3,6 +3,8 @@
 import torch
 from spinloom import nn
 from spinloom.config import Experiment
+from spinloom.model.network import Network
+from spinloom.train.wear import Wear
 
 
 def images(experiment: Experiment, xs: torch.Tensor) -> torch.Tensor:
@@ -13,6 +15,7 @@ def images(experiment: Experiment, xs: torch.Tensor) -> torch.Tensor:
     return floats.reshape(-1, *experiment.input.map).permute(0, 3, 1, 2)
 
 
-def state(model: torch.nn.Module) -> dict[str, list]:
-    """The state of all arrays, as that of a network."""
-    return {name: array.tolist() for name, array in nn.network_state(model).items()}
+def state(of: torch.nn.Module | Network) -> dict[str, list]:
+    """The state of all arrays of a model, or of a network, and the write pulses of their cells."""
+    arrays = of.state() | Wear(of).state() if isinstance(of, Network) else nn.network_state(of)
+    return {name: array.tolist() for name, array in arrays.items()}
