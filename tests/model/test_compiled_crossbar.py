@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spinloom import config
 from spinloom.contract.window import Window
+from spinloom.model.compiled import threads
 from spinloom.model.compiled.crossbar import CompiledCrossbar
 from spinloom.model.crossbar import Crossbar
 from spinloom.random_experiment import random_experiment
@@ -67,6 +68,17 @@ def assert_equals_reference(geometry, seed, count=5):
     return reference
 
 
+@pytest.fixture(params=[1, 3])
+def shared(request, monkeypatch):
+    """Whether threads share even the least work: one, or three."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    monkeypatch.setattr(threads, "WORTH", 1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("shared")
 @pytest.mark.parametrize("kind", ["ideal", "domain_wall", "incremental", "pcm_pair", "mtj"])
 def test_random_crossbars_give_the_same_bits(kind):
     """And leave out nothing that a crossbar does."""
@@ -97,6 +109,7 @@ def convolution(**fields):
     } | fields, "convolution").crossbars[0]
 
 
+@pytest.mark.usefixtures("shared")
 def test_wide_crossbars_of_a_network_give_the_same_bits():
     """Those that are not the first, too, and whose arrays are views."""
     experiment = config.parse({
@@ -121,6 +134,15 @@ def test_other_windows_share_the_state():
         reference.update(windows, torch.from_numpy(delta), 3)
     assert reference.counters["attempts"] > 0
     assert_same_state(crossbar, reference)
+
+
+def test_a_mini_batch_of_no_samples_does_nothing():
+    crossbar = Crossbar(convolution(), 1)
+    before, compiled = crossbar.state(), CompiledCrossbar(crossbar)
+    compiled.update(np.zeros((0, 60)), np.zeros((0, 30, 40)), 3, program=False)
+    assert compiled.forward(np.zeros((0, 60))).shape == (0, 30, 40)
+    assert {name: array.tolist() for name, array in crossbar.state().items()} == {
+        name: array.tolist() for name, array in before.items()}
 
 
 def test_what_does_not_fit_is_refused():
