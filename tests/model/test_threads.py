@@ -32,7 +32,7 @@ def four_threads():
 @pytest.mark.usefixtures("four_threads")
 @pytest.mark.parametrize(("count", "products", "stops"), [
     (0, 1, [0]), (1, 1 << 30, [1]), (3, 1 << 30, [1, 2, 3]), (10, 1 << 30, [2, 5, 7, 10]), (10, 1, [10]),
-    (10, threads.WORTH // 5, [5, 10])])
+    (10, threads.WORTH // 4, [5, 10])])
 def test_work_is_shared_where_it_is_worth_it(count, products, stops):
     parts = threads.parts(count, products)
     assert [part.stop for part in parts] == stops
