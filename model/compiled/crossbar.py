@@ -1,7 +1,6 @@
 """A crossbar without a network around it, in compiled code: many samples in a call."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -11,6 +10,7 @@ from numba import njit
 from ...contract.window import Window
 from ..crossbar import Crossbar
 from ..lfsr import jump
+from ..samples import applied
 from ..window import Windows
 from .batch import batch_of, drives_of, update_rows
 from .forward import enter_map, first_grain, list_driven, list_sloped
@@ -46,17 +46,13 @@ class CompiledCrossbar:
     """
 
     def __init__(self, crossbar: Crossbar, window: Window | None = None) -> None:
-        """Of ``crossbar``, applied to ``window``, which has as many rows and columns as that of its geometry; unless
-        given, to that. There is no pooling. ``ValueError`` unless the crossbar is on the CPU."""
+        """Of ``crossbar``, applied to ``window``, or to its own (`model.samples.applied`). ``ValueError`` unless the
+        crossbar is on the CPU."""
         if crossbar.torch_device.type != "cpu":
             raise ValueError(f"the crossbar is on the PyTorch device {crossbar.torch_device}; compiled code runs on "
                              "the CPU only")
-        self.crossbar = crossbar
-        window = replace(window or crossbar.geometry.window, pool=(1, 1), pool_stride=(1, 1))
-        geometry = replace(crossbar.geometry, window=window)
-        if (geometry.rows, geometry.cols) != crossbar.g.shape or geometry.cols != window.cols:
-            raise ValueError(f"windows of {window.inputs} cells and {window.cols} columns: the crossbar has "
-                             f"{crossbar.geometry.inputs} inputs and {crossbar.geometry.cols} columns")
+        self.crossbar, geometry = crossbar, applied(crossbar, window)
+        window = geometry.window
         self.windows = Windows(geometry)
         """What makes windows of maps."""
         self._map, self._outputs = (window.cells,), (window.positions, window.cols)
