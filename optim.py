@@ -64,7 +64,7 @@ class Host(torch.optim.Optimizer):
         """``optimizer``, such as ``torch.optim.Adam``, with its ``options`` for the arrays in ``model``;
         ``OptimizerError`` if there are none."""
         self._arrays = _arrays(model)
-        self._levels = [torch.zeros(array.crossbar.g.shape, dtype=torch.float64) for array in self._arrays]
+        self._levels = [torch.zeros_like(array.crossbar.g, dtype=torch.float64) for array in self._arrays]
         super().__init__(self._levels, {})
         self.optimizer = optimizer(self._levels, **options)
         self._join()
@@ -80,7 +80,7 @@ class Host(torch.optim.Optimizer):
         for array, levels in zip(self._arrays, self._levels, strict=True):
             if levels.grad is not None:
                 geometry = array.crossbar.geometry
-                array.compiled().apply(increments(levels * 2.0**-geometry.rate_offset, geometry).numpy())
+                array.compiled().apply(increments(levels * 2.0**-geometry.rate_offset, geometry))
         return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -112,8 +112,8 @@ def _arrays(model: torch.nn.Module) -> list[Array]:
 
 def _gradient(array: Array, recorded: Recorded) -> torch.Tensor:
     """The gradient of the cells by the samples ``recorded``, float64 (rows, cols)."""
-    windows = recorded.compiled.windows.gather(torch.from_numpy(recorded.x))
-    return gradient(array.crossbar, windows, torch.from_numpy(recorded.d), 1)
+    windows = recorded.compiled.windows.gather(recorded.x)
+    return gradient(array.crossbar, windows, recorded.d, 1)
 
 
 def _evaluated(closure: Callable[[], Any] | None) -> Any:

@@ -1,7 +1,8 @@
 """A crossbar among float tensors."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from ..contract.errors import SpinloomError
 from ..contract.window import Window
 from ..model.compiled.crossbar import CompiledCrossbar
 from ..model.crossbar import Crossbar
+from ..model.samples import SampleCrossbar
 from . import seed
 from .activation import Activation
 from .formats import Formats, signed, unsigned
@@ -28,11 +30,11 @@ class Recorded(NamedTuple):
 
     call: int
     """The number of the forward pass that they were in."""
-    compiled: CompiledCrossbar
+    compiled: CompiledCrossbar | SampleCrossbar
     """The crossbar, as it was applied."""
-    x: np.ndarray
+    x: torch.Tensor
     """Drives of their maps: int16 (n, cells)."""
-    d: np.ndarray
+    d: torch.Tensor
     """Deltas: int16 (n, positions, cols)."""
 
 
@@ -61,7 +63,7 @@ class Array(torch.nn.Module):
         nothing is recorded."""
         self.saturation = Saturation()
         """How many of its numbers have been limited to their formats in training."""
-        self._compiled: dict[Window, CompiledCrossbar] = {}
+        self._compiled: dict[Window, CompiledCrossbar | SampleCrossbar] = {}
         self._recorded: list[Recorded] = []
         self._calls = 0
 
@@ -70,11 +72,12 @@ class Array(torch.nn.Module):
         """Where the crossbar is."""
         return "golden"
 
-    def compiled(self, window: Window | None = None) -> CompiledCrossbar:
-        """The crossbar as it is applied to ``window``, or its own."""
+    def compiled(self, window: Window | None = None) -> CompiledCrossbar | SampleCrossbar:
+        """The crossbar as it is applied to ``window``, or its own: compiled, if it is in main memory."""
         window = window or self.window
         if window not in self._compiled:
-            self._compiled[window] = CompiledCrossbar(self.crossbar, window)
+            kind = CompiledCrossbar if self.crossbar.torch_device.type == "cpu" else SampleCrossbar
+            self._compiled[window] = kind(self.crossbar, window)
         return self._compiled[window]
 
     def forward(self, maps: torch.Tensor, window: Window | None = None) -> torch.Tensor:
@@ -84,23 +87,37 @@ class Array(torch.nn.Module):
         if not maps.is_floating_point() or maps.dim() != 2 or maps.shape[1] != window.cells:
             raise ArrayError(f"a drive of {maps.dtype} {tuple(maps.shape)}: the array needs floats of shape "
                              f"(samples, {window.cells})")
-        if maps.device.type != "cpu":
-            raise ArrayError(f"a drive on {maps.device}: the array is in main memory; move the drive with cpu()")
+        if maps.device != self.crossbar.torch_device:
+            raise ArrayError(f"a drive on {maps.device}: the array is on {self.crossbar.torch_device}; move one of "
+                             "them with to()")
         if self.formats.drive is None:
             self._settle(maps)
         derivative = maps.derivative if isinstance(maps, Activation) else None
         return _Reading.apply(maps.as_subclass(torch.Tensor), self.handle if self.training else None, self, window,
-                              None if derivative is None else derivative.numpy() != 0)
+                              None if derivative is None else derivative != 0)
 
     def reform(self, formats: Formats) -> None:
         """Give it other ``formats``. The state stays; what has been recorded and how much was
         limited is forgotten. ``ConfigError`` if the
         formats contradict, ``StateError`` if the state does not fit them."""
-        crossbar = Crossbar(formats.geometry(self.window, self.seed, self.index), self.seed)
+        self._remake(formats, self.crossbar.torch_device)
+        self.saturation = Saturation()
+
+    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Self:
+        """What ``to`` and its like are made of. The crossbar moves to another device of PyTorch as parameters do; what
+        has been recorded is then forgotten."""
+        super()._apply(fn, recurse)
+        device = fn(torch.zeros(0, device=self.crossbar.torch_device)).device
+        if device != self.crossbar.torch_device:
+            self._remake(self.formats, device)
+        return self
+
+    def _remake(self, formats: Formats, device: torch.device) -> None:
+        """Put the state into a crossbar of ``formats`` on a ``device`` of PyTorch."""
+        crossbar = Crossbar(formats.geometry(self.window, self.seed, self.index), self.seed, device)
         crossbar.load(self.crossbar.state())
         crossbar.pulses.copy_(self.crossbar.pulses)
         self.formats, self.crossbar, self._compiled, self._recorded = formats, crossbar, {}, []
-        self.saturation = Saturation()
 
     def numbered(self) -> int:
         """The number of the next forward pass."""
@@ -146,7 +163,7 @@ class Array(torch.nn.Module):
 
     def state(self) -> dict[str, np.ndarray]:
         """The state of the crossbar (`model.crossbar.Crossbar.state`), and the ``pulses`` of its cells."""
-        return self.crossbar.state() | {"pulses": self.crossbar.pulses.numpy().copy()}
+        return self.crossbar.state() | {"pulses": self.crossbar.pulses.cpu().numpy().copy()}
 
     def load(self, state: dict[str, np.ndarray]) -> None:
         """Take the ``state`` of a crossbar (`model.crossbar.Crossbar.state`) and, if they are there, the ``pulses`` of
@@ -176,19 +193,19 @@ class _Reading(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, maps: torch.Tensor, handle: torch.Tensor | None, array: Array, window: Window,
-                asked: np.ndarray | None) -> torch.Tensor:
+                asked: torch.Tensor | None) -> torch.Tensor:
         """As ``Array.forward``. ``asked``, (n, cells), are the cells whose gradient will be asked for: all unless
         given. Without the ``handle`` of the array, nothing is counted or recorded."""
         formats, compiled = array.formats, array.compiled(window)
         x, limited = integers("drive", maps, formats.x.frac, formats.x.minimum, formats.x.maximum)
-        z = compiled.evaluate(x) if handle is None else compiled.forward(x)
+        z = torch.as_tensor(compiled.evaluate(x) if handle is None else compiled.forward(x))
         if handle is not None:
             largest = (1 << formats.layer.z_bits - 1) - 1
-            array.count("drive", limited, x.size)
-            array.count("output", int(((z == largest) | (z == -largest - 1)).sum()), z.size)
+            array.count("drive", limited, x.numel())
+            array.count("output", int(((z == largest) | (z == -largest - 1)).sum()), z.numel())
         ctx.array, ctx.compiled, ctx.x, ctx.asked, ctx.dtype = array, compiled, x, asked, maps.dtype
         ctx.call = None if handle is None else array.numbered()
-        return torch.from_numpy(z).to(maps.dtype) * 2.0**-formats.layer.z_frac
+        return z.to(maps.dtype) * 2.0**-formats.layer.z_frac
 
     @staticmethod
     @once_differentiable
@@ -197,17 +214,17 @@ class _Reading(torch.autograd.Function):
         limit = 1 << layer.delta_bits - 1
         d, limited = integers("gradient", gradient, layer.delta_frac, -limit, limit - 1)
         if ctx.call is not None:
-            ctx.array.count("delta", limited, d.size)
+            ctx.array.count("delta", limited, d.numel())
         if ctx.needs_input_grad[1]:
             ctx.array.record(Recorded(ctx.call, ctx.compiled, ctx.x, d))
         if not ctx.needs_input_grad[0]:
             return None, None, None, None, None
         e = ctx.compiled.row_sums(d) if ctx.call is None else ctx.compiled.backward(d, ctx.asked)
         scale = 2.0 ** -(layer.delta_frac + sub_bits - layer.weight_step)
-        return (torch.from_numpy(e).double() * scale).to(ctx.dtype), None, None, None, None
+        return (torch.as_tensor(e).double() * scale).to(ctx.dtype), None, None, None, None
 
 
-def integers(name: str, values: torch.Tensor, frac: int, lowest: int, highest: int) -> tuple[np.ndarray, int]:
+def integers(name: str, values: torch.Tensor, frac: int, lowest: int, highest: int) -> tuple[torch.Tensor, int]:
     """``values`` in units of ``2**-frac``: int16, rounded to nearest, ties up, and limited; and how many of them are
     limited by more than a unit. ``ArrayError`` if one of them, which are called ``name``, is not a number."""
     if values.isnan().any():
@@ -215,7 +232,7 @@ def integers(name: str, values: torch.Tensor, frac: int, lowest: int, highest: i
                          "with torch.autograd.detect_anomaly")
     rounded = torch.floor(values.detach().double() * 2.0**frac + 0.5)
     beyond = int(((rounded < lowest - 1) | (rounded > highest + 1)).sum())
-    return rounded.clamp(lowest, highest).to(torch.int16).numpy(), beyond
+    return rounded.clamp(lowest, highest).to(torch.int16), beyond
 
 
 def _described(device: Any) -> str:

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import torch
 from numba import njit
+from numpy.typing import ArrayLike
 
 from ...contract.window import Window
 from ..crossbar import Crossbar
@@ -63,17 +64,17 @@ class CompiledCrossbar:
         self._scratches = [scratch([geometry], self._layers)]
         """Where each thread works."""
 
-    def forward(self, maps: np.ndarray) -> np.ndarray:
+    def forward(self, maps: ArrayLike) -> np.ndarray:
         """The outputs ``z``, int16 (n, positions, cols), for the drives ``maps`` (n, cells)."""
         z, state = self._forward(maps)
         give_back(state, [self.crossbar])
         return z
 
-    def evaluate(self, maps: np.ndarray) -> np.ndarray:
+    def evaluate(self, maps: ArrayLike) -> np.ndarray:
         """As ``forward``, but counters and LFSRs stay as they are."""
         return self._forward(maps)[0]
 
-    def backward(self, d: np.ndarray, asked: np.ndarray | None = None) -> np.ndarray:
+    def backward(self, d: ArrayLike, asked: ArrayLike | None = None) -> np.ndarray:
         """The exact sums ``e``, int64 (n, cells), of the rows that each cell of the maps drives, for the deltas ``d``
         (n, positions, cols).
 
@@ -83,15 +84,15 @@ class CompiledCrossbar:
         e, state = self._backward(d, asked)
         if asked is None:
             state.counters[BACKWARD_ROWS] = (self.crossbar.counters["backward_rows"]
-                                             + len(d) * int(self.windows.driven.count_nonzero()))
+                                             + len(e) * int(self.windows.driven.count_nonzero()))
         give_back(state, [self.crossbar])
         return e
 
-    def row_sums(self, d: np.ndarray) -> np.ndarray:
+    def row_sums(self, d: ArrayLike) -> np.ndarray:
         """As ``backward`` for all cells, but nothing is counted."""
         return self._backward(d, None)[0]
 
-    def update(self, maps: np.ndarray, d: np.ndarray, learning_rate_shift: int, program: bool = True) -> None:
+    def update(self, maps: ArrayLike, d: ArrayLike, learning_rate_shift: int, program: bool = True) -> None:
         """``Crossbar.update`` for each sample: ``maps`` (n, cells) are their drives, ``d`` (n, positions, cols) their
         deltas."""
         maps, d = self._checked(maps, self._map), self._checked(d, self._outputs)
@@ -111,45 +112,43 @@ class CompiledCrossbar:
         _program(self._layers, state, self._tables, self._scratches[0])
         give_back(state, [self.crossbar])
 
-    def apply(self, dw: np.ndarray) -> None:
+    def apply(self, dw: ArrayLike) -> None:
         """``Crossbar.apply``."""
-        self.crossbar.add(torch.from_numpy(dw))
+        self.crossbar.add(torch.as_tensor(dw))
         self.program()
 
-    def _forward(self, maps: np.ndarray) -> tuple[np.ndarray, State]:
+    def _forward(self, maps: ArrayLike) -> tuple[np.ndarray, State]:
         """The outputs, and the state that a forward pass leaves."""
         maps = self._checked(maps, self._map)
         z = np.empty((len(maps), *self._outputs), dtype=np.int16)
 
-        def run(thread: int, state: State, part: range) -> None:
-            _forward(self._layers, state, self._tables, self._scratches[thread], maps.ravel(), z.reshape(-1),
-                     part.start, part.stop)
+        def run(state: State, scratch: Scratch, share: range) -> None:
+            _forward(self._layers, state, self._tables, scratch, maps.ravel(), z.reshape(-1), share.start, share.stop)
         return z, self._shared(run, parts(len(maps), self._products), self._draws)
 
-    def _backward(self, d: np.ndarray, asked: np.ndarray | None) -> tuple[np.ndarray, State]:
+    def _backward(self, d: ArrayLike, asked: ArrayLike | None) -> tuple[np.ndarray, State]:
         """The row sums, and the state that a backward pass leaves."""
         d = self._checked(d, self._outputs)
-        asked = self._checked(np.ones((len(d), *self._map)) if asked is None else asked, self._map)
+        asked = self._checked(np.ones((len(d), *self._map), np.int16) if asked is None else asked, self._map)
         if len(asked) != len(d):
             raise ValueError(f"the deltas of {len(d)} samples, and {len(asked)} maps of what is asked for: there must "
                              "be as many")
         e = np.zeros((len(d), *self._map), dtype=np.int64)
 
-        def run(thread: int, state: State, part: range) -> None:
-            _backward(self._layers, state, self._scratches[thread], d.ravel(), asked.ravel(), e.reshape(-1),
-                      part.start, part.stop)
+        def run(state: State, scratch: Scratch, share: range) -> None:
+            _backward(self._layers, state, scratch, d.ravel(), asked.ravel(), e.reshape(-1), share.start, share.stop)
         return e, self._shared(run, parts(len(d), self._products))
 
     def _accumulate(self, maps: np.ndarray, d: np.ndarray, learning_rate_shift: int) -> State:
         """Update by a mini-batch, of which nothing is programmed. Returns the state that it leaves."""
         batch, rows = batch_of(self._layers, maps, d), self.crossbar.geometry.rows
 
-        def run(thread: int, state: State, part: range) -> None:
-            update_rows(self._layers, state, batch, drives_of(batch), len(maps), learning_rate_shift, part.start,
-                        part.stop)
+        def run(state: State, _: Scratch, share: range) -> None:
+            update_rows(self._layers, state, batch, drives_of(batch), len(maps), learning_rate_shift, share.start,
+                        share.stop)
         return self._shared(run, parts(rows, len(maps) * self._products // rows))
 
-    def _shared(self, run: Callable[[int, State, range], None], shares: list[range], draws: int = 0) -> State:
+    def _shared(self, run: Callable[[State, Scratch, range], None], shares: list[range], draws: int = 0) -> State:
         """Let threads ``run`` their ``shares`` of samples, each of which draws ``draws`` words of read noise, or of
         rows. Returns the state that one thread would leave after all of them."""
         while len(self._scratches) < len(shares):
@@ -161,18 +160,18 @@ class CompiledCrossbar:
         *others, last = states
         for state in others:
             state.counters[:] = 0
-        together([partial(run, *each) for each in zip(range(len(shares)), states, shares, strict=True)])
+        together([partial(run, *each) for each in zip(states, self._scratches, shares, strict=False)])
         for state in others:
             last.counters[:] += state.counters
         return last
 
-    def _checked(self, values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    def _checked(self, values: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
         """``values`` as int16, contiguous; ``ValueError`` unless they are (n, *shape)."""
-        values = np.ascontiguousarray(values, dtype=np.int16)
-        if values.shape != (len(values), *shape):  # compiled code does not check its indices
-            raise ValueError(f"operands of shape {values.shape}: they must be (samples, "
+        checked = np.ascontiguousarray(values, dtype=np.int16)
+        if checked.shape != (len(checked), *shape):  # compiled code does not check its indices
+            raise ValueError(f"operands of shape {checked.shape}: they must be (samples, "
                              f"{', '.join(map(str, shape))})")
-        return values
+        return checked
 
     def _state(self) -> State:
         crossbar = self.crossbar
