@@ -11,7 +11,6 @@ import torch
 
 from ..config import Cells, Experiment, Layer, edited, load, parse
 from ..contract.errors import ConfigError
-from ..contract.window import Window
 from ..train import run_folder
 from . import formats
 from .array import Array, arrays
@@ -103,14 +102,21 @@ def experiment(model: torch.nn.Module, **fields: Any) -> Experiment:
 
 
 def _chain(origin: Experiment) -> Chain:
-    """The network of ``origin`` as modules, in the initial state."""
+    """The network of ``origin`` as modules, in the initial state. Inputs are images if it says so, else rows; outputs
+    are rows."""
     manual_seed(origin.seed)
     shared = {name: getattr(origin, name) for name in Cells.model_fields}
-    drive = origin.input.format
+    drive, images = origin.input.format, origin.input.map is not None
     modules: list[torch.nn.Module] = []
     for layer, window in zip(origin.layers, origin.windows, strict=True):
         given = shared | {name: getattr(layer, name) for name in formats.INTEGERS}
-        modules += _weights(layer, window, Array(Formats.of(window, layer.bias, drive=drive, **given), window))
+        array = Array(Formats.of(window, layer.bias, drive=drive, **given), window)
+        if bool(layer.kernel) != images:
+            modules.append(Flatten() if images else Unflatten(1, 1))
+        modules.append(
+            Conv2d(window.map[2], layer.cols, layer.kernel, layer.stride, layer.padding, layer.bias, array=array)
+            if layer.kernel else Linear(window.inputs, layer.cols, layer.bias, array=array))
+        images = bool(layer.kernel or layer.map)
         if layer.pool:
             modules.append(torch.nn.MaxPool2d(layer.pool, layer.pool_stride or layer.pool))
         if layer.neuron:
@@ -119,18 +125,9 @@ def _chain(origin: Experiment) -> Chain:
             drive = neuron.format
         if layer.map:
             modules.append(Unflatten(*layer.map[:2]))
-    made = Chain(*modules)
+    made = Chain(*modules, *([Flatten()] if images else []))
     made.origin = origin
     return made
-
-
-def _weights(layer: Layer, window: Window, array: Array) -> list[torch.nn.Module]:
-    """The module of ``layer`` with its ``array``, and what it needs before it."""
-    channels = window.map[2]
-    if layer.kernel:
-        return [Conv2d(channels, layer.cols, layer.kernel, layer.stride, layer.padding, layer.bias, array=array)]
-    flatten = [Flatten()] if window.map[:2] != (1, 1) else []
-    return [*flatten, Linear(window.inputs, layer.cols, layer.bias, array=array)]
 
 
 def _neuron(layer: Layer) -> Neuron:

@@ -12,7 +12,7 @@ from .twins import state
 CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 OPTIMIZERS = {
     "in situ": lambda model: optim.InSitu(model, 3),
-    "host": lambda model: optim.Host(torch.optim.Adam, model, lr=0.2),
+    "host": lambda model: optim.Host(torch.optim.Adam, model, lr=0.5),
 }
 
 

@@ -32,7 +32,7 @@ def train(model, experiment, samples):
         order = torch.from_numpy(sample_order(experiment.seed, epoch, len(labels)))
         for chosen in order.split(experiment.batch):
             optimizer.zero_grad()
-            criterion(model(images[chosen]).flatten(1), labels[chosen]).backward()
+            criterion(model(images[chosen]), labels[chosen]).backward()
             optimizer.step()
 
 
@@ -48,7 +48,7 @@ def assert_ends_as_the_machine(folder, experiment, dataset):
     assert arrays.keys() == expected.keys()
     for name, array in arrays.items():
         assert array.tolist() == np.asarray(expected[name]).tolist(), name
-    assert all(array.crossbar.counters["attempts"] > 1000 for array in nn.arrays(model)[:-1])
+    assert all(array.crossbar.counters["attempts"] for array in nn.arrays(model))
     resumed = nn.network_state(nn.model(folder))
     assert all((resumed[name] == arrays[name]).all() for name in resumed)
 

@@ -27,7 +27,7 @@ def assert_twins(experiment, xs, labels, dtype=torch.float64):
     optimizer = optim.InSitu(model, shift)
     inputs, found = images(experiment, xs).to(dtype), []
     for chosen in np.split(order, batches):
-        z = model(inputs[chosen]).flatten(1)
+        z = model(inputs[chosen])
         optimizer.zero_grad()
         criterion(z, torch.from_numpy(labels[chosen])).backward()
         optimizer.step()
@@ -37,7 +37,7 @@ def assert_twins(experiment, xs, labels, dtype=torch.float64):
     for name, array in state(model).items():
         assert array == expected[name], name
     model.eval()
-    assert model(inputs).flatten(1).argmax(dim=1).tolist() == network.predict(xs).tolist()
+    assert model(inputs).argmax(dim=1).tolist() == network.predict(xs).tolist()
     assert state(model) == expected
     return network
 
