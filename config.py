@@ -454,7 +454,7 @@ class Experiment(Section):
         the device alone. ``layers`` takes a dictionary too, from the index of a layer to the fields that change:
         ``replaced(layers={0: {"lanes": 8}, -1: {"z_frac": 4}})``. Anything else takes the place of what was there.
         """
-        return parse(_edited(self.model_dump(), fields), fields.get("name", self.name))
+        return parse(edited(self.model_dump(), fields), fields.get("name", self.name))
 
     def require_in_situ(self) -> None:
         """``ConfigError`` if the devices do not train in the machine itself."""
@@ -468,20 +468,21 @@ class Experiment(Section):
         return self.learning_rate_shifts[min(epoch, len(self.learning_rate_shifts) - 1)]
 
 
-def _edited(before: Any, change: Any) -> Any:
-    """``before``, of dictionaries, tuples and plain values, after ``change``, as `Experiment.replaced` takes it."""
+def edited(before: Any, change: Any) -> Any:
+    """The document ``before``, of dictionaries, tuples and plain values, after ``change``, as `Experiment.replaced`
+    takes it."""
     if isinstance(change, BaseModel):
         return change.model_dump()
     if isinstance(change, list | tuple):
-        return [_edited(None, entry) for entry in change]
+        return [edited(None, entry) for entry in change]
     if isinstance(change, dict) and isinstance(before, dict):
-        return before | {name: _edited(before.get(name), value) for name, value in change.items()}
+        return before | {name: edited(before.get(name), value) for name, value in change.items()}
     if isinstance(change, dict) and isinstance(before, tuple):
         layers = list(before)
         for index, fields in change.items():
             if not -len(layers) <= index < len(layers):
                 raise ConfigError(f"layers[{index}]: there are only the layers 0 to {len(layers) - 1}")
-            layers[index] = _edited(layers[index], fields)
+            layers[index] = edited(layers[index], fields)
         return layers
     return change
 

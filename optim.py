@@ -64,7 +64,7 @@ class Host(torch.optim.Optimizer):
         """``optimizer``, such as ``torch.optim.Adam``, with its ``options`` for the arrays in ``model``;
         ``OptimizerError`` if there are none."""
         self._arrays = _arrays(model)
-        self._levels = [torch.zeros(array.pulses.shape, dtype=torch.float64) for array in self._arrays]
+        self._levels = [torch.zeros_like(array.pulses, dtype=torch.float64) for array in self._arrays]
         super().__init__(self._levels, {})
         self.optimizer = optimizer(self._levels, **options)
         self._join()
@@ -80,7 +80,7 @@ class Host(torch.optim.Optimizer):
         for array, levels in zip(self._arrays, self._levels, strict=True):
             if levels.grad is not None:
                 geometry = array.crossbar.geometry
-                array.crossbar.apply(increments(levels * 2.0**-geometry.rate_offset, geometry).numpy())
+                array.crossbar.apply(increments(levels * 2.0**-geometry.rate_offset, geometry))
         return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -113,8 +113,7 @@ def _arrays(model: torch.nn.Module) -> list[Array]:
 def _gradient(array: Array, recorded: Recorded) -> torch.Tensor:
     """The gradient of the cells by the samples ``recorded``, float64 (rows, cols)."""
     crossbar = array.crossbar.at(recorded.window)
-    return gradient(crossbar.geometry, crossbar.windows.gather(torch.from_numpy(recorded.x)),
-                    torch.from_numpy(recorded.d), 1)
+    return gradient(crossbar.geometry, crossbar.windows.gather(recorded.x), recorded.d, 1)
 
 
 def _evaluated(closure: Callable[[], Any] | None) -> Any:

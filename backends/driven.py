@@ -3,6 +3,7 @@
 from typing import Self
 
 import numpy as np
+import torch
 
 from ..contract.geometry import CrossbarGeometry
 from ..contract.window import Window
@@ -36,7 +37,7 @@ class DrivenCrossbar(CheckedCrossbar):
 
     def __init__(self, geometry: CrossbarGeometry, driver: CrossbarDriver, owner: object) -> None:
         """``owner`` keeps the bench: it lives as long as the crossbar."""
-        super().__init__(geometry)
+        super().__init__(geometry, torch.device("cpu"))
         self._driver, self._owner = driver, owner
         self._before: State | None = None  # the state, if the hardware has gone on from it
 
@@ -55,27 +56,27 @@ class DrivenCrossbar(CheckedCrossbar):
         raise BackendError("a crossbar in hardware can be neither copied nor pickled: take it back to the golden model "
                            "first, or use its state")
 
-    def _forward(self, maps: np.ndarray) -> np.ndarray:
+    def _forward(self, maps: torch.Tensor) -> torch.Tensor:
         self._return()
         return self._outputs(maps)
 
-    def _evaluate(self, maps: np.ndarray) -> np.ndarray:
+    def _evaluate(self, maps: torch.Tensor) -> torch.Tensor:
         if self.geometry.read_noise:
             self._return()
         self._leave()
         return self._outputs(maps)
 
-    def _backward(self, d: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    def _backward(self, d: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
         self._return()
         return self._sums(d, asked)
 
-    def _row_sums(self, d: np.ndarray) -> np.ndarray:
+    def _row_sums(self, d: torch.Tensor) -> torch.Tensor:
         self._leave()
-        return self._sums(d, np.ones((len(d), self.geometry.window.cells), dtype=np.uint8))
+        return self._sums(d, torch.ones(len(d), self.geometry.window.cells, dtype=torch.uint8))
 
-    def _update(self, maps: np.ndarray, d: np.ndarray, learning_rate_shift: int, program: bool) -> None:
+    def _update(self, maps: torch.Tensor, d: torch.Tensor, learning_rate_shift: int, program: bool) -> None:
         self._return()
-        for x, deltas in zip(maps, d, strict=True):
+        for x, deltas in zip(maps.numpy(), d.numpy(), strict=True):
             complete(self._driver.select(x))
             complete(self._driver.update(deltas, learning_rate_shift, program))
 
@@ -83,13 +84,13 @@ class DrivenCrossbar(CheckedCrossbar):
         self._return()
         complete(self._driver.program())
 
-    def _apply(self, dw: np.ndarray) -> None:
+    def _apply(self, dw: torch.Tensor) -> None:
         self._return()
-        complete(self._driver.apply(dw))
+        complete(self._driver.apply(dw.numpy()))
 
-    def _write(self, states: np.ndarray) -> None:
+    def _write(self, states: torch.Tensor) -> None:
         self._return()
-        complete(self._driver.write(states))
+        complete(self._driver.write(states.numpy()))
 
     def state(self) -> State:
         return complete(self._driver.state()) if self._before is None else self._before
@@ -110,15 +111,16 @@ class DrivenCrossbar(CheckedCrossbar):
             before, self._before = self._before, None
             complete(self._driver.load(before))
 
-    def _outputs(self, maps: np.ndarray) -> np.ndarray:
-        window = self.geometry.window
-        z = [complete(self._driver.forward(x)) for x in maps]
-        return np.array(z, dtype=np.int64).reshape(len(maps), window.positions, window.cols)
+    def _outputs(self, maps: torch.Tensor) -> torch.Tensor:
+        z = np.empty((len(maps), self.geometry.positions, self.geometry.cols), dtype=np.int64)
+        for outputs, x in zip(z, maps.numpy(), strict=True):
+            outputs[:] = complete(self._driver.forward(x))
+        return torch.from_numpy(z)
 
-    def _sums(self, d: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    def _sums(self, d: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
         e = np.empty((len(d), self.geometry.window.cells), dtype=np.int64)
         nothing = np.zeros(self.geometry.window.cells, dtype=np.int64)
-        for sums, deltas, cells in zip(e, d, asked, strict=True):
+        for sums, deltas, cells in zip(e, d.numpy(), asked.numpy(), strict=True):
             complete(self._driver.select(nothing, cells))
             sums[:] = complete(self._driver.backward(deltas))
-        return e
+        return torch.from_numpy(e)

@@ -16,21 +16,32 @@ class GradientAccumulator:
         """All residuals are 0. Stochastic rounding, if the geometry has it, draws from ``rounding_lfsr``."""
         self.geometry = geometry
         self.chi = torch.zeros((geometry.rows, geometry.cols), dtype=torch.int32, device=torch_device)
-        self._exact = exact_float(geometry.positions * geometry.x.magnitude << geometry.delta_bits - 1)
-        self._whole = torch.int32 if geometry.gradient_bits <= 30 else torch.int64  # residuals have up to 24 bits
         self.rounder = (StochasticRounder(geometry, rounding_lfsr, torch_device)
                         if rounding_lfsr is not None and geometry.rounding == "stochastic" else None)
 
     def accumulate(self, rows: torch.Tensor, x: torch.Tensor, d: torch.Tensor, learning_rate_shift: int) -> None:
         """Add ``-x * d``, summed over positions, at the learning rate ``2**-learning_rate_shift`` to the rows with the
         indices ``rows`` (n,). ``x`` (positions, n) is their drive, ``d`` (positions, cols) the delta."""
-        products = -x.T.to(self._exact) @ d.to(self._exact)
-        self.add(rows, round_shift(products.to(self._whole), self.geometry.update_shift(learning_rate_shift)))
+        self.add(rows, self._change(x, d, learning_rate_shift))
+
+    def accumulate_all(self, x: torch.Tensor, d: torch.Tensor, learning_rate_shift: int) -> None:
+        """The same for many samples, one after the other, and all rows: ``x`` (samples, positions, rows) is their
+        drive, ``d`` (samples, positions, cols) their delta."""
+        for change in self._change(x, d, learning_rate_shift):
+            self.chi.copy_(saturate(self.chi + change, self.geometry.chi_bits))
 
     def add(self, rows: torch.Tensor, change: torch.Tensor) -> None:
         """Add ``change``, int32 or int64 (n, cols), to the rows with the indices ``rows`` (n,); sums saturate."""
         sums = saturate(self.chi.index_select(0, rows) + change, self.geometry.chi_bits)
         self.chi.index_copy_(0, rows, sums.to(self.chi.dtype))
+
+    def _change(self, x: torch.Tensor, d: torch.Tensor, learning_rate_shift: int) -> torch.Tensor:
+        """The increments (..., n, cols) for the drives ``x`` (..., positions, n) and the deltas ``d`` (..., positions,
+        cols)."""
+        bound = x.shape[-2] * self.geometry.x.magnitude << self.geometry.delta_bits - 1
+        exact, whole = exact_float(bound), torch.int32 if bound < 1 << 29 else torch.int64  # chi has up to 24 bits
+        products = -x.transpose(-1, -2).to(exact) @ d.to(exact)
+        return round_shift(products.to(whole), self.geometry.update_shift(learning_rate_shift))
 
     def visit(self, rows: torch.Tensor, g: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Round and bound the residuals of some rows, and find the cells to program.

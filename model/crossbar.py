@@ -139,6 +139,15 @@ class Crossbar:
         if program:
             self._visit(rows)
 
+    def accumulate(self, x: torch.Tensor, d: torch.Tensor, learning_rate_shift: int) -> None:
+        """``update`` for many samples, one after the other, of which nothing is programmed: ``x`` (samples, positions,
+        inputs) are their drives, ``d`` (samples, positions, cols) their deltas."""
+        drive = with_bias(self.geometry, x) * d.any(dim=-1, keepdim=True)
+        self.counters.count(update_rows=int(drive.any(dim=1).count_nonzero()))
+        if "product_rows" in self.counters:
+            self.counters.count(product_rows=int(drive.count_nonzero()))
+        self.accumulator.accumulate_all(drive, d, learning_rate_shift)
+
     def program(self) -> None:
         """Program every cell whose residual has reached the threshold."""
         self._visit(torch.arange(self.geometry.rows, device=self.torch_device))

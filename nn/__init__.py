@@ -3,19 +3,22 @@
 Everything around them is PyTorch. `formats` says what the integers of a layer look like, `array` is a crossbar among
 float tensors, `layers` are modules that have one. `neurons` and `losses` are those of the machine. What trains arrays
 is in `spinloom.optim`. `calibrate` chooses formats from data, `convert` puts ordinary models into arrays, `to_backend`
-moves arrays into hardware and back.
+moves arrays into hardware and back. `model` makes models of experiments and of run folders, `experiment` makes
+experiments of models.
 """
 
 from .array import Array, ArrayError, arrays
 from .backends import Lockstep, bank, lockstep, to_backend
 from .calibration import Calibration, calibrate
+from .chain import Chain, experiment, loss_of, model, network_state
 from .conversion import Conversion, convert
 from .formats import TERNARY, signed, unsigned
-from .layers import LSTM, Conv2d, Flatten, Linear
+from .layers import LSTM, Conv2d, Flatten, Linear, Unflatten
 from .losses import CrossEntropy, SquaredHinge
 from .neurons import HardTanh, ReLU, Sigmoid, Ternary
 from .seed import manual_seed
 
-__all__ = ["LSTM", "TERNARY", "Array", "ArrayError", "Calibration", "Conv2d", "Conversion", "CrossEntropy", "Flatten",
-           "HardTanh", "Linear", "Lockstep", "ReLU", "Sigmoid", "SquaredHinge", "Ternary", "arrays", "bank",
-           "calibrate", "convert", "lockstep", "manual_seed", "signed", "to_backend", "unsigned"]
+__all__ = ["LSTM", "TERNARY", "Array", "ArrayError", "Calibration", "Chain", "Conv2d", "Conversion", "CrossEntropy",
+           "Flatten", "HardTanh", "Linear", "Lockstep", "ReLU", "Sigmoid", "SquaredHinge", "Ternary", "Unflatten",
+           "arrays", "bank", "calibrate", "convert", "experiment", "lockstep", "loss_of", "manual_seed", "model",
+           "network_state", "signed", "to_backend", "unsigned"]

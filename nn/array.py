@@ -1,7 +1,8 @@
 """A crossbar among float tensors."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -31,9 +32,9 @@ class Recorded(NamedTuple):
     """The number of the forward pass that they were in."""
     window: Window
     """What the crossbar was applied to."""
-    x: np.ndarray
+    x: torch.Tensor
     """Drives of their maps: int16 (n, cells)."""
-    d: np.ndarray
+    d: torch.Tensor
     """Deltas: int16 (n, positions, cols)."""
 
 
@@ -55,8 +56,9 @@ class Array(torch.nn.Module):
         """An array of ``formats`` in the initial state. It is applied to ``window``, unless a call has another one."""
         super().__init__()
         self.formats, self.window = formats, window
-        self._made_for, self._place = window, seed.take()
-        self.crossbar: Crossbar = GoldenCrossbar.new(formats.geometry(window, *self._place), self._place[0])
+        self._made_for = window
+        self.seed, self.index = seed.take()
+        self.crossbar: Crossbar = self.in_golden_model()
         """Where it is."""
         self.backend = "golden"
         """What that is called."""
@@ -76,7 +78,7 @@ class Array(torch.nn.Module):
         """The crossbar, if it is in the golden model; ``ArrayError`` if not."""
         if isinstance(self.crossbar, GoldenCrossbar):
             return self.crossbar
-        raise ArrayError(f"array {self.crossbar.geometry.index} is on {self.backend}: take the model back first, with "
+        raise ArrayError(f"array {self.index} is on {self.backend}: take the model back first, with "
                          "to_backend(model, \"golden\")")
 
     @property
@@ -102,39 +104,51 @@ class Array(torch.nn.Module):
         if not maps.is_floating_point() or maps.dim() != 2 or maps.shape[1] != window.cells:
             raise ArrayError(f"a drive of {maps.dtype} {tuple(maps.shape)}: the array needs floats of shape "
                              f"(samples, {window.cells})")
-        if maps.device.type != "cpu":
-            raise ArrayError(f"a drive on {maps.device}: the array is in main memory; move the drive with cpu()")
+        if maps.device != self.crossbar.torch_device:
+            raise ArrayError(f"a drive on {maps.device}: the array is on {self.crossbar.torch_device}; move one of "
+                             "them with to()")
         if self.formats.drive is None:
             self._settle(maps)
         self.window, self.applied = window, True
         derivative = maps.derivative if isinstance(maps, Activation) else None
         return _Reading.apply(maps.as_subclass(torch.Tensor), self.handle if self.training else None, self, window,
-                              None if derivative is None else derivative.numpy() != 0)
+                              None if derivative is None else derivative != 0)
 
     def reform(self, formats: Formats) -> None:
         """Give it other ``formats``. The state stays; what has been recorded and how much was limited is forgotten.
         ``ConfigError`` if the formats contradict, ``StateError`` if the state does not fit them, ``ArrayError`` unless
         it is in the golden model."""
-        state = self.golden.state()
-        crossbar = self.in_golden_model(formats)
-        crossbar.load(state)
-        self.move("golden", crossbar)
-        self.formats, self._recorded = formats, []
+        self._remake(formats, self.golden.torch_device)
         self.saturation = Saturation()
 
-    def in_golden_model(self, formats: Formats | None = None) -> GoldenCrossbar:
-        """A crossbar such as this one, of ``formats`` or its own, in the initial state."""
-        geometry = (formats or self.formats).geometry(self._made_for, *self._place)
-        return GoldenCrossbar.new(geometry, self._place[0])
+    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Self:
+        """What ``to`` and its like are made of. A crossbar in the golden model moves to another device of PyTorch as
+        parameters do; what has been recorded is then forgotten."""
+        super()._apply(fn, recurse)
+        device = fn(torch.zeros(0, device=self.crossbar.torch_device)).device
+        if isinstance(self.crossbar, GoldenCrossbar) and device != self.crossbar.torch_device:
+            self._remake(self.formats, device)
+        return self
+
+    def _remake(self, formats: Formats, device: torch.device) -> None:
+        """Put the state into a crossbar of ``formats`` on a ``device`` of PyTorch."""
+        crossbar = self.in_golden_model(formats, device)
+        crossbar.load(self.crossbar.state())
+        self.move("golden", crossbar)
+        self.formats, self._recorded = formats, []
+
+    def in_golden_model(self, formats: Formats | None = None, device: torch.device | str = "cpu") -> GoldenCrossbar:
+        """A crossbar such as this one, of ``formats`` or its own, in the initial state, on a ``device`` of PyTorch."""
+        geometry = (formats or self.formats).geometry(self._made_for, self.seed, self.index)
+        return GoldenCrossbar.new(geometry, self.seed, device)
 
     @property
     def geometry(self) -> CrossbarGeometry:
         """That of the crossbar as it was applied last; ``ArrayError`` if it has not been applied yet."""
-        made = self.crossbar.geometry
         if not self.applied:
-            raise ArrayError(f"array {made.index} has not been applied to anything yet: call the model with some data "
+            raise ArrayError(f"array {self.index} has not been applied to anything yet: call the model with some data "
                              "before it moves, so that formats and maps are known")
-        return self.formats.geometry(self.window, *self._place)
+        return self.formats.geometry(self.window, self.seed, self.index)
 
     def numbered(self) -> int:
         """The number of the next forward pass."""
@@ -147,7 +161,7 @@ class Array(torch.nn.Module):
 
     def count(self, what: str, limited: int, total: int) -> None:
         """Count ``limited`` numbers of ``total``; if they are many, a warning says so once."""
-        self.saturation.count(f"array {self.crossbar.geometry.index}", what, limited, total)
+        self.saturation.count(f"array {self.index}", what, limited, total)
 
     def take(self) -> list[Recorded]:
         """What has been recorded, in the order of the forward passes. It is then forgotten."""
@@ -160,7 +174,7 @@ class Array(torch.nn.Module):
         ``ArrayError`` if that rate cannot be selected."""
         lowest, highest = self.crossbar.geometry.learning_rate_shifts
         if not lowest <= learning_rate_shift <= highest:
-            raise ArrayError(f"a learning rate of 2**-{learning_rate_shift}: array {self.crossbar.geometry.index} can "
+            raise ArrayError(f"a learning rate of 2**-{learning_rate_shift}: array {self.index} can "
                              f"have 2**-{lowest} to 2**-{highest}; a larger one needs a smaller chi_frac")
         taken = self.take()
         single = sum(len(recorded.x) for recorded in taken) == 1
@@ -171,15 +185,23 @@ class Array(torch.nn.Module):
 
     def get_extra_state(self) -> dict[str, torch.Tensor]:
         """The arrays of the state by name, and ``pulses``."""
-        state = self.crossbar.state() | {"pulses": self.pulses.numpy().copy()}
         return {name: torch.from_numpy(np.asarray(array.astype(np.int64) if array.dtype == np.uint32 else array))
-                for name, array in state.items()}
+                for name, array in self.state().items()}
 
     def set_extra_state(self, state: dict[str, torch.Tensor]) -> None:
         """Restore what ``get_extra_state`` returned. ``StateError`` if it does not fit."""
-        arrays = {name: tensor.numpy() for name, tensor in state.items()}
-        self.crossbar.load({name: array for name, array in arrays.items() if name != "pulses"})
-        self.pulses.copy_(torch.from_numpy(arrays["pulses"]))
+        self.load({name: tensor.numpy() for name, tensor in state.items()})
+
+    def state(self) -> dict[str, np.ndarray]:
+        """The state of the crossbar (`model.crossbar.Crossbar.state`), and the ``pulses`` of its cells."""
+        return self.crossbar.state() | {"pulses": self.pulses.cpu().numpy().copy()}
+
+    def load(self, state: dict[str, np.ndarray]) -> None:
+        """Take the ``state`` of a crossbar (`model.crossbar.Crossbar.state`) and, if they are there, the ``pulses`` of
+        its cells. ``StateError`` if it does not fit."""
+        self.crossbar.load(state)
+        if "pulses" in state:
+            self.pulses.copy_(torch.from_numpy(state["pulses"]))
 
     def _settle(self, maps: torch.Tensor) -> None:
         """Choose the format of the drive ``maps``."""
@@ -202,7 +224,7 @@ class _Reading(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, maps: torch.Tensor, handle: torch.Tensor | None, array: Array, window: Window,
-                asked: np.ndarray | None) -> torch.Tensor:
+                asked: torch.Tensor | None) -> torch.Tensor:
         """As ``Array.forward``. ``asked``, (n, cells), are the cells whose gradient will be asked for: all unless
         given. Without the ``handle`` of the array, nothing is counted or recorded."""
         formats, crossbar = array.formats, array.crossbar.at(window)
@@ -210,11 +232,11 @@ class _Reading(torch.autograd.Function):
         z = crossbar.evaluate(x) if handle is None else crossbar.forward(x)
         if handle is not None:
             largest = (1 << formats.layer.z_bits - 1) - 1
-            array.count("drive", limited, x.size)
-            array.count("output", int(((z == largest) | (z == -largest - 1)).sum()), z.size)
+            array.count("drive", limited, x.numel())
+            array.count("output", int(((z == largest) | (z == -largest - 1)).sum()), z.numel())
         ctx.array, ctx.window, ctx.x, ctx.asked, ctx.dtype = array, window, x, asked, maps.dtype
         ctx.call = None if handle is None else array.numbered()
-        return torch.from_numpy(z).to(maps.dtype) * 2.0**-formats.layer.z_frac
+        return z.to(maps.dtype) * 2.0**-formats.layer.z_frac
 
     @staticmethod
     @once_differentiable
@@ -223,7 +245,7 @@ class _Reading(torch.autograd.Function):
         limit = 1 << layer.delta_bits - 1
         d, limited = integers("gradient", gradient, layer.delta_frac, -limit, limit - 1)
         if ctx.call is not None:
-            ctx.array.count("delta", limited, d.size)
+            ctx.array.count("delta", limited, d.numel())
         if ctx.needs_input_grad[1]:
             ctx.array.record(Recorded(ctx.call, ctx.window, ctx.x, d))
         if not ctx.needs_input_grad[0]:
@@ -231,10 +253,10 @@ class _Reading(torch.autograd.Function):
         crossbar = ctx.array.crossbar.at(ctx.window)
         e = crossbar.row_sums(d) if ctx.call is None else crossbar.backward(d, ctx.asked)
         scale = 2.0 ** -(layer.delta_frac + sub_bits - layer.weight_step)
-        return (torch.from_numpy(e).double() * scale).to(ctx.dtype), None, None, None, None
+        return (e.double() * scale).to(ctx.dtype), None, None, None, None
 
 
-def integers(name: str, values: torch.Tensor, frac: int, lowest: int, highest: int) -> tuple[np.ndarray, int]:
+def integers(name: str, values: torch.Tensor, frac: int, lowest: int, highest: int) -> tuple[torch.Tensor, int]:
     """``values`` in units of ``2**-frac``: int16, rounded to nearest, ties up, and limited; and how many of them are
     limited by more than a unit. ``ArrayError`` if one of them, which are called ``name``, is not a number."""
     if values.isnan().any():
@@ -242,7 +264,7 @@ def integers(name: str, values: torch.Tensor, frac: int, lowest: int, highest: i
                          "with torch.autograd.detect_anomaly")
     rounded = torch.floor(values.detach().double() * 2.0**frac + 0.5)
     beyond = int(((rounded < lowest - 1) | (rounded > highest + 1)).sum())
-    return rounded.clamp(lowest, highest).to(torch.int16).numpy(), beyond
+    return rounded.clamp(lowest, highest).to(torch.int16), beyond
 
 
 def _described(device: Any) -> str:

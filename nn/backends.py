@@ -74,7 +74,7 @@ def _geometries(moving: list[Array], lanes: int) -> tuple[CrossbarGeometry, ...]
     for array in moving:
         geometries.append(narrowed(array.geometry, lanes))
         if geometries[-1].counters != array.crossbar.geometry.counters:
-            raise ArrayError(f"array {geometries[-1].index} is a convolution that fits its map at one position only: "
+            raise ArrayError(f"array {array.index} is a convolution that fits its map at one position only: "
                              "in hardware that is a Linear")
     return tuple(geometries)
 
@@ -148,4 +148,4 @@ def _compare(twins: list[torch.nn.Module], outputs: list[torch.Tensor], step: in
     expect_vector("output", "col", *(output.flatten().numpy() for output in outputs), sample=step)
     for pair in zip(*map(arrays, twins), strict=True):
         golden, other = (array.crossbar.state() for array in pair)
-        expect_state(golden, other, pair[0].crossbar.geometry.index, sample=step)
+        expect_state(golden, other, pair[0].index, sample=step)

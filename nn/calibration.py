@@ -146,7 +146,7 @@ class _Choosing:
 def _column_sums(array: Array, maps: torch.Tensor, window: Window, drive: ActivationFormat) -> torch.Tensor:
     """The outputs for ``maps`` before any ADC: float64 (n, positions, cols), exact."""
     crossbar, layer = array.golden.at(window), array.formats.layer
-    x = torch.from_numpy(integers("drive", maps, drive.frac, drive.minimum, drive.maximum)[0]).double()
+    x = integers("drive", maps, drive.frac, drive.minimum, drive.maximum)[0].double()
     rows = crossbar.windows.gather(x)
     if layer.bias:
         rows = torch.nn.functional.pad(rows, (0, 1), value=drive.maximum)

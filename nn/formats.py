@@ -94,10 +94,15 @@ class Formats:
 
     def __str__(self) -> str:
         """In short: ``drive=unsigned8.8, weight_step=-4, z=10.8, delta=9.8, chi=16.12``, widths and fraction bits."""
-        layer, drive = self.layer, self.x
-        return (f"drive={drive.kind}{drive.bits}.{drive.frac}, weight_step={layer.weight_step}, "
+        layer = self.layer
+        return (f"drive={described(self.x)}, weight_step={layer.weight_step}, "
                 f"z={layer.z_bits}.{layer.z_frac}, delta={layer.delta_bits}.{layer.delta_frac}, "
                 f"chi={layer.chi_bits}.{layer.chi_frac}")
+
+
+def described(drive: ActivationFormat) -> str:
+    """The format of a drive in short: ``unsigned8.6``, width and fraction bits."""
+    return f"{drive.kind}{drive.bits}.{drive.frac}"
 
 
 def suitable_step(rows: int) -> int:

@@ -137,6 +137,20 @@ class Flatten(torch.nn.Module):
         return x.permute(0, 2, 3, 1).flatten(1)
 
 
+class Unflatten(torch.nn.Module):
+    """The way back from `Flatten`, to maps of ``height`` and ``width``."""
+
+    def __init__(self, height: int, width: int) -> None:
+        super().__init__()
+        self.sides = height, width
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.unflatten(1, (*self.sides, -1)).permute(0, 3, 1, 2)
+
+    def extra_repr(self) -> str:
+        return f"{self.sides[0]}, {self.sides[1]}"
+
+
 def _cell(array: torch.nn.Module, x: torch.Tensor, h: torch.Tensor, c: torch.Tensor,
           ) -> tuple[torch.Tensor, torch.Tensor]:
     """A step of an LSTM layer: ``h`` and ``c`` after it."""

@@ -10,13 +10,16 @@ from typing import Any
 import torch
 
 from ..contract.formats import ActivationFormat, neuron_format
+from ..contract.formats import Neuron as NeuronKind
 from ..contract.tables import DERIVATIVE_FRAC
 from . import formats
 from .activation import Activation
 
 
-class _Neuron(torch.nn.Module):
-    """A neuron whose drive has ``format``."""
+class Neuron(torch.nn.Module):
+    """Neurons of a kind, whose outputs have ``format``."""
+
+    kind: NeuronKind
 
     def __init__(self, format: ActivationFormat) -> None:  # noqa: A002
         super().__init__()
@@ -25,7 +28,7 @@ class _Neuron(torch.nn.Module):
     def forward(self, z: torch.Tensor) -> Activation:
         """The drive, a multiple of ``2**-format.frac``, for the outputs ``z``, of any shape."""
         x, derivative = self._integers(z.detach().as_subclass(torch.Tensor).double())
-        values = _Neurons.apply(z, (x * 2.0**-self.format.frac).to(z.dtype), derivative.to(z.dtype))
+        values = _Activate.apply(z, (x * 2.0**-self.format.frac).to(z.dtype), derivative.to(z.dtype))
         return Activation.of(values, self.format, derivative)
 
     def _integers(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -36,7 +39,7 @@ class _Neuron(torch.nn.Module):
         return f"bits={self.format.bits}, frac={self.format.frac}"
 
 
-class _Neurons(torch.autograd.Function):
+class _Activate(torch.autograd.Function):
     """From outputs to ``values``; backward by ``derivative``."""
 
     @staticmethod
@@ -49,8 +52,10 @@ class _Neurons(torch.autograd.Function):
         return gradient * ctx.saved_tensors[0], None, None
 
 
-class ReLU(_Neuron):
+class ReLU(Neuron):
     """From 0 to ``2**bits - 1``, with ``frac`` fraction bits: the ``z_frac`` of the layer before."""
+
+    kind = "relu"
 
     def __init__(self, bits: int = 8, frac: int = formats.Z_FRAC) -> None:
         super().__init__(formats.unsigned(bits, frac))
@@ -60,8 +65,10 @@ class ReLU(_Neuron):
         return x, (x != 0).double()
 
 
-class HardTanh(_Neuron):
+class HardTanh(Neuron):
     """From ``-2**(bits-1)`` to ``2**(bits-1) - 1``, with ``frac`` fraction bits: the ``z_frac`` of the layer before."""
+
+    kind = "hard_tanh"
 
     def __init__(self, bits: int = 8, frac: int = formats.Z_FRAC) -> None:
         super().__init__(formats.signed(bits, frac))
@@ -72,8 +79,10 @@ class HardTanh(_Neuron):
         return x, (x == rounded).double()
 
 
-class Sigmoid(_Neuron):
+class Sigmoid(Neuron):
     """The logistic function, in ``bits`` bits from 0 to almost 1."""
+
+    kind = "sigmoid"
 
     def __init__(self, bits: int = 8) -> None:
         super().__init__(neuron_format("sigmoid", formats.unsigned(bits).bits, 0))
@@ -86,8 +95,10 @@ class Sigmoid(_Neuron):
         return f"bits={self.format.bits}"
 
 
-class Ternary(_Neuron):
+class Ternary(Neuron):
     """-1, 0 or 1: what has reached 1 in magnitude keeps its sign. The derivative is 1 between 1/2 and 3/2."""
+
+    kind = "ternary"
 
     def __init__(self) -> None:
         super().__init__(formats.TERNARY)

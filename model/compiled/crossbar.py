@@ -1,20 +1,26 @@
 """A crossbar without a network around it, in compiled code: many samples in a call."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
 from numba import njit
+from numpy.typing import ArrayLike
 
 from ...contract.window import Window
 from ..crossbar import Crossbar
+from ..lfsr import jump
+from ..samples import applied
 from ..window import Windows
+from .batch import batch_of, drives_of, update_rows
 from .forward import enter_map, first_grain, list_driven, list_sloped
 from .lanes import pointers
 from .second import enter_deltas
 from .state import give_back, state_of
 from .steps import accumulate, forward, sum_rows, visit_all
 from .tables import (
+    READING,
     Integer,
     Layer,
     Scratch,
@@ -24,6 +30,7 @@ from .tables import (
     layer_records,
     scratch,
 )
+from .threads import parts, together
 
 NOTHING = np.zeros(0, dtype=np.int16)
 
@@ -32,22 +39,20 @@ class CompiledCrossbar:
     """Does what a ``Crossbar`` does, for many samples in a call and in its place, to the same bits.
 
     It works on the crossbar's own arrays, without a copy. A sample is the map that drives the crossbar, and not its
-    windows. Samples are taken one after the other. Operands are integers of any type and within the formats of the
-    geometry; ``ValueError`` on a wrong shape.
+    windows. Operands are integers of any type and within the formats of the geometry; ``ValueError`` on a wrong shape.
+
+    The bits are those of samples that are taken one after the other. Threads share the samples of a call, as many as
+    PyTorch has (`torch.set_num_threads`), except where cells are programmed.
     """
 
     def __init__(self, crossbar: Crossbar, window: Window | None = None) -> None:
-        """Of ``crossbar``, applied to ``window``, which has as many rows and columns as that of its geometry; unless
-        given, to that. There is no pooling. ``ValueError`` unless the crossbar is on the CPU."""
+        """Of ``crossbar``, applied to ``window``, or to its own (`model.samples.applied`). ``ValueError`` unless the
+        crossbar is on the CPU."""
         if crossbar.torch_device.type != "cpu":
             raise ValueError(f"the crossbar is on the PyTorch device {crossbar.torch_device}; compiled code runs on "
                              "the CPU only")
-        self.crossbar = crossbar
-        window = replace(window or crossbar.geometry.window, pool=(1, 1), pool_stride=(1, 1))
-        geometry = replace(crossbar.geometry, window=window)
-        if (geometry.rows, geometry.cols) != crossbar.g.shape or geometry.cols != window.cols:
-            raise ValueError(f"windows of {window.inputs} cells and {window.cols} columns: the crossbar has "
-                             f"{crossbar.geometry.inputs} inputs and {crossbar.geometry.cols} columns")
+        self.crossbar, geometry = crossbar, applied(crossbar, window)
+        window = geometry.window
         self.geometry = geometry
         """That of the crossbar, applied to the window."""
         self.windows = Windows(geometry)
@@ -55,79 +60,115 @@ class CompiledCrossbar:
         self._map, self._outputs = (window.cells,), (window.positions, window.cols)
         self._layers = layer_records([geometry])
         self._tables = crossbar_tables(geometry.device)
-        self._scratch = scratch([geometry], self._layers)
+        self._products = window.positions * geometry.rows * geometry.cols
+        self._draws = window.positions * geometry.cols if geometry.read_noise else 0
+        self._scratches = [scratch([geometry], self._layers)]
+        """Where each thread works."""
 
-    def forward(self, maps: np.ndarray) -> np.ndarray:
+    def forward(self, maps: ArrayLike) -> np.ndarray:
         """The outputs ``z``, int16 (n, positions, cols), for the drives ``maps`` (n, cells)."""
-        state = self._state()
-        z = self._forward(state, maps)
+        z, state = self._forward(maps)
         give_back(state, [self.crossbar])
         return z
 
-    def evaluate(self, maps: np.ndarray) -> np.ndarray:
+    def evaluate(self, maps: ArrayLike) -> np.ndarray:
         """As ``forward``, but counters and LFSRs stay as they are."""
-        return self._forward(self._state(), maps)
+        return self._forward(maps)[0]
 
-    def backward(self, d: np.ndarray, asked: np.ndarray | None = None) -> np.ndarray:
+    def backward(self, d: ArrayLike, asked: ArrayLike | None = None) -> np.ndarray:
         """The exact sums ``e``, int64 (n, cells), of the rows that each cell of the maps drives, for the deltas ``d``
         (n, positions, cols).
 
         ``asked``, bool (n, cells), restricts it to some cells; the sums of the others are 0.
         """
-        state = self._state()
-        e = self._backward(state, d, asked)
+        e, state = self._backward(d, asked)
         give_back(state, [self.crossbar])
         return e
 
-    def row_sums(self, d: np.ndarray) -> np.ndarray:
+    def row_sums(self, d: ArrayLike) -> np.ndarray:
         """As ``backward`` for all cells, but nothing is counted."""
-        return self._backward(self._state(), d, None)
+        return self._backward(d, None)[0]
 
-    def update(self, maps: np.ndarray, d: np.ndarray, learning_rate_shift: int, program: bool = True) -> None:
+    def update(self, maps: ArrayLike, d: ArrayLike, learning_rate_shift: int, program: bool = True) -> None:
         """``Crossbar.update`` for each sample: ``maps`` (n, cells) are their drives, ``d`` (n, positions, cols) their
         deltas."""
-        state = self._state()
         maps, d = self._checked(maps, self._map), self._checked(d, self._outputs)
         if len(maps) != len(d):
             raise ValueError(f"{len(maps)} maps and the deltas of {len(d)}: there must be as many")
-        _update(self._layers, state, self._tables, self._scratch, maps.ravel(), d.ravel(), len(maps),
-                learning_rate_shift, program)
+        if program:
+            state = self._state()
+            _update(self._layers, state, self._tables, self._scratches[0], maps.ravel(), d.ravel(), len(maps),
+                    learning_rate_shift)
+        else:
+            state = self._accumulate(maps, d, learning_rate_shift)
         give_back(state, [self.crossbar])
 
     def program(self) -> None:
         """``Crossbar.program``."""
         state = self._state()
-        _program(self._layers, state, self._tables, self._scratch)
+        _program(self._layers, state, self._tables, self._scratches[0])
         give_back(state, [self.crossbar])
 
-    def apply(self, dw: np.ndarray) -> None:
+    def apply(self, dw: ArrayLike) -> None:
         """``Crossbar.apply``."""
-        self.crossbar.add(torch.from_numpy(dw))
+        self.crossbar.add(torch.as_tensor(dw))
         self.program()
 
-    def _forward(self, state: State, maps: np.ndarray) -> np.ndarray:
+    def _forward(self, maps: ArrayLike) -> tuple[np.ndarray, State]:
+        """The outputs, and the state that a forward pass leaves."""
         maps = self._checked(maps, self._map)
         z = np.empty((len(maps), *self._outputs), dtype=np.int16)
-        _forward(self._layers, state, self._tables, self._scratch, maps.ravel(), z.reshape(-1), len(maps))
-        return z
 
-    def _backward(self, state: State, d: np.ndarray, asked: np.ndarray | None) -> np.ndarray:
+        def run(state: State, scratch: Scratch, share: range) -> None:
+            _forward(self._layers, state, self._tables, scratch, maps.ravel(), z.reshape(-1), share.start, share.stop)
+        return z, self._shared(run, parts(len(maps), self._products), self._draws)
+
+    def _backward(self, d: ArrayLike, asked: ArrayLike | None) -> tuple[np.ndarray, State]:
+        """The row sums, and the state that a backward pass leaves."""
         d = self._checked(d, self._outputs)
-        asked = self._checked(np.ones((len(d), *self._map)) if asked is None else asked, self._map)
+        asked = self._checked(np.ones((len(d), *self._map), np.int16) if asked is None else asked, self._map)
         if len(asked) != len(d):
             raise ValueError(f"the deltas of {len(d)} samples, and {len(asked)} maps of what is asked for: there must "
                              "be as many")
         e = np.zeros((len(d), *self._map), dtype=np.int64)
-        _backward(self._layers, state, self._scratch, d.ravel(), asked.ravel(), e.reshape(-1), len(d))
-        return e
 
-    def _checked(self, values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        def run(state: State, scratch: Scratch, share: range) -> None:
+            _backward(self._layers, state, scratch, d.ravel(), asked.ravel(), e.reshape(-1), share.start, share.stop)
+        return e, self._shared(run, parts(len(d), self._products))
+
+    def _accumulate(self, maps: np.ndarray, d: np.ndarray, learning_rate_shift: int) -> State:
+        """Update by a mini-batch, of which nothing is programmed. Returns the state that it leaves."""
+        batch, rows = batch_of(self._layers, maps, d), self.crossbar.geometry.rows
+
+        def run(state: State, _: Scratch, share: range) -> None:
+            update_rows(self._layers, state, batch, drives_of(batch), len(maps), learning_rate_shift, share.start,
+                        share.stop)
+        return self._shared(run, parts(rows, len(maps) * self._products // rows))
+
+    def _shared(self, run: Callable[[State, Scratch, range], None], shares: list[range], draws: int = 0) -> State:
+        """Let threads ``run`` their ``shares`` of samples, each of which draws ``draws`` words of read noise, or of
+        rows. Returns the state that one thread would leave after all of them."""
+        while len(self._scratches) < len(shares):
+            self._scratches.append(Scratch(*(array.copy() for array in self._scratches[0])))
+        states = [self._state() for _ in shares]
+        for state, share in zip(states, shares, strict=True):
+            if draws and share.start:
+                state.lfsrs[READING] = int(jump(torch.tensor(int(state.lfsrs[READING])), share.start * draws))
+        *others, last = states
+        for state in others:
+            state.counters[:] = 0
+        together([partial(run, *each) for each in zip(states, self._scratches, shares, strict=False)])
+        for state in others:
+            last.counters[:] += state.counters
+        return last
+
+    def _checked(self, values: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
         """``values`` as int16, contiguous; ``ValueError`` unless they are (n, *shape)."""
-        values = np.ascontiguousarray(values, dtype=np.int16)
-        if values.shape != (len(values), *shape):  # compiled code does not check its indices
-            raise ValueError(f"operands of shape {values.shape}: they must be (samples, "
+        checked = np.ascontiguousarray(values, dtype=np.int16)
+        if checked.shape != (len(checked), *shape):  # compiled code does not check its indices
+            raise ValueError(f"operands of shape {checked.shape}: they must be (samples, "
                              f"{', '.join(map(str, shape))})")
-        return values
+        return checked
 
     def _state(self) -> State:
         crossbar = self.crossbar
@@ -137,13 +178,14 @@ class CompiledCrossbar:
                         row_reads=np.zeros(2, dtype=np.int64))
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _forward(layers: np.ndarray, state: State, tables: Tables, scratch: Scratch, maps: np.ndarray, z: np.ndarray,
-             count: int) -> None:
-    """``CompiledCrossbar.forward`` of ``count`` samples."""
+             start: int, stop: int) -> None:
+    """``CompiledCrossbar.forward`` of the samples ``start`` .. ``stop - 1``."""
     state, tables, scratch = pointers(state), pointers(tables), pointers(scratch)
-    layer, first = layers[0], 0
-    for i in range(count):
+    layer = layers[0]
+    first = start * layer.positions * layer.cols
+    for i in range(start, stop):
         enter_map(layer, scratch.x, maps, i * layer.inner * layer.lines)
         forward(layer, state, tables, scratch)
         for place in range(layer.positions * layer.cols):
@@ -151,13 +193,14 @@ def _forward(layers: np.ndarray, state: State, tables: Tables, scratch: Scratch,
         first += layer.positions * layer.cols
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _backward(layers: np.ndarray, state: State, scratch: Scratch, d: np.ndarray, asked: np.ndarray, e: np.ndarray,
-              count: int) -> None:
-    """``CompiledCrossbar.backward`` of ``count`` samples."""
+              start: int, stop: int) -> None:
+    """``CompiledCrossbar.backward`` of the samples ``start`` .. ``stop - 1``."""
     state, scratch = pointers(state), pointers(scratch)
-    layer, first = layers[0], 0
-    for i in range(count):
+    layer = layers[0]
+    first = start * layer.inner * layer.lines
+    for i in range(start, stop):
         enter_map(layer, scratch.y, asked, first)
         errors = _enter_errors(layer, scratch, d, i)
         if errors:
@@ -173,8 +216,8 @@ def _backward(layers: np.ndarray, state: State, scratch: Scratch, d: np.ndarray,
 
 @njit(cache=True)
 def _update(layers: np.ndarray, state: State, tables: Tables, scratch: Scratch, maps: np.ndarray, d: np.ndarray,
-            count: int, learning_rate_shift: int, program: bool) -> None:
-    """``CompiledCrossbar.update`` of ``count`` samples."""
+            count: int, learning_rate_shift: int) -> None:
+    """``CompiledCrossbar.update`` of ``count`` samples, each of which programs cells."""
     state, tables, scratch = pointers(state), pointers(tables), pointers(scratch)
     layer = layers[0]
     for i in range(count):
@@ -182,7 +225,7 @@ def _update(layers: np.ndarray, state: State, tables: Tables, scratch: Scratch, 
         if errors:
             enter_map(layer, scratch.x, maps, i * layer.inner * layer.lines)
             list_driven(layer, scratch)
-            accumulate(layer, state, tables, scratch, errors, learning_rate_shift, program)
+            accumulate(layer, state, tables, scratch, errors, learning_rate_shift, True)
 
 
 @njit(cache=True)

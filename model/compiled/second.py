@@ -216,10 +216,15 @@ def _add_lanes(chi: Pointer, scratch: Scratch, first: Integer, count: Integer, s
     like = sums
     for i in range(count):
         sums = sums + spread(scratch.factors[i], like) * load(scratch.d, scratch.deltas[i] + col, like)
-    change = (sums + spread((1 << shift) >> 1, like)) >> spread(shift, like)
-    bound = spread(1 << 30, like)
-    change = larger(change, bound, bound, change)
-    change = larger(like - bound, change, like - bound, change)
-    residuals = load(chi, first + col, none) + resized(change, none)
+    residuals = load(chi, first + col, none) + resized(rounded(sums, shift, like), none)
     store(chi, first + col, residuals)
     return largest(larger(residuals, none, residuals, none - residuals))
+
+
+@njit(forceinline=True)
+def rounded(sums: Vector, shift: Integer, none: Vector) -> Vector:
+    """``sums`` times ``2**-shift``, rounded, and bounded so that a residual can be added in 32 bits. ``none`` are zeros
+    of their type."""
+    change, bound = (sums + spread((1 << shift) >> 1, none)) >> spread(shift, none), spread(1 << 30, none)
+    change = larger(change, bound, bound, change)
+    return larger(none - bound, change, none - bound, change)

@@ -89,16 +89,16 @@ class Pair:
         self.model.load(state)
         self.crossbar.load(state)
 
-    def maps(self, count: int) -> np.ndarray:
-        return np.array([random_drive(self.random, self.geometry) for _ in range(count)])
+    def maps(self, count: int) -> torch.Tensor:
+        return torch.from_numpy(np.array([random_drive(self.random, self.geometry) for _ in range(count)]))
 
-    def deltas(self, count: int) -> np.ndarray:
+    def deltas(self, count: int) -> torch.Tensor:
         window = self.geometry.window
         d = [random_deltas(self.random, self.geometry).reshape(window.positions, window.cols) for _ in range(count)]
-        return np.array(d)
+        return torch.from_numpy(np.array(d))
 
-    def windows(self, maps: np.ndarray) -> torch.Tensor:
-        return self.model.windows.gather(torch.from_numpy(maps))
+    def windows(self, maps: torch.Tensor) -> torch.Tensor:
+        return self.model.windows.gather(maps)
 
     def forward(self, count: int = 2):
         maps = self.maps(count)
@@ -112,24 +112,24 @@ class Pair:
 
     def backward(self):
         d = self.deltas(3)
-        asked = np.array([[self.random.random() < share for _ in range(self.geometry.window.cells)]
-                          for share in (0, 0.5, 1)])
+        asked = torch.tensor([[self.random.random() < share for _ in range(self.geometry.window.cells)]
+                              for share in (0, 0.5, 1)])
         for mask in (None, asked):
-            rows = None if mask is None else self.windows(mask.astype(np.int64)).bool()
-            e = self.model.windows.fold(self.model.backward(torch.from_numpy(d), rows))
+            rows = None if mask is None else self.windows(mask.long()).bool()
+            e = self.model.windows.fold(self.model.backward(d, rows))
             assert self.crossbar.backward(d, mask).tolist() == e.tolist()
 
     def row_sums(self):
         d = self.deltas(2)
         driven = self.model.windows.driven
-        e = self.model.windows.fold(torch.where(driven, self.model.row_sums(torch.from_numpy(d)), 0))
+        e = self.model.windows.fold(torch.where(driven, self.model.row_sums(d), 0))
         assert self.crossbar.row_sums(d).tolist() == e.tolist()
 
     def update(self, program: bool = True):
         maps, d = self.maps(2), self.deltas(2)
         shift = self.random.randint(*self.geometry.learning_rate_shifts)
         self.crossbar.update(maps, d, shift, program)
-        for x, deltas in zip(self.windows(maps), torch.from_numpy(d), strict=True):
+        for x, deltas in zip(self.windows(maps), d, strict=True):
             self.model.update(x, deltas, shift, program)
 
     def accumulate(self):
@@ -140,14 +140,14 @@ class Pair:
         self.model.program()
 
     def apply(self):
-        dw = random_increments(self.random, self.geometry)
+        dw = torch.from_numpy(random_increments(self.random, self.geometry))
         self.crossbar.apply(dw)
-        self.model.apply(torch.from_numpy(dw))
+        self.model.apply(dw)
 
     def write(self):
-        states = random_states(self.random, self.geometry)
+        states = torch.from_numpy(random_states(self.random, self.geometry))
         self.crossbar.write(states)
-        self.model.write(torch.from_numpy(states))
+        self.model.write(states)
 
     def compare(self):
         expected, actual = self.model.state(), self.crossbar.state()
@@ -192,11 +192,11 @@ def test_counters(pair):
     assert pair.crossbar.counters["forwards"] == pair.geometry.positions
 
 
-@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.uint64])
+@pytest.mark.parametrize("dtype", [torch.int8, torch.uint8, torch.int32])
 def test_integers_of_any_type(pair, dtype):
-    x = np.minimum(np.arange(pair.geometry.window.cells), pair.geometry.x.maximum).astype(dtype)
-    expected = pair.model.forward(pair.windows(x.astype(np.int64)))
-    assert pair.crossbar.forward(x[np.newaxis])[0].tolist() == expected.tolist()
+    x = torch.arange(pair.geometry.window.cells).clamp(max=pair.geometry.x.maximum).to(dtype)
+    expected = pair.model.forward(pair.windows(x.long()))
+    assert pair.crossbar.forward(x[None])[0].tolist() == expected.tolist()
 
 
 def test_a_state_that_does_not_fit_is_refused(pair):
@@ -210,13 +210,13 @@ def test_a_state_that_does_not_fit_is_refused(pair):
 
 def test_operands_that_do_not_fit_are_refused(pair):
     crossbar, form = pair.crossbar, pair.geometry
-    x = np.zeros((2, form.window.cells), dtype=np.int64)
-    d = np.zeros((2, form.positions, form.cols), dtype=np.int64)
-    cells, shift = np.zeros((form.rows, form.cols), dtype=np.int64), form.learning_rate_shifts[0]
+    x = torch.zeros(2, form.window.cells, dtype=torch.int64)
+    d = torch.zeros(2, form.positions, form.cols, dtype=torch.int64)
+    cells, shift = torch.zeros(form.rows, form.cols, dtype=torch.int64), form.learning_rate_shifts[0]
     for call, text in (
         (lambda: crossbar.forward(x[:, 1:]), r"maps is int64 \(2, \d+\): it must hold integers of shape \(2, \d+\)"),
         (lambda: crossbar.forward(x[0]), r"maps is int64 \(\d+,\)"),
-        (lambda: crossbar.forward(x + 0.5), "maps is float64"),
+        (lambda: crossbar.forward(x + 0.5), "maps is float32"),
         (lambda: crossbar.evaluate(x + 99_999), "maps holds values from 99999 to 99999: they must lie in"),
         (lambda: crossbar.backward(d[:, 0]), "d is int64"),
         (lambda: crossbar.backward(d, x[:1]), "asked is uint8"),
@@ -252,7 +252,7 @@ def test_a_golden_crossbar_is_applied_to_other_maps():
     there = crossbar.at(larger)
     assert there is crossbar.at(larger)
     assert crossbar.at(form.window) is crossbar
-    assert there.forward(np.ones((1, 50), dtype=np.int64)).shape == (1, 16, 4)
+    assert there.forward(torch.ones(1, 50, dtype=torch.int64)).shape == (1, 16, 4)
     assert crossbar.counters["forwards"] == there.counters["forwards"] == 16
 
 

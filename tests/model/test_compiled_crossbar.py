@@ -7,8 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spinloom import config
 from spinloom.contract.window import Window
+from spinloom.model.compiled import threads
 from spinloom.model.compiled.crossbar import CompiledCrossbar
 from spinloom.model.crossbar import Crossbar
+from spinloom.model.samples import SampleCrossbar
 from spinloom.random_experiment import random_experiment
 from spinloom.sim.stimuli import random_deltas, random_drive, random_increments, random_state
 
@@ -30,14 +32,25 @@ def operands(random, geometry, count):
     return np.array([random_drive(random, geometry) for _ in range(count)]), np.array(d)
 
 
-def assert_equals_reference(geometry, seed, count=5):
+class OnArrays:
+    """A ``SampleCrossbar`` that takes arrays and returns tensors."""
+
+    def __init__(self, *arguments):
+        self._crossbar = SampleCrossbar(*arguments)
+
+    def __getattr__(self, name):
+        return lambda *arguments: getattr(self._crossbar, name)(*(
+            torch.from_numpy(each) if isinstance(each, np.ndarray) else each for each in arguments))
+
+
+def assert_equals_reference(geometry, seed, kind=CompiledCrossbar, count=5):
     """Every operation, from a random state on; returns the reference."""
     random = Random(seed)
     reference, crossbar = Crossbar(geometry, seed), Crossbar(geometry, seed)
     state = random_state(random, geometry)
     for each in (reference, crossbar):
         each.load(state)
-    compiled, windows = CompiledCrossbar(crossbar), reference.windows
+    compiled, windows = kind(crossbar), reference.windows
     for batch in (1, count):
         maps, d = operands(random, geometry, batch)
         x, deltas = windows.gather(torch.from_numpy(maps)), torch.from_numpy(d)
@@ -67,14 +80,34 @@ def assert_equals_reference(geometry, seed, count=5):
     return reference
 
 
+@pytest.fixture(params=[1, 3])
+def shared(request, monkeypatch):
+    """Whether threads share even the least work: one, or three."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    monkeypatch.setattr(threads, "WORTH", 1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("shared")
 @pytest.mark.parametrize("kind", ["ideal", "domain_wall", "incremental", "pcm_pair", "mtj"])
 def test_random_crossbars_give_the_same_bits(kind):
+    assert_random_crossbars_give_the_same_bits(kind, CompiledCrossbar)
+
+
+@pytest.mark.parametrize("kind", ["ideal", "domain_wall", "incremental", "pcm_pair", "mtj"])
+def test_random_crossbars_on_tensors_give_the_same_bits(kind):
+    assert_random_crossbars_give_the_same_bits(kind, OnArrays)
+
+
+def assert_random_crossbars_give_the_same_bits(kind, implementation):
     """And leave out nothing that a crossbar does."""
     happened = set()
     for seed in range(24):
         experiment = random_experiment(Random(f"{kind} {seed}"), kind=kind, convolutions=seed % 2 == 1)
         for geometry in experiment.crossbars:
-            reference = assert_equals_reference(geometry, seed)
+            reference = assert_equals_reference(geometry, seed, implementation)
             facts = {"read noise": geometry.read_noise, "bias": geometry.bias,
                      "attempts": reference.counters["attempts"],
                      "positions": geometry.positions > 1, "padding": any(geometry.window.padding),
@@ -97,6 +130,7 @@ def convolution(**fields):
     } | fields, "convolution").crossbars[0]
 
 
+@pytest.mark.usefixtures("shared")
 def test_wide_crossbars_of_a_network_give_the_same_bits():
     """Those that are not the first, too, and whose arrays are views."""
     experiment = config.parse({
@@ -107,12 +141,13 @@ def test_wide_crossbars_of_a_network_give_the_same_bits():
         assert assert_equals_reference(geometry, 3).counters["refreshes"]
 
 
-def test_other_windows_share_the_state():
+@pytest.mark.parametrize("kind", [CompiledCrossbar, OnArrays])
+def test_other_windows_share_the_state(kind):
     """Those of another map: as a crossbar whose geometry has that map."""
     geometry, other = convolution(), convolution(input={"map": [3, 4, 2]}, layers=[
         {"kind": "conv", "cols": 40, "kernel": 3, "padding": 1, "pool": [3, 4], "weight_step": -2, "z_frac": 4}])
     reference, crossbar = Crossbar(other, 1), Crossbar(geometry, 1)
-    compiled = CompiledCrossbar(crossbar, Window(map=(3, 4, 2), cols=40, kernel=(3, 3), padding=(1, 1)))
+    compiled = kind(crossbar, Window(map=(3, 4, 2), cols=40, kernel=(3, 3), padding=(1, 1)))
     maps, d = operands(Random(1), other, 4)
     x = reference.windows.gather(torch.from_numpy(maps))
     assert compiled.forward(maps).tolist() == reference.forward(x).tolist()
@@ -121,6 +156,15 @@ def test_other_windows_share_the_state():
         reference.update(windows, torch.from_numpy(delta), 3)
     assert reference.counters["attempts"] > 0
     assert_same_state(crossbar, reference)
+
+
+def test_a_mini_batch_of_no_samples_does_nothing():
+    crossbar = Crossbar(convolution(), 1)
+    before, compiled = crossbar.state(), CompiledCrossbar(crossbar)
+    compiled.update(np.zeros((0, 60)), np.zeros((0, 30, 40)), 3, program=False)
+    assert compiled.forward(np.zeros((0, 60))).shape == (0, 30, 40)
+    assert {name: array.tolist() for name, array in crossbar.state().items()} == {
+        name: array.tolist() for name, array in before.items()}
 
 
 def test_what_does_not_fit_is_refused():

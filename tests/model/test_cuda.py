@@ -7,11 +7,14 @@ import pytest
 import torch
 from spinloom import config
 from spinloom.contract.hashing import sample_order
+from spinloom.model.crossbar import Crossbar
 from spinloom.model.network import Network
+from spinloom.model.samples import SampleCrossbar
 from spinloom.random_experiment import random_experiment
 from spinloom.train.host import HostTrainer
 
 from .experiments import random_samples
+from .test_compiled_crossbar import operands
 from .test_convolution import DEVICES, network_of
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
@@ -50,6 +53,25 @@ def test_convolutions_on_every_kind_of_device(kind, also):
 @pytest.mark.parametrize("preset", ["mnist-lenet-dw5", "mnist-lenet-pcm", "mnist-mtj3-gxnor"])
 def test_presets(preset):
     expect_the_same_bits(config.load(preset), 100)
+
+
+@pytest.mark.parametrize("convolutions", [False, True])
+@pytest.mark.parametrize("seed", range(8))
+def test_many_samples_in_a_call(seed, convolutions):
+    for geometry in random_experiment(Random(seed), convolutions=convolutions).crossbars:
+        maps, d = (torch.from_numpy(array) for array in operands(Random(seed), geometry, 5))
+        found = []
+        for torch_device in ("cpu", "cuda"):
+            crossbar = Crossbar(geometry, seed, torch_device)
+            samples, x, deltas = SampleCrossbar(crossbar), maps.to(torch_device), d.to(torch_device)
+            answers = [samples.forward(x), samples.evaluate(x), samples.backward(deltas),
+                       samples.backward(deltas, x != 0), samples.row_sums(deltas)]
+            for program in (False, True):
+                samples.update(x, deltas, geometry.learning_rate_shifts[0], program)
+            samples.program()
+            found.append([answer.tolist() for answer in answers]
+                         + [array.tolist() for array in crossbar.state().values()] + [crossbar.pulses.tolist()])
+        assert found[0] == found[1]
 
 
 def test_a_state_moves_between_devices():

@@ -278,7 +278,7 @@ def test_repr_shows_device_formats_and_backend():
      r"a drive of torch.int64 \(2, 6\): the array needs floats of shape \(samples, 6\)"),
     (lambda: nn.Linear(6, 4, **WALL)(torch.full((2, 6), torch.nan)), nn.ArrayError, "a drive that is not a number"),
     (lambda: nn.Linear(6, 4, **WALL)(torch.zeros(2, 6, device="meta")), nn.ArrayError,
-     r"a drive on meta: the array is in main memory; move the drive with cpu\(\)"),
+     r"a drive on meta: the array is on cpu; move one of them with to\(\)"),
     (lambda: torch.nn.Sequential(nn.Linear(6, 4, **WALL)).load_state_dict(
         torch.nn.Sequential(torch.nn.Linear(6, 4)).state_dict()), nn.ArrayError,
      "0.weight: float weights cannot be loaded into an array; load them into an ordinary model"),

@@ -6,8 +6,6 @@ from spinloom.model.loss import Loss
 from spinloom.model.neuron import Neuron
 from spinloom.nn.activation import Activation
 
-from .twins import neuron
-
 
 def hidden(kind, bits, z_bits, z_frac):
     rates = {"learning_rate_shifts": [16]}
@@ -25,7 +23,7 @@ def test_neurons_are_those_of_the_machine(kind, bits, z_bits, z_frac, dtype):
     """For every output that an array can have."""
     experiment = hidden(kind, bits, z_bits, z_frac)
     before, after = experiment.crossbars
-    module = neuron(experiment.layers[0])
+    module = nn.model(experiment)[1]
     assert module.format == after.x
     z = torch.arange(-(1 << z_bits - 1), 1 << z_bits - 1)
     x, y = Neuron(before, after)(z)

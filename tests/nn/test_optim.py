@@ -9,7 +9,7 @@ from spinloom.train.host import HostTrainer
 
 from ..model.experiments import random_samples
 from .test_layers import WALL, digits_model, random_drive, train
-from .twins import images, loss, state, twin
+from .twins import images, state
 
 
 @pytest.mark.parametrize("preset", ["digits-dw5", "digits-conv-dw5"])
@@ -19,14 +19,13 @@ def test_a_host_is_that_of_the_machine(preset):
     network, (xs, labels) = Network(experiment), random_samples(experiment, 64, 1)
     HostTrainer(network).train_span(xs, labels, np.arange(64), range(64), 1)
 
-    model, criterion = twin(experiment), loss(experiment)
+    model, criterion = nn.model(experiment), nn.loss_of(experiment)
     optimizer = optim.Host(torch.optim.SGD, model, lr=0.5 / 8)
     for part in np.split(np.arange(64), 8):
         optimizer.zero_grad()
         criterion(model(images(experiment, xs)[part]), torch.from_numpy(labels[part])).backward()
         optimizer.step()
-    expected = {name: array.tolist() for name, array in network.state().items()}
-    found = state(model)
+    expected, found = state(network), state(model)
     for name in found:
         if name.endswith("counters"):
             del found[name][2], expected[name][2]

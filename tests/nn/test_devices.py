@@ -1,0 +1,65 @@
+"""Arrays on tensors of any device of PyTorch: the bits of compiled code."""
+
+import pytest
+import torch
+from spinloom import nn, optim
+from spinloom.model.samples import SampleCrossbar
+from spinloom.nn import array
+
+from .test_layers import digits_model, random_drive
+from .twins import state
+
+CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+OPTIMIZERS = {
+    "in situ": lambda model: optim.InSitu(model, 3),
+    "host": lambda model: optim.Host(torch.optim.Adam, model, lr=0.5),
+}
+
+
+def trained(optimizer, batch, device="cpu"):
+    """Outputs in evaluation, and the state, of a model that has been trained there."""
+    model = digits_model(converters={"read_noise": 1.0}).to(device)
+    chosen, criterion = OPTIMIZERS[optimizer](model), nn.CrossEntropy()
+    for step in range(4):
+        x, labels = random_drive(batch, 1, 8, 8, seed=step).to(device), torch.arange(batch, device=device)
+        chosen.zero_grad()
+        criterion(model(x), labels).backward()
+        chosen.step()
+    model.eval()
+    assert sum(array.crossbar.counters["attempts"] for array in nn.arrays(model)) > 0
+    return model(random_drive(3, 1, 8, 8).to(device)).tolist(), state(model)
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_tensors_in_main_memory_give_the_same_bits(monkeypatch, optimizer, batch):
+    compiled = trained(optimizer, batch)
+    monkeypatch.setattr(array, "CompiledCrossbar", SampleCrossbar)
+    assert trained(optimizer, batch) == compiled
+
+
+@CUDA
+@pytest.mark.parametrize("batch", [1, 4])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_tensors_on_cuda_give_the_same_bits(optimizer, batch):
+    assert trained(optimizer, batch, "cuda") == trained(optimizer, batch)
+
+
+@CUDA
+def test_a_model_moves_to_cuda_and_back():
+    model = digits_model()
+    before = state(model)
+    model.to("cuda")
+    assert nn.arrays(model)[0].crossbar.g.is_cuda
+    assert state(model) == before
+    with pytest.raises(nn.ArrayError, match=r"a drive on cpu: the array is on cuda:0; move one of them with to\(\)"):
+        model(random_drive(1, 1, 8, 8))
+    copied = digits_model()
+    copied.load_state_dict(model.state_dict())
+    assert state(copied) == state(model.cpu()) == before
+
+
+def test_other_types_of_floats_leave_the_array_as_it_is():
+    model = digits_model()
+    crossbar = nn.arrays(model)[0].crossbar
+    assert nn.arrays(model.double().half().to("cpu"))[0].crossbar is crossbar
