@@ -79,7 +79,7 @@ def test_a_run_folder_becomes_a_model(tmp_path):
     assert nn.experiment(model) == experiment
     network = Network(experiment)
     network.load(nn.network_state(model))
-    pulses = [int(array.crossbar.pulses.sum()) for array in nn.arrays(model)]
+    pulses = [int(array.pulses.sum()) for array in nn.arrays(model)]
     assert [crossbar.counters["attempts"] for crossbar in network.crossbars] == pulses
     assert min(pulses) > 0
     (tmp_path / "run" / "state.npz").unlink()

@@ -3,8 +3,8 @@
 import pytest
 import torch
 from spinloom import nn, optim
+from spinloom.backends import golden
 from spinloom.model.samples import SampleCrossbar
-from spinloom.nn import array
 
 from .test_layers import digits_model, random_drive
 from .twins import state
@@ -34,7 +34,7 @@ def trained(optimizer, batch, device="cpu"):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_tensors_in_main_memory_give_the_same_bits(monkeypatch, optimizer, batch):
     compiled = trained(optimizer, batch)
-    monkeypatch.setattr(array, "CompiledCrossbar", SampleCrossbar)
+    monkeypatch.setattr(golden, "CompiledCrossbar", SampleCrossbar)
     assert trained(optimizer, batch) == compiled
 
 
@@ -50,7 +50,7 @@ def test_a_model_moves_to_cuda_and_back():
     model = digits_model()
     before = state(model)
     model.to("cuda")
-    assert nn.arrays(model)[0].crossbar.g.is_cuda
+    assert nn.arrays(model)[0].golden.model.g.is_cuda
     assert state(model) == before
     with pytest.raises(nn.ArrayError, match=r"a drive on cpu: the array is on cuda:0; move one of them with to\(\)"):
         model(random_drive(1, 1, 8, 8))
