@@ -44,35 +44,35 @@ class Lfsr:
     @property
     def state(self) -> int:
         """The state after the last draw. It can be assigned."""
-        return int(self._states[self._position])
+        return self._first if self._states is None else int(self._states[self._position])
 
     @state.setter
     def state(self, state: int) -> None:
         if not 0 < state < 1 << contract.WIDTH:
             raise ValueError(f"LFSR state {state}: must be 1 to 2**{contract.WIDTH}-1")
         # _states[i] is the state i draws after the block's first; the current one is at _position.
-        self._states = torch.tensor([state], dtype=torch.int64, device=self._torch_device)
-        self._position = 0
+        self._first, self._position = state, 0
+        self._states: torch.Tensor | None = None
 
     def draw(self, count: int) -> torch.Tensor:
         """The next ``count`` words: int64 (count,), 0 .. 65535."""
-        self._advance(count)
-        return self._states[self._position - count + 1:self._position + 1] & WORD_MASK
+        states = self._advanced(count)
+        return states[self._position - count + 1:self._position + 1] & WORD_MASK
 
     def word(self) -> int:
         """The next word."""
-        self._advance(1)
-        return int(self._states[self._position]) & WORD_MASK
+        return int(self._advanced(1)[self._position]) & WORD_MASK
 
-    def _advance(self, count: int) -> None:
-        if self._position + count >= len(self._states):
-            self._look_ahead(max(count, _AHEAD))
+    def _advanced(self, count: int) -> torch.Tensor:
+        """Take ``count`` draws. Returns a block of states, of which the one after them is at ``_position``."""
+        if self._states is None or self._position + count >= len(self._states):
+            self._states, self._position = self._look_ahead(max(count, _AHEAD)), 0
         self._position += count
+        return self._states
 
-    def _look_ahead(self, draws: int) -> None:
-        """Start a block of at least ``draws`` words at the current state. Each jump doubles its length."""
-        states = self._states[self._position:self._position + 1]
+    def _look_ahead(self, draws: int) -> torch.Tensor:
+        """The present state and at least ``draws`` that follow. Each jump doubles their number."""
+        states = torch.tensor([self.state], dtype=torch.int64, device=self._torch_device)
         while len(states) <= draws:
             states = torch.cat([states, jump(states, len(states))])
-        self._states = states
-        self._position = 0
+        return states

@@ -10,8 +10,7 @@ import numpy as np
 from numba import njit
 
 from .forward import first_grain
-from .lanes import Vector, larger, load, pointers, resized, spread, store, zeros
-from .second import rounded
+from .lanes import Vector, larger, limited, load, pointers, spread, store, zeros
 from .tables import COUNTS, FEW, MANY, PRODUCT_ROWS, UPDATE_ROWS, Integer, Layer, Pointer, State
 
 
@@ -139,13 +138,14 @@ def _add_lanes(layer: Layer, chi: Pointer, d: Pointer, drives: Drives, first: In
                shift: Integer, col: Integer, like: Vector, none: Vector) -> None:
     """``_add`` for columns from ``col`` on: as many as the zeros ``like`` and ``none`` have lanes."""
     lowest, highest = spread(-layer.chi_limit, none), spread(layer.chi_limit - 1, none)
+    half, places = spread((1 << shift) >> 1, like), spread(shift, like)
     residuals, i = load(chi, first + col, none), 0
     for sample in range(samples):
         sums = like
         while i < drives.stops[sample]:
             sums = sums + spread(drives.factors[i], like) * load(d, drives.deltas[i] + col, like)
             i += 1
-        residuals = residuals + resized(rounded(sums, shift, like), none)
+        residuals = residuals + limited((sums + half) >> places, none)
         residuals = larger(residuals, highest, highest, residuals)
         residuals = larger(lowest, residuals, lowest, residuals)
     store(chi, first + col, residuals)

@@ -150,13 +150,13 @@ class CompiledCrossbar:
         rows. Returns the state that one thread would leave after all of them."""
         while len(self._scratches) < len(shares):
             self._scratches.append(Scratch(*(array.copy() for array in self._scratches[0])))
-        states = [self._state() for _ in shares]
+        last = self._state()
+        others = [last._replace(lfsrs=last.lfsrs.copy(), counters=np.zeros_like(last.counters),
+                                row_reads=last.row_reads.copy()) for _ in shares[1:]]
+        states = [*others, last]
         for state, share in zip(states, shares, strict=True):
             if draws and share.start:
                 state.lfsrs[READING] = int(jump(torch.tensor(int(state.lfsrs[READING])), share.start * draws))
-        *others, last = states
-        for state in others:
-            state.counters[:] = 0
         together([partial(run, *each) for each in zip(states, self._scratches, shares, strict=False)])
         for state in others:
             last.counters[:] += state.counters

@@ -102,6 +102,20 @@ def resized(context: Any, value: Any, like: Any) -> Any:
 
 
 @intrinsic
+def limited(context: Any, value: Any, like: Any) -> Any:
+    """``value`` in lanes of the type of ``like``. Where these are narrower, it is limited to plus or minus 2**30, so
+    that a smaller value can be added."""
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+        found = values[0]
+        if value.dtype.bitwidth > like.dtype.bitwidth:
+            for order, bound in ((">", 1 << 30), ("<", -1 << 30)):
+                bounds = ir.Constant(value.llvm, [bound] * value.count)
+                found = builder.select(builder.icmp_signed(order, found, bounds), bounds, found)
+        return _resized(builder, found, value, like)
+    return like(value, like), generate
+
+
+@intrinsic
 def larger(context: Any, a: Any, b: Any, then: Any, otherwise: Any) -> Any:
     """``then`` in the lanes in which ``a`` is larger than ``b``, else ``otherwise``."""
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:

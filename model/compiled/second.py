@@ -5,7 +5,7 @@ from numba import njit
 
 from .arithmetic import clip, round_shift
 from .forward import list_rows
-from .lanes import Vector, larger, largest, load, pair_products, resized, spread, store, total, zeros
+from .lanes import Vector, larger, largest, limited, load, pair_products, spread, store, total, zeros
 from .programming import saturate
 from .tables import FEW, MANY, SOME, Integer, Layer, Pointer, Scratch, State, Tables
 
@@ -216,15 +216,7 @@ def _add_lanes(chi: Pointer, scratch: Scratch, first: Integer, count: Integer, s
     like = sums
     for i in range(count):
         sums = sums + spread(scratch.factors[i], like) * load(scratch.d, scratch.deltas[i] + col, like)
-    residuals = load(chi, first + col, none) + resized(rounded(sums, shift, like), none)
+    change = (sums + spread((1 << shift) >> 1, like)) >> spread(shift, like)
+    residuals = load(chi, first + col, none) + limited(change, none)
     store(chi, first + col, residuals)
     return largest(larger(residuals, none, residuals, none - residuals))
-
-
-@njit(forceinline=True)
-def rounded(sums: Vector, shift: Integer, none: Vector) -> Vector:
-    """``sums`` times ``2**-shift``, rounded, and bounded so that a residual can be added in 32 bits. ``none`` are zeros
-    of their type."""
-    change, bound = (sums + spread((1 << shift) >> 1, none)) >> spread(shift, none), spread(1 << 30, none)
-    change = larger(change, bound, bound, change)
-    return larger(none - bound, change, none - bound, change)
