@@ -5,6 +5,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
+from math import cos, pi
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -94,18 +95,20 @@ class Run:
         """``model`` on the backend that was asked for."""
         return model if self.options.backend == "golden" else nn.to_backend(model, self.options.backend)
 
-    def epochs(self, name: str, measured: Callable[[], float] | None = None, **parts: Any) -> Iterator[int]:
-        """The epochs of a training called ``name``, from 0. ``parts`` are all that changes in it: what has a
-        ``state_dict``. With ``--checkpoint`` it goes on where it was, to the same bits. After each epoch, a line says
-        what is then ``measured``."""
+    def epochs(self, name: str, measured: Callable[[], float] | None = None, *, count: int | None = None,
+               **parts: Any) -> Iterator[int]:
+        """The epochs of a training called ``name``, from 0: ``count``, or ``--epochs``. ``parts`` are all that changes
+        in it: what has a ``state_dict``. With ``--checkpoint`` it goes on where it was, to the same bits. After each
+        epoch, a line says what is then ``measured``."""
         self._name, self._parts, self._epoch, self._batch = name, parts, 0, 0
         self._resume()
-        while self._epoch < self.options.epochs:
+        count = count or self.options.epochs
+        while self._epoch < count:
             yield self._epoch
             self._epoch, self._batch = self._epoch + 1, 0
             self._save()
             figure = f"{measured():.2f} after " if measured else ""
-            print(f"{name}: epoch {self._epoch} of {self.options.epochs}: {figure}{self.seconds:.0f} s",
+            print(f"{name}: epoch {self._epoch} of {count}: {figure}{self.seconds:.0f} s",
                   file=sys.stderr, flush=True)
 
     def batches(self, *tensors: torch.Tensor, size: int, shuffle: bool = True) -> Iterator[list[torch.Tensor]]:
@@ -167,6 +170,32 @@ class Run:
         torch.set_rng_state(state["random"])
 
 
+def train(run: Run, name: str, model: torch.nn.Module, samples: tuple[Samples, Samples], *, size: int,
+          loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], optimizers: dict[str, torch.optim.Optimizer],
+          rate: Callable[[float], float], epochs: int | None = None) -> float:
+    """Train ``model`` on the first of ``samples``, in mini-batches of ``size``, by all ``optimizers``, and return its
+    accuracy on the second. Where a part ``p`` of the training is done, learning rates are ``rate(p)`` times the first.
+    """
+    training, test = samples
+    steps = run.options.epochs * -(-len(training.labels) // size)
+    schedulers = {f"rate of {key}": torch.optim.lr_scheduler.LambdaLR(each, lambda step: rate(step / (steps + 1)))
+                  for key, each in optimizers.items()}
+    model.train()
+    for _ in run.epochs(name, lambda: accuracy(model, test), count=epochs, model=model, **optimizers, **schedulers):
+        for images, labels in run.batches(*training, size=size):
+            for optimizer in optimizers.values():
+                optimizer.zero_grad()
+            loss(model(images), labels).backward()
+            for each in (*optimizers.values(), *schedulers.values()):
+                each.step()  # arrays get their write pulses here
+    return accuracy(model, test)
+
+
+def falling(part: float) -> float:
+    """A rate that falls to 0 along half a cosine."""
+    return (1 + cos(pi * part)) / 2
+
+
 def accuracy(model: torch.nn.Module, samples: Samples) -> float:
     """Percent of ``samples`` that ``model`` predicts correctly."""
     training = model.training
@@ -176,6 +205,15 @@ def accuracy(model: torch.nn.Module, samples: Samples) -> float:
                  for images, labels in zip(*(tensor.split(1000) for tensor in samples), strict=True)]
     model.train(training)
     return 100 * sum(right) / len(samples.labels)
+
+
+def frechet(features: torch.Tensor, others: torch.Tensor) -> float:
+    """The Frechet distance of normal distributions with the means and covariances of these (n, features)."""
+    mean, covariance = (features.mean(0), others.mean(0)), (features.T.cov(), others.T.cov())
+    values, vectors = torch.linalg.eigh(covariance[0])
+    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
+    both = torch.linalg.eigvalsh(root @ covariance[1] @ root).clamp(min=0).sqrt().sum()
+    return float((mean[0] - mean[1]).square().sum() + covariance[0].trace() + covariance[1].trace() - 2 * both)
 
 
 def _positive(text: str) -> int:

@@ -4,12 +4,12 @@ that has lost is learned back in situ, while the biases, which stay parameters, 
 import sys
 
 import torch
-from common import Run, Samples, accuracy, options, start
+from common import Run, Samples, accuracy, options, start, train
 from lenet import WALL, in_floats, train_floats
 from spinloom import nn, optim
 
 SHIFT = 8
-"""The learning rate in situ is 2**-SHIFT."""
+"""The learning rate in situ is 2**-SHIFT at first."""
 
 
 def loss(outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -22,29 +22,18 @@ def in_arrays(model: torch.nn.Module, samples: Samples) -> nn.Conversion:
     return nn.convert(model, images, lambda outputs: loss(outputs, labels), device=WALL)
 
 
-def train(run: Run, model: torch.nn.Module, training: Samples, test: Samples) -> float:
-    """Test accuracy after the epochs in situ."""
-    cells, biases = optim.InSitu(model, SHIFT), torch.optim.SGD(model.parameters(), lr=2.0**-SHIFT)
-    for _ in run.epochs("arrays", lambda: accuracy(model, test), model=model, cells=cells, biases=biases):
-        for images, labels in run.batches(*training, size=16):
-            cells.zero_grad()
-            biases.zero_grad()
-            loss(model(images), labels).backward()
-            cells.step()
-            biases.step()
-    return accuracy(model, test)
-
-
 def main() -> None:
     run = Run(options(__doc__, epochs=5, dataset="mnist").parse_args())
-    training, test = run.images(1, 28)
+    samples = run.images(1, 28)
     trained = in_floats()
-    baseline = train_floats(run, trained, training, test)
-    written = in_arrays(trained, training)
-    print(written, f"written: {accuracy(written.model, test):.2f}", sep="\n", file=sys.stderr)
+    baseline = train_floats(run, trained, samples)
+    written = in_arrays(trained, samples[0])
+    print(written, f"written: {accuracy(written.model, samples[1]):.2f}", sep="\n", file=sys.stderr)
     model = run.placed(written.model)
-    run.answer(model, test_accuracy=train(run, model, training, test),
-               baseline_accuracy=baseline if run.baseline else None)
+    learned = train(run, "arrays", model, samples, size=16, loss=loss, rate=lambda part: 0.5 ** int(3 * part),
+                    optimizers={"cells": optim.InSitu(model, SHIFT),
+                                "biases": torch.optim.SGD(model.parameters(), lr=2.0**-SHIFT)})
+    run.answer(model, test_accuracy=learned, baseline_accuracy=baseline if run.baseline else None)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
-"""Linear layers in arrays of 5-state domain walls, trained in situ on 8x8 handwritten digits or other
-images."""
+"""Linear layers in arrays of 5-state domain walls, trained in situ on 8x8 handwritten digits or other images."""
 
 import torch
-from common import Run, Samples, accuracy, options, start
+from common import Run, Samples, falling, options, start, train
 from spinloom import device, nn, optim
 
 WALL = device("domain_wall", states=5, sigma=0.2)
@@ -18,36 +17,26 @@ def in_floats(inputs: int) -> torch.nn.Module:
                                torch.nn.Linear(32, 10))
 
 
-def train(run: Run, name: str, model, optimizer, criterion, batch: int, training: Samples, test: Samples) -> float:
-    """Test accuracy after the epochs, of which every quarter has half the learning rate of the one before."""
-    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, max(1, run.options.epochs // 4), gamma=0.5)
-    for _ in run.epochs(name, lambda: accuracy(model, test), model=model, optimizer=optimizer, scheduler=scheduler):
-        for images, labels in run.batches(*training, size=batch):
-            optimizer.zero_grad()
-            criterion(model(images), labels).backward()
-            optimizer.step()  # write pulses happen here
-        scheduler.step()
-    return accuracy(model, test)
+def train_arrays(run: Run, model: torch.nn.Module, samples: tuple[Samples, Samples]) -> float:
+    """Test accuracy of ``model``. The learning rate is halved three times."""
+    return train(run, "arrays", model, samples, size=8, loss=nn.CrossEntropy(), rate=lambda part: 0.5 ** int(4 * part),
+                 optimizers={"cells": optim.InSitu(model, learning_rate_shift=4)})
 
 
-def train_arrays(run: Run, model, *samples: Samples) -> float:
-    return train(run, "arrays", model, optim.InSitu(model, learning_rate_shift=4), nn.CrossEntropy(), 8, *samples)
-
-
-def train_floats(run: Run, *samples: Samples) -> float | None:
+def train_floats(run: Run, samples: tuple[Samples, Samples]) -> float | None:
     """That of the float twin, unless it is left out."""
     if not run.baseline:
         return None
     twin = in_floats(samples[0].images[0].numel())
-    adam = torch.optim.Adam(twin.parameters(), lr=0.003)
-    return train(run, "floats", twin, adam, torch.nn.CrossEntropyLoss(), 16, *samples)
+    return train(run, "floats", twin, samples, size=16, loss=torch.nn.CrossEntropyLoss(), rate=falling,
+                 optimizers={"weights": torch.optim.Adam(twin.parameters(), lr=0.003)})
 
 
 def main() -> None:
     run = Run(options(__doc__, epochs=20, dataset="mnist").parse_args())
     samples = run.images()
     model = run.placed(in_arrays(samples[0].images[0].numel()))
-    run.answer(model, test_accuracy=train_arrays(run, model, *samples), baseline_accuracy=train_floats(run, *samples))
+    run.answer(model, test_accuracy=train_arrays(run, model, samples), baseline_accuracy=train_floats(run, samples))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 on enlarged digits."""
 
 import torch
-from common import Run, Samples, accuracy, options, start
+from common import Run, Samples, falling, options, start, train
 from spinloom import device, nn, optim
 
 WALL = device("domain_wall", states=5, sigma=0.2)
@@ -28,37 +28,24 @@ def in_floats() -> torch.nn.Module:
         torch.nn.Linear(512, 128), torch.nn.ReLU(), torch.nn.Linear(128, 10))
 
 
-def train(run: Run, name: str, model, optimizer, scheduler, criterion, training: Samples, test: Samples) -> float:
-    """Test accuracy after the epochs."""
-    for _ in run.epochs(name, lambda: accuracy(model, test), model=model, optimizer=optimizer, scheduler=scheduler):
-        for images, labels in run.batches(*training, size=16):
-            optimizer.zero_grad()
-            criterion(model(images), labels).backward()
-            optimizer.step()
-        scheduler.step()
-    return accuracy(model, test)
+def train_arrays(run: Run, model: torch.nn.Module, samples: tuple[Samples, Samples]) -> float:
+    return train(run, "arrays", model, samples, size=16, loss=nn.CrossEntropy(),
+                 optimizers={"cells": optim.InSitu(model, SHIFTS[0])},
+                 rate=lambda part: 2.0 ** (SHIFTS[0] - SHIFTS[int(10 * part)]))
 
 
-def train_arrays(run: Run, model, *samples: Samples) -> float:
-    epochs = run.options.epochs
-    optimizer = optim.InSitu(model, SHIFTS[0])
-    scheduler = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda epoch: 2.0 ** (SHIFTS[0] - SHIFTS[min(10 * epoch // epochs, 9)]))
-    return train(run, "arrays", model, optimizer, scheduler, nn.CrossEntropy(), *samples)
-
-
-def train_floats(run: Run, twin, *samples: Samples) -> float:
-    adam = torch.optim.Adam(twin.parameters(), lr=0.001)
-    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(adam, run.options.epochs)
-    return train(run, "floats", twin, adam, scheduler, torch.nn.CrossEntropyLoss(), *samples)
+def train_floats(run: Run, twin: torch.nn.Module, samples: tuple[Samples, Samples], name: str = "floats",
+                 epochs: int | None = None) -> float:
+    return train(run, name, twin, samples, size=16, loss=torch.nn.CrossEntropyLoss(), rate=falling,
+                 optimizers={"weights": torch.optim.Adam(twin.parameters(), lr=0.001)}, epochs=epochs)
 
 
 def main() -> None:
     run = Run(options(__doc__, epochs=10, dataset="mnist").parse_args())
     samples = run.images(1, 28)
     model = run.placed(in_arrays())
-    run.answer(model, test_accuracy=train_arrays(run, model, *samples),
-               baseline_accuracy=train_floats(run, in_floats(), *samples) if run.baseline else None)
+    run.answer(model, test_accuracy=train_arrays(run, model, samples),
+               baseline_accuracy=train_floats(run, in_floats(), samples) if run.baseline else None)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def main() -> None:
     parser = options(__doc__, epochs=1, dataset="mnist")
     parser.set_defaults(backend="rtl", samples=200)
     run = Run(parser.parse_args())
-    training, test = run.images()
+    training, test = samples = run.images()
     staying = in_arrays(training.images[0].numel())
     optimizer = optim.InSitu(staying, learning_rate_shift=4)
     for _ in run.epochs("before", model=staying, optimizer=optimizer):
@@ -42,7 +42,7 @@ def main() -> None:
             step(staying, optimizer, *batch)
             step(moved, moved_optimizer, *batch)
     require_same(staying, moved)
-    run.answer(moved, test_accuracy=accuracy(moved, test), baseline_accuracy=train_floats(run, training, test))
+    run.answer(moved, test_accuracy=accuracy(moved, test), baseline_accuracy=train_floats(run, samples))
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def main() -> None:
     print(f"{found.why}: {found.device}", *found.notes, sep="\n", file=sys.stderr)
     samples = run.images()
     model = run.placed(in_arrays(samples[0].images[0].numel(), found.device))
-    run.answer(model, test_accuracy=train_arrays(run, model, *samples), baseline_accuracy=train_floats(run, *samples))
+    run.answer(model, test_accuracy=train_arrays(run, model, samples), baseline_accuracy=train_floats(run, samples))
 
 
 if __name__ == "__main__":
