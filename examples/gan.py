@@ -1,5 +1,5 @@
-"""A GAN of dense layers, 64-256-256-784 and 784-256-128-1, on MNIST or enlarged digits. The generator, or both networks,
-are in arrays of pairs of phase-change devices. Biases stay digital; Adam makes the increments."""
+"""A GAN of dense layers, 64-256-256-784 and 784-256-128-1, on MNIST or enlarged digits, with the generator or both in
+arrays of pairs of phase-change devices. Biases stay digital; Adam makes the increments."""
 
 import sys
 from functools import partial
@@ -15,8 +15,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 NOISE, SIZE, RATE, BETAS, STEP = 64, 100, 0.001, (0.5, 0.999), -5
 """Inputs of the generator; samples of a mini-batch; learning rate and decays of Adam; log2 of the weight of a level."""
-CELLS = {"device": device("pcm_pair"), "update": {"residual": "nominal"}, "write": {"margin": 0.75},
-         "weight_step": STEP, "delta_bits": 12, "delta_frac": 12}
+CELLS = {"device": device("pcm_pair"), "update": {"residual": "nominal"}, "weight_step": STEP, "delta_bits": 12,
+         "delta_frac": 12}
 DIGITAL, IN_ARRAYS, Linear = torch.nn.ReLU, partial(nn.ReLU, bits=8, frac=5), torch.nn.Linear
 
 
