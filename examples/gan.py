@@ -78,7 +78,7 @@ def main() -> None:
     def distance(model: torch.nn.Module) -> float:
         """The Frechet distance of what ``model`` makes to the test images, by the last features of the classifier."""
         with torch.no_grad():
-            made = model.eval()(noise(10_000, torch.Generator().manual_seed(run.options.seed)))
+            made = model.eval()(noise(len(test.images), torch.Generator().manual_seed(run.options.seed)))
             model.train()
             if run.options.picture and nn.arrays(model):
                 rows = made[:100].reshape(10, 10, 28, 28).transpose(1, 2).reshape(280, 280)
