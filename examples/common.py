@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import pickle
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from spinloom.train import data
 
 SAVED_EVERY = 60.0
 """Seconds between two checkpoints within an epoch."""
-FREE = ("data", "backend", "json", "no_baseline", "checkpoint")
+FREE = ("backend", "json", "no_baseline", "checkpoint")
 """Options that may differ where a training goes on."""
 
 
@@ -140,8 +141,8 @@ class Run:
         return folder / f"{self._name}.pt" if folder else None
 
     @property
-    def _identity(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self.options).items() if name not in FREE}
+    def _identity(self) -> dict[str, str]:
+        return {name: str(value) for name, value in vars(self.options).items() if name not in FREE}
 
     def _save(self) -> None:
         """Keep the state of the training, as a whole or not at all."""
@@ -158,7 +159,10 @@ class Run:
         self._saved = time.monotonic()
         if not self._file or not self._file.exists():
             return
-        state = torch.load(self._file)
+        try:
+            state = torch.load(self._file)
+        except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError):
+            raise ConfigError(f"{self._file}: no checkpoint; name another folder with --checkpoint") from None
         for name, value in self._identity.items():
             if (before := state["options"].get(name)) != value:
                 raise ConfigError(f"{self._file}: was begun with {name}={before}, not {value}; name another folder "
@@ -175,9 +179,10 @@ def train(run: Run, name: str, model: torch.nn.Module, samples: tuple[Samples, S
           rate: Callable[[float], float], epochs: int | None = None) -> float:
     """Train ``model`` on the first of ``samples``, in mini-batches of ``size``, by all ``optimizers``, and return its
     accuracy on the second. Where a part ``p`` of the training is done, learning rates are ``rate(p)`` times the first.
+    There are ``epochs``, or ``--epochs``.
     """
     training, test = samples
-    steps = run.options.epochs * -(-len(training.labels) // size)
+    steps = (epochs or run.options.epochs) * -(-len(training.labels) // size)
     schedulers = {f"rate of {key}": torch.optim.lr_scheduler.LambdaLR(each, lambda step: rate(step / (steps + 1)))
                   for key, each in optimizers.items()}
     model.train()

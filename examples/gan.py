@@ -92,7 +92,7 @@ def main() -> None:
     if run.baseline:
         twin = generator(DIGITAL)
         baseline = train(run, "floats", training.images, twin, discriminator(DIGITAL), lambda: distance(twin))
-    run.answer(model, frechet=reached, baseline_frechet=baseline)
+    run.answer(torch.nn.ModuleList([model, judge]), frechet=reached, baseline_frechet=baseline)
 
 
 if __name__ == "__main__":
