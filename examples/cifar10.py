@@ -57,7 +57,7 @@ def _train(run: Run, name: str, model: torch.nn.Module, samples: tuple[Samples, 
 def train_arrays(run: Run, model: torch.nn.Module, samples: tuple[Samples, Samples]) -> float:
     images, labels = (tensor[:100] for tensor in samples[0])
     nn.calibrate(model, images, lambda outputs: loss(outputs, labels))
-    model = run.placed(model)
+    model = run.placed(model, images)
     return _train(run, "arrays", model, samples, {
         "cells": optim.Host(torch.optim.Adam, model, lr=RATES["cells"]),
         "normalisation": torch.optim.Adam(model.parameters(), lr=RATES["others"])})

@@ -92,8 +92,11 @@ class Run:
                                   f"height, width); this example needs {channels} x {side} x {side}")
         return tuple(parts)
 
-    def placed(self, model: torch.nn.Module) -> torch.nn.Module:
-        """``model`` on the backend that was asked for."""
+    def placed(self, model: torch.nn.Module, inputs: torch.Tensor) -> torch.nn.Module:
+        """``model`` on the backend that was asked for. It is applied to ``inputs`` first, which settles its formats."""
+        with torch.no_grad():
+            model.eval()(inputs)
+        model.train()
         return model if self.options.backend == "golden" else nn.to_backend(model, self.options.backend)
 
     def epochs(self, name: str, measured: Callable[[], float] | None = None, *, count: int | None = None,

@@ -29,7 +29,7 @@ def main() -> None:
     baseline = train_floats(run, trained, samples)
     written = in_arrays(trained, samples[0])
     print(written, f"written: {accuracy(written.model, samples[1]):.2f}", sep="\n", file=sys.stderr)
-    model = run.placed(written.model)
+    model = run.placed(written.model, samples[0].images[:16])
     learned = train(run, "arrays", model, samples, size=16, loss=loss, rate=lambda part: 0.5 ** int(3 * part),
                     optimizers={"cells": optim.InSitu(model, SHIFT),
                                 "biases": torch.optim.SGD(model.parameters(), lr=2.0**-SHIFT)})

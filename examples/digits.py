@@ -35,7 +35,7 @@ def train_floats(run: Run, samples: tuple[Samples, Samples]) -> float | None:
 def main() -> None:
     run = Run(options(__doc__, epochs=20, dataset="mnist").parse_args())
     samples = run.images()
-    model = run.placed(in_arrays(samples[0].images[0].numel()))
+    model = run.placed(in_arrays(samples[0].images[0].numel()), samples[0].images[:8])
     run.answer(model, test_accuracy=train_arrays(run, model, samples), baseline_accuracy=train_floats(run, samples))
 
 

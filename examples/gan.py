@@ -5,10 +5,9 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import lenet
 import torch
 from common import Run, frechet, options, start
-from lenet import in_floats as classifier
-from lenet import train_floats as train_classifier
 from matplotlib.image import imsave
 from spinloom import device, nn, optim
 from torch.nn.functional import binary_cross_entropy_with_logits
@@ -72,8 +71,8 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, metavar="FILE", help="PNG file for 100 images that were generated")
     run = Run(parser.parse_args())
     samples = training, test = run.images(1, 28)
-    judging = classifier()
-    print(f"classifier: {train_classifier(run, judging, samples, 'classifier', epochs=3):.2f} %", file=sys.stderr)
+    judging = lenet.in_floats()
+    print(f"classifier: {lenet.train_floats(run, judging, samples, 'classifier', epochs=3):.2f} %", file=sys.stderr)
 
     def distance(model: torch.nn.Module) -> float:
         """The Frechet distance of what ``model`` makes to the test images, by the last features of the classifier."""
@@ -85,8 +84,9 @@ def main() -> None:
                 imsave(run.options.picture, rows, cmap="gray")
             return frechet(*(judging[:-1](images).double() for images in (test.images, made)))
 
-    model = run.placed(in_arrays(generator))
-    judge = run.placed(in_arrays(discriminator)) if run.options.arrays == "both" else discriminator(DIGITAL)
+    model = run.placed(in_arrays(generator), noise(SIZE))
+    both = run.options.arrays == "both"
+    judge = run.placed(in_arrays(discriminator), training.images[:SIZE]) if both else discriminator(DIGITAL)
     reached = train(run, "arrays", training.images, model, judge, lambda: distance(model))
     baseline = None
     if run.baseline:

@@ -31,7 +31,7 @@ def in_floats() -> torch.nn.Module:
 def train_arrays(run: Run, model: torch.nn.Module, samples: tuple[Samples, Samples]) -> float:
     images, labels = (tensor[:250] for tensor in samples[0])
     nn.calibrate(model, images, lambda outputs: nn.SquaredHinge()(outputs, labels))
-    model = run.placed(model)
+    model = run.placed(model, images)
     return _train(run, "arrays", model, samples, {
         "cells": optim.Host(torch.optim.Adam, model, lr=RATES[0], betas=BETAS),
         "normalisation": torch.optim.Adam(model.parameters(), lr=RATES[0], betas=BETAS)})

@@ -43,7 +43,7 @@ def train_floats(run: Run, twin: torch.nn.Module, samples: tuple[Samples, Sample
 def main() -> None:
     run = Run(options(__doc__, epochs=10, dataset="mnist").parse_args())
     samples = run.images(1, 28)
-    model = run.placed(in_arrays())
+    model = run.placed(in_arrays(), samples[0].images[:16])
     run.answer(model, test_accuracy=train_arrays(run, model, samples),
                baseline_accuracy=train_floats(run, in_floats(), samples) if run.baseline else None)
 

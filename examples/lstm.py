@@ -18,7 +18,7 @@ RATES = {"cells": 0.03, "weights": 0.003}
 
 
 class Characters(torch.nn.Module):
-    """From characters, one-hot (time, streams, symbols), to what comes next. It goes on where it has been."""
+    """From characters, int64 (time, streams), to what comes next. It goes on where it has been."""
 
     def __init__(self, lstm: torch.nn.Module, linear: torch.nn.Module) -> None:
         super().__init__()
@@ -26,7 +26,8 @@ class Characters(torch.nn.Module):
         self.register_buffer("state", torch.zeros(2, 1, STREAMS, HIDDEN))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        outputs, state = self.lstm(x, tuple(self.state))
+        one_hot = torch.nn.functional.one_hot(x, self.linear.out_features).float()
+        outputs, state = self.lstm(one_hot, tuple(self.state))
         self.state = torch.stack(state).detach()
         return self.linear(outputs)
 
@@ -50,8 +51,7 @@ def stretches(characters, limit: int | None = None) -> tuple[torch.Tensor, torch
 
 def loss(model: Characters, x: torch.Tensor, following: torch.Tensor) -> torch.Tensor:
     """The sum over all characters, in nats."""
-    one_hot = torch.nn.functional.one_hot(x, model.linear.out_features).float()
-    return torch.nn.functional.cross_entropy(model(one_hot).flatten(0, 1), following.flatten(), reduction="sum")
+    return torch.nn.functional.cross_entropy(model(x).flatten(0, 1), following.flatten(), reduction="sum")
 
 
 def bits(model: Characters, test: tuple[torch.Tensor, torch.Tensor]) -> float:
@@ -83,7 +83,8 @@ def main() -> None:
     given = run.options
     read = text.load(given.dataset if given.data else "sonnets", given.data)
     parts, symbols = (stretches(read.train, given.samples), stretches(read.test)), len(read.characters)
-    model = run.placed(in_arrays(symbols))
+    model = run.placed(in_arrays(symbols), parts[0][0][0])
+    model.state.zero_()
     reached = train(run, "arrays", model, optim.Host(torch.optim.Adam, model, lr=RATES["cells"]), *parts)
     baseline = None
     if run.baseline:

@@ -35,7 +35,7 @@ def main() -> None:
     for _ in run.epochs("before", model=staying, optimizer=optimizer):
         for batch in run.batches(*training, size=8):
             step(staying, optimizer, *batch)
-    moved = run.placed(copy.deepcopy(staying))
+    moved = run.placed(copy.deepcopy(staying), training.images[:8])
     moved_optimizer = optim.InSitu(moved, learning_rate_shift=4)
     for _ in run.epochs("after", staying=staying, moved=moved):
         for batch in run.batches(*training, size=8):

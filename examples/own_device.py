@@ -43,7 +43,7 @@ def main() -> None:
     found = fitted(given.measurements, given.kind, given.seed)
     print(f"{found.why}: {found.device}", *found.notes, sep="\n", file=sys.stderr)
     samples = run.images()
-    model = run.placed(in_arrays(samples[0].images[0].numel(), found.device))
+    model = run.placed(in_arrays(samples[0].images[0].numel(), found.device), samples[0].images[:8])
     run.answer(model, test_accuracy=train_arrays(run, model, samples), baseline_accuracy=train_floats(run, samples))
 
 
