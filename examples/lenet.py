@@ -16,9 +16,9 @@ def in_arrays() -> torch.nn.Module:
         torch.nn.MaxPool2d(2), nn.ReLU(bits=8),
         nn.Conv2d(16, 32, 5, device=WALL, weight_step=-3, z_frac=5, delta_bits=10, delta_frac=10, rate_offset=1),
         torch.nn.MaxPool2d(2), nn.ReLU(bits=8, frac=5), nn.Flatten(),
-        nn.Linear(512, 128, device=WALL, weight_step=-4, z_frac=5, delta_bits=10, delta_frac=10),
+        nn.Linear(512, 128, device=WALL, weight_step=-4, z_frac=5, delta_bits=11, delta_frac=10),
         nn.ReLU(bits=8, frac=5),
-        nn.Linear(128, 10, device=WALL, weight_step=-2, z_bits=8, z_frac=4))
+        nn.Linear(128, 10, device=WALL, weight_step=-2, z_frac=4))
 
 
 def in_floats() -> torch.nn.Module:
