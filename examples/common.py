@@ -6,7 +6,7 @@ import pickle
 import sys
 import time
 from collections.abc import Callable, Iterator
-from math import cos, pi
+from math import cos, nan, pi
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,6 +64,8 @@ class Run:
         """With the options that are ``given``; all random numbers begin here."""
         self.options = given
         self.baseline = not given.no_baseline
+        self.measured = nan
+        """What the last training has reached."""
         self._began, self._before, self._saved = time.monotonic(), 0.0, 0.0
         self._name, self._parts, self._epoch, self._batch = "", {}, 0, 0
         nn.manual_seed(given.seed)
@@ -99,20 +101,22 @@ class Run:
         model.train()
         return model if self.options.backend == "golden" else nn.to_backend(model, self.options.backend)
 
-    def epochs(self, name: str, measured: Callable[[], float] | None = None, *, count: int | None = None,
+    def epochs(self, name: str, measure: Callable[[], float], *, count: int | None = None,
                **parts: Any) -> Iterator[int]:
         """The epochs of a training called ``name``, from 0: ``count``, or ``--epochs``. ``parts`` are all that changes
         in it: what has a ``state_dict``. With ``--checkpoint`` it goes on where it was, to the same bits. After each
-        epoch, a line says what is then ``measured``."""
+        epoch, ``measured`` is what ``measure`` says, and a line says so, too."""
         self._name, self._parts, self._epoch, self._batch = name, parts, 0, 0
-        self._resume()
         count = count or self.options.epochs
+        self._resume()
+        if self._epoch == count:
+            self.measured = measure()
         while self._epoch < count:
             yield self._epoch
             self._epoch, self._batch = self._epoch + 1, 0
             self._save()
-            figure = f"{measured():.2f} after " if measured else ""
-            print(f"{name}: epoch {self._epoch} of {count}: {figure}{self.seconds:.0f} s",
+            self.measured = measure()
+            print(f"{name}: epoch {self._epoch} of {count}: {self.measured:.3f} after {self.seconds:.0f} s",
                   file=sys.stderr, flush=True)
 
     def batches(self, *tensors: torch.Tensor, size: int, shuffle: bool = True) -> Iterator[list[torch.Tensor]]:
@@ -196,7 +200,7 @@ def train(run: Run, name: str, model: torch.nn.Module, samples: tuple[Samples, S
             loss(model(images), labels).backward()
             for each in (*optimizers.values(), *schedulers.values()):
                 each.step()  # arrays get their write pulses here
-    return accuracy(model, test)
+    return run.measured
 
 
 def falling(part: float) -> float:

@@ -14,8 +14,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 NOISE, SIZE, RATE, BETAS, STEP = 64, 100, 0.001, (0.5, 0.999), -5
 """Inputs of the generator; samples of a mini-batch; learning rate and decays of Adam; log2 of the weight of a level."""
-CELLS = {"device": device("pcm_pair"), "update": {"residual": "nominal"}, "weight_step": STEP, "delta_bits": 12,
-         "delta_frac": 12}
+CELLS = {"device": device("pcm_pair"), "weight_step": STEP, "delta_bits": 12, "delta_frac": 12}
 DIGITAL, IN_ARRAYS, Linear = torch.nn.ReLU, partial(nn.ReLU, bits=8, frac=5), torch.nn.Linear
 
 
@@ -42,17 +41,17 @@ def noise(count: int, source: torch.Generator | None = None) -> torch.Tensor:
     return torch.rand(count, NOISE, generator=source) * 2 - 1
 
 
-def train(run: Run, name: str, images: torch.Tensor, made: torch.nn.Module, judge: torch.nn.Module, measured) -> float:
-    """Train the generator ``made`` and the discriminator ``judge``; return what is ``measured`` then."""
+def train(run: Run, name: str, images: torch.Tensor, made: torch.nn.Module, judge: torch.nn.Module, measure) -> float:
+    """Train the generator ``made`` and the discriminator ``judge``; return what ``measure`` then says."""
     optimizers = adams(made), adams(judge)
     named = {f"{i}.{j}": each for i, pair in enumerate(optimizers) for j, each in enumerate(pair)}
-    for _ in run.epochs(name, measured, generator=made, discriminator=judge, **named):
+    for _ in run.epochs(name, measure, generator=made, discriminator=judge, **named):
         for (real,) in run.batches(images, size=SIZE):
             with torch.no_grad():
                 fake = made(noise(len(real)))
             step(optimizers[1], (judge(real), 1.0), (judge(fake), 0.0))
             step(optimizers[0], (judge(made(noise(len(real)))), 1.0))
-    return measured()
+    return run.measured
 
 
 def step(optimizers: list[torch.optim.Optimizer], *judged: tuple[torch.Tensor, float]) -> None:
