@@ -1,15 +1,11 @@
-"""Data sets: the packaged digits, MNIST or any other set in IDX format, CIFAR-10 in its binary version.
+"""Data sets of images: the packaged digits, MNIST or any other set in IDX format, CIFAR-10 in its binary version.
 
 A set that was published is recognised by what its files hold, whatever they are called. One that goes by the name of
 another is refused; of one that nobody knows it is said that it is unknown.
 """
 
 import csv
-import gzip
-import hashlib
-import os
 from dataclasses import dataclass, replace
-from importlib import resources
 from math import prod
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -23,9 +19,10 @@ from ..contract.errors import ConfigError
 from ..contract.formats import ActivationFormat
 from ..system import caches
 from ..system.notice import warn
-from . import known_sets
-from .data_files import FILES, BatchFiles, IdxFiles, find
+from . import known_sets, recognition
+from .data_files import FILES, BatchFiles, IdxFiles, find, named_folder, packaged
 from .idx import read, read_batch, read_header
+from .recognition import Found
 from .results import DataRecord
 from .suspicion import oddities
 
@@ -67,41 +64,25 @@ def taken(samples: int | None, there: int, what: str) -> int:
     return min(samples, there)
 
 
-class _Found(NamedTuple):
-    """A data set as it was read."""
-
-    train: Samples
-    test: Samples
-    names: tuple[str, ...]
-    """Of the files: training images and labels, test images and labels."""
-    owners: tuple[str | None, ...]
-    """The published set that each file belongs to, None if to none that is known."""
-    unpacked: bool
-    """Whether the files are not gzipped."""
-
-
-def load(experiment: Experiment, data_dir: str | Path | None = None) -> Dataset:
-    """The data set of ``experiment``.
+def load(source: Experiment | str, data_dir: str | Path | None = None) -> Dataset:
+    """The data set of an experiment, for which images and labels must fit the network, or the one of that name.
 
     ``digits`` is part of the package. Every other data set is four IDX files or the batches of CIFAR-10, gzipped or
     not. They are looked for in ``data_dir``, or else in the folder named by ``SPINLOOM_DATA`` (`data_files.find` says
     how). If no folder is named, MNIST is downloaded once into the user's cache.
 
-    ``ConfigError`` names the file that is missing or unusable, and a set that is not the one that ``experiment`` names.
+    ``ConfigError`` names the file that is missing or unusable, and a set that is not the one that ``source`` names.
     What is unknown or odd about the data is said in a warning.
     """
-    name = experiment.dataset
+    experiment, name = (None, source) if isinstance(source, str) else (source, source.dataset)
     found = _digits() if name == known_sets.DIGITS else _read(_files(name, data_dir), experiment)
-    _check_labels(found, experiment)
-    known, remark = _recognise(found, name)
-    record = DataRecord(name=name, known=known, sha256=_sha256(found.train, found.test),
-                        train=len(found.train.labels), test=len(found.test.labels))
-    if remark:
-        warn(f"{remark} (sha256 {record.sha256[:12]})")
-    if known is None:
-        for oddity in oddities(*found.train, *found.test):
+    train, test = Samples(*found.arrays[:2]), Samples(*found.arrays[2:])
+    _check_samples(found, experiment)
+    record = recognition.record(found, name, len(train.labels), len(test.labels))
+    if record.known is None:
+        for oddity in oddities(*train, *test):
             warn(f"{found.names[0]}: {oddity}")
-    return Dataset(found.train, found.test, record)
+    return Dataset(train, test, record)
 
 
 def drive(images: np.ndarray, form: ActivationFormat) -> torch.Tensor:
@@ -114,9 +95,9 @@ def drive(images: np.ndarray, form: ActivationFormat) -> torch.Tensor:
 
 def _files(name: str, data_dir: str | Path | None) -> IdxFiles | BatchFiles:
     """The files of the data set ``name``, downloaded if need be."""
-    folder = data_dir or os.environ.get("SPINLOOM_DATA")
+    folder = named_folder(data_dir)
     if folder:
-        found = find(Path(folder), name)
+        found = find(folder, name)
         if not isinstance(found, str):
             return found
         if data_dir or name != "mnist":
@@ -126,47 +107,52 @@ def _files(name: str, data_dir: str | Path | None) -> IdxFiles | BatchFiles:
     return IdxFiles(*_download())
 
 
-def _read(files: IdxFiles | BatchFiles, experiment: Experiment) -> _Found:
-    """The contents of ``files``; ``ConfigError`` if they are damaged or do not fit together or ``experiment``."""
+def _read(files: IdxFiles | BatchFiles, experiment: Experiment | None) -> Found:
+    """The contents of ``files``; ``ConfigError`` if they are damaged or do not fit together or the ``experiment``."""
     return _read_batches(files, experiment) if isinstance(files, BatchFiles) else _read_idx(files, experiment)
 
 
-def _read_idx(files: IdxFiles, experiment: Experiment) -> _Found:
+def _read_idx(files: IdxFiles, experiment: Experiment | None) -> Found:
     headers = [read_header(path, kind) for path, kind in zip(files, ("images", "labels") * 2, strict=True)]
     for images, labels in (headers[:2], headers[2:]):  # before any time is spent on their contents
         if images.shape[0] != labels.shape[0]:
             raise ConfigError(f"{labels.path}: {labels.shape[0]} labels for the {images.shape[0]} images of "
                               f"{images.path.name}")
         _check_pixels(images.path, (*images.shape[1:], 1), experiment)
+    shapes = [" x ".join(map(str, headers[part].shape[1:])) for part in (0, 2)]
+    if experiment is None and shapes[0] != shapes[1]:
+        raise ConfigError(f"{headers[2].path}: images are {shapes[1]}; the training images are {shapes[0]}")
     contents = [read(header) for header in headers]
-    train, test = (Samples(images.array[..., np.newaxis], labels.array)
-                   for images, labels in (contents[:2], contents[2:]))
+    arrays = tuple(content.array if header.kind == "labels" else content.array[..., np.newaxis]
+                   for header, content in zip(headers, contents, strict=True))
     owners = tuple(known_sets.owner(*content.digests) for content in contents)
-    return _Found(train, test, tuple(map(str, files)), owners, all(len(content.digests) == 1 for content in contents))
+    return Found(arrays, tuple(map(str, files)), owners, all(len(content.digests) == 1 for content in contents))
 
 
-def _read_batches(files: BatchFiles, experiment: Experiment) -> _Found:
+def _read_batches(files: BatchFiles, experiment: Experiment | None) -> Found:
     batches = [read_batch(path) for path in (*files.train, files.test)]
     for path, (images, _, _) in zip((*files.train, files.test), batches, strict=True):
         _check_pixels(path, images.shape[1:], experiment)
-    train = Samples(*(np.concatenate([batch[part] for batch in batches[:-1]]) for part in (0, 1)))
+    train = tuple(np.concatenate([batch[part] for batch in batches[:-1]]) for part in (0, 1))
     known = tuple(sha256 for *_, sha256 in batches) == known_sets.CIFAR_10_SHA256
     names = (str(files.train[0]),) * 2 + (str(files.test),) * 2
-    return _Found(train, Samples(*batches[-1][:2]), names, (known_sets.CIFAR_10 if known else None,), True)
+    return Found((*train, *batches[-1][:2]), names, (known_sets.CIFAR_10 if known else None,), True)
 
 
-def _digits() -> _Found:
+def _digits() -> Found:
     """The packaged digits, of 8 x 8 pixels; every fifth one is for testing."""
-    packed = resources.files(__package__.rpartition(".")[0]).joinpath("data", "digits.csv.gz").read_bytes()
-    table = np.array(list(csv.reader(gzip.decompress(packed).decode().split())), dtype=np.int64)
+    table = np.array(list(csv.reader(packaged("digits.csv.gz").split())), dtype=np.int64)
     pixels, labels = (table[:, :-1] * 255 + 8 >> 4).astype(np.uint8).reshape(-1, 8, 8, 1), table[:, -1]
     test = np.arange(len(table)) % 5 == 4
-    return _Found(Samples(pixels[~test], labels[~test]), Samples(pixels[test], labels[test]),
-                  ("digits",) * 4, (known_sets.DIGITS,), True)
+    return Found((pixels[~test], labels[~test], pixels[test], labels[test]), (known_sets.DIGITS,) * 4,
+                 (known_sets.DIGITS,), True)
 
 
-def _check_pixels(name: str | Path, shape: tuple[int, ...], experiment: Experiment) -> None:
-    """``ConfigError`` unless images of ``shape`` (height, width, channels) fit the input of the network."""
+def _check_pixels(name: str | Path, shape: tuple[int, ...], experiment: Experiment | None) -> None:
+    """``ConfigError`` unless images of ``shape`` (height, width, channels) fit the input of the network, if there is
+    one."""
+    if experiment is None:
+        return
     given = experiment.input
     if given.map is not None and shape != given.map:
         raise ConfigError(f"{name}: images are {' x '.join(map(str, shape))} (height, width, channels); the network "
@@ -175,56 +161,19 @@ def _check_pixels(name: str | Path, shape: tuple[int, ...], experiment: Experime
         raise ConfigError(f"{name}: images have {prod(shape)} pixels; the network has input.count={given.count}")
 
 
-def _check_labels(found: _Found, experiment: Experiment) -> None:
-    """``ConfigError`` if images or labels do not fit the network."""
-    outputs, last = experiment.layers[-1].cols, len(experiment.layers) - 1
-    names = found.names
-    for samples, images, labels in ((found.train, names[0], names[1]), (found.test, names[2], names[3])):
-        _check_pixels(images, samples.images.shape[1:], experiment)
-        lowest, highest = int(samples.labels.min()), int(samples.labels.max())
+def _check_samples(found: Found, experiment: Experiment | None) -> None:
+    """``ConfigError`` if images or labels do not fit the network, if there is one, or are none at all."""
+    for (images, labels), (image_name, label_name) in zip((found.arrays[:2], found.arrays[2:]),
+                                                          (found.names[:2], found.names[2:]), strict=True):
+        _check_pixels(image_name, images.shape[1:], experiment)
+        lowest, highest = int(labels.min()), int(labels.max())
         if lowest < 0:
-            raise ConfigError(f"{labels}: labels go down to {lowest}; they must be 0 or more")
-        if highest >= outputs:
-            from_one = "; they begin at 1, so output 0 stays unused" if lowest == 1 else ""
-            raise ConfigError(f"{labels}: labels reach {highest}; the network has {outputs} outputs, so they must lie "
-                              f"in 0 to {outputs - 1}; for these labels it needs {highest + 1}, "
+            raise ConfigError(f"{label_name}: labels go down to {lowest}; they must be 0 or more")
+        if experiment and highest >= (outputs := experiment.layers[-1].cols):
+            from_one, last = "; they begin at 1, so output 0 stays unused" * (lowest == 1), len(experiment.layers) - 1
+            raise ConfigError(f"{label_name}: labels reach {highest}; the network has {outputs} outputs, so they must "
+                              f"lie in 0 to {outputs - 1}; for these labels it needs {highest + 1}, "
                               f"layers[{last}].cols={highest + 1}{from_one}")
-
-
-def _recognise(found: _Found, name: str) -> tuple[str | None, str | None]:
-    """The published set that was found, None if it is none, and a remark about it. ``ConfigError`` if it is another
-    than ``name`` means, or the files are of several."""
-    means, owners = known_sets.published(name), set(found.owners)
-    known = owners - {None}
-    place = str(Path(found.names[0]).parent)
-    if len(known) > 1:
-        parts = ", ".join(f"{Path(file).name} of {owner}" for file, owner in
-                          zip(found.names, found.owners, strict=False) if owner)
-        raise ConfigError(f"{place}: the files are of different data sets: {parts}")
-    for owner in known:
-        if means not in (None, owner):
-            raise ConfigError(f"{place}: the files are those of {owner}, and the configuration has dataset={name!r}; "
-                              f"give the folder of {means}, or dataset=\"{owner}\"")
-        if None in owners:
-            parts = ", ".join(Path(file).name for file, of in zip(found.names, found.owners, strict=False) if not of)
-            return None, f"{place}: the files are those of {owner}, except for {parts}"
-        return owner, None if means else f"{place}: the data set {name!r} is {owner}"
-    if means is None:
-        return None, f"{place}: the data set {name!r} is none that is known"
-    if known_sets.recognised(means, found.unpacked):
-        return None, f"{place}: the data set {name!r} is not {means} as it was published"
-    return None, (f"{place}: the data set {name!r} is not recognised, as only "
-                  f"{'gzipped' if found.unpacked else 'unpacked'} files of {means} can be")
-
-
-def _sha256(train: Samples, test: Samples) -> str:
-    """The digest that stands for a data set: of shapes and bytes of training images and labels, test images and
-    labels. A shape is written as text, ``60000x28x28x1`` and a line feed; labels are 8 bytes, little endian."""
-    hashed = hashlib.sha256()
-    for array in (*train, *test):
-        hashed.update(("x".join(map(str, array.shape)) + "\n").encode())
-        hashed.update(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).data)
-    return hashed.hexdigest()
 
 
 def _download() -> list[Path]:

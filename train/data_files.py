@@ -1,7 +1,10 @@
 """Where the files of a data set are, by the names that people have them under."""
 
+import gzip
+import os
 import re
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,14 +15,18 @@ FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3
 """The names that MNIST's files were published under."""
 BATCHES = (*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin")
 """Those of CIFAR-10's."""
+TEXTS = ("train.txt", "test.txt")
+"""Those of a text."""
 ROLES = (("train", "images"), ("train", "labels"), ("test", "images"), ("test", "labels"))
 INNER = ("raw", "gzip")
 """Folders in which torchvision and the archive of EMNIST have the files."""
 LISTED = 8
 """Entries of a folder that a message names at most."""
 
-_NAME = re.compile(r"(?:(?P<set>.*)[-_.])?(?P<part>train|t10k|test)[-_.](?P<kind>images|labels)"
-                   r"(?P<rest>[-_.]idx\d[-_.](?:ubyte|int))(?P<packed>\.gz)?", re.IGNORECASE)
+_IMAGES = re.compile(r"(?:(?P<set>.*)[-_.])?(?P<part>train|t10k|test)[-_.](?P<kind>images|labels)"
+                     r"(?P<rest>[-_.]idx\d[-_.](?:ubyte|int))(?P<packed>\.gz)?", re.IGNORECASE)
+_TEXT = re.compile(r"(?:(?P<set>.*)[-_.])?(?P<part>train|test)\.txt(?P<packed>\.gz)?", re.IGNORECASE)
+_ANY_TEXT = re.compile(r".*\.txt(\.gz)?", re.IGNORECASE)
 
 
 class IdxFiles(NamedTuple):
@@ -38,6 +45,14 @@ class BatchFiles(NamedTuple):
     test: Path
 
 
+class TextFiles(NamedTuple):
+    """The files of a text."""
+
+    train: Path
+    test: Path
+    """The same if there is one file only."""
+
+
 class _Place(NamedTuple):
     """A folder where the files may be."""
 
@@ -46,8 +61,20 @@ class _Place(NamedTuple):
     """Whether they may lack the name of the set."""
 
 
+def packaged(file: str) -> str:
+    """The text in ``file``, a gzipped one of the package."""
+    packed = resources.files(__package__.rpartition(".")[0]).joinpath("data", file).read_bytes()
+    return gzip.decompress(packed).decode()
+
+
+def named_folder(data_dir: str | Path | None) -> Path | None:
+    """The folder of the data sets: ``data_dir``, or else what ``SPINLOOM_DATA`` names; None if neither does."""
+    folder = data_dir or os.environ.get("SPINLOOM_DATA")
+    return Path(folder) if folder else None
+
+
 def find(folder: Path, name: str) -> IdxFiles | BatchFiles | str:
-    """The files of the data set ``name``; or, if they are not there, a line that says so and what is there.
+    """The files of the data set ``name``, images; or, if they are not there, a line that says so and what is there.
 
     They are in ``folder``, or in a folder there that has the name of the set, or a part of it (``EMNIST`` for
     ``emnist-letters``), or in a folder ``raw`` or ``gzip`` in one of these. Capitals, hyphens and underscores in names
@@ -74,7 +101,26 @@ def find(folder: Path, name: str) -> IdxFiles | BatchFiles | str:
                 partial.append(f"{place.folder}: {file}[.gz] is missing from the data set {name!r}")
     if partial:
         raise ConfigError(partial[0])
-    return _absent(folder, name)
+    return _absent(folder, name, f"{', '.join(FILES)} (each may end in .gz)")
+
+
+def find_text(folder: Path, name: str) -> TextFiles:
+    """The files of the data set ``name``, a text. ``ConfigError`` if they are not there.
+
+    They are in one of the folders in which `find` would look for them, are called ``train.txt`` and ``test.txt``, and
+    the name of the set, or ``.gz``, may be added; or the text is the only file there whose name ends in ``.txt``.
+    """
+    for place in _places(folder, name):
+        found = _text_files(place.folder, name) if place.bare else {}
+        if len(found) == len(TEXTS):
+            return TextFiles(**found)
+        if found:
+            missing = next(file for file in TEXTS if file.partition(".")[0] not in found)
+            raise ConfigError(f"{place.folder}: {missing}[.gz] is missing from the data set {name!r}")
+        texts = [path for path in _entries(place.folder) if _ANY_TEXT.fullmatch(path.name) and path.is_file()]
+        if place.bare and len(texts) == 1:
+            return TextFiles(texts[0], texts[0])
+    raise ConfigError(_absent(folder, name, f"{' and '.join(TEXTS)}, or one text (each may end in .gz)"))
 
 
 def _places(folder: Path, name: str) -> Iterator[_Place]:
@@ -100,12 +146,23 @@ def _idx_files(folder: Path, prefix: str) -> dict[tuple[str, str], Path]:
     that is called as it was published comes first, then the one that is not gzipped."""
     found: dict[tuple[str, str], list[tuple[bool, bool, bool, Path]]] = {}
     for path in _entries(folder):
-        match = _NAME.fullmatch(path.name)
+        match = _IMAGES.fullmatch(path.name)
         if match and plain(match["set"] or "") == prefix and path.is_file():
             part = "train" if match["part"].lower() == "train" else "test"
             order = (match["part"].lower() == "test", not match["rest"].startswith("-"), bool(match["packed"]), path)
             found.setdefault((part, match["kind"].lower()), []).append(order)
     return {role: min(paths)[-1] for role, paths in found.items()}
+
+
+def _text_files(folder: Path, name: str) -> dict[str, Path]:
+    """The texts in ``folder`` by their parts, ``train`` and ``test``, whose names begin with ``name`` or with no name.
+    Those that are not gzipped come first."""
+    found: dict[str, list[tuple[bool, Path]]] = {}
+    for path in _entries(folder):
+        match = _TEXT.fullmatch(path.name)
+        if match and plain(match["set"] or "") in ("", plain(name)) and path.is_file():
+            found.setdefault(match["part"].lower(), []).append((bool(match["packed"]), path))
+    return {part: min(paths)[-1] for part, paths in found.items()}
 
 
 def _either(path: Path) -> Path | None:
@@ -121,19 +178,21 @@ def _entries(folder: Path) -> list[Path]:
         return []
 
 
-def _absent(folder: Path, name: str) -> str:
-    """That ``folder`` lacks the data set ``name``, and what it has."""
+def _absent(folder: Path, name: str, files: str) -> str:
+    """That ``folder`` lacks the data set ``name``, whose ``files`` are called so, and what it has."""
     if not folder.is_dir():
         return f"{folder}: no data set {name!r} there; there is no such folder"
     names = [path.name + ("/" if path.is_dir() else "") for path in _entries(folder)]
     shown = ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
-    sets = sorted({match["set"] for file in names if (match := _NAME.fullmatch(file)) and match["set"]})
+    sets = sorted({match["set"] for file in names if (match := _IMAGES.fullmatch(file)) and match["set"]})
     hint = ""
     if sets:
         hint = f"; dataset may be {' or '.join(sets[:LISTED])}"
     elif any(file.startswith(("data_batch_1", "cifar-10-batches-py")) for file in names):
         hint = "; that is CIFAR-10 for Python, whose files hold code; fetch its binary version"
+    elif any(_TEXT.fullmatch(file) for file in names):
+        hint = "; that is text, for models of spinloom.nn"
     elif any(file.endswith((".zip", ".tar", ".tar.gz", ".tgz")) for file in names):
         hint = "; archives must be unpacked"
-    return (f"{folder}: no data set {name!r} there; its files are {', '.join(FILES)} (each may end in .gz), in that "
-            f"folder or in {name}/; there {'is ' + shown if names else 'is nothing'}{hint}")
+    return (f"{folder}: no data set {name!r} there; its files are {files}, in that folder or in {name}/; there "
+            f"{'is ' + shown if names else 'is nothing'}{hint}")

@@ -1,4 +1,4 @@
-"""Reading the files of data sets: IDX, gzipped or not, and the batches of CIFAR-10.
+"""Reading the files of data sets: IDX, the batches of CIFAR-10, and text, gzipped or not.
 
 Nothing is believed unchecked: a file that is truncated, claims to be huge or unpacks to more than it claims is refused
 before time or memory is spent on it.
@@ -39,8 +39,8 @@ FOREIGN = {b"PK\x03\x04": "a zip archive; unpack it", b"\xfd7zXZ": "compressed b
 
 CIFAR_SHAPE = (3, 32, 32)
 CIFAR_RECORD = 1 + prod(CIFAR_SHAPE)
-BATCH_BYTES = 256 << 20
-"""Of one batch; those that are published have 30 million."""
+WHOLE_BYTES = 256 << 20
+"""Of a batch, or a text; batches that are published have 30 million."""
 
 
 class Header(NamedTuple):
@@ -120,20 +120,39 @@ def read(header: Header) -> Content:
 def read_batch(path: Path) -> tuple[np.ndarray, np.ndarray, str]:
     """Images uint8 (n, 32, 32, 3), labels int64 (n,) and the SHA-256 of a batch in CIFAR-10's binary format, gzipped or
     not. ``ConfigError`` if it is none."""
-    with _opened(path) as (file, on_disk, _):
-        content = bytearray()
-        if on_disk > BATCH_BYTES:
-            raise ConfigError(f"{path}: has {on_disk} bytes: no batch of CIFAR-10")
-        while len(content) <= BATCH_BYTES and (chunk := file.read(CHUNK)):
-            content += chunk
-    if len(content) > BATCH_BYTES:
-        raise ConfigError(f"{path}: holds more than {BATCH_BYTES} bytes: no batch of CIFAR-10")
-    if not content or len(content) % CIFAR_RECORD:
+    content = _whole(path, "batch of CIFAR-10")
+    if len(content) % CIFAR_RECORD or not content:
         raise ConfigError(f"{path}: truncated or corrupt: {len(content)} bytes, no multiple of {CIFAR_RECORD}, the "
                           "length of a label and an image of 3 x 32 x 32 bytes")
-    records = np.frombuffer(bytes(content), dtype=np.uint8).reshape(-1, CIFAR_RECORD)
+    records = np.frombuffer(content, dtype=np.uint8).reshape(-1, CIFAR_RECORD)
     images = records[:, 1:].reshape(-1, *CIFAR_SHAPE).transpose(0, 2, 3, 1)
     return np.ascontiguousarray(images), records[:, 0].astype(np.int64), hashlib.sha256(content).hexdigest()
+
+
+def read_text(path: Path) -> tuple[str, str]:
+    """A text in UTF-8, gzipped or not, and the MD5 of what is in the file. ``ConfigError`` if it is none."""
+    content = _whole(path, "text")
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: no text in UTF-8: byte {error.start} is 0x{content[error.start]:02x}; convert it, "
+                          "for example with iconv") from None
+    if not text:
+        raise ConfigError(f"{path}: holds no characters")
+    return text, hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def _whole(path: Path, kind: str) -> bytes:
+    """All that is in ``path``, gzipped or not; ``ConfigError`` if that is too much to be of a ``kind``."""
+    with _opened(path) as (file, on_disk, _):
+        content = bytearray()
+        if on_disk > WHOLE_BYTES:
+            raise ConfigError(f"{path}: has {on_disk} bytes: no {kind}")
+        while len(content) <= WHOLE_BYTES and (chunk := file.read(CHUNK)):
+            content += chunk
+    if len(content) > WHOLE_BYTES:
+        raise ConfigError(f"{path}: holds more than {WHOLE_BYTES} bytes: no {kind}")
+    return bytes(content)
 
 
 @contextmanager

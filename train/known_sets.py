@@ -1,18 +1,21 @@
 """Published data sets, recognised by what their files hold.
 
-A set is four files: images and labels to train on, images and labels to test with. Each is told by its MD5, as it is
-published: of the file as it is distributed, gzipped, or of its content. Where only one of them has been published, only
-that form of the set is recognised.
+A set of images is four files: images and labels to train on, images and labels to test with; a text is two. Each is
+told by its MD5, as it is published: of the file as it is distributed, gzipped, or of its content. Where only the first
+has been published, only that form of the set is recognised.
 
 The figures are those of LeCun, Cortes and Burges (MNIST), of Zalando Research (Fashion-MNIST), and of the downloaders
 of torchvision (MNIST, Fashion-MNIST, KMNIST, QMNIST) and of Deeplearning4j (the parts of EMNIST). Those of the contents
 of Fashion-MNIST were published by several of its users. The batches of CIFAR-10's binary version are told by SHA-256.
+``ptb`` is the Penn Treebank in the form that T. Mikolov has passed on, without its validation text.
 """
 
 import re
 
 CIFAR_10 = "cifar-10"
 DIGITS = "digits"
+SONNETS = "sonnets"
+PACKAGED = (DIGITS, SONNETS)
 
 _GZIPPED = {
     "mnist": ("f68b3c2dcbeaaa9fbdd348bbdeb94873", "d53e105ee54ea40749a09fcbcd1e9432",
@@ -36,12 +39,13 @@ _GZIPPED = {
     "emnist-mnist": ("3663598a39195d030895b6304abb5065", "6c092f03c9bb63e678f80f8bc605fe37",
                      "fb51b6430fc4dd67deaada1bf25d4524", "ae7f6be798a9a5d5f2bd32e078a402dd"),
 }
-"""MD5 of the four files as they are distributed."""
+"""MD5 of the files as they are distributed."""
 _UNPACKED = {
     "mnist": ("6bbc9ace898e44ae57da46a324031adb", "a25bea736e30d166cdddb491f175f624",
               "2646ac647ad5339dbf082846283269ea", "27ae3e4e09519cfbb04c329615203637"),
     "fashion-mnist": ("f4a8712d7a061bf5bd6d2ca38dc4d50a", "9018921c3c673c538a1fc5bad174d6f9",
                       "8181f5470baa50b63fa0f6fddb340f0a", "15d484375f8d13e6eb1aabb0c3f46965"),
+    "ptb": ("f26c4b92c5fdc7b3f8c7cdcb991d8420", "8b80168b89c18661a38ef683c0dc3721"),
 }
 """MD5 of what is in them."""
 CIFAR_10_SHA256 = (
@@ -55,7 +59,7 @@ CIFAR_10_SHA256 = (
 """Of the contents of ``data_batch_1.bin`` to ``data_batch_5.bin`` and ``test_batch.bin``."""
 
 MNIST_MD5 = _GZIPPED["mnist"]
-NAMES = (*_GZIPPED, CIFAR_10, DIGITS)
+NAMES = (*dict.fromkeys((*_GZIPPED, *_UNPACKED)), CIFAR_10, *PACKAGED)
 """Of all sets that may be recognised."""
 _OWNER = {md5: name for table in (_GZIPPED, _UNPACKED) for name, digests in table.items() for md5 in digests}
 
@@ -80,4 +84,4 @@ def owner(*digests: str) -> str | None:
 def recognised(name: str, unpacked: bool) -> bool:
     """Whether the published set ``name`` would be recognised if its files were gzipped as they are distributed, or
     ``unpacked``."""
-    return name in (CIFAR_10, DIGITS) or name in (_UNPACKED if unpacked else _GZIPPED)
+    return name in (CIFAR_10, *PACKAGED, *_UNPACKED) or not unpacked and name in _GZIPPED

@@ -16,7 +16,7 @@ class DataRecord(Result):
     known: str | None
     """The published set that its files were recognised as. None if they are of none that is known."""
     sha256: str
-    """Of shapes and bytes of images and labels; see `train.data`."""
+    """Of shapes and bytes of images and labels, or of texts; see `train.recognition`."""
     train: int
     """Training samples."""
     test: int

@@ -25,6 +25,17 @@ def oddities(train_images: np.ndarray, train_labels: np.ndarray, test_images: np
         yield "the test images are the training images"
 
 
+def text_oddities(train: str, test: str) -> Iterator[str]:
+    """What is odd about a text."""
+    if len({*train}) == 1:
+        yield f"every character of the training text is {train[0]!r}: there is nothing to learn"
+    new = sorted({*test} - {*train})
+    if new:
+        yield f"the test text has characters that the training text lacks: {', '.join(map(repr, new[:5]))}"
+    if train == test:
+        yield "the test text is the training text"
+
+
 def _pixels(images: np.ndarray) -> Iterator[str]:
     darkest, brightest = int(images.min()), int(images.max())
     if darkest == brightest:

@@ -1,29 +1,139 @@
-"""Every example runs, small, as it stands, and answers in JSON."""
+"""Every example runs, small, as it stands, and answers in JSON; one that was interrupted ends in the same bits."""
 
 import json
+import runpy
 import subprocess
 import sys
-from pathlib import Path
+from collections import Counter
 
 import pytest
-import spinloom
+import torch
+from spinloom import nn
 
-EXAMPLES = Path(spinloom.__file__).parent / "examples"
+from .conftest import EXAMPLES
+
+ACCURACY = ["test_accuracy", "baseline_accuracy"]
+BITS = ["bits_per_character", "baseline_bits_per_character"]
+FRECHET = ["frechet", "baseline_frechet"]
+SMALL = {
+    "cifar10": ("--samples", 40), "convert": ("--samples", 60), "digits": (), "gan": ("--samples", 150),
+    "gxnor": ("--samples", 60), "lenet": ("--samples", 60), "lstm": ("--samples", 3), "move": ("--backend", "golden"),
+    "own_device": ("--samples", 200),
+}
+"""Of each example, the options that make it small."""
 
 
-@pytest.mark.parametrize("options", [[], ["--no-baseline", "--seed", "2"]])
-@pytest.mark.parametrize("name", ["digits"])
-def test_examples_run(name, options):
+def run(monkeypatch, capsys, name, *options):
+    """The answer of an example to ``options``."""
+    monkeypatch.setattr(sys, "argv", [f"{name}.py", "--epochs", "1", "--json", *map(str, options)])
+    runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_examples_run(monkeypatch, capsys, name):
     assert len((EXAMPLES / f"{name}.py").read_text().splitlines()) < 100
-    done = subprocess.run([sys.executable, EXAMPLES / f"{name}.py", "--epochs", "1", "--json", *options],
-                          capture_output=True, text=True, check=True, timeout=300)
-    result = json.loads(done.stdout)
-    assert list(result) == ["test_accuracy", "baseline_accuracy", "write_pulses", "backend", "seconds"]
-    assert result["test_accuracy"] > 50
-    assert (result["baseline_accuracy"] is None) == ("--no-baseline" in options)
-    assert result["write_pulses"] > 0
+    answers = [run(monkeypatch, capsys, name, *SMALL[name], *more) for more in ((), ("--no-baseline", "--seed", "2"))]
+    measure, baseline = {"lstm": BITS, "gan": FRECHET}.get(name, ACCURACY)
+    for answer in answers:
+        assert list(answer) == [measure, baseline, "write_pulses", "backend", "seconds"]
+        assert answer["backend"] == "golden"
+        assert answer["write_pulses"] >= 0
+    assert answers[0][baseline] > 0
+    assert answers[1][baseline] is None
+    assert answers[0][measure] != answers[1][measure]
 
 
 def test_every_example_is_tried():
-    tried = test_examples_run.pytestmark[0].args[1]
-    assert sorted(tried) == sorted(path.stem for path in EXAMPLES.glob("*.py"))
+    assert sorted([*SMALL, "common"]) == sorted(path.stem for path in EXAMPLES.glob("*.py"))
+
+
+def test_an_example_learns_by_the_command_line():
+    done = subprocess.run([sys.executable, EXAMPLES / "digits.py", "--epochs", "1"], capture_output=True, text=True,
+                          check=True, timeout=300)
+    accuracy = next(line.split()[1] for line in done.stdout.splitlines() if line.startswith("test_accuracy"))
+    assert float(accuracy) > 50
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    (("--data", "{nowhere}"), "no data set 'mnist' there; there is no such folder"),
+    (("--samples", "0"), "must be 1 or more"),
+    (("--seed", "-1"), "seed=-1: must be a whole number from 0"),
+])
+def test_errors_are_lines(tmp_path, options, message):
+    given = [option.format(nowhere=tmp_path / "nowhere") for option in options]
+    done = subprocess.run([sys.executable, EXAMPLES / "lenet.py", *given], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 2
+    assert message in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["cifar10", "digits", "gan", "gxnor", "lstm"])
+def test_what_was_interrupted_ends_in_the_same_bits(monkeypatch, capsys, tmp_path, name):
+    import common
+
+    options = *SMALL[name], "--samples", SMALL[name][1] if SMALL[name] else 100
+    whole = run(monkeypatch, capsys, name, *options, "--checkpoint", tmp_path / "whole")
+    monkeypatch.setattr(common, "SAVED_EVERY", 0)
+    saves = Counter()
+
+    def interrupted(path, write, replace=common.replace):
+        replace(path, write)
+        saves[path.name] += 1
+        if saves[path.name] == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(common, "replace", interrupted)
+    trainings = len(list((tmp_path / "whole").iterdir()))
+    for _ in range(trainings):
+        with pytest.raises(KeyboardInterrupt):
+            run(monkeypatch, capsys, name, *options, "--checkpoint", tmp_path / "parts")
+    again = run(monkeypatch, capsys, name, *options, "--checkpoint", tmp_path / "parts")
+    assert whole | {"seconds": 0} == again | {"seconds": 0}
+    for file in sorted((tmp_path / "whole").iterdir()):
+        ends = [torch.load(tmp_path / folder / file.name) | {"seconds": 0} for folder in ("whole", "parts")]
+        assert list(leaves(ends[0])) == list(leaves(ends[1]))
+
+
+def leaves(state):
+    """What is in a nested ``state``, with tensors as lists."""
+    if isinstance(state, dict):
+        for key, value in state.items():
+            yield key
+            yield from leaves(value)
+    elif isinstance(state, list | tuple):
+        for value in state:
+            yield from leaves(value)
+    else:
+        yield state.tolist() if isinstance(state, torch.Tensor) else state
+
+
+def test_a_checkpoint_with_other_options_is_refused(monkeypatch, capsys, tmp_path):
+    options = "--samples", 20, "--no-baseline", "--checkpoint", tmp_path
+    run(monkeypatch, capsys, "digits", *options)
+    with pytest.raises(SystemExit):
+        run(monkeypatch, capsys, "digits", *options, "--seed", 2)
+    assert capsys.readouterr().err == (
+        f"error: {tmp_path / 'arrays.pt'}: was begun with seed=1, not 2; name another folder with --checkpoint\n")
+    (tmp_path / "arrays.pt").write_bytes((tmp_path / "arrays.pt").read_bytes()[:1000])
+    with pytest.raises(SystemExit):
+        run(monkeypatch, capsys, "digits", *options)
+    assert capsys.readouterr().err == (
+        f"error: {tmp_path / 'arrays.pt'}: no checkpoint; name another folder with --checkpoint\n")
+
+
+def test_a_data_set_must_have_the_shape_that_is_needed(monkeypatch, capsys, tmp_path):
+    from spinloom.train.data_files import BATCHES
+
+    for file in BATCHES:
+        (tmp_path / file).write_bytes(bytes(range(1)) + bytes(3072))
+    with pytest.raises(SystemExit):
+        run(monkeypatch, capsys, "lenet", "--data", tmp_path, "--dataset", "cifar-10")
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"error: {tmp_path}: images are 3 x 32 x 32 (channels, height, width); this example needs 1 x 28 x 28")
+
+
+@pytest.mark.skipif(not hasattr(nn, "to_backend"), reason="models cannot move yet")
+@pytest.mark.slow
+def test_a_model_moves_to_simulated_hardware(monkeypatch, capsys):
+    assert run(monkeypatch, capsys, "move", "--samples", 20, "--backend", "rtl")["backend"] == "rtl"

@@ -10,7 +10,8 @@ from random import Random
 import numpy as np
 import pytest
 from spinloom import config
-from spinloom.train import data_files, loop
+from spinloom.contract.errors import ConfigError
+from spinloom.train import data_files, loop, text
 
 from . import damage
 from .campaign import SECONDS, Campaign
@@ -128,6 +129,29 @@ def test_damaged_batches(run, tmp_path):
             damaged(random, folder / file)
         assert evaluated(run, tmp_path / str(number)).status == 2
         shutil.rmtree(tmp_path / str(number))
+
+
+def test_damaged_texts(tmp_path):
+    """Those are read by `text.load` only; no command trains on them."""
+    campaign = Campaign("texts", seconds=SECONDS / 4)
+    for number, random in enumerate(campaign):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        paths = [folder / (file + random.choice(("", ".gz"))) for file in random.choice((("train.txt", "test.txt"),
+                                                                                         ("tiny.txt",)))]
+        for path in paths:
+            content = random.choice(("a", "to be or not to be\n", "ü€")).encode() * random.randrange(20)
+            path.write_bytes(gzip.compress(content, 1) if path.suffix == ".gz" else content)
+        for path in random.sample(paths, random.choice((0, 1))):
+            damaged(random, path)
+        line = ""
+        try:
+            text.load("tiny", folder)
+        except ConfigError as error:
+            line = str(error)
+        assert "\n" not in line
+        campaign.accepted += not line
+        shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize("claimed", [24, 5 * GIB])

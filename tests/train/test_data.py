@@ -72,6 +72,15 @@ def test_idx_files_are_found_and_read(tmp_path, place, suffix, pack):
     assert dataset.train.labels.tolist() == [0, 1, 2, 0, 1]
 
 
+def test_a_set_is_loaded_without_an_experiment(tmp_path):
+    write(tmp_path)
+    assert data.load("tiny", tmp_path).train.images.shape == (5, 2, 3, 1)
+    assert data.load("digits").test.images.shape == (359, 8, 8, 1)
+    (tmp_path / "t10k-images-idx3-ubyte").write_bytes(idx(np.zeros((2, 2, 2)), 0x0803))
+    with pytest.raises(ConfigError, match="t10k-images-idx3-ubyte: images are 2 x 2; the training images are 2 x 3"):
+        data.load("tiny", tmp_path)
+
+
 def test_the_argument_comes_before_the_environment(tmp_path, monkeypatch):
     write(tmp_path / "data" / "mnist")
     monkeypatch.setenv("SPINLOOM_DATA", str(tmp_path / "data"))
@@ -380,7 +389,7 @@ def test_the_published_digests():
     tables = known_sets._GZIPPED, known_sets._UNPACKED
     digests = [md5 for table in tables for files in table.values() for md5 in files]
     assert all(re.fullmatch("[0-9a-f]{32}", md5) for md5 in digests)
-    assert len(set(digests)) == len(digests) == 4 * 12
+    assert len(set(digests)) == len(digests) == 4 * 12 + 2
     assert len({known_sets.plain(name) for name in known_sets.NAMES}) == len(known_sets.NAMES)
 
 

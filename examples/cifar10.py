@@ -1,0 +1,80 @@
+"""Six convolutions and a linear layer, every one in an array of 5-state domain walls, for CIFAR-10 or for enlarged
+digits in colours. Batch normalisation is PyTorch's; Adam makes the increments."""
+
+from functools import partial
+
+import torch
+from common import Run, Samples, falling, options, start, train
+from spinloom import device, nn, optim
+
+WALL = device("domain_wall", states=5, sigma=0.2)
+WIDTHS = {True: (48, 96, 192), False: (8, 16, 32)}
+"""Channels of each pair of convolutions: for a data set that is given, and for digits."""
+RATES = {"cells": 0.05, "others": 0.002}
+"""Learning rates at first; of cells, in levels."""
+
+
+class Vary(torch.nn.Module):
+    """In training, half the images mirrored, and all moved by up to 4 pixels."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        if not self.training:
+            return images
+        down, right = torch.randint(0, 9, (2,)).tolist()
+        moved = torch.nn.functional.pad(images, (4, 4, 4, 4))[:, :, down:down + 32, right:right + 32]
+        return torch.where(torch.rand(len(images), 1, 1, 1) < 0.5, moved.flip(3), moved)
+
+
+def network(first: torch.nn.Module, widths: tuple[int, ...], convolution, relu, linear) -> torch.nn.Module:
+    modules, before = [first], 3
+    for width in widths:
+        for inputs in (before, width):
+            modules += [convolution(inputs, width, 3, padding=1), torch.nn.BatchNorm2d(width), relu()]
+        modules.append(torch.nn.MaxPool2d(2))
+        before = width
+    return torch.nn.Sequential(*modules, torch.nn.AvgPool2d(4), torch.nn.Flatten(), linear(before, 10),
+                               torch.nn.BatchNorm1d(10))
+
+
+def in_arrays(widths: tuple[int, ...], first: torch.nn.Module) -> torch.nn.Module:
+    cells = {"device": WALL, "delta_bits": 12}
+    return network(first, widths, partial(nn.Conv2d, **cells), nn.ReLU, partial(nn.Linear, **cells))
+
+
+def in_floats(widths: tuple[int, ...], first: torch.nn.Module) -> torch.nn.Module:
+    return network(first, widths, torch.nn.Conv2d, torch.nn.ReLU, torch.nn.Linear)
+
+
+def loss(outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    return torch.nn.functional.cross_entropy(outputs, labels, reduction="sum")
+
+
+def _train(run: Run, name: str, model: torch.nn.Module, samples: tuple[Samples, Samples], optimizers: dict) -> float:
+    return train(run, name, model, samples, loss=loss, optimizers=optimizers, rate=falling,
+                 size=min(100, max(10, len(samples[0].labels) // 30)))
+
+
+def train_arrays(run: Run, model: torch.nn.Module, samples: tuple[Samples, Samples]) -> float:
+    images, labels = (tensor[:100] for tensor in samples[0])
+    nn.calibrate(model, images, lambda outputs: loss(outputs, labels))
+    model = run.placed(model, images)
+    return _train(run, "arrays", model, samples, {
+        "cells": optim.Host(torch.optim.Adam, model, lr=RATES["cells"]),
+        "normalisation": torch.optim.Adam(model.parameters(), lr=RATES["others"])})
+
+
+def train_floats(run: Run, twin: torch.nn.Module, samples: tuple[Samples, Samples]) -> float:
+    return _train(run, "floats", twin, samples, {"all": torch.optim.Adam(twin.parameters(), lr=RATES["others"])})
+
+
+def main() -> None:
+    run = Run(options(__doc__, epochs=3, dataset="cifar-10").parse_args())
+    given = bool(run.options.data)
+    samples, first = run.images(3, 32), Vary() if given else torch.nn.Identity()
+    model = in_arrays(WIDTHS[given], first)
+    run.answer(model, test_accuracy=train_arrays(run, model, samples),
+               baseline_accuracy=train_floats(run, in_floats(WIDTHS[given], first), samples) if run.baseline else None)
+
+
+if __name__ == "__main__":
+    start(main)

@@ -1,0 +1,248 @@
+"""What the examples share: options, data, epochs that resume, and the answer."""
+
+import argparse
+import json
+import pickle
+import sys
+import time
+from collections.abc import Callable, Iterator
+from math import cos, nan, pi
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from spinloom import nn
+from spinloom.contract.errors import ConfigError, SpinloomError
+from spinloom.contract.hashing import sample_order
+from spinloom.system.files import replace
+from spinloom.train import data
+
+SAVED_EVERY = 60.0
+"""Seconds between two checkpoints within an epoch."""
+FREE = ("backend", "json", "no_baseline", "checkpoint")
+"""Options that may differ where a training goes on."""
+
+
+class Samples(NamedTuple):
+    """Images and what they show."""
+
+    images: torch.Tensor
+    """float32 (n, channels, height, width), in [0, 1)."""
+    labels: torch.Tensor
+    """int64 (n,)."""
+
+
+def options(description: str | None, epochs: int, dataset: str) -> argparse.ArgumentParser:
+    """The options of all examples."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--data", metavar="DIR", help="folder of the data set, instead of what is packaged")
+    parser.add_argument("--dataset", metavar="NAME", default=dataset, help="its name (%(default)s)")
+    parser.add_argument("--samples", type=_positive, metavar="N", help="train on the first N samples only")
+    parser.add_argument("--epochs", type=_positive, metavar="N", default=epochs, help="(%(default)s)")
+    parser.add_argument("--backend", default="golden", help="golden, rtl or board:PORT (%(default)s)")
+    parser.add_argument("--seed", type=int, metavar="N", default=1, help="of all random numbers (%(default)s)")
+    parser.add_argument("--checkpoint", metavar="DIR", type=Path,
+                        help="folder to keep the training's state in; what was interrupted goes on from there")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--no-baseline", action="store_true", help="leave the float twin out")
+    return parser
+
+
+def start(main: Callable[[], None]) -> None:
+    """Run an example. An error that is meant for people ends it in one line."""
+    try:
+        main()
+    except SpinloomError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)
+
+
+class Run:
+    """One run of an example."""
+
+    def __init__(self, given: argparse.Namespace) -> None:
+        """With the options that are ``given``; all random numbers begin here."""
+        self.options = given
+        self.baseline = not given.no_baseline
+        self.measured = nan
+        """What the last training has reached."""
+        self._began, self._before, self._saved = time.monotonic(), 0.0, 0.0
+        self._name, self._parts, self._epoch, self._batch = "", {}, 0, 0
+        nn.manual_seed(given.seed)
+        torch.manual_seed(given.seed)
+
+    @property
+    def seconds(self) -> float:
+        """Since it began, interruptions not counted."""
+        return self._before + time.monotonic() - self._began
+
+    def images(self, channels: int | None = None, side: int | None = None) -> tuple[Samples, Samples]:
+        """Training and test samples: those in the folder ``--data``, or the packaged digits. If a shape is given,
+        ``side`` pixels wide and high, the digits are enlarged and, in three channels, coloured at random; a data set
+        must have it."""
+        given = self.options
+        sets = data.load(given.dataset if given.data else "digits", given.data).first(given.samples)
+        parts = [Samples(torch.from_numpy(part.images).permute(0, 3, 1, 2) / 256, torch.from_numpy(part.labels))
+                 for part in (sets.train, sets.test)]
+        if channels is None or side is None:
+            return tuple(parts)
+        if not given.data:
+            return tuple(Samples(_enlarged(part.images, channels, side), part.labels) for part in parts)
+        for part in parts:
+            if part.images.shape[1:] != (channels, side, side):
+                raise ConfigError(f"{given.data}: images are {' x '.join(map(str, part.images.shape[1:]))} (channels, "
+                                  f"height, width); this example needs {channels} x {side} x {side}")
+        return tuple(parts)
+
+    def placed(self, model: torch.nn.Module, inputs: torch.Tensor) -> torch.nn.Module:
+        """``model`` on the backend that was asked for. It is applied to ``inputs`` first, which settles its formats."""
+        with torch.no_grad():
+            model.eval()(inputs)
+        model.train()
+        return model if self.options.backend == "golden" else nn.to_backend(model, self.options.backend)
+
+    def epochs(self, name: str, measure: Callable[[], float], *, count: int | None = None,
+               **parts: Any) -> Iterator[int]:
+        """The epochs of a training called ``name``, from 0: ``count``, or ``--epochs``. ``parts`` are all that changes
+        in it: what has a ``state_dict``. With ``--checkpoint`` it goes on where it was, to the same bits. After each
+        epoch, ``measured`` is what ``measure`` says, and a line says so, too."""
+        self._name, self._parts, self._epoch, self._batch = name, parts, 0, 0
+        count = count or self.options.epochs
+        self._resume()
+        if self._epoch == count:
+            self.measured = measure()
+        while self._epoch < count:
+            yield self._epoch
+            self._epoch, self._batch = self._epoch + 1, 0
+            self._save()
+            self.measured = measure()
+            print(f"{name}: epoch {self._epoch} of {count}: {self.measured:.3f} after {self.seconds:.0f} s",
+                  file=sys.stderr, flush=True)
+
+    def batches(self, *tensors: torch.Tensor, size: int, shuffle: bool = True) -> Iterator[list[torch.Tensor]]:
+        """Mini-batches of ``size`` of the present epoch: the same samples of all ``tensors``. They are shuffled anew in
+        every epoch, as the machine shuffles, unless they are to stay in order."""
+        order = torch.arange(len(tensors[0]))
+        if shuffle:
+            order = torch.from_numpy(sample_order(self.options.seed, self._epoch, len(order)))
+        for chosen in order.split(size)[self._batch:]:
+            yield [tensor[chosen] for tensor in tensors]
+            self._batch += 1
+            if time.monotonic() - self._saved > SAVED_EVERY:
+                self._save()
+
+    def answer(self, model: torch.nn.Module, **measured: float | None) -> None:
+        """Print what was ``measured``, and what all examples tell of the arrays in ``model``."""
+        arrays = nn.arrays(model)
+        result = {name: None if figure is None else round(figure, 4) for name, figure in measured.items()} | {
+            "write_pulses": sum(array.crossbar.counters["attempts"] for array in arrays),
+            "backend": arrays[0].backend, "seconds": round(self.seconds, 1)}
+        if self.options.json:
+            print(json.dumps(result))
+        else:
+            print(model, *(f"{name:32}{figure}" for name, figure in result.items()), sep="\n")
+
+    @property
+    def _file(self) -> Path | None:
+        folder = self.options.checkpoint
+        return folder / f"{self._name}.pt" if folder else None
+
+    @property
+    def _identity(self) -> dict[str, str]:
+        return {name: str(value) for name, value in vars(self.options).items() if name not in FREE}
+
+    def _save(self) -> None:
+        """Keep the state of the training, as a whole or not at all."""
+        self._saved = time.monotonic()
+        if self._file:
+            state = {"options": self._identity, "epoch": self._epoch, "batch": self._batch, "seconds": self.seconds,
+                     "random": torch.get_rng_state(),
+                     "parts": {name: part.state_dict() for name, part in self._parts.items()}}
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            replace(self._file, lambda file: torch.save(state, file))
+
+    def _resume(self) -> None:
+        """Go on where a training of that name was, if there is one; ``ConfigError`` if it had other options."""
+        self._saved = time.monotonic()
+        if not self._file or not self._file.exists():
+            return
+        try:
+            state = torch.load(self._file)
+        except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError):
+            raise ConfigError(f"{self._file}: no checkpoint; name another folder with --checkpoint") from None
+        for name, value in self._identity.items():
+            if (before := state["options"].get(name)) != value:
+                raise ConfigError(f"{self._file}: was begun with {name}={before}, not {value}; name another folder "
+                                  "with --checkpoint")
+        self._epoch, self._batch, self._before = state["epoch"], state["batch"], state["seconds"]
+        self._began = time.monotonic()
+        for name, part in self._parts.items():
+            part.load_state_dict(state["parts"][name])
+        torch.set_rng_state(state["random"])
+
+
+def train(run: Run, name: str, model: torch.nn.Module, samples: tuple[Samples, Samples], *, size: int,
+          loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], optimizers: dict[str, torch.optim.Optimizer],
+          rate: Callable[[float], float], epochs: int | None = None) -> float:
+    """Train ``model`` on the first of ``samples``, in mini-batches of ``size``, by all ``optimizers``, and return its
+    accuracy on the second. Where a part ``p`` of the training is done, learning rates are ``rate(p)`` times the first.
+    There are ``epochs``, or ``--epochs``.
+    """
+    training, test = samples
+    steps = (epochs or run.options.epochs) * -(-len(training.labels) // size)
+    schedulers = {f"rate of {key}": torch.optim.lr_scheduler.LambdaLR(each, lambda step: rate(step / (steps + 1)))
+                  for key, each in optimizers.items()}
+    model.train()
+    for _ in run.epochs(name, lambda: accuracy(model, test), count=epochs, model=model, **optimizers, **schedulers):
+        for images, labels in run.batches(*training, size=size):
+            for optimizer in optimizers.values():
+                optimizer.zero_grad()
+            loss(model(images), labels).backward()
+            for each in (*optimizers.values(), *schedulers.values()):
+                each.step()  # arrays get their write pulses here
+    return run.measured
+
+
+def falling(part: float) -> float:
+    """A rate that falls to 0 along half a cosine."""
+    return (1 + cos(pi * part)) / 2
+
+
+def accuracy(model: torch.nn.Module, samples: Samples) -> float:
+    """Percent of ``samples`` that ``model`` predicts correctly."""
+    training = model.training
+    model.eval()
+    with torch.no_grad():
+        right = [(model(images).argmax(dim=1) == labels).sum().item()
+                 for images, labels in zip(*(tensor.split(1000) for tensor in samples), strict=True)]
+    model.train(training)
+    return 100 * sum(right) / len(samples.labels)
+
+
+def frechet(features: torch.Tensor, others: torch.Tensor) -> float:
+    """The Frechet distance of normal distributions with the means and covariances of these (n, features)."""
+    mean, covariance = (features.mean(0), others.mean(0)), (features.T.cov(), others.T.cov())
+    values, vectors = torch.linalg.eigh(covariance[0])
+    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
+    both = torch.linalg.eigvalsh(root @ covariance[1] @ root).clamp(min=0).sqrt().sum()
+    return float((mean[0] - mean[1]).square().sum() + covariance[0].trace() + covariance[1].trace() - 2 * both)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
+def _enlarged(images: torch.Tensor, channels: int, side: int) -> torch.Tensor:
+    """``images`` (n, 1, height, width) in the middle of ``side`` by ``side`` pixels, as large as whole numbers allow;
+    in several channels, each in two colours of its own."""
+    factor = side // images.shape[-1]
+    images = images.repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3)
+    margin = side - images.shape[-1]
+    images = torch.nn.functional.pad(images, (margin // 2, margin - margin // 2) * 2)
+    if channels == 1:
+        return images
+    ground, figure = torch.rand(2, len(images), channels, 1, 1)
+    return ground + (figure - ground) * images

@@ -1,0 +1,61 @@
+"""GXNOR, 32C5-MP2-64C5-MP2-512-10: ternary weights and activations. Pairs of tunnel junctions round the increments of
+Adam by themselves, beside no accumulator; batch normalisation is PyTorch's."""
+
+import torch
+from common import Run, Samples, options, start, train
+from spinloom import device, nn, optim
+
+RATES = 0.03, 0.0001
+"""Learning rate at first and in the end: in levels of the cells, and of the batch normalisation."""
+BETAS = 0.99, 0.999
+
+
+def in_arrays(curve: str) -> torch.nn.Module:
+    cells = {"device": device("mtj", states=3, curve=curve), "z_bits": 12, "delta_bits": 12,
+             "update": {"rounding": "stochastic", "residual": "none"}}
+    return torch.nn.Sequential(
+        nn.Conv2d(1, 32, 5, **cells), torch.nn.MaxPool2d(2), torch.nn.BatchNorm2d(32), nn.Ternary(),
+        nn.Conv2d(32, 64, 5, **cells), torch.nn.MaxPool2d(2), torch.nn.BatchNorm2d(64), nn.Ternary(), nn.Flatten(),
+        nn.Linear(1024, 512, **cells), torch.nn.BatchNorm1d(512), nn.Ternary(),
+        nn.Linear(512, 10, **cells), torch.nn.BatchNorm1d(10))
+
+
+def in_floats() -> torch.nn.Module:
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(1, 32, 5), torch.nn.MaxPool2d(2), torch.nn.BatchNorm2d(32), torch.nn.ReLU(),
+        torch.nn.Conv2d(32, 64, 5), torch.nn.MaxPool2d(2), torch.nn.BatchNorm2d(64), torch.nn.ReLU(),
+        torch.nn.Flatten(), torch.nn.Linear(1024, 512), torch.nn.BatchNorm1d(512), torch.nn.ReLU(),
+        torch.nn.Linear(512, 10), torch.nn.BatchNorm1d(10))
+
+
+def train_arrays(run: Run, model: torch.nn.Module, samples: tuple[Samples, Samples]) -> float:
+    images, labels = (tensor[:250] for tensor in samples[0])
+    nn.calibrate(model, images, lambda outputs: nn.SquaredHinge()(outputs, labels))
+    model = run.placed(model, images)
+    return _train(run, "arrays", model, samples, {
+        "cells": optim.Host(torch.optim.Adam, model, lr=RATES[0], betas=BETAS),
+        "normalisation": torch.optim.Adam(model.parameters(), lr=RATES[0], betas=BETAS)})
+
+
+def train_floats(run: Run, samples: tuple[Samples, Samples]) -> float:
+    twin = in_floats()
+    return _train(run, "floats", twin, samples, {"weights": torch.optim.Adam(twin.parameters(), lr=RATES[0] / 10)})
+
+
+def _train(run: Run, name: str, model: torch.nn.Module, samples: tuple[Samples, Samples], optimizers: dict) -> float:
+    return train(run, name, model, samples, loss=nn.SquaredHinge(), optimizers=optimizers,
+                 size=min(250, max(10, len(samples[0].labels) // 30)), rate=lambda part: (RATES[1] / RATES[0])**part)
+
+
+def main() -> None:
+    parser = options(__doc__, epochs=6, dataset="mnist")
+    parser.add_argument("--curve", choices=("tanh", "switching_time"), default="tanh", help="how junctions switch")
+    run = Run(parser.parse_args())
+    samples = run.images(1, 28)
+    model = in_arrays(run.options.curve)
+    run.answer(model, test_accuracy=train_arrays(run, model, samples),
+               baseline_accuracy=train_floats(run, samples) if run.baseline else None)
+
+
+if __name__ == "__main__":
+    start(main)

@@ -1,0 +1,15 @@
+import sys
+from pathlib import Path
+
+import pytest
+import spinloom
+import torch
+
+EXAMPLES = Path(spinloom.__file__).parent / "examples"
+
+
+@pytest.fixture(autouse=True)
+def _as_from_their_folder(monkeypatch):
+    """Examples import each other. The tensors are small, and tests run side by side."""
+    monkeypatch.setattr(sys, "path", [str(EXAMPLES), *sys.path])
+    torch.set_num_threads(1)
