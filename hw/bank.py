@@ -1,7 +1,6 @@
 """Crossbars without a network around them: a host does what is between them."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Signal, Value, unsigned
@@ -9,7 +8,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..contract.geometry import CrossbarGeometry
-from ..contract.widths import divisors, index_bits
+from ..contract.widths import index_bits
 from .crossbar.controller import SAMPLES, SECOND_PASSES, one_of
 from .crossbar.crossbar import Crossbar
 from .crossbar.layouts import boost_bits
@@ -17,24 +16,6 @@ from .crossbar.operations import Operation
 
 OPERANDS, ANSWERS = ("x", "d", "state_in"), ("z", "e", "state_out")
 """Streams of a crossbar to it and from it, beside its commands."""
-
-ADCS = 4
-"""Most columns that are converted in each clock cycle, unless chosen otherwise: groups of outputs fit 64 bits."""
-
-
-def banked(geometry: CrossbarGeometry) -> CrossbarGeometry:
-    """The geometry as it is in a `Bank`: errors are passed back for the cells that a host asks for, so every cell has a
-    derivative of one bit. There is no pooling."""
-    window = replace(geometry.window, pool=(1, 1), pool_stride=(1, 1))
-    finest = geometry.delta_frac + geometry.device.sub_bits - geometry.weight_step  # of a row sum
-    return replace(geometry, window=window, source="relu", source_delta_bits=geometry.delta_bits,
-                   source_delta_frac=finest)
-
-
-def narrowed(geometry: CrossbarGeometry, lanes: int) -> CrossbarGeometry:
-    """The geometry with as many lanes as can be, and at most so many; results are the same."""
-    widest = max(divisor for divisor in divisors(geometry.cols) if divisor <= lanes)
-    return replace(geometry, lanes=widest, adcs=max(divisor for divisor in divisors(widest) if divisor <= ADCS))
 
 
 def bank_command_layout(geometries: tuple[CrossbarGeometry, ...]) -> data.StructLayout:
@@ -54,7 +35,8 @@ class Bank(wiring.Component):
     streams that are as wide as the widest of them. A command is taken when the one before has been carried out and
     answered; operands wait for their command.
 
-    The geometries are `banked`. `model.crossbar.Crossbar` is the golden twin of each crossbar: it agrees in every bit.
+    The geometries are `contract.bank.banked`. `model.crossbar.Crossbar` is the golden twin of each crossbar: it agrees
+    in every bit.
 
     Latency: 1 clock cycle more than the operations of `Crossbar`, and 1 between them. Cost: the crossbars, and a
     multiplexer of their answers.

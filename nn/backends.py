@@ -10,9 +10,9 @@ import torch
 from ..backends.board import board_crossbars
 from ..backends.protocol import Crossbar
 from ..backends.rtl import rtl_crossbars
+from ..contract.bank import banked, narrowed
 from ..contract.geometry import CrossbarGeometry
 from ..contract.results import Result
-from ..hw.bank import banked, narrowed
 from ..train.difference import DifferenceError, expect_state, expect_vector
 from .array import Array, ArrayError, arrays
 
