@@ -531,11 +531,19 @@ def load(source: str, device: str | dict[str, Any] | None = None) -> Experiment:
     """
     path = _experiment_path(source)
     document = toml.read(path)
+    if "crossbars" in document:
+        raise ConfigError(f"{source}: describes a bank of crossbars, without a network; estimate, synth, and generate "
+                          "without --axi can take it")
+    return parse({"name": names.made_of(path.stem)} | with_device(document, path, device), source)
+
+
+def with_device(document: dict[str, Any], path: Path, device: str | dict[str, Any] | None) -> dict[str, Any]:
+    """The ``document`` in the file ``path``, with what ``device`` names, if given, or what its own device names."""
     if device is not None:
-        document["device"] = load_device(device).model_dump() if isinstance(device, str) else device
-    elif isinstance(document.get("device"), str):
-        document["device"] = _referred(document["device"], path).model_dump()
-    return parse({"name": names.made_of(path.stem)} | document, source)
+        return document | {"device": load_device(device).model_dump() if isinstance(device, str) else device}
+    if isinstance(document.get("device"), str):
+        return document | {"device": _referred(document["device"], path).model_dump()}
+    return document
 
 
 def load_device(source: str, folder: Path = Path()) -> Device:
@@ -555,7 +563,7 @@ def load_device(source: str, folder: Path = Path()) -> Device:
         raise ConfigError(f"no device {shown(source)}; a device is a file, whose name must end in {toml.SUFFIX}, or "
                           f"that of a kind ({', '.join(KINDS)}) or of a preset ({', '.join(_presets())})")
     document = toml.read(path)
-    if "layers" in document:
+    if "layers" in document or "crossbars" in document:
         if "device" not in document:
             raise ConfigError(f"{path}: an experiment without a section device")
         document = document["device"]

@@ -53,6 +53,15 @@ def parse_device(section: dict[str, Any], name: str) -> Device:
         raise ConfigError(explain(error, name, _DeviceFile)) from None
 
 
+def section_of(device: Device) -> dict[str, Any]:
+    """The fields of a section from which ``device`` is made. Those at their default are left out, but for those of
+    size."""
+    defaults = parse_device({"kind": device.kind}, device.kind).model_dump(mode="json")
+    return {"kind": device.kind} | {name: "none" if value is None else value
+                                    for name, value in device.model_dump(mode="json").items()
+                                    if name in ("states", "sub_bits") or value != defaults[name]}
+
+
 def device(kind: str, **fields: Any) -> Device:
     """The device of ``kind`` with these ``fields``; ``ConfigError`` in one line if it is not valid."""
     return parse_device({"kind": kind} | fields, "device")

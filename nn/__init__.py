@@ -7,7 +7,8 @@ moves arrays into hardware and back.
 """
 
 from .array import Array, ArrayError, arrays
-from .backends import Lockstep, bank, lockstep, to_backend
+from .backends import Lockstep, lockstep, to_backend
+from .bank import bank, save_bank
 from .calibration import Calibration, calibrate
 from .conversion import Conversion, convert
 from .formats import TERNARY, signed, unsigned
@@ -18,4 +19,4 @@ from .seed import manual_seed
 
 __all__ = ["LSTM", "TERNARY", "Array", "ArrayError", "Calibration", "Conv2d", "Conversion", "CrossEntropy", "Flatten",
            "HardTanh", "Linear", "Lockstep", "ReLU", "Sigmoid", "SquaredHinge", "Ternary", "arrays", "bank",
-           "calibrate", "convert", "lockstep", "manual_seed", "signed", "to_backend", "unsigned"]
+           "calibrate", "convert", "lockstep", "manual_seed", "save_bank", "signed", "to_backend", "unsigned"]

@@ -55,8 +55,10 @@ class Array(torch.nn.Module):
         """An array of ``formats`` in the initial state. It is applied to ``window``, unless a call has another one."""
         super().__init__()
         self.formats, self.window = formats, window
-        self._made_for, self._place = window, seed.take()
-        self.crossbar: Crossbar = GoldenCrossbar.new(formats.geometry(window, *self._place), self._place[0])
+        self._made_for = window
+        self.place = seed.take()
+        """Its master seed, and its index."""
+        self.crossbar: Crossbar = GoldenCrossbar.new(formats.geometry(window, *self.place), self.place[0])
         """Where it is."""
         self.backend = "golden"
         """What that is called."""
@@ -124,8 +126,8 @@ class Array(torch.nn.Module):
 
     def in_golden_model(self, formats: Formats | None = None) -> GoldenCrossbar:
         """A crossbar such as this one, of ``formats`` or its own, in the initial state."""
-        geometry = (formats or self.formats).geometry(self._made_for, *self._place)
-        return GoldenCrossbar.new(geometry, self._place[0])
+        geometry = (formats or self.formats).geometry(self._made_for, *self.place)
+        return GoldenCrossbar.new(geometry, self.place[0])
 
     @property
     def geometry(self) -> CrossbarGeometry:
@@ -134,7 +136,7 @@ class Array(torch.nn.Module):
         if not self.applied:
             raise ArrayError(f"array {made.index} has not been applied to anything yet: call the model with some data "
                              "before it moves, so that formats and maps are known")
-        return self.formats.geometry(self.window, *self._place)
+        return self.formats.geometry(self.window, *self.place)
 
     def numbered(self) -> int:
         """The number of the next forward pass."""
