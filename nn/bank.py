@@ -67,7 +67,8 @@ def _crossbar(array: Array, geometry: CrossbarGeometry) -> dict[str, Any]:
     layer, window, x = array.formats.layer, geometry.window, geometry.x
     placing = () if window == Window.dense(window.map, window.cols) else ("kernel", "stride", "padding", "drop")
     fields = {"cols": window.cols, "kind": "conv" if placing else "dense",
-              **{name: getattr(window, name) for name in placing}, "lanes": geometry.lanes, "adcs": geometry.adcs, "bias": layer.bias,
+              **{name: getattr(window, name) for name in placing},
+              "lanes": geometry.lanes, "adcs": geometry.adcs, "bias": layer.bias,
               **{name: getattr(layer, name) for name in INTEGERS}}
     drive = {"map": window.map} if window.map[:2] != (1, 1) else {"count": window.cells}
     return {name: value for name, value in fields.items() if value != Crossbar.model_fields[name].default} | {

@@ -36,7 +36,7 @@ def test_a_board_is_prepared(name):
     assert board.capacity is PARTS[board.part]
     divisor = board.clock_mhz * 1e6 / board.baud
     assert abs(round(divisor) / divisor - 1) < 0.025
-    plan = board.platform().prepare(board.design(parse(TINY, "tiny")), "top")
+    plan = board.platform().prepare(board.top(parse(TINY, "tiny")), "top")
     pins = "".join(text if isinstance(text, str) else text.decode() for file, text in plan.files.items()
                    if file.endswith((".lpf", ".pcf", ".cst")))
     assert "uart_0__rx__io" in pins
@@ -164,7 +164,7 @@ def test_a_hopeless_network_has_no_largest():
     hopeless = parse({"input": {"count": 2048}, "device": {"kind": "domain_wall"}, "layers": [{"cols": 64}]}, "x")
     board = find("icebreaker")
     assert largest(hopeless, board) is None
-    with pytest.raises(EstimateError, match="no network of this kind does"):
+    with pytest.raises(EstimateError, match="nothing of this kind does"):
         check(hopeless, board)
 
 
