@@ -1,9 +1,8 @@
 """Crossbars without a network around them: a host does what is between them."""
 
-from collections.abc import Iterable
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal, Value, unsigned
+from amaranth.hdl import Cat, Module, Shape, ShapeLike, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -45,7 +44,7 @@ class Bank(wiring.Component):
     def __init__(self, *, geometries: tuple[CrossbarGeometry, ...]) -> None:
         self.geometries = geometries
         self._crossbars = [Crossbar(geometry=geometry, deltas=geometry.adcs) for geometry in geometries]
-        operands, answers = (max(_width(crossbar, names) for crossbar in self._crossbars)
+        operands, answers = (max(Shape.cast(shapes[name]).width for shapes in self.beats for name in names)
                              for names in (OPERANDS, ANSWERS))
         super().__init__({
             "command": In(stream.Signature(bank_command_layout(geometries))),
@@ -57,6 +56,12 @@ class Bank(wiring.Component):
         self._selected = Signal(len(geometries))  # the crossbar whose operation is under way
         self._operation = Signal(Operation)  # it
         self._owed = Signal()  # the last beat of an answer has not left
+
+    @property
+    def beats(self) -> list[dict[str, ShapeLike]]:
+        """Of each crossbar, the shapes of the beats of its streams ``OPERANDS`` and ``ANSWERS``."""
+        return [{name: crossbar.signature.members[name].signature.members["payload"].shape
+                 for name in OPERANDS + ANSWERS} for crossbar in self._crossbars]
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -72,10 +77,9 @@ class Bank(wiring.Component):
                     with m.If(command.crossbar == index):
                         m.d.comb += [crossbar.command.valid.eq(self.command.valid),
                                      self.command.ready.eq(crossbar.command.ready)]
-                        answered = [Operation.FORWARD, *(SECOND_PASSES if crossbar.geometry.backward else ())]
-                        m.d.sync += [self._selected.eq(1 << index),
-                                     self._owed.eq(one_of(command.operation, answered))]
-                m.d.sync += self._operation.eq(command.operation)
+                        m.d.sync += self._selected.eq(1 << index)
+                m.d.sync += [self._operation.eq(command.operation),
+                             self._owed.eq(one_of(command.operation, (Operation.FORWARD, *SECOND_PASSES)))]
                 with m.If(self.command.valid & self.command.ready):
                     m.next = "words"
             with m.State("words"):
@@ -95,8 +99,7 @@ class Bank(wiring.Component):
                     self._answer(m, crossbar.z)
                 with m.Elif(second):
                     self._take(m, crossbar.d)
-                    if crossbar.geometry.backward:
-                        self._answer(m, crossbar.e)
+                    self._answer(m, crossbar.e)
                 with m.Else():
                     self._take(m, crossbar.state_in)
                     m.d.comb += [self.answers.payload.eq(crossbar.state_out.payload),
@@ -119,9 +122,3 @@ class Bank(wiring.Component):
         ]
         with m.If(answers.valid & answers.ready & answers.payload.last):
             m.d.sync += self._owed.eq(0)
-
-
-def _width(crossbar: Crossbar, names: Iterable[str]) -> int:
-    """Bits of the widest of the streams ``names``."""
-    return max(len(Value.cast(getattr(crossbar, name).payload)) for name in names
-               if name in crossbar.signature.members)
