@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from spinloom import cli
+from spinloom import cli, design
 from spinloom.boards import accuracy, bitstream, calibration, place
 from spinloom.boards.calibrate import experiment
 from spinloom.boards.catalogue import BOARDS, find
@@ -103,6 +103,22 @@ def test_single_port_rams_where_the_part_has_them():
     assert single_port_rams(find("ulx3s"), memory) == 0
     assert block_rams(find("ulx3s"), memory) > 0
     assert set(BLOCK_RAMS) == {board.family for board in BOARDS.values()}
+
+
+def test_a_bank_that_does_not_fit_is_said_with_the_lanes_that_do():
+    board, bank = find("tang-nano-20k"), design.BankDesign.of(design.parse_bank({
+        "device": {"kind": "domain_wall"}, "crossbars": [{"input": {"count": 64}, "cols": 128}]}, "wide"))
+    smaller = largest(bank, board)
+    assert fits(smaller, board)
+    assert not fits(bank, board)
+    assert smaller.topology == bank.topology
+    assert 1 < smaller.crossbars[0].lanes < 128
+    assert not fits(bank.narrowed(2 * smaller.crossbars[0].lanes), board)
+    with pytest.raises(EstimateError, match=r"64-128 with 128 lanes does not fit on Tang Nano 20K .*; the largest that "
+                                            rf"fits is about 64-128 with {smaller.crossbars[0].lanes} lanes"):
+        check(bank, board)
+    answer = estimate(bank, board)
+    assert (answer.fits, answer.speed) == (False, None)
 
 
 CONVOLUTIONS = {

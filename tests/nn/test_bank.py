@@ -4,7 +4,9 @@ import pytest
 import spinloom as sl
 import torch
 from spinloom import design, nn
+from spinloom.boards.catalogue import find
 from spinloom.contract.errors import ConfigError
+from spinloom.contract.parameters import design_digest
 
 WALL = sl.device("domain_wall", states=5, sigma=0.3, variation=0.1)
 
@@ -49,6 +51,14 @@ def many() -> torch.nn.Module:
 def test_a_file_has_the_geometries_of_the_model(tmp_path, make, lanes):
     model = make()
     assert saved(model, tmp_path / "model.toml", lanes=lanes) == nn.bank(model, lanes=lanes)
+
+
+def test_the_bitstream_of_the_file_is_what_the_model_expects(tmp_path):
+    model, board = lstm(), find("ulx3s")
+    nn.save_bank(model, tmp_path / "lstm.toml", lanes=4)
+    top = board.top(design.load(str(tmp_path / "lstm.toml")))
+    assert top.component.link.digest == design_digest(nn.bank(model, lanes=4))
+    assert top.component.design.geometries == nn.bank(model, lanes=4)
 
 
 def test_a_calibrated_model(tmp_path):

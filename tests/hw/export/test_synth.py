@@ -6,6 +6,7 @@ import pytest
 from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
+from spinloom import design
 from spinloom.config import load, parse
 from spinloom.contract.errors import ConfigError
 from spinloom.hw.export import synth, tool
@@ -79,6 +80,19 @@ def test_network():
     assert steps
     assert list(report.to_json()) == ["experiment", "target", "luts", "flip_flops", "block_rams", "dsps", "blocks",
                                       "cells", "counted", "part", "capacity", "tool_versions"]
+
+
+@pytest.mark.parametrize("target", synth.TARGETS)
+def test_bank(target):
+    bank = design.BankDesign.of(design.parse_bank({"device": {"kind": "ideal"}, "crossbars": [
+        {"input": {"count": 4}, "cols": 2}, {"input": {"count": 3}, "cols": 4, "lanes": 2}]}, "small"))
+    report = synth.synthesise(bank, target)
+    assert report.experiment == "small"
+    blocks = {block.block for block in report.blocks}
+    assert {"(top)", "crossbar_0.adc", "crossbar_1.adc", "crossbar_1.accumulator"} <= blocks
+    assert not any(block.startswith(("loss", "neuron")) for block in blocks)
+    if target == "generic":
+        assert report.dsps == 2 * 2 + 2 * 2
 
 
 def test_unknown_target():
