@@ -245,15 +245,7 @@ def test_synth_command_refuses(spinloom, monkeypatch):
     assert "--board" in err
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["icebreaker", "ulx3s"])
-def test_a_bitstream(spinloom, tmp_path, name):
-    try:
-        place.require(find(name))
-    except tool.SynthesisError as missing:
-        pytest.skip(str(missing))
-    config = tmp_path / "tiny.toml"
-    config.write_text("""
+NETWORK_FILE = """
 input.count = 12
 device.kind = "domain_wall"
 [[layers]]
@@ -264,14 +256,42 @@ z_frac = 4
 weight_step = -1
 chi_bits = 10
 chi_frac = 8
-""")
+"""
+BANK_FILE = NETWORK_FILE.replace("input.count = 12\n", "").replace("[[layers]]", "[[crossbars]]\ninput.count = 12")
+
+
+def require(board):
+    """Skip the test if a tool for ``board`` is missing."""
+    try:
+        place.require(board)
+    except tool.SynthesisError as missing:
+        pytest.skip(str(missing))
+
+
+def test_a_bank_is_estimated_as_it_is_built(tmp_path):
+    board = find("ulx3s")
+    require(board)
+    (tmp_path / "tiny.toml").write_text(BANK_FILE)
+    bank = design.load(str(tmp_path / "tiny.toml"))
+    estimated, built = resources(bank, board), place.pack(bank, board, tmp_path / "build")
+    assert (estimated.block_rams, estimated.dsps) == (built.block_rams, built.dsps)
+    assert estimated.luts == pytest.approx(built.luts, rel=0.15)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "text"), [("icebreaker", NETWORK_FILE), ("ulx3s", NETWORK_FILE),
+                                            ("ulx3s", BANK_FILE)])
+def test_a_bitstream(spinloom, tmp_path, name, text):
+    require(find(name))
+    config = tmp_path / "tiny.toml"
+    config.write_text(text)
     status, out, err = spinloom("synth", config, "--board", name, "--out", tmp_path / "out", "--json")
     answer = json.loads(out)
     assert status == 0, err
     assert answer["fits"]
     assert answer["timing_met"]
     assert answer["fmax_mhz"] >= find(name).clock_mhz
-    estimated = resources(parse(TINY, "tiny"), find(name))
+    estimated = resources(design.load(str(config)), find(name))
     assert answer["luts"] == pytest.approx(estimated.luts, rel=0.25)
     assert answer["block_rams"] == pytest.approx(estimated.block_rams, rel=0.25)
     assert answer["critical_path"]["from"]
