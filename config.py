@@ -5,7 +5,7 @@ the experiment says ``device = "mine.toml"``, relative to its own folder. ``Expe
 from which golden model and RTL are built. ``Experiment.replaced`` makes a variant of an experiment.
 """
 
-from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property
 from math import floor, prod
 from pathlib import Path
@@ -44,6 +44,8 @@ MAX_SEED = (1 << 32) - 1
 MAX_BATCH = 1 << 24
 MAX_SPREAD = 4096
 """Of initial states, in levels: more than any device has states."""
+RATES = 15
+"""By how much the largest learning rate shift exceeds the smallest, where no experiment says which there are."""
 
 
 def _within(allowed: range) -> AfterValidator:
@@ -188,8 +190,8 @@ class Converters(Section):
     """Standard deviation of the noise of the reading of a column, in least significant bits of the ADC."""
 
 
-class Layer(Section):
-    """One crossbar, its converters and the neurons behind it."""
+class Crossbar(Section):
+    """A crossbar and its converters, and how it is applied to the map before it."""
 
     kind: Literal["dense", "conv"] = "dense"
     """``dense``: applied once, to the whole map before it. ``conv``: applied to windows of it."""
@@ -201,14 +203,8 @@ class Layer(Section):
     """Of a convolution: distance of its windows."""
     padding: Annotated[Pair, _pair(0)] = (0, 0)
     """Of a convolution: rows and columns of cells that are not driven, on each side of the map."""
-    pool: Annotated[Pair, _pair(1)] | None = None
-    """Behind a convolution: height and width of the window of a max pooling."""
-    pool_stride: Annotated[Pair, _pair(1)] | None = None
-    """Distance of its windows; as large as the window unless given."""
     drop: bool = False
     """Whether cells at the edge that no window reaches may be left out, and steps be larger than windows."""
-    map: Map | None = None
-    """Of a dense layer: height, width and channels as which the next layer sees its columns."""
     rate_offset: Annotated[int, Field(ge=-15, le=15)] = 0
     """What is added to the layer's learning rate shift: 1 halves its learning rate."""
     lanes: Annotated[int, _within(BOUNDS["cols"])] | None = None
@@ -217,10 +213,6 @@ class Layer(Section):
     """Columns that are converted in each clock cycle; unless given, the largest divisor of the lanes up to 8."""
     bias: bool = False
     """Whether there is a bias row."""
-    neuron: Neuron | None = None
-    """The neurons; ``relu`` unless given. The last layer has none, as the loss follows it."""
-    activation_bits: Annotated[int, Field(ge=1, le=12)] = 8
-    """Width of the neuron's output; ternary neurons have 2."""
     weight_step: Annotated[int, Field(ge=-16, le=4)] = -4
     """log2 of the weight that one level stands for."""
     z_bits: Annotated[int, _within(BOUNDS["z_bits"])] = 10
@@ -244,16 +236,17 @@ class Layer(Section):
     def _of_its_kind(self) -> Self:
         if self.kind == "conv" and self.kernel is None:
             raise ValueError("kind='conv': needs a kernel, such as kernel=5")
-        foreign = ("map",) if self.kind == "conv" else ("kernel", "stride", "padding", "pool", "pool_stride", "drop")
-        for name in foreign:
-            value = getattr(self, name)
-            if value != Layer.model_fields[name].default:
-                value = list(value) if isinstance(value, tuple) else value
-                raise ValueError(f"{name}={value}: a layer of kind={self.kind!r} has none; use kind="
-                                 + ("'dense'" if self.kind == "conv" else "'conv'") + ", or leave it out")
-        if self.pool_stride and not self.pool:
-            raise ValueError(f"pool_stride={list(self.pool_stride)}: there is no pooling without pool")
+        self._refuse("conv", "kernel", "stride", "padding", "drop")
         return self
+
+    def _refuse(self, kind: str, *names: str) -> None:
+        """``ValueError`` if a field of ``names`` is given, and this is not of the ``kind`` that has them."""
+        for name in names if self.kind != kind else ():
+            value = getattr(self, name)
+            if value != type(self).model_fields[name].default:
+                value = list(value) if isinstance(value, tuple) else value
+                raise ValueError(f"{name}={value}: a layer of kind={self.kind!r} has none; use kind={kind!r}, or leave "
+                                 "it out")
 
     @property
     def columns_at_once(self) -> tuple[int, int]:
@@ -262,12 +255,39 @@ class Layer(Section):
         return lanes, max([d for d in divisors(lanes) if d <= 8], default=1) if self.adcs is None else self.adcs
 
     def window(self, before: Shape) -> Window:
-        """Where the layer is applied to the map ``before``; ``ValueError`` if it does not fit."""
+        """Where it is applied to the map ``before``; ``ValueError`` if it does not fit."""
         if self.kernel is None:
-            return Window.dense(before, self.cols, self.map)
-        pool = self.pool or (1, 1)
+            return Window.dense(before, self.cols)
         return Window(map=before, cols=self.cols, kernel=self.kernel, stride=self.stride, padding=self.padding,
-                      pool=pool, pool_stride=self.pool_stride or pool, drop=self.drop)
+                      drop=self.drop)
+
+
+class Layer(Crossbar):
+    """A crossbar, and the neurons behind it."""
+
+    pool: Annotated[Pair, _pair(1)] | None = None
+    """Behind a convolution: height and width of the window of a max pooling."""
+    pool_stride: Annotated[Pair, _pair(1)] | None = None
+    """Distance of its windows; as large as the window unless given."""
+    map: Map | None = None
+    """Of a dense layer: height, width and channels as which the next layer sees its columns."""
+    neuron: Neuron | None = None
+    """The neurons; ``relu`` unless given. The last layer has none, as the loss follows it."""
+    activation_bits: Annotated[int, Field(ge=1, le=12)] = 8
+    """Width of the neuron's output; ternary neurons have 2."""
+
+    @model_validator(mode="after")
+    def _pooled(self) -> Self:
+        self._refuse("conv", "pool", "pool_stride")
+        self._refuse("dense", "map")
+        if self.pool_stride and not self.pool:
+            raise ValueError(f"pool_stride={list(self.pool_stride)}: there is no pooling without pool")
+        return self
+
+    def window(self, before: Shape) -> Window:
+        """Where the layer is applied to the map ``before``; ``ValueError`` if it does not fit."""
+        pool = self.pool or (1, 1)
+        return replace(super().window(before), view=self.map, pool=pool, pool_stride=self.pool_stride or pool)
 
 
 class Cells(Section):
@@ -284,7 +304,15 @@ class Cells(Section):
         """The integer tables of the device."""
         return self.device.compile(certain=self.update.rounding == "stochastic")
 
-    def crossbar(self, layer: Layer, seed: int, index: int, **fields: Any) -> CrossbarGeometry:
+    def alone(self, layer: Crossbar, seed: int, index: int, window: Window, x: ActivationFormat) -> CrossbarGeometry:
+        """As ``crossbar``, without a network around it: ``x`` is the format of what drives it, and the smallest of its
+        learning rate shifts is the smallest that is possible."""
+        bits = x.frac + layer.delta_frac + layer.weight_step + layer.rate_offset
+        lowest = max(0, layer.chi_frac - bits)
+        return self.crossbar(layer, seed, index, window=window, x=x, source=None, source_delta_bits=0,
+                             source_delta_frac=0, learning_rate_shifts=(lowest, lowest + RATES))
+
+    def crossbar(self, layer: Crossbar, seed: int, index: int, **fields: Any) -> CrossbarGeometry:
         """The geometry of the crossbar of ``layer``, the layer ``index`` of a network with the master ``seed``.
         ``fields`` are those of the geometry that do not follow from these. ``ConfigError`` if it is not possible."""
         device, (lanes, adcs) = self.tables, layer.columns_at_once
@@ -487,25 +515,13 @@ def edited(before: Any, change: Any) -> Any:
     return change
 
 
-def _allowed(place: tuple[Any, ...]) -> Iterable[str]:
-    """The fields of the section that the last element of ``place`` is in."""
-    if len(place) == 1:
-        return Experiment.model_fields
-    if place[-2] in KINDS:
-        return KINDS[place[-2]].model_fields
-    sections: dict[str, type[BaseModel]] = {
-        "input": Input, "update": UpdateRule, "write": WriteRule, "converters": Converters, "host": Host,
-        "transfer": Transfer, "layers": Layer}
-    return sections[place[0]].model_fields
-
-
 def parse(document: dict, name: str) -> Experiment:
     """The experiment in a parsed TOML document. Without a name of its own it gets one that is made of ``name``.
     ``ConfigError`` in one line if it is not valid."""
     try:
         return Experiment.model_validate({"name": names.made_of(name)} | document)
     except ValidationError as error:
-        raise ConfigError(explain(error, name, _allowed)) from None
+        raise ConfigError(explain(error, name, Experiment)) from None
 
 
 def load(source: str, device: str | dict[str, Any] | None = None) -> Experiment:
@@ -516,11 +532,19 @@ def load(source: str, device: str | dict[str, Any] | None = None) -> Experiment:
     """
     path = _experiment_path(source)
     document = toml.read(path)
+    if "crossbars" in document:
+        raise ConfigError(f"{source}: describes a bank of crossbars, without a network; estimate, synth, and generate "
+                          "without --axi can take it")
+    return parse({"name": names.made_of(path.stem)} | with_device(document, path, device), source)
+
+
+def with_device(document: dict[str, Any], path: Path, device: str | dict[str, Any] | None) -> dict[str, Any]:
+    """The ``document`` in the file ``path``, with what ``device`` names, if given, or what its own device names."""
     if device is not None:
-        document["device"] = load_device(device).model_dump() if isinstance(device, str) else device
-    elif isinstance(document.get("device"), str):
-        document["device"] = _referred(document["device"], path).model_dump()
-    return parse({"name": names.made_of(path.stem)} | document, source)
+        return document | {"device": load_device(device).model_dump() if isinstance(device, str) else device}
+    if isinstance(document.get("device"), str):
+        return document | {"device": _referred(document["device"], path).model_dump()}
+    return document
 
 
 def load_device(source: str, folder: Path = Path()) -> Device:
@@ -540,7 +564,7 @@ def load_device(source: str, folder: Path = Path()) -> Device:
         raise ConfigError(f"no device {shown(source)}; a device is a file, whose name must end in {toml.SUFFIX}, or "
                           f"that of a kind ({', '.join(KINDS)}) or of a preset ({', '.join(_presets())})")
     document = toml.read(path)
-    if "layers" in document:
+    if "layers" in document or "crossbars" in document:
         if "device" not in document:
             raise ConfigError(f"{path}: an experiment without a section device")
         document = document["device"]

@@ -2,10 +2,11 @@
 
 from ..boards.link import Link, LinkBench, Patience
 from ..boards.serial_port import SerialPort
+from ..contract.bank import banked
 from ..contract.geometry import CrossbarGeometry
 from ..contract.link import BANK
 from ..contract.parameters import design_digest
-from ..hw.bank import Bank, banked
+from ..hw.bank import Bank
 from .driven import DrivenCrossbar, drive
 from .protocol import State
 

@@ -1,7 +1,8 @@
 """Crossbars in RTL, compiled and run in this process."""
 
+from ..contract.bank import banked
 from ..contract.geometry import CrossbarGeometry
-from ..hw.bank import Bank, banked
+from ..hw.bank import Bank
 from ..sim.benches.compiled import CompiledBench
 from .driven import DrivenCrossbar, drive
 from .protocol import State

@@ -1,4 +1,4 @@
-"""``spinloom synth --board``: the bitstream of a network, and what it needs and reaches."""
+"""``spinloom synth --board``: a bitstream, and what its design needs and reaches."""
 
 import json
 import shutil
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from ..config import Experiment
+from ..design import Design
 from ..system.files import replace
 from .board import Board
 from .estimate import check
@@ -24,6 +24,7 @@ class Bitstream(BoardResult):
     """A bitstream, and what its design needs and reaches on its board."""
 
     experiment: str
+    """The name of the design."""
     board: str
     part: str
     fits: bool
@@ -40,7 +41,8 @@ class Bitstream(BoardResult):
     """The clock of the bitstream, in MHz."""
     timing_met: bool
     """Whether the timing analysis reached it."""
-    speed: Speed
+    speed: Speed | None
+    """None for a bank."""
     bitstream: Path
     seconds: float
     """How long the build took."""
@@ -48,25 +50,25 @@ class Bitstream(BoardResult):
     inlined: ClassVar[tuple[str, ...]] = ("resources", "speed")
 
 
-def build(experiment: Experiment, board: Board, out: str | Path | None = None,
+def build(design: Design, board: Board, out: str | Path | None = None,
           progress: Callable[[str], None] = lambda step: None) -> Bitstream:
-    """Build the bitstream of ``experiment`` for ``board`` in the folder ``out`` (runs/NAME-BOARD unless given).
+    """Build the bitstream of ``design`` for ``board`` in the folder ``out`` (runs/NAME-BOARD unless given).
 
     The answer is also left there as ``report.json``. Before anything is built, ``SynthesisError`` if a tool is missing
-    and ``EstimateError`` if the network is estimated not to fit.
+    and ``EstimateError`` if it is estimated not to fit.
     """
     require(board)
-    check(experiment, board)
-    folder = Path(out if out is not None else f"runs/{experiment.name}-{board.name}")
+    check(design, board)
+    folder = Path(out if out is not None else f"runs/{design.name}-{board.name}")
     started = time.monotonic()
-    placed = place(experiment, board, folder / "build", progress=progress)
-    bitstream = folder / f"{experiment.name}{placed.bitstream.suffix}"
+    placed = place(design, board, folder / "build", progress=progress)
+    bitstream = folder / f"{design.name}{placed.bitstream.suffix}"
     with placed.bitstream.open("rb") as file:
         replace(bitstream, lambda target: shutil.copyfileobj(file, target))
     answer = Bitstream(
-        experiment=experiment.name, board=board.name, part=board.part, fits=True, resources=placed.resources,
+        experiment=design.name, board=board.name, part=board.part, fits=True, resources=placed.resources,
         fmax_mhz=placed.fmax_mhz, critical_path=placed.critical_path, tool_versions=placed.tool_versions,
         capacity=board.capacity, clock_mhz=board.clock_mhz, timing_met=placed.fmax_mhz >= board.clock_mhz,
-        speed=speed(experiment, board), bitstream=bitstream, seconds=round(time.monotonic() - started, 1))
+        speed=speed(design, board), bitstream=bitstream, seconds=round(time.monotonic() - started, 1))
     replace(folder / REPORT, lambda file: file.write(json.dumps(answer.to_json(), indent=1).encode() + b"\n"))
     return answer

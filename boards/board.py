@@ -9,15 +9,15 @@ from amaranth.hdl import Elaboratable, Module
 from amaranth.lib import io, wiring
 from amaranth.lib.cdc import FFSynchronizer
 
-from ..config import Experiment
 from ..contract.link import SLOTS
+from ..design import Design
 from ..hw.export.synth import PARTS, TARGETS, Target
-from ..hw.link.linked_design import linked_network
+from ..hw.link.linked_design import linked
 
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
-    """A board that a network can be built for. A new board is a file with one of these, named in ``catalogue.py``."""
+    """A board that designs can be built for. A new board is a file with one of these, named in ``catalogue.py``."""
 
     name: str
     """As ``--board`` takes it."""
@@ -46,10 +46,9 @@ class Board:
         """What its part has of each resource."""
         return PARTS[self.part]
 
-    def design(self, experiment: Experiment) -> "BoardTop":
-        """What the board's bitstream holds: the network of ``experiment`` behind the board's serial line."""
-        return BoardTop(self, linked_network(experiment.crossbars, experiment.loss,
-                                             divisor=round(self.clock_mhz * 1e6 / self.baud), slots=self.slots))
+    def top(self, design: Design) -> "BoardTop":
+        """What the board's bitstream holds: ``design`` behind the board's serial line."""
+        return BoardTop(self, linked(design, divisor=round(self.clock_mhz * 1e6 / self.baud), slots=self.slots))
 
 
 class BoardTop(Elaboratable):

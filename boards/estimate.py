@@ -1,4 +1,4 @@
-"""What a network needs and reaches on a board: in a moment, without synthesis.
+"""What a design needs and reaches on a board: in a moment, without synthesis.
 
 Memories and multipliers follow from the configuration by rule. LUTs are a weighed sum of a few figures of the structure
 (``structure``). The weights are what each figure costs in the family, as `calibrate` has fitted them to designs that
@@ -15,12 +15,13 @@ import numpy as np
 from ..config import Experiment
 from ..contract.device import SIGMA_BITS
 from ..contract.errors import ConfigError, SpinloomError
-from ..contract.geometry import COUNTER_BITS, CrossbarGeometry
+from ..contract.geometry import COUNTER_BITS, MAX_SIDE, CrossbarGeometry
 from ..contract.link import SLOT, SLOTS
 from ..contract.results import Result
 from ..contract.shapes import LayerShape
 from ..contract.tables import DERIVATIVE_BITS, NORMAL_BITS, NORMAL_INDEX_BITS
 from ..contract.widths import divisors, index_bits
+from ..design import Design
 from ..hw.crossbar.active_rows import entry_layout
 from ..hw.crossbar.array_memory import LUT_DEPTH, SPRAM_DEPTH, SPRAM_WIDTH, column_bits
 from ..hw.crossbar.crossbar import answers_depth, outputs_depth
@@ -73,7 +74,7 @@ far from each other may share a word of a block RAM."""
 
 
 class EstimateError(SpinloomError, RuntimeError):
-    """A network does not fit on a board."""
+    """A design does not fit on a board."""
 
 
 class Memory(NamedTuple):
@@ -94,17 +95,17 @@ class Memory(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Shortage(Result):
-    """Why a network does not fit."""
+    """Why a design does not fit."""
 
     exceeds: list[str]
     """The resources of which the part has too little."""
     largest: str | None
-    """The largest network of its kind that does fit (see ``largest``); None if there is none."""
+    """The largest of its kind that does fit (see ``largest``); None if there is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate(BoardResult):
-    """What a network needs and reaches on a board, as estimated."""
+    """What a design needs and reaches on a board, as estimated."""
 
     board: str
     part: str
@@ -114,7 +115,8 @@ class Estimate(BoardResult):
     """What the part has of each resource."""
     clock_mhz: float
     """The clock of the board's designs, in MHz."""
-    speed: Speed
+    speed: Speed | None
+    """None for a bank."""
     shortage: Shortage | None = None
     """None if it fits."""
 
@@ -123,20 +125,21 @@ class Estimate(BoardResult):
 
 @dataclass(frozen=True, kw_only=True)
 class Estimates(Result):
-    """The estimates of a network for several boards."""
+    """The estimates of a design for several boards."""
 
     experiment: str
+    """The name of the design."""
     topology: str
     """As ``784-250-10``."""
     shapes: tuple[LayerShape, ...]
-    """Of every layer."""
+    """Of every crossbar."""
     boards: tuple[Estimate, ...]
 
 
-def memories(experiment: Experiment, slots: int = SLOTS) -> list[Memory]:
-    """The memories of a network and its link, of ``slots``, that are large enough to matter."""
+def memories(design: Design, slots: int = SLOTS) -> list[Memory]:
+    """The memories of a design and its link, of ``slots``, that are large enough to matter."""
     found = [Memory(slots * SLOT, 8)] * 2
-    for geometry in experiment.crossbars:
+    for geometry in design.crossbars:
         words = geometry.folds * padded_rows(geometry)
         found += [
             *[Memory(words // banks(geometry), geometry.lanes * level_layout(geometry).size, "array", geometry.ports)]
@@ -151,11 +154,11 @@ def memories(experiment: Experiment, slots: int = SLOTS) -> list[Memory]:
             found.append(Memory(len(geometry.device.mean), geometry.device.g_bits + SIGMA_BITS, "table"))
         if geometry.read_noise:
             found += [Memory(1 << NORMAL_INDEX_BITS - 1, STORED_BITS, "table")] * geometry.adcs
-    for source, target in zip(experiment.crossbars, experiment.crossbars[1:], strict=False):
+    for source, target in zip(design.crossbars, design.crossbars[1:], strict=False):
         if target.source == "sigmoid":
             found += [Memory(1 << source.z_bits, target.x.bits + DERIVATIVE_BITS + 1, "table")] * source.adcs
-    if experiment.loss == "cross_entropy":
-        last = experiment.crossbars[-1]
+    if design.loss == "cross_entropy":
+        last = design.crossbars[-1]
         found.append(Memory(1 << last.z_bits, last.delta_frac, "tables" if last.adcs > 1 else "table", reads=last.adcs))
     return found
 
@@ -199,10 +202,10 @@ def window_memories(geometry: CrossbarGeometry) -> list[Memory]:
     return found
 
 
-def multipliers(experiment: Experiment) -> list[tuple[int, int]]:
+def multipliers(design: Design) -> list[tuple[int, int]]:
     """The two widths of every multiplier."""
     widths = []
-    for geometry in experiment.crossbars:
+    for geometry in design.crossbars:
         lowest, highest = geometry.learning_rate_shifts
         factor = max(geometry.x.bits + 1, geometry.delta_bits if geometry.source else 0)
         widths += [(geometry.device.g_bits, factor)] * (geometry.lanes * banks(geometry))
@@ -210,16 +213,15 @@ def multipliers(experiment: Experiment) -> list[tuple[int, int]]:
                    * (geometry.lanes * geometry.second_reads))
         if geometry.device.pulse != "switching":
             widths.append((NORMAL_BITS, SIGMA_BITS))
-        if geometry.source is not None:
-            widths.append((geometry.error_bits, geometry.derivative_bits + 1))
-    return widths
+    behind = design.crossbars[1:] if design.loss else ()  # a bank converts no deltas
+    return widths + [(geometry.error_bits, geometry.derivative_bits + 1) for geometry in behind]
 
 
-def split_multipliers(experiment: Experiment, board: Board) -> tuple[int, int]:
+def split_multipliers(design: Design, board: Board) -> tuple[int, int]:
     """How many DSPs the multipliers take, and the area, product of the widths, of those left for the LUTs: the
     narrowest, where there are more than ``board`` has DSPs for."""
     width, free, soft = DSP_BITS[board.family], board.capacity["dsps"], 0
-    for a, b in sorted(multipliers(experiment), key=prod, reverse=True):
+    for a, b in sorted(multipliers(design), key=prod, reverse=True):
         number = ceil(a / width) * ceil(b / width)
         if min(a, b) >= LEAST_FACTOR[board.family] and number <= free:
             free -= number
@@ -228,10 +230,10 @@ def split_multipliers(experiment: Experiment, board: Board) -> tuple[int, int]:
     return board.capacity["dsps"] - free, soft
 
 
-def structure(experiment: Experiment, board: Board) -> dict[str, float]:
-    """The figures of a network that its LUTs are a weighed sum of, on ``board``."""
-    crossbars = experiment.crossbars
-    small = sum(memory.depth * memory.width for memory in memories(experiment, board.slots)
+def structure(design: Design, board: Board) -> dict[str, float]:
+    """The figures of a design that its LUTs are a weighed sum of, on ``board``."""
+    crossbars = design.crossbars
+    small = sum(memory.depth * memory.width for memory in memories(design, board.slots)
                 if not block_rams(board, memory) and not single_port_rams(board, memory))
     return {
         "network": 1,
@@ -240,7 +242,7 @@ def structure(experiment: Experiment, board: Board) -> dict[str, float]:
         "cells": sum(g.lanes * cell_layout(g).size for g in crossbars),
         "row_sums": sum(g.lanes * (g.device.g_bits + g.delta_bits) for g in crossbars if g.source),
         "converted": sum(g.adcs * g.z_bits for g in crossbars),
-        "soft_multipliers": split_multipliers(experiment, board)[1],
+        "soft_multipliers": split_multipliers(design, board)[1],
         "small_memories": small,
         "stochastic": sum(g.lanes for g in crossbars if g.rounding == "stochastic"),
     }
@@ -282,30 +284,30 @@ def single_port_rams(board: Board, memory: Memory) -> int:
     return ceil(memory.depth / SPRAM_DEPTH) * ceil(memory.width / SPRAM_WIDTH)
 
 
-def resources(experiment: Experiment, board: Board, weights: dict[str, float] | None = None) -> Resources:
-    """What a network needs on ``board``, as estimated; with ``weights`` of ``structure`` other than the
+def resources(design: Design, board: Board, weights: dict[str, float] | None = None) -> Resources:
+    """What a design needs on ``board``, as estimated; with ``weights`` of ``structure`` other than the
     calibration's."""
     weights = weights or calibration.current().weights[board.family]
-    figures = structure(experiment, board)
-    found = memories(experiment, board.slots)
+    figures = structure(design, board)
+    found = memories(design, board.slots)
     return Resources(
         luts=round(sum(weights[name] * figure for name, figure in figures.items())),
         block_rams=sum(block_rams(board, memory) for memory in found),
-        dsps=split_multipliers(experiment, board)[0],
+        dsps=split_multipliers(design, board)[0],
         single_port_rams=sum(single_port_rams(board, memory) for memory in found)
         if "single_port_rams" in board.capacity else None,
     )
 
 
-def estimate(experiment: Experiment, board: Board) -> Estimate:
-    """What a network needs and reaches on ``board``, as estimated."""
-    needed = resources(experiment, board)
+def estimate(design: Design, board: Board) -> Estimate:
+    """What a design needs and reaches on ``board``, as estimated."""
+    needed = resources(design, board)
     over, shortage = exceeds(needed, board), None
     if over:
-        smaller = largest(experiment, board)
+        smaller = largest(design, board)
         shortage = Shortage(exceeds=over, largest=describe(smaller) if smaller else None)
     return Estimate(board=board.name, part=board.part, fits=not over, resources=needed, capacity=board.capacity,
-                    clock_mhz=board.clock_mhz, speed=speed(experiment, board), shortage=shortage)
+                    clock_mhz=board.clock_mhz, speed=speed(design, board), shortage=shortage)
 
 
 def exceeds(needed: Resources, board: Board) -> list[str]:
@@ -313,14 +315,23 @@ def exceeds(needed: Resources, board: Board) -> list[str]:
     return [name for name, number in needed.counted().items() if number > board.capacity[name]]
 
 
-def fits(experiment: Experiment, board: Board) -> bool:
-    """Whether a network is estimated to fit on ``board``."""
-    return not exceeds(resources(experiment, board), board)
+def fits(design: Design, board: Board) -> bool:
+    """Whether a design is estimated to fit on ``board``."""
+    return not exceeds(resources(design, board), board)
 
 
-def largest(experiment: Experiment, board: Board) -> Experiment | None:
-    """The network with the most hidden neurons, in the proportions of ``experiment``, and among these with the most
-    lanes, that is estimated to fit on ``board``, with fewer layers if it must be; None if there is none."""
+def largest(design: Design, board: Board) -> Design | None:
+    """The largest design of the kind of ``design`` that is estimated to fit on ``board``; None if there is none. It is
+    the bank with the most lanes; or the network with the most hidden neurons, in the proportions of ``design``, and
+    among these with the most lanes, with fewer layers if it must be."""
+    if isinstance(design, Experiment):
+        return _largest_network(design, board)
+    candidates = (design.narrowed(1 << power) for power in range(MAX_SIDE.bit_length() - 1, -1, -1))
+    return next((candidate for candidate in candidates if fits(candidate, board)), None)
+
+
+def _largest_network(experiment: Experiment, board: Board) -> Experiment | None:
+    """As ``largest``, of a network."""
     hidden = max((layer.cols for layer in experiment.layers[:-1]), default=1)
     for depth in range(len(experiment.layers), 0, -1):
         # What fits at all fits with one lane a layer.
@@ -355,21 +366,21 @@ def _scaled(experiment: Experiment, depth: int, share: float, most_lanes: int) -
         return None
 
 
-def describe(experiment: Experiment) -> str:
-    """A network in its short form, and its lanes."""
-    return f"{experiment.topology} with {' and '.join(str(g.lanes) for g in experiment.crossbars)} lanes"
+def describe(design: Design) -> str:
+    """A design in its short form, and its lanes."""
+    return f"{design.topology} with {' and '.join(str(g.lanes) for g in design.crossbars)} lanes"
 
 
-def check(experiment: Experiment, board: Board) -> None:
-    """``EstimateError`` in one line if a network is estimated not to fit on ``board``."""
-    answer = estimate(experiment, board)
+def check(design: Design, board: Board) -> None:
+    """``EstimateError`` in one line if a design is estimated not to fit on ``board``."""
+    answer = estimate(design, board)
     if answer.shortage:
         needed = answer.resources.counted()
         wanted = ", ".join(f"{needed[name]:,} of {board.capacity[name]:,} {name.replace('_', ' ')}"
                            for name in answer.shortage.exceeds)
         remedy = f"; the largest that fits is about {answer.shortage.largest}" if answer.shortage.largest else \
-            "; no network of this kind does"
-        raise EstimateError(f"{describe(experiment)} does not fit on {board.title}: it needs about {wanted}{remedy}")
+            "; nothing of this kind does"
+        raise EstimateError(f"{describe(design)} does not fit on {board.title}: it needs about {wanted}{remedy}")
 
 
 def weigh(rows: list[dict[str, float]], targets: list[float]) -> dict[str, float]:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from amaranth.build.run import BuildPlan
 
-from ..config import Experiment
+from ..design import Design
 from ..hw.basics.spread import KEEP_COPIES
 from ..hw.export.tool import YOSYS, Tool, yosys
 from .board import Board
@@ -70,15 +70,15 @@ class Placement(BoardResult):
     inlined: ClassVar[tuple[str, ...]] = ("resources",)
 
 
-def place(experiment: Experiment, board: Board, folder: str | Path, *,
+def place(design: Design, board: Board, folder: str | Path, *,
           progress: Callable[[str], None] = lambda step: None) -> Placement:
-    """Build the network of ``experiment`` for ``board`` in ``folder``, to a bitstream.
+    """Build ``design`` for ``board`` in ``folder``, to a bitstream.
 
     The design is constrained to the board's clock. The caller decides what it means if that was not reached. Logs of
     all tools stay in ``folder``. ``SynthesisError`` if a tool is missing or fails.
     """
     folder = Path(folder)
-    (router, route), (packer, pack) = _prepare(experiment, board, folder, progress)
+    (router, route), (packer, pack) = _prepare(design, board, folder, progress)
     report = _route(router, route, folder, progress)
     packer.run(pack, folder, progress=progress)
     return Placement(
@@ -90,11 +90,11 @@ def place(experiment: Experiment, board: Board, folder: str | Path, *,
     )
 
 
-def pack(experiment: Experiment, board: Board, folder: str | Path, *,
+def pack(design: Design, board: Board, folder: str | Path, *,
          progress: Callable[[str], None] = lambda step: None) -> Resources:
     """Build as ``place`` does, as far as the resources are known. Placing does not change them."""
     folder = Path(folder)
-    (router, route), _ = _prepare(experiment, board, folder, progress)
+    (router, route), _ = _prepare(design, board, folder, progress)
     at = next(index for index, argument in enumerate(route) if argument in RESULTS)
     report = _route(router, [*route[:at], "--pack-only", *route[at + 2:]], folder, progress)
     return _resources(report["utilization"], board)
@@ -104,12 +104,12 @@ Command = tuple[Tool, list[str]]
 """A tool, and its arguments."""
 
 
-def _prepare(experiment: Experiment, board: Board, folder: Path,
+def _prepare(design: Design, board: Board, folder: Path,
              progress: Callable[[str], None]) -> tuple[Command, Command]:
     """Synthesise into ``folder``. Returns the commands of the router and of the packer."""
     folder.mkdir(parents=True, exist_ok=True)
     require(board)
-    plan = board.platform().prepare(board.design(experiment), TOP, nextpnr_opts=PLACE_AND_ROUTE[board.family])
+    plan = board.platform().prepare(board.top(design), TOP, nextpnr_opts=PLACE_AND_ROUTE[board.family])
     for name, content in plan.files.items():
         if not name.startswith("build_"):
             folder.joinpath(name).write_bytes(content.encode() if isinstance(content, str) else content)

@@ -8,6 +8,7 @@ from statistics import NormalDist
 from ..config import Experiment
 from ..contract.geometry import CrossbarGeometry
 from ..contract.results import Result
+from ..design import BankDesign, Design
 from ..hw.latencies import (
     to_layer_before,
     to_next_layer,
@@ -111,8 +112,10 @@ def cycles_per_sample(experiment: Experiment) -> float:
     return slots + together + sum(distance - 1 for distance in distances)
 
 
-def speed(experiment: Experiment, board: Board) -> Speed:
-    """How fast a network trains on ``board``."""
+def speed(experiment: Design, board: Board) -> Speed | None:
+    """How fast a network trains on ``board``. None for a bank: that is up to its host."""
+    if isinstance(experiment, BankDesign):
+        return None
     rows, cycles = active_rows(experiment), cycles_per_sample(experiment)
     first = experiment.crossbars[0]
     size = link_bytes_per_sample(experiment, active_share(experiment, first) * first.window.cells)

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..config import Experiment, load
+from .. import config as experiments
 from ..contract.results import Result
 from ..contract.shapes import LayerShape
+from ..design import BankDesign, Design, load
 from ..render.text import columns, table
 from ..system import progress
 from .common import answers, config_argument, device_option
@@ -17,40 +18,47 @@ if TYPE_CHECKING:
     from ..boards.speed import Speed
     from ..hw.export.synth import Block, Synthesis
 
+bank_option = click.option("--bank", is_flag=True,
+                           help="The crossbars of an experiment alone. A file with [[crossbars]] is a bank anyway.")
+
 
 @click.command()
 @config_argument
 @device_option
+@bank_option
 @click.option("--out", required=True, metavar="DIR", help="Folder to write to.")
 @click.option("--axi", is_flag=True, help="Behind AXI4-Lite and AXI4-Stream, with the registers for C and Python.")
 @answers
-def generate(config: str, device: str | None, out: str, axi: bool) -> tuple[Result, str, bool]:
-    """Write the Verilog of a network, and its description in Markdown and JSON."""
-    experiment = load(config, device)
+def generate(config: str, device: str | None, bank: bool, out: str, axi: bool) -> tuple[Result, str, bool]:
+    """Write the Verilog of a network or a bank of crossbars, and its description in Markdown and JSON."""
+    if axi and bank:
+        raise click.UsageError("--axi is for networks, not for a --bank")
     from ..hw.export import generate as plain
     from ..hw.export import generate_axi
 
-    files = (generate_axi if axi else plain).generate(experiment, out)
+    files = (generate_axi.generate(experiments.load(config, device), out) if axi
+             else plain.generate(load(config, device, bank=bank), out))
     return plain.Generated(files=tuple(files)), "\n".join(map(str, files)), True
 
 
 @click.command()
 @config_argument
+@bank_option
 @click.option("--target", metavar="NAME", help="Family: ice40, ecp5 (unless given), gowin or generic.")
 @click.option("--board", metavar="NAME", help="Go on to a bitstream for ulx3s, icebreaker or tang-nano-20k.")
 @click.option("--out", metavar="DIR", help="With --board: folder for the bitstream; default runs/NAME-BOARD.")
 @answers
-def synth(config: str, target: str | None, board: str | None, out: str | None) -> tuple[Result, str, bool]:
-    """Map the network to an FPGA family with Yosys and count its cells; or build a board's bitstream."""
-    experiment = load(config)
+def synth(config: str, bank: bool, target: str | None, board: str | None, out: str | None) -> tuple[Result, str, bool]:
+    """Map a network or a bank to an FPGA family with Yosys and count its cells; or build a board's bitstream."""
+    design = load(config, bank=bank)
     if board is None:
         if out is not None:
             raise click.UsageError("--out is for the bitstream of a --board")
-        answer = _synthesise(experiment, target or "ecp5")
+        answer = _synthesise(design, target or "ecp5")
         return answer, _synth_table(answer), True
     if target is not None:
         raise click.UsageError("--target and --board exclude one another: a board has its own family")
-    built = _build(experiment, board, out)
+    built = _build(design, board, out)
     path = built.critical_path
     return built, table({
         **_board_rows(built),
@@ -64,62 +72,65 @@ def synth(config: str, target: str | None, board: str | None, out: str | None) -
 
 @click.command()
 @config_argument
+@bank_option
 @click.option("--board", metavar="NAME", help="For this board only.")
 @answers
-def estimate(config: str, board: str | None) -> tuple[Result, str, bool]:
-    """Show the shapes of the network, layer by layer, and estimate, without synthesis, what it needs and reaches on
-    every board."""
-    experiment = load(config)
+def estimate(config: str, bank: bool, board: str | None) -> tuple[Result, str, bool]:
+    """Show the shapes of a network or a bank, crossbar by crossbar, and estimate, without synthesis, what it needs and
+    reaches on every board."""
+    design = load(config, bank=bank)
     from ..boards.catalogue import BOARDS, find
     from ..boards.estimate import Estimates
     from ..boards.estimate import estimate as estimated
 
-    found = tuple(estimated(experiment, each) for each in ([find(board)] if board else BOARDS.values()))
+    found = tuple(estimated(design, each) for each in ([find(board)] if board else BOARDS.values()))
     tables = [table({
         **_board_rows(answer),
         "fits": f"no; the largest that does: {answer.shortage.largest or 'none'}" if answer.shortage else "yes",
         **_speed_rows(answer.speed),
     }) for answer in found]
-    answer = Estimates(experiment=experiment.name, topology=experiment.topology, shapes=experiment.shapes, boards=found)
-    return answer, "\n\n".join([answer.topology, _shape_table(answer.shapes), *tables]), True
+    answer = Estimates(experiment=design.name, topology=design.topology, shapes=design.shapes, boards=found)
+    shapes = _shape_table("crossbar" if isinstance(design, BankDesign) else "layer", answer.shapes)
+    return answer, "\n\n".join([answer.topology, shapes, *tables]), True
 
 
-def _shape_table(shapes: tuple[LayerShape, ...]) -> str:
-    """The shapes of all layers, without the columns that are empty."""
-    rows = [{"layer": index, **shape.row()} for index, shape in enumerate(shapes)]
+def _shape_table(what: str, shapes: tuple[LayerShape, ...]) -> str:
+    """The shapes of all that is ``what``, without the columns that are empty."""
+    rows = [{what: index, **shape.row()} for index, shape in enumerate(shapes)]
     return columns([{name: row[name] for name in row if any(each[name] != "" for each in rows)} for row in rows])
 
 
-def _synthesise(experiment: Experiment, target: str) -> "Synthesis":
+def _synthesise(design: Design, target: str) -> "Synthesis":
     """Counts cells, with the step that Yosys is at and the time on standard error."""
     from ..hw.export import synth as synthesis
 
     synthesis.check(target)
     with progress.bar(bar_format="yosys, {elapsed}: {desc}") as bar:
-        return synthesis.synthesise(experiment, target, lambda step: bar.set_description_str(step[:80]))
+        return synthesis.synthesise(design, target, lambda step: bar.set_description_str(step[:80]))
 
 
-def _build(experiment: Experiment, board: str, out: str | None) -> "Bitstream":
+def _build(design: Design, board: str, out: str | None) -> "Bitstream":
     """Builds a bitstream, with the step that the tools are at and the time on standard error."""
     from ..boards import bitstream
     from ..boards.catalogue import find
 
     wanted = find(board)
     with progress.bar(bar_format="{elapsed}: {desc}") as bar:
-        return bitstream.build(experiment, wanted, out,
+        return bitstream.build(design, wanted, out,
                                lambda step: bar.set_description_str(" ".join(step.split())[:80]))
 
 
 def _board_rows(answer: "Bitstream | Estimate") -> dict[str, str]:
-    """What a network needs of a board's part."""
+    """What a design needs of a board's part."""
     capacity = answer.capacity
     return {"board": f"{answer.board} ({answer.part})"} | {
         name.replace("_", " "): f"{number:,} of {capacity[name]:,} ({100 * number / capacity[name]:.0f} %)"
         for name, number in answer.resources.counted().items()}
 
 
-def _speed_rows(speed: "Speed") -> dict[str, str]:
-    return {
+def _speed_rows(speed: "Speed | None") -> dict[str, str]:
+    """How fast a network is."""
+    return {} if speed is None else {
         "clock cycles a sample": f"{speed.cycles_per_sample:,.0f}",
         "samples a second": f"{speed.samples_per_second_compute:,} by its clock, {speed.samples_per_second_link:,} by "
                             f"its link of {speed.bytes_per_sample:.0f} bytes a sample",

@@ -28,6 +28,9 @@ READ_STREAM = 0xFFFD
 """Hash streams of initial states: of the master sequence, from which the LFSRs of programming start, and of the LFSRs
 for stochastic rounding and for read noise, one for each layer."""
 
+BLOCK_STREAM = 0xFFFC
+"""Hash stream of the seeds of further blocks of ``MAX_SEGMENTS`` crossbars."""
+
 Matrix = tuple[int, ...]
 """A linear map over GF(2)^32; ``matrix[i]`` is the image of ``1 << i``."""
 
@@ -78,6 +81,13 @@ def initial_state(seed: int, segment: int) -> int:
     if not 0 <= segment < MAX_SEGMENTS:
         raise ValueError(f"segment={segment}: an LFSR period has segments 0 to {MAX_SEGMENTS - 1}")
     return apply(jump(segment << SEGMENT_BITS), hashed_state(seed, SEED_STREAM, 0))
+
+
+def numbered(seed: int, number: int) -> tuple[int, int]:
+    """The seed and the index of the crossbar ``number`` of any number of them, of the master ``seed``. Those that would
+    have no segment of their own are the first ones, and so on, of other seeds, which follow from this one."""
+    block, index = divmod(number, MAX_SEGMENTS)
+    return hash32(seed, BLOCK_STREAM, block) if block else seed, index
 
 
 def initial_states(seed: int, geometry: CrossbarGeometry) -> dict[str, int]:

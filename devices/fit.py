@@ -16,7 +16,7 @@ from . import reading
 from .domain_wall import LANDS
 from .fit_figure import draw
 from .fitting import RESOLUTION, Fittable, Learned, Options, Row, landing_share, without_far_readings
-from .kinds import KINDS, parse_device
+from .kinds import KINDS, parse_device, section_of
 from .measurements import Measurements
 from .specification import Device
 
@@ -197,14 +197,10 @@ def rounded(value: Any) -> Any:
 
 
 def save(path: str | Path, device: Device) -> None:
-    """Write ``device`` to a TOML file, for an experiment's ``device = "FILE.toml"``. Fields at their default are left
-    out, but for those of size. ``ConfigError`` unless the name ends in .toml."""
+    """Write ``device`` to a TOML file, for an experiment's ``device = "FILE.toml"``. ``ConfigError`` unless the name
+    ends in .toml."""
     path = Path(path)
     if not toml.is_name(path.name):
         raise ConfigError(f"{path}: the name of a device's file must end in .toml")
-    defaults = parse_device({"kind": device.kind}, str(path)).model_dump(mode="json")
-    given = {"kind": device.kind} | {name: "none" if value is None else value
-                                     for name, value in device.model_dump(mode="json").items()
-                                     if name in ("states", "sub_bits") or value != defaults[name]}
     path.parent.mkdir(parents=True, exist_ok=True)
-    files.replace(path, lambda file: file.write(toml.text_of(given).encode()))
+    files.replace(path, lambda file: file.write(toml.text_of(section_of(device)).encode()))

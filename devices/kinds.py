@@ -1,6 +1,6 @@
 """Every kind of device. A new kind is a file and its class in ``KINDS``."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from functools import reduce
 from inspect import isabstract
 from operator import or_
@@ -50,7 +50,16 @@ def parse_device(section: dict[str, Any], name: str) -> Device:
     try:
         return _DeviceFile.model_validate({"device": section}).device
     except ValidationError as error:
-        raise ConfigError(explain(error, name, lambda place: KINDS[place[-2]].model_fields)) from None
+        raise ConfigError(explain(error, name, _DeviceFile)) from None
+
+
+def section_of(device: Device) -> dict[str, Any]:
+    """The fields of a section from which ``device`` is made. Those at their default are left out, but for those of
+    size."""
+    defaults = parse_device({"kind": device.kind}, device.kind).model_dump(mode="json")
+    return {"kind": device.kind} | {name: "none" if value is None else value
+                                    for name, value in device.model_dump(mode="json").items()
+                                    if name in ("states", "sub_bits") or value != defaults[name]}
 
 
 def device(kind: str, **fields: Any) -> Device:
@@ -63,9 +72,8 @@ def random_section(random: Random, kind: str) -> dict[str, Any]:
     return {"kind": kind} | KINDS[kind].random_section(random)
 
 
-def explain(error: ValidationError, name: str, allowed: Callable[[tuple[Any, ...]], Iterable[str]]) -> str:
-    """The first of the errors in ``name``, in one line that names field and value. ``allowed`` gives the fields of the
-    section that the last element of a place is in."""
+def explain(error: ValidationError, name: str, section: type[BaseModel]) -> str:
+    """The first of the errors in ``name``, which is no ``section``, in one line that names field and value."""
     first, *others = error.errors()
     if first["loc"][-1:] == (ONE,) and isinstance(first["input"], list | tuple):
         first = others[0]  # of the two that one figure, or many, may be: what was given
@@ -77,10 +85,10 @@ def explain(error: ValidationError, name: str, allowed: Callable[[tuple[Any, ...
         given = f"={shown(list(value))}"
     else:
         given = "" if isinstance(value, dict | list | tuple | BaseModel) else f"={shown(value)}"
-    return f"{name}: {place + given + ': ' if place else ''}{_message(first, allowed)}"
+    return f"{name}: {place + given + ': ' if place else ''}{_message(first, section)}"
 
 
-def _message(error: ErrorDetails, allowed: Callable[[tuple[Any, ...]], Iterable[str]]) -> str:
+def _message(error: ErrorDetails, section: type[BaseModel]) -> str:
     """What is wrong with the value of a field."""
     match error["type"]:
         case "union_tag_not_found":
@@ -88,9 +96,27 @@ def _message(error: ErrorDetails, allowed: Callable[[tuple[Any, ...]], Iterable[
         case "union_tag_invalid":
             return f"kind={shown(error['ctx']['tag'])}: must be one of {error['ctx']['expected_tags']}"
         case "extra_forbidden":
-            return f"unknown field; allowed are {', '.join(allowed(error['loc']))}"
+            return f"unknown field; allowed are {', '.join(_fields(section, error['loc']))}"
         case "model_type" | "model_attributes_type":
             return "must be a section, with fields of its own"
         case "tuple_type":
             return "must be a list"
     return error["msg"].removeprefix("Value error, ")
+
+
+def _fields(section: type[BaseModel], place: tuple[int | str, ...]) -> Iterable[str]:
+    """The fields of the section that the last element of ``place`` is in, on the way from ``section``."""
+    for part in place[:-1]:
+        if part in KINDS:
+            section = KINDS[str(part)]
+        elif isinstance(part, str):
+            section = next(_sections(section.model_fields[part].annotation))
+    return section.model_fields
+
+
+def _sections(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The sections that a field of the type ``annotation`` may hold, or may hold several of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _sections(part)

@@ -1,15 +1,13 @@
 """Crossbars without a network around them: a host does what is between them."""
 
-from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal, Value, unsigned
+from amaranth.hdl import Cat, Module, Shape, ShapeLike, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..contract.geometry import CrossbarGeometry
-from ..contract.widths import divisors, index_bits
+from ..contract.widths import index_bits
 from .crossbar.controller import SAMPLES, SECOND_PASSES, one_of
 from .crossbar.crossbar import Crossbar
 from .crossbar.layouts import boost_bits
@@ -17,24 +15,6 @@ from .crossbar.operations import Operation
 
 OPERANDS, ANSWERS = ("x", "d", "state_in"), ("z", "e", "state_out")
 """Streams of a crossbar to it and from it, beside its commands."""
-
-ADCS = 4
-"""Most columns that are converted in each clock cycle, unless chosen otherwise: groups of outputs fit 64 bits."""
-
-
-def banked(geometry: CrossbarGeometry) -> CrossbarGeometry:
-    """The geometry as it is in a `Bank`: errors are passed back for the cells that a host asks for, so every cell has a
-    derivative of one bit. There is no pooling."""
-    window = replace(geometry.window, pool=(1, 1), pool_stride=(1, 1))
-    finest = geometry.delta_frac + geometry.device.sub_bits - geometry.weight_step  # of a row sum
-    return replace(geometry, window=window, source="relu", source_delta_bits=geometry.delta_bits,
-                   source_delta_frac=finest)
-
-
-def narrowed(geometry: CrossbarGeometry, lanes: int) -> CrossbarGeometry:
-    """The geometry with as many lanes as can be, and at most so many; results are the same."""
-    widest = max(divisor for divisor in divisors(geometry.cols) if divisor <= lanes)
-    return replace(geometry, lanes=widest, adcs=max(divisor for divisor in divisors(widest) if divisor <= ADCS))
 
 
 def bank_command_layout(geometries: tuple[CrossbarGeometry, ...]) -> data.StructLayout:
@@ -54,7 +34,8 @@ class Bank(wiring.Component):
     streams that are as wide as the widest of them. A command is taken when the one before has been carried out and
     answered; operands wait for their command.
 
-    The geometries are `banked`. `model.crossbar.Crossbar` is the golden twin of each crossbar: it agrees in every bit.
+    The geometries are `contract.bank.banked`. `model.crossbar.Crossbar` is the golden twin of each crossbar: it agrees
+    in every bit.
 
     Latency: 1 clock cycle more than the operations of `Crossbar`, and 1 between them. Cost: the crossbars, and a
     multiplexer of their answers.
@@ -63,7 +44,7 @@ class Bank(wiring.Component):
     def __init__(self, *, geometries: tuple[CrossbarGeometry, ...]) -> None:
         self.geometries = geometries
         self._crossbars = [Crossbar(geometry=geometry, deltas=geometry.adcs) for geometry in geometries]
-        operands, answers = (max(_width(crossbar, names) for crossbar in self._crossbars)
+        operands, answers = (max(Shape.cast(shapes[name]).width for shapes in self.beats for name in names)
                              for names in (OPERANDS, ANSWERS))
         super().__init__({
             "command": In(stream.Signature(bank_command_layout(geometries))),
@@ -75,6 +56,12 @@ class Bank(wiring.Component):
         self._selected = Signal(len(geometries))  # the crossbar whose operation is under way
         self._operation = Signal(Operation)  # it
         self._owed = Signal()  # the last beat of an answer has not left
+
+    @property
+    def beats(self) -> list[dict[str, ShapeLike]]:
+        """Of each crossbar, the shapes of the beats of its streams ``OPERANDS`` and ``ANSWERS``."""
+        return [{name: crossbar.signature.members[name].signature.members["payload"].shape
+                 for name in OPERANDS + ANSWERS} for crossbar in self._crossbars]
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -90,10 +77,9 @@ class Bank(wiring.Component):
                     with m.If(command.crossbar == index):
                         m.d.comb += [crossbar.command.valid.eq(self.command.valid),
                                      self.command.ready.eq(crossbar.command.ready)]
-                        answered = [Operation.FORWARD, *(SECOND_PASSES if crossbar.geometry.backward else ())]
-                        m.d.sync += [self._selected.eq(1 << index),
-                                     self._owed.eq(one_of(command.operation, answered))]
-                m.d.sync += self._operation.eq(command.operation)
+                        m.d.sync += self._selected.eq(1 << index)
+                m.d.sync += [self._operation.eq(command.operation),
+                             self._owed.eq(one_of(command.operation, (Operation.FORWARD, *SECOND_PASSES)))]
                 with m.If(self.command.valid & self.command.ready):
                     m.next = "words"
             with m.State("words"):
@@ -113,8 +99,7 @@ class Bank(wiring.Component):
                     self._answer(m, crossbar.z)
                 with m.Elif(second):
                     self._take(m, crossbar.d)
-                    if crossbar.geometry.backward:
-                        self._answer(m, crossbar.e)
+                    self._answer(m, crossbar.e)
                 with m.Else():
                     self._take(m, crossbar.state_in)
                     m.d.comb += [self.answers.payload.eq(crossbar.state_out.payload),
@@ -137,9 +122,3 @@ class Bank(wiring.Component):
         ]
         with m.If(answers.valid & answers.ready & answers.payload.last):
             m.d.sync += self._owed.eq(0)
-
-
-def _width(crossbar: Crossbar, names: Iterable[str]) -> int:
-    """Bits of the widest of the streams ``names``."""
-    return max(len(Value.cast(getattr(crossbar, name).payload)) for name in names
-               if name in crossbar.signature.members)

@@ -8,7 +8,8 @@ experiments of models.
 """
 
 from .array import Array, ArrayError, arrays
-from .backends import Lockstep, bank, lockstep, to_backend
+from .backends import Lockstep, lockstep, to_backend
+from .bank import bank, save_bank
 from .calibration import Calibration, calibrate
 from .chain import Chain, experiment, loss_of, model, network_state
 from .conversion import Conversion, convert
@@ -21,4 +22,4 @@ from .seed import manual_seed
 __all__ = ["LSTM", "TERNARY", "Array", "ArrayError", "Calibration", "Chain", "Conv2d", "Conversion", "CrossEntropy",
            "Flatten", "HardTanh", "Linear", "Lockstep", "ReLU", "Sigmoid", "SquaredHinge", "Ternary", "Unflatten",
            "arrays", "bank", "calibrate", "convert", "experiment", "lockstep", "loss_of", "manual_seed", "model",
-           "network_state", "signed", "to_backend", "unsigned"]
+           "network_state", "save_bank", "signed", "to_backend", "unsigned"]

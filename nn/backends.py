@@ -10,15 +10,12 @@ import torch
 from ..backends.board import board_crossbars
 from ..backends.protocol import Crossbar
 from ..backends.rtl import rtl_crossbars
-from ..contract.geometry import CrossbarGeometry
 from ..contract.results import Result
-from ..hw.bank import banked, narrowed
 from ..train.difference import DifferenceError, expect_state, expect_vector
 from .array import Array, ArrayError, arrays
+from .bank import LANES, geometries
 
 Model = TypeVar("Model", bound=torch.nn.Module)
-LANES = 16
-"""Most columns of an array that hardware works on in each clock cycle, unless given."""
 
 
 def to_backend(model: Model, backend: str, *, lanes: int = LANES) -> Model:
@@ -56,27 +53,9 @@ def _in_hardware(moving: list[Array], backend: str, lanes: int) -> list[Crossbar
     kind, _, port = backend.partition(":")
     if (kind, bool(port)) not in (("rtl", False), ("board", True)):
         raise ArrayError(f"backend={backend!r}: must be golden, rtl, or board:PORT with the serial device of a board")
-    geometries = _geometries(moving, lanes)
+    wanted = geometries(moving, lanes)
     states = [array.crossbar.state() for array in moving]
-    return [*(board_crossbars(geometries, states, port) if port else rtl_crossbars(geometries, states))]
-
-
-def bank(model: torch.nn.Module, *, lanes: int = LANES) -> tuple[CrossbarGeometry, ...]:
-    """The geometries of the bank that ``model`` has in hardware, one for each array. ``ArrayError`` as `to_backend`."""
-    return tuple(map(banked, _geometries(arrays(model), lanes)))
-
-
-def _geometries(moving: list[Array], lanes: int) -> tuple[CrossbarGeometry, ...]:
-    """Those of the arrays in hardware."""
-    if lanes < 1:
-        raise ArrayError(f"lanes={lanes}: must be at least 1")
-    geometries = []
-    for array in moving:
-        geometries.append(narrowed(array.geometry, lanes))
-        if geometries[-1].counters != array.crossbar.geometry.counters:
-            raise ArrayError(f"array {array.index} is a convolution that fits its map at one position only: "
-                             "in hardware that is a Linear")
-    return tuple(geometries)
+    return [*(board_crossbars(wanted, states, port) if port else rtl_crossbars(wanted, states))]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,6 @@ from ..config import Cells, Layer, load_device
 from ..contract.errors import ConfigError, key, shown
 from ..contract.formats import ActivationFormat
 from ..contract.geometry import CrossbarGeometry
-from ..contract.section import Section
 from ..contract.window import Window
 from ..devices.kinds import KINDS, explain
 
@@ -22,8 +21,6 @@ CELLS = tuple(Cells.model_fields)
 """Likewise, those of an experiment."""
 Z_FRAC = 6
 """The ``z_frac`` of a layer, and the fraction bits of neurons, unless given: activations of 8 bits cover [0, 4)."""
-RATES = 15
-"""By how much the largest learning rate shift of an array exceeds the smallest."""
 
 
 def unsigned(bits: int = 8, frac: int | None = None) -> ActivationFormat:
@@ -86,11 +83,7 @@ class Formats:
     def geometry(self, window: Window, seed: int, index: int) -> CrossbarGeometry:
         """The geometry of the array ``index`` of the master ``seed``, applied to ``window``. The smallest of its
         learning rate shifts is the smallest that is possible. ``ConfigError`` if the formats contradict."""
-        layer = self.layer
-        bits = self.x.frac + layer.delta_frac + layer.weight_step + layer.rate_offset
-        lowest = max(0, layer.chi_frac - bits)
-        return self.cells.crossbar(layer, seed, index, window=window, x=self.x, source=None, source_delta_bits=0,
-                                   source_delta_frac=0, learning_rate_shifts=(lowest, lowest + RATES))
+        return self.cells.alone(self.layer, seed, index, window, self.x)
 
     def __str__(self) -> str:
         """In short: ``drive=unsigned8.8, weight_step=-4, z=10.8, delta=9.8, chi=16.12``, widths and fraction bits."""
@@ -116,10 +109,4 @@ def _section(kind: Any, fields: dict[str, Any]) -> Any:
     try:
         return kind.model_validate(fields)
     except ValidationError as error:
-        raise ConfigError(explain(error, "formats", lambda place: _fields(kind, place))) from None
-
-
-def _fields(kind: type[Section], place: tuple[Any, ...]) -> Any:
-    """The fields of the section that the last element of ``place`` is in."""
-    inner = kind.model_fields.get(place[0])
-    return kind.model_fields if inner is None else getattr(inner.annotation, "model_fields", KINDS)
+        raise ConfigError(explain(error, "formats", kind)) from None

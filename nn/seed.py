@@ -1,11 +1,8 @@
 """What tells arrays apart: the master seed, and the index of each."""
 
 from ..contract.errors import ConfigError, shown
-from ..contract.hashing import hash32
-from ..contract.lfsr import MAX_SEGMENTS
+from ..contract.lfsr import numbered
 
-BLOCK_STREAM = 0xFFFC
-"""Hash stream of the seeds of further blocks of arrays."""
 _next = [1, 0]
 """The master seed, and the number of the next array."""
 
@@ -26,5 +23,4 @@ def take() -> tuple[int, int]:
     """The seed and the index of the next array."""
     seed, number = _next
     _next[1] += 1
-    block, index = divmod(number, MAX_SEGMENTS)
-    return hash32(seed, BLOCK_STREAM, block) if block else seed, index
+    return numbered(seed, number)

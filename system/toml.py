@@ -52,8 +52,22 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def text_of(document: dict[str, Any]) -> str:
-    """``document`` in TOML, a line a field. Its values are texts, numbers, and lists of them."""
-    return "".join(f"{name} = {_inline(value)}\n" for name, value in document.items())
+    """``document`` in TOML, a line a field. Its values are texts, numbers, lists of them, sections, lists of
+    sections."""
+    return "".join(_lines(document, ""))
+
+
+def _lines(section: dict[str, Any], place: str) -> Iterator[str]:
+    """The lines of ``section``, whose name and a dot are ``place``."""
+    entries = {name: [value] if isinstance(value, dict) else value for name, value in section.items()}
+    inner = {name: sections for name, sections in entries.items()
+             if isinstance(sections, list) and sections and isinstance(sections[0], dict)}
+    yield from (f"{name} = {_inline(value)}\n" for name, value in section.items() if name not in inner)
+    for name, sections in inner.items():
+        header = f"[{place}{name}]" if isinstance(section[name], dict) else f"[[{place}{name}]]"
+        for each in sections:
+            yield f"\n{header}\n"
+            yield from _lines(each, f"{place}{name}.")
 
 
 def _inline(value: Any) -> str:

@@ -25,8 +25,8 @@ class Operation(enum.Enum, shape=4):  # type: ignore[call-arg]  # Amaranth's enu
     WRITE = 7
     """Take a state for each cell, row-major, and program-and-verify it."""
     LOAD = 8
-    """Take the complete state: the cells row-major, the LFSRs, the counters in the order of ``COUNTERS``."""
+    """Take the complete state: the cells row-major, the LFSRs, the counters."""
     DUMP = 9
     """Answer with the complete state."""
     CONFIGURE = 10
-    """Take the run-time parameters, see `contract.parameters`."""
+    """Take the run-time parameters."""

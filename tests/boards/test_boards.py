@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from spinloom import cli
+from spinloom import cli, design
 from spinloom.boards import accuracy, bitstream, calibration, place
 from spinloom.boards.calibrate import experiment
 from spinloom.boards.catalogue import BOARDS, find
@@ -36,7 +36,7 @@ def test_a_board_is_prepared(name):
     assert board.capacity is PARTS[board.part]
     divisor = board.clock_mhz * 1e6 / board.baud
     assert abs(round(divisor) / divisor - 1) < 0.025
-    plan = board.platform().prepare(board.design(parse(TINY, "tiny")), "top")
+    plan = board.platform().prepare(board.top(parse(TINY, "tiny")), "top")
     pins = "".join(text if isinstance(text, str) else text.decode() for file, text in plan.files.items()
                    if file.endswith((".lpf", ".pcf", ".cst")))
     assert "uart_0__rx__io" in pins
@@ -105,6 +105,22 @@ def test_single_port_rams_where_the_part_has_them():
     assert set(BLOCK_RAMS) == {board.family for board in BOARDS.values()}
 
 
+def test_a_bank_that_does_not_fit_is_said_with_the_lanes_that_do():
+    board, bank = find("tang-nano-20k"), design.BankDesign.of(design.parse_bank({
+        "device": {"kind": "domain_wall"}, "crossbars": [{"input": {"count": 64}, "cols": 128}]}, "wide"))
+    smaller = largest(bank, board)
+    assert fits(smaller, board)
+    assert not fits(bank, board)
+    assert smaller.topology == bank.topology
+    assert 1 < smaller.crossbars[0].lanes < 128
+    assert not fits(bank.narrowed(2 * smaller.crossbars[0].lanes), board)
+    with pytest.raises(EstimateError, match=r"64-128 with 128 lanes does not fit on Tang Nano 20K .*; the largest that "
+                                            rf"fits is about 64-128 with {smaller.crossbars[0].lanes} lanes"):
+        check(bank, board)
+    answer = estimate(bank, board)
+    assert (answer.fits, answer.speed) == (False, None)
+
+
 CONVOLUTIONS = {
     "input": {"map": [12, 12, 1]}, "device": {"kind": "domain_wall"}, "dataset": "x",
     "layers": [{"kind": "conv", "cols": 64, "kernel": 5, "pool": 2}, {"cols": 32, "map": [4, 4, 2]},
@@ -164,7 +180,7 @@ def test_a_hopeless_network_has_no_largest():
     hopeless = parse({"input": {"count": 2048}, "device": {"kind": "domain_wall"}, "layers": [{"cols": 64}]}, "x")
     board = find("icebreaker")
     assert largest(hopeless, board) is None
-    with pytest.raises(EstimateError, match="no network of this kind does"):
+    with pytest.raises(EstimateError, match="nothing of this kind does"):
         check(hopeless, board)
 
 
@@ -229,15 +245,7 @@ def test_synth_command_refuses(spinloom, monkeypatch):
     assert "--board" in err
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["icebreaker", "ulx3s"])
-def test_a_bitstream(spinloom, tmp_path, name):
-    try:
-        place.require(find(name))
-    except tool.SynthesisError as missing:
-        pytest.skip(str(missing))
-    config = tmp_path / "tiny.toml"
-    config.write_text("""
+NETWORK_FILE = """
 input.count = 12
 device.kind = "domain_wall"
 [[layers]]
@@ -248,14 +256,42 @@ z_frac = 4
 weight_step = -1
 chi_bits = 10
 chi_frac = 8
-""")
+"""
+BANK_FILE = NETWORK_FILE.replace("input.count = 12\n", "").replace("[[layers]]", "[[crossbars]]\ninput.count = 12")
+
+
+def require(board):
+    """Skip the test if a tool for ``board`` is missing."""
+    try:
+        place.require(board)
+    except tool.SynthesisError as missing:
+        pytest.skip(str(missing))
+
+
+def test_a_bank_is_estimated_as_it_is_built(tmp_path):
+    board = find("ulx3s")
+    require(board)
+    (tmp_path / "tiny.toml").write_text(BANK_FILE)
+    bank = design.load(str(tmp_path / "tiny.toml"))
+    estimated, built = resources(bank, board), place.pack(bank, board, tmp_path / "build")
+    assert (estimated.block_rams, estimated.dsps) == (built.block_rams, built.dsps)
+    assert estimated.luts == pytest.approx(built.luts, rel=0.15)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "text"), [("icebreaker", NETWORK_FILE), ("ulx3s", NETWORK_FILE),
+                                            ("ulx3s", BANK_FILE)])
+def test_a_bitstream(spinloom, tmp_path, name, text):
+    require(find(name))
+    config = tmp_path / "tiny.toml"
+    config.write_text(text)
     status, out, err = spinloom("synth", config, "--board", name, "--out", tmp_path / "out", "--json")
     answer = json.loads(out)
     assert status == 0, err
     assert answer["fits"]
     assert answer["timing_met"]
     assert answer["fmax_mhz"] >= find(name).clock_mhz
-    estimated = resources(parse(TINY, "tiny"), find(name))
+    estimated = resources(design.load(str(config)), find(name))
     assert answer["luts"] == pytest.approx(estimated.luts, rel=0.25)
     assert answer["block_rams"] == pytest.approx(estimated.block_rams, rel=0.25)
     assert answer["critical_path"]["from"]

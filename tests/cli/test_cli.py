@@ -29,6 +29,26 @@ cols = 10
 weight_step = -1
 """
 
+BANK = """
+device.kind = "domain_wall"
+[[crossbars]]
+input.count = 16
+cols = 8
+lanes = 4
+[[crossbars]]
+input.map = [6, 6, 1]
+kind = "conv"
+kernel = 3
+cols = 4
+"""
+
+
+@pytest.fixture
+def bank(tmp_path):
+    path = tmp_path / "alone.toml"
+    path.write_text(BANK)
+    return str(path)
+
 
 @pytest.fixture
 def small(tmp_path):
@@ -107,6 +127,32 @@ cols = 10
     assert dense.startswith("64-32-10\n")
 
 
+def test_estimate_shows_a_bank(spinloom, bank):
+    status, out, _ = spinloom("estimate", bank, "--board", "ulx3s")
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert (status, lines[0]) == (0, "16-8, 4C3")
+    assert lines[2:5] == ["crossbar kind map kernel stride padding positions rows x cols cells lanes outputs",
+                          "0 dense 16 1 16 x 8 128 4 8", "1 conv 6x6x1 3 1 0 16 9 x 4 36 4 4x4x4"]
+    assert lines[-1] == "fits yes"
+    answer = json.loads(spinloom("estimate", bank, "--json")[1])
+    assert (answer["experiment"], len(answer["shapes"]), len(answer["boards"])) == ("alone", 2, 3)
+    assert "cycles_per_sample" not in answer["boards"][0]
+    assert spinloom("estimate", "digits-dw5", "--bank")[1].startswith("64-32, 32-10\n")
+
+
+def test_generate_a_bank(spinloom, bank, tmp_path):
+    status, out, err = spinloom("generate", bank, "--out", tmp_path / "verilog", "--json")
+    assert (status, err) == (0, "")
+    assert json.loads(out) == {"files": [f"{tmp_path}/verilog/alone.{suffix}" for suffix in ("v", "json", "md")]}
+    assert_error(spinloom("generate", bank, "--out", tmp_path, "--axi"), 2, "describes a bank of crossbars")
+    assert_error(spinloom("generate", "digits-dw5", "--bank", "--out", tmp_path, "--axi"), 2, "--axi is for networks")
+
+
+@pytest.mark.parametrize("command", [["train"], ["cosim"], ["epoch"], ["run", "--simulate"]])
+def test_a_bank_is_no_network(spinloom, bank, command):
+    assert_error(spinloom(*command, bank), 2, "alone.toml: describes a bank of crossbars, without a network")
+
+
 def test_generate(spinloom, small, tmp_path):
     status, out, err = spinloom("generate", small, "--out", tmp_path / "verilog", "--json")
     assert (status, err) == (0, "")
@@ -130,7 +176,7 @@ def test_cosim_fails_if_something_differs(monkeypatch, spinloom, small, exact):
     assert ("110.5" if exact else difference) in spinloom("cosim", small)[1]
 
 
-def test_synth(monkeypatch, spinloom, small):
+def test_synth(monkeypatch, spinloom, small, bank):
     def synthesise(experiment, target, progress):
         progress("PROC pass")
         cells = {"luts": 30, "flip_flops": 20, "block_rams": 2, "dsps": 1}
@@ -144,6 +190,8 @@ def test_synth(monkeypatch, spinloom, small):
     assert json.loads(out)["target"] == "ice40"
     assert "PROC pass" in err
     assert "flip-flops" in spinloom("synth", small)[1]
+    assert json.loads(spinloom("synth", bank, "--json")[1])["experiment"] == "alone"
+    assert json.loads(spinloom("synth", small, "--bank", "--json")[1])["experiment"] == f"{load(small).name}-bank"
 
 
 @pytest.mark.parametrize(("arguments", "texts"), [
@@ -159,6 +207,7 @@ def test_synth(monkeypatch, spinloom, small):
     (["cosim", "digits-dw5", "--simulator", "modelsim"], ["modelsim", "icarus", "verilator"]),
     (["cosim", "digits-dw5", "--samples", "0"], ["samples=0"]),
     (["synth", "digits-dw5", "--target", "spartan"], ["spartan", "ice40, ecp5, gowin, generic"]),
+    (["estimate", "digits-dw6", "--bank"], ["digits-dw6", "digits-dw5"]),
 ])
 def test_bad_input_ends_in_one_line(spinloom, arguments, texts, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -11,8 +11,9 @@ from spinloom.system import toml
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 PLAIN = st.one_of(TEXT, st.integers(-(1 << 63), (1 << 63) - 1), st.floats(allow_nan=False))
-DOCUMENTS = st.dictionaries(st.sampled_from(["kind", "states", "sigma", "measured"]),
-                            st.one_of(PLAIN, st.lists(PLAIN)))
+NAMES = st.sampled_from(["kind", "states", "sigma", "measured"])
+DOCUMENTS = st.recursive(st.dictionaries(NAMES, st.one_of(PLAIN, st.lists(PLAIN))), lambda sections: st.dictionaries(
+    NAMES, st.one_of(PLAIN, sections, st.lists(sections, min_size=1))))
 
 
 @given(DOCUMENTS)
@@ -25,6 +26,12 @@ def test_a_document_is_a_line_a_field(tmp_path):
     assert text == 'kind = "mtj"\nmeasured = "🧲 \\u007f \\"a\\""\nup = [0.5, 1]\ndown = []\n'
     (tmp_path / "x.toml").write_text(text)
     assert toml.read(tmp_path / "x.toml")["measured"] == "🧲 \x7f \"a\""
+
+
+def test_sections_stand_behind_the_fields():
+    text = toml.text_of({"cell": {"size": {"rows": 2}, "kind": "mtj"}, "layers": [{"cols": 3}, {}], "seed": 1})
+    assert text == ('seed = 1\n\n[cell]\nkind = "mtj"\n\n[cell.size]\nrows = 2\n\n[[layers]]\ncols = 3\n\n'
+                    '[[layers]]\n')
 
 
 def test_texts_do_not_count_as_keys(tmp_path):

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from spinloom.config import load, parse
 from spinloom.contract.errors import ConfigError
+from spinloom.design import BankDesign, parse_bank
+from spinloom.design import load as load_design
+from spinloom.hw.bank import Bank
 from spinloom.hw.export import generate_axi
 from spinloom.hw.export.generate import generate, module_name, prepare
 
@@ -19,11 +22,23 @@ EXPERIMENTS = {
     "single": {"input": {"count": 1, "kind": "ternary"}, "device": {"kind": "domain_wall", "states": 2},
                "loss": "squared_hinge", "layers": [{"cols": 2, "z_frac": 6, "delta_bits": 12, "chi_frac": 8}]},
 }
+DESIGNS = {name: parse(document, name) for name, document in EXPERIMENTS.items()} | {
+    "bank": BankDesign.of(parse_bank({"device": {"kind": "ideal", "states": 3}, "crossbars": [
+        {"input": {"count": 6, "kind": "signed", "bits": 5}, "cols": 4, "lanes": 2, "bias": True},
+        {"input": {"map": [3, 3, 2], "frac": 6}, "kind": "conv", "kernel": 2, "cols": 3, "device": {"kind": "pcm_pair"},
+         "z_frac": 6}]}, "bank"))}
+STREAMS = {"bank": {"command", "operands", "answers"}}
 
 
-@pytest.fixture(params=EXPERIMENTS)
+@pytest.fixture(params=DESIGNS)
 def files(request, tmp_path):
-    return generate(parse(EXPERIMENTS[request.param], request.param), tmp_path)
+    return generate(DESIGNS[request.param], tmp_path)
+
+
+def filled(fields: list[dict], width: int) -> bool:
+    """Whether every one of ``width`` bits is in one of ``fields``."""
+    bits = [bit for field in fields for bit in range(field["offset"], field["offset"] + field["width"])]
+    return sorted(bits) == list(range(width))
 
 
 def module_ports(verilog: str, name: str) -> dict[str, tuple[str, int]]:
@@ -44,12 +59,44 @@ def test_ports_are_those_of_the_verilog(files):
 
 def test_fields_fill_their_payloads(files):
     document = json.loads(files[1].read_text())
-    assert {entry["name"] for entry in document["streams"]} == {"command", "x", "result", "state_in", "state_out"}
+    assert {entry["name"] for entry in document["streams"]} == STREAMS.get(
+        document["module"], {"command", "x", "result", "state_in", "state_out"})
     widths = {port["name"]: port["width"] for port in document["ports"]}
     for entry in document["streams"]:
         assert entry["width"] == widths[f"{entry['name']}__payload"]
-        bits = [bit for field in entry["fields"] for bit in range(field["offset"], field["offset"] + field["width"])]
-        assert sorted(bits) == list(range(entry["width"]))
+        assert filled(entry["fields"], entry["width"])
+
+
+def test_a_bank_describes_the_beats_of_every_crossbar(tmp_path):
+    design = DESIGNS["bank"]
+    verilog, description, page = (path.read_text() for path in generate(design, tmp_path))
+    document = json.loads(description)
+    widths = {entry["name"]: entry["width"] for entry in document["streams"]}
+    shapes = Bank(geometries=design.crossbars).beats
+    assert [(beats["crossbar"], beats["name"], beats["stream"]) for beats in document["beats"]] == [
+        (number, name, stream) for number in range(2) for name, stream in (
+            ("x", "operands"), ("d", "operands"), ("z", "answers"), ("e", "answers"))]
+    for beats in document["beats"]:
+        assert beats["width"] == shapes[beats["crossbar"]][beats["name"]].size <= widths[beats["stream"]]
+        assert filled(beats["fields"], beats["width"])
+        assert all(field["meaning"] for field in beats["fields"])
+        assert set(beats["operations"]) < {item["name"] for item in document["operations"]["Operation"]}
+        assert f"{beats['name']}` on `{beats['stream']}`, of {', '.join(beats['operations'])}" in page
+    fields = {(beats["crossbar"], beats["name"]): [field["name"] for field in beats["fields"]]
+              for beats in document["beats"]}
+    assert fields[0, "d"] == ["col", "delta[0]", "delta[1]", "last"]
+    assert fields[1, "d"] == ["position", "col", "delta", "last"]
+    assert fields[0, "x"] == ["row", "x", "derivative", "last"]
+    for number, geometry in enumerate(design.crossbars):
+        described, words = document["crossbars"][number], document["state_words"][number]
+        assert (described["crossbar"], words["crossbar"], document["parameter_words"][number]["crossbar"]) == (
+            number, number, number)
+        assert words["words"][0]["count"] == geometry.rows * geometry.cols
+        assert described["parameters"]["lanes"] == geometry.lanes
+        assert "source" not in described["parameters"]
+        assert described["device"]["pair"] is geometry.device.pair
+    assert document["bank"]["name"] == "bank"
+    assert [crossbar["cols"] for crossbar in document["bank"]["crossbars"]] == [4, 3]
 
 
 def test_description_names_operations_and_signs(tmp_path):
@@ -66,12 +113,15 @@ def test_description_names_operations_and_signs(tmp_path):
     assert set(document["layers"][0]["parameters"]) < set(vars(geometry)) | {"inputs"}
 
 
-def test_same_bytes_in_another_process_and_folder(tmp_path):
+@pytest.mark.parametrize("text", [
+    'input.count = 5\ndevice.kind = "domain_wall"\n[[layers]]\ncols = 4\n[[layers]]\ncols = 2\n',
+    'device.kind = "domain_wall"\n[[crossbars]]\ninput.count = 5\ncols = 4\n'])
+def test_same_bytes_in_another_process_and_folder(tmp_path, text):
     (tmp_path / "a").mkdir()
     source = tmp_path / "network.toml"
-    source.write_text('input.count = 5\ndevice.kind = "domain_wall"\n[[layers]]\ncols = 4\n[[layers]]\ncols = 2\n')
-    first = generate(load(str(source)), tmp_path / "a" / "one")
-    script = ("from spinloom.config import load; from spinloom.hw.export.generate import generate; "
+    source.write_text(text)
+    first = generate(load_design(str(source)), tmp_path / "a" / "one")
+    script = ("from spinloom.design import load; from spinloom.hw.export.generate import generate; "
               f"generate(load({str(source)!r}), 'two')")
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, env=os.environ | {"PYTHONHASHSEED": "7"})
     assert len(first) == 3
@@ -102,3 +152,12 @@ def test_two_names_of_one_module_do_not_share_a_folder(tmp_path, make):
     with pytest.raises(ConfigError, match=r"a_b(_axi)?.json: describes 'a b', and the module of 'a-b' would have the"):
         make(second, tmp_path)
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_network_and_a_bank_do_not_share_a_folder_by_accident(tmp_path):
+    experiment = load("digits-dw5")
+    bank = BankDesign.of(experiment.replaced(name="a b"))
+    (tmp_path / "a_b_bank.json").write_text(json.dumps({"bank": bank.description}))
+    prepare(tmp_path, "a_b_bank", bank)
+    with pytest.raises(ConfigError, match="a_b_bank.json: describes 'a b-bank', and the module of 'a-b-bank' would"):
+        generate(experiment.replaced(name="a-b-bank"), tmp_path)

@@ -6,6 +6,7 @@ import pytest
 from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
+from spinloom import design
 from spinloom.config import load, parse
 from spinloom.contract.errors import ConfigError
 from spinloom.hw.export import synth, tool
@@ -79,6 +80,20 @@ def test_network():
     assert steps
     assert list(report.to_json()) == ["experiment", "target", "luts", "flip_flops", "block_rams", "dsps", "blocks",
                                       "cells", "counted", "part", "capacity", "tool_versions"]
+
+
+@pytest.mark.parametrize("target", ["generic", *(pytest.param(name, marks=pytest.mark.slow)
+                                                 for name in synth.TARGETS if name != "generic")])
+def test_bank(target):
+    bank = design.BankDesign.of(design.parse_bank({"device": {"kind": "ideal"}, "crossbars": [
+        {"input": {"count": 4}, "cols": 2}, {"input": {"count": 3}, "cols": 4, "lanes": 2}]}, "small"))
+    report = synth.synthesise(bank, target)
+    assert report.experiment == "small"
+    blocks = {block.block: block for block in report.blocks}
+    assert {"(top)", "crossbar_0.adc", "crossbar_1.adc"} <= set(blocks)
+    assert not any(block.startswith(("loss", "neuron")) for block in blocks)
+    if target == "generic":
+        assert [blocks[f"crossbar_{number}.accumulator"].dsps for number in range(2)] == [4, 4]  # 24 bits, for 16 rates
 
 
 def test_unknown_target():
