@@ -11,9 +11,9 @@ MOVING = {
     torch.Tensor.reshape, torch.Tensor.view, torch.Tensor.flatten, torch.Tensor.unflatten, torch.Tensor.permute,
     torch.Tensor.movedim, torch.Tensor.transpose, torch.Tensor.squeeze, torch.Tensor.unsqueeze, torch.Tensor.contiguous,
     torch.reshape, torch.flatten, torch.unflatten, torch.permute, torch.movedim, torch.transpose, torch.squeeze,
-    torch.unsqueeze,
+    torch.unsqueeze, torch.Tensor.narrow,
 }
-"""Functions that move elements and do nothing else."""
+"""Functions that move elements or leave some out, whatever they are."""
 CHOOSING = {torch.nn.functional.max_pool2d, torch.max_pool2d, torch.Tensor.__getitem__}
 """Functions that choose elements."""
 

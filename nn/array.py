@@ -108,7 +108,7 @@ class Array(torch.nn.Module):
             raise ArrayError(f"a drive on {maps.device}: the array is on {self.crossbar.torch_device}; move one of "
                              "them with to()")
         if self.formats.drive is None:
-            self._settle(maps)
+            self.settle(maps)
         self.window, self.applied = window, True
         derivative = maps.derivative if isinstance(maps, Activation) else None
         return _Reading.apply(maps.as_subclass(torch.Tensor), self.handle if self.training else None, self, window,
@@ -203,8 +203,8 @@ class Array(torch.nn.Module):
         if "pulses" in state:
             self.pulses.copy_(torch.from_numpy(state["pulses"]))
 
-    def _settle(self, maps: torch.Tensor) -> None:
-        """Choose the format of the drive ``maps``."""
+    def settle(self, maps: torch.Tensor) -> None:
+        """Choose the format of the drive by ``maps``."""
         settled = maps.format if isinstance(maps, Activation) else signed() if (maps < 0).any() else unsigned()
         self.reform(replace(self.formats, drive=settled))
 

@@ -11,6 +11,7 @@ from ..render.text import columns
 from .array import Array
 from .calibration import Calibration, calibrate
 from .layers import LSTM, Conv2d, Linear
+from .tiles import Tiles, portions
 
 STEPS = range(-16, 5)
 """What a ``weight_step`` may be."""
@@ -82,15 +83,21 @@ def convert(model: torch.nn.Module, batch: torch.Tensor | None = None, loss: Any
     for name, module in list(model.named_modules(remove_duplicate=False)):
         if module not in done and _possible(module):
             done[module], weights = _layer(module, formats)
-            found = [part for part in done[module].modules() if isinstance(part, Array)]
-            converted += [_array(name, array, each, write, "weight_step" in formats)
-                          for array, each in zip(found, weights, strict=True)]
+            converted += [_array(name, array, share, write, "weight_step" in formats)
+                          for found, each in zip(_found(done[module]), weights, strict=True)
+                          for array, share in portions(found, each)]
         if module in done and name:
             model.set_submodule(name, done[module])
     model = done.get(model, model)
     digital = tuple(name for name, module in model.named_modules()
                     if not isinstance(module, Bias) and any(True for _ in module.parameters(recurse=False)))
     return Conversion(model, tuple(converted), digital, None if batch is None else calibrate(model, batch, loss))
+
+
+def _found(layer: torch.nn.Module) -> list[Array | Tiles]:
+    """What ``layer`` has in the place of weights."""
+    inner = {array for tiles in layer.modules() if isinstance(tiles, Tiles) for array in tiles.found}
+    return [module for module in layer.modules() if isinstance(module, Array | Tiles) and module not in inner]
 
 
 def _possible(module: torch.nn.Module) -> bool:

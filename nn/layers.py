@@ -7,7 +7,8 @@ import torch
 from ..contract.formats import ActivationFormat
 from ..contract.window import Pair, Window
 from .array import Array, ArrayError
-from .formats import Formats, signed
+from .formats import signed
+from .tiles import Tiles, in_arrays
 
 
 class _Layer(torch.nn.Module):
@@ -25,9 +26,9 @@ class _Layer(torch.nn.Module):
 class Linear(_Layer):
     """``torch.nn.Linear`` in an array, without a bias unless asked for. A sample may have any leading axes."""
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = False, *, array: Array | None = None,
+    def __init__(self, in_features: int, out_features: int, bias: bool = False, *, array: Array | Tiles | None = None,
                  **formats: Any) -> None:
-        """In an array of ``formats`` (`Formats.of`), or in the ``array`` of another layer."""
+        """In an array of ``formats`` (`tiles.in_arrays`, `Formats.of`), or in the ``array`` of another layer."""
         super().__init__()
         self.in_features, self.out_features, self.bias = in_features, out_features, bias
         self.array = _array(array, Window.dense((1, 1, in_features), out_features), bias, formats)
@@ -51,8 +52,9 @@ class Conv2d(_Layer):
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int | Pair, stride: int | Pair = 1,
-                 padding: int | Pair = 0, bias: bool = False, *, array: Array | None = None, **formats: Any) -> None:
-        """In an array of ``formats`` (`Formats.of`), or in the ``array`` of another layer."""
+                 padding: int | Pair = 0, bias: bool = False, *, array: Array | Tiles | None = None,
+                 **formats: Any) -> None:
+        """In an array of ``formats`` (`tiles.in_arrays`, `Formats.of`), or in the ``array`` of another layer."""
         super().__init__()
         self.in_channels, self.out_channels, self.bias = in_channels, out_channels, bias
         self.kernel_size, self.stride, self.padding = _pair(kernel_size), _pair(stride), _pair(padding)
@@ -91,7 +93,7 @@ class LSTM(_Layer):
 
     def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, batch_first: bool = False,
                  **formats: Any) -> None:
-        """In arrays of ``formats`` (`Formats.of`)."""
+        """In arrays of ``formats`` (`tiles.in_arrays`, `Formats.of`)."""
         super().__init__()
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.batch_first = batch_first
@@ -159,16 +161,16 @@ def _cell(array: torch.nn.Module, x: torch.Tensor, h: torch.Tensor, c: torch.Ten
     return o.sigmoid() * c.tanh(), c
 
 
-def _array(shared: Array | None, window: Window, bias: bool, formats: dict[str, Any]) -> Array:
+def _array(shared: Array | Tiles | None, window: Window, bias: bool, formats: dict[str, Any]) -> Array | Tiles:
     """A new array for ``window``, or the one that is ``shared``; ``ArrayError`` if that does not fit."""
     if shared is None:
-        return Array(Formats.of(window, bias, **formats), window)
+        return in_arrays(window, bias, **formats)
     if formats:
         raise ArrayError(f"{', '.join(formats)}: the array of another layer has its own formats; leave them out")
-    geometry = shared.crossbar.geometry
-    if (geometry.inputs, geometry.cols, geometry.bias) != (window.inputs, window.cols, bias):
+    made, has_bias = shared.window, shared.formats.layer.bias
+    if (made.inputs, made.cols, has_bias) != (window.inputs, window.cols, bias):
         raise ArrayError(f"a layer of {window.inputs} inputs and {window.cols} columns, bias={bias}: the array has "
-                         f"{geometry.inputs} inputs and {geometry.cols} columns, bias={geometry.bias}")
+                         f"{made.inputs} inputs and {made.cols} columns, bias={has_bias}")
     return shared
 
 
