@@ -16,6 +16,7 @@ from ..contract.window import Window
 from . import seed
 from .activation import Activation
 from .formats import Formats, signed, unsigned
+from .rounding import rounded
 from .saturation import Saturation
 
 
@@ -259,12 +260,11 @@ class _Reading(torch.autograd.Function):
 def integers(name: str, values: torch.Tensor, frac: int, lowest: int, highest: int) -> tuple[torch.Tensor, int]:
     """``values`` in units of ``2**-frac``: int16, rounded to nearest, ties up, and limited; and how many of them are
     limited by more than a unit. ``ArrayError`` if one of them, which are called ``name``, is not a number."""
-    if values.isnan().any():
+    found, beyond, numbers = rounded(values.detach(), 2.0**frac, lowest, highest)
+    if not numbers:
         raise ArrayError(f"a {name} that is not a number has reached an array; look for what has made it, for instance "
                          "with torch.autograd.detect_anomaly")
-    rounded = torch.floor(values.detach().double() * 2.0**frac + 0.5)
-    beyond = int(((rounded < lowest - 1) | (rounded > highest + 1)).sum())
-    return rounded.clamp(lowest, highest).to(torch.int16), beyond
+    return found, beyond
 
 
 def _described(device: Any) -> str:

@@ -33,6 +33,8 @@ from .tables import (
 from .threads import parts, together
 
 NOTHING = np.zeros(0, dtype=np.int16)
+POSITION = 1 << 12
+"""Products in the time of which a position is entered and left."""
 
 
 class CompiledCrossbar:
@@ -61,6 +63,7 @@ class CompiledCrossbar:
         self._layers = layer_records([geometry])
         self._tables = crossbar_tables(geometry.device)
         self._products = window.positions * geometry.rows * geometry.cols
+        self._reading = self._products + window.positions * POSITION
         self._draws = window.positions * geometry.cols if geometry.read_noise else 0
         self._scratches = [scratch([geometry], self._layers)]
         """Where each thread works."""
@@ -121,7 +124,7 @@ class CompiledCrossbar:
 
         def run(state: State, scratch: Scratch, share: range) -> None:
             _forward(self._layers, state, self._tables, scratch, maps.ravel(), z.reshape(-1), share.start, share.stop)
-        return z, self._shared(run, parts(len(maps), self._products), self._draws)
+        return z, self._shared(run, parts(len(maps), self._reading), self._draws)
 
     def _backward(self, d: ArrayLike, asked: ArrayLike | None) -> tuple[np.ndarray, State]:
         """The row sums, and the state that a backward pass leaves."""
@@ -134,7 +137,7 @@ class CompiledCrossbar:
 
         def run(state: State, scratch: Scratch, share: range) -> None:
             _backward(self._layers, state, scratch, d.ravel(), asked.ravel(), e.reshape(-1), share.start, share.stop)
-        return e, self._shared(run, parts(len(d), self._products))
+        return e, self._shared(run, parts(len(d), self._reading))
 
     def _accumulate(self, maps: np.ndarray, d: np.ndarray, learning_rate_shift: int) -> State:
         """Update by a mini-batch, of which nothing is programmed. Returns the state that it leaves."""

@@ -20,11 +20,14 @@ def parts(count: int, products: int) -> list[range]:
 
 
 def together(tasks: Sequence[Callable[[], None]]) -> None:
-    """Do all ``tasks``, the first of them in this thread."""
-    others = [_pool().submit(task) for task in tasks[1:]]
+    """Do all ``tasks``: the first of them in this thread, and then those that no other thread has begun."""
+    others = [(_pool().submit(task), task) for task in tasks[1:]]
     tasks[0]()
-    for other in others:
-        other.result()
+    for future, task in others:
+        if future.cancel():
+            task()
+        else:
+            future.result()
 
 
 @cache

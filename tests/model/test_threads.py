@@ -1,5 +1,8 @@
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from threading import Event
 
 import pytest
 import torch
@@ -37,6 +40,17 @@ def test_work_is_shared_where_it_is_worth_it(count, products, stops):
     parts = threads.parts(count, products)
     assert [part.stop for part in parts] == stops
     assert [number for part in parts for number in part] == list(range(count))
+
+
+def test_this_thread_does_what_no_other_has_begun(monkeypatch):
+    busy, done = Event(), []
+    pool = ThreadPoolExecutor(1)
+    monkeypatch.setattr(threads, "_pool", lambda: pool)
+    pool.submit(busy.wait)
+    threads.together([partial(done.append, number) for number in range(3)])
+    busy.set()
+    pool.shutdown()
+    assert done == [0, 1, 2]
 
 
 def test_what_goes_wrong_in_another_thread_is_raised():
