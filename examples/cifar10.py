@@ -10,7 +10,7 @@ from spinloom import device, nn, optim
 WALL = device("domain_wall", states=5, sigma=0.2)
 WIDTHS = {True: (48, 96, 192), False: (8, 16, 32)}
 """Channels of each pair of convolutions: for a data set that is given, and for digits."""
-RATES = {"cells": 0.05, "others": 0.002}
+RATES = {"cells": 0.1, "others": 0.002}
 """Learning rates at first; of cells, in levels."""
 
 
@@ -51,7 +51,7 @@ def loss(outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 
 def _train(run: Run, name: str, model: torch.nn.Module, samples: tuple[Samples, Samples], optimizers: dict) -> float:
     return train(run, name, model, samples, loss=loss, optimizers=optimizers, rate=falling,
-                 size=min(100, max(10, len(samples[0].labels) // 30)))
+                 size=min(100, max(10, len(samples[0].labels) // 60)))
 
 
 def train_arrays(run: Run, model: torch.nn.Module, samples: tuple[Samples, Samples]) -> float:
