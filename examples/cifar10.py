@@ -37,7 +37,7 @@ def network(first: torch.nn.Module, widths: tuple[int, ...], convolution, relu, 
 
 
 def in_arrays(widths: tuple[int, ...], first: torch.nn.Module) -> torch.nn.Module:
-    cells = {"device": WALL, "delta_bits": 12}
+    cells = {"device": WALL, "z_bits": 12, "delta_bits": 14}
     return network(first, widths, partial(nn.Conv2d, **cells), nn.ReLU, partial(nn.Linear, **cells))
 
 
@@ -51,12 +51,12 @@ def loss(outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 
 def _train(run: Run, name: str, model: torch.nn.Module, samples: tuple[Samples, Samples], optimizers: dict) -> float:
     return train(run, name, model, samples, loss=loss, optimizers=optimizers, rate=falling,
-                 size=min(100, max(10, len(samples[0].labels) // 30)))
+                 size=min(100, max(10, len(samples[0].labels) // 60)))
 
 
 def train_arrays(run: Run, model: torch.nn.Module, samples: tuple[Samples, Samples]) -> float:
     images, labels = (tensor[:100] for tensor in samples[0])
-    nn.calibrate(model, images, lambda outputs: loss(outputs, labels))
+    nn.calibrate(model, images, lambda outputs: 4 * loss(outputs, labels))  # gradients grow: room for two more bits
     model = run.placed(model, images)
     return _train(run, "arrays", model, samples, {
         "cells": optim.Host(torch.optim.Adam, model, lr=RATES["cells"]),

@@ -237,12 +237,12 @@ def _positive(text: str) -> int:
 
 def _enlarged(images: torch.Tensor, channels: int, side: int) -> torch.Tensor:
     """``images`` (n, 1, height, width) in the middle of ``side`` by ``side`` pixels, as large as whole numbers allow;
-    in several channels, each in two colours of its own."""
+    in several channels, each in two colours of its own, bright on dark."""
     factor = side // images.shape[-1]
     images = images.repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3)
     margin = side - images.shape[-1]
     images = torch.nn.functional.pad(images, (margin // 2, margin - margin // 2) * 2)
     if channels == 1:
         return images
-    ground, figure = torch.rand(2, len(images), channels, 1, 1)
-    return ground + (figure - ground) * images
+    dark, bright = torch.rand(2, len(images), channels, 1, 1) / 2
+    return dark + (0.5 + bright - dark) * images
