@@ -4,6 +4,7 @@ import pytest
 from spinloom.config import parse
 from spinloom.sim.simulators import runner
 from spinloom.sim.testbenches.tb_accumulator import AccumulatorBench
+from spinloom.sim.testbenches.tb_bank import BankBench
 from spinloom.sim.testbenches.tb_crossbar import CrossbarBench
 from spinloom.sim.testbenches.tb_delta_converter import DeltaConverterBench
 from spinloom.sim.testbenches.tb_lfsr import LfsrBench
@@ -15,7 +16,7 @@ from spinloom.sim.testbenches.tb_programmer import ProgrammerBench
 from spinloom.sim.testbenches.testbench import Case
 
 BENCHES = [LfsrBench, NeuronBench, DeltaConverterBench, LossBench, AccumulatorBench, ProgrammerBench, CrossbarBench,
-           NetworkBench]
+           BankBench, NetworkBench]
 SEEDS = {"verilator": range(1), "icarus": range(2)}
 """Icarus, which builds in no time, runs more configurations."""
 
@@ -34,7 +35,8 @@ def test_pooling_agrees_with_the_arithmetic(layer, simulator):
     runner.run(PoolingBench(Case(experiment=experiment)), simulator)
 
 
-@pytest.mark.parametrize("bench", [AccumulatorBench, CrossbarBench, NetworkBench], ids=lambda bench: bench.__name__)
+@pytest.mark.parametrize("bench", [AccumulatorBench, CrossbarBench, BankBench, NetworkBench],
+                         ids=lambda bench: bench.__name__)
 def test_agrees_with_golden_twin_at_several_positions(bench, simulator):
     case = Case.random(6, convolutions=True, reads=bench is not AccumulatorBench, samples=12)  # a single small layer
     runner.run(bench(case), simulator)
