@@ -6,8 +6,7 @@ A bank has crossbars without a network around them, and what is between them is 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from dataclasses import replace as replaced
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
@@ -40,7 +39,7 @@ class Drive(Input):
     def format(self) -> ActivationFormat:
         """The format of the drive. Ternary ones have no fraction bits."""
         usual = super().format
-        return usual if self.frac is None or self.kind == "ternary" else replaced(usual, frac=self.frac)
+        return usual if self.frac is None or self.kind == "ternary" else replace(usual, frac=self.frac)
 
 
 class BankedCrossbar(Crossbar):
@@ -127,7 +126,7 @@ class BankDesign:
 
     def narrowed(self, lanes: int) -> Self:
         """With at most so many lanes."""
-        return replaced(self, crossbars=tuple(narrowed(geometry, lanes) for geometry in self.crossbars))
+        return replace(self, crossbars=tuple(narrowed(geometry, lanes) for geometry in self.crossbars))
 
     @property
     def shapes(self) -> tuple[LayerShape, ...]:

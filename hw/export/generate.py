@@ -21,7 +21,6 @@ from ...contract.lfsr import WIDTH, initial_states
 from ...contract.parameters import parameters
 from ...contract.results import Result
 from ...design import BankDesign, Design
-from ...render.markdown import table
 from ...system.disk import is_full
 from ...system.files import read, replace
 from ..bank import OPERANDS, Bank
@@ -31,6 +30,7 @@ from ..crossbar.layouts import cell_layout, state_bits
 from ..crossbar.operations import Operation
 from ..network import Network
 from .keywords import KEYWORDS
+from .page import markdown
 from .verilog import to_verilog
 from .wording import BANK, NETWORK, Wording, wording
 
@@ -269,88 +269,3 @@ def _describe_crossbar(geometry: CrossbarGeometry) -> dict[str, Any]:
             "memory_bits": geometry.rows * geometry.cols * cell_layout(geometry).size,
         },
     }
-
-
-def markdown(document: dict[str, Any], words: Wording) -> str:
-    """What ``describe`` returned, for people."""
-    module, crossbar, layers = document["module"], words.crossbar.capitalize(), document[f"{words.crossbar}s"]
-    shapes = ", ".join(
-        f"{layer['parameters']['inputs']} inputs" + (" and a bias" if layer["parameters"]["bias"] else "")
-        + f" to {layer['parameters']['cols']} columns"
-        + (f" at {layer['derived']['positions']} positions" if layer["derived"]["positions"] > 1 else "")
-        for layer in layers)
-    parts = [
-        f"# {module}",
-        f"Module `{module}` in `{module}.v`: {shapes}.",
-        "## Protocol",
-        "\n".join(f"- {line}" for line in document["protocol"]),
-        "## Ports",
-        table(("port", "direction", "width", "meaning"),
-              [(f"`{port['name']}`", port["direction"], port["width"], port["meaning"])
-               for port in document["ports"]]),
-        "## Streams",
-    ]
-    for entry in document["streams"]:
-        parts += [f"### {entry['name']} ({entry['direction']})", entry["meaning"],
-                  table(("bits", "field", "type", "meaning"), _field_rows(entry["fields"]))]
-    if "beats" in document:
-        parts.append("## Beats")
-    for beats in document.get("beats", ()):
-        parts += [f"{crossbar} {beats['crossbar']}, `{beats['name']}` on `{beats['stream']}`, of "
-                  f"{', '.join(beats['operations'])}, in the low {beats['width']} bits:",
-                  table(("bits", "field", "type", "meaning"), _field_rows(beats["fields"]))]
-    for kind, items in document["operations"].items():
-        parts += [f"## {kind}", table(("value", "name", "meaning"), [
-            (item["value"], f"`{item['name']}`", item["meaning"]) for item in items])]
-    parts.append("## State words")
-    for state in document["state_words"]:
-        parts += [f"{crossbar} {state[words.crossbar]}, in the low {state['width']} bits of a word:",
-                  table(("words", "content", "bits"), map(_state_row, state["words"]))]
-    parts.append("## Run-time parameters")
-    for layer in document["parameter_words"]:
-        parts += [f"{crossbar} {layer[words.crossbar]}:", table(("parameter", "bits", "value"), [
-            (f"`{word['name']}`", f"{word['bits'] - 1}:0", word["value"]) for word in layer["words"]])]
-    parts.append(f"## {crossbar}s")
-    columns = [f"{words.crossbar} {layer[words.crossbar]}" for layer in layers]
-    for title in ("parameters", "derived", *(["device"] if "device" in layers[0] else [])):
-        parts.append(table((title, *columns), [(f"`{name}`", *(_plain(layer[title][name]) for layer in layers))
-                                               for name in layers[0][title]]))
-    tools = ", ".join(f"{tool} {number}" for tool, number in document["tool_versions"].items())
-    if "device" in document:
-        parts += ["## Device", table(("table", "value"), [
-            (f"`{name}`", _plain(value)) for name, value in document["device"].items()])]
-    parts += [
-        "## Configuration",
-        "```json\n" + json.dumps(document[words.source], indent=2) + "\n```",
-        f"Made with {tools}.",
-    ]
-    return "\n\n".join(parts) + "\n"
-
-
-def _state_row(word: dict[str, Any]) -> tuple[Any, ...]:
-    fields = word.get("fields")
-    bits = (", ".join(f"{_bits(field)} `{field['name']}` ({_type(field)})" for field in fields) if fields
-            else f"{word['width'] - 1}:0")
-    return word["count"], word["content"], bits
-
-
-def _field_rows(fields: list[dict[str, Any]]) -> list[tuple[str, ...]]:
-    return [(_bits(field), f"`{field['name']}`", field["encoding"] or _type(field), field["meaning"])
-            for field in fields]
-
-
-def _bits(field: dict[str, Any]) -> str:
-    high = field["offset"] + field["width"] - 1
-    return f"{high}:{field['offset']}" if field["width"] > 1 else str(high)
-
-
-def _type(field: dict[str, Any]) -> str:
-    return f"{'signed' if field['signed'] else 'unsigned'} {field['width']}"
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {item}" for name, item in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))
-    return "-" if value is None else str(value)

@@ -13,7 +13,8 @@ from ...render.markdown import table
 from ..axi.network import AxiTop
 from ..axi.registers import POP_VALID, Access, Register, c_header, python_module, summary
 from ..axi.stream import tdata_bits
-from .generate import describe, markdown, module_name, prepare, write_files
+from .generate import describe, module_name, prepare, write_files
+from .page import markdown
 from .verilog import to_verilog
 from .wording import NETWORK
 

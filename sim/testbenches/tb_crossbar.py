@@ -45,9 +45,9 @@ class Pair:
         await self.driver.load(self.golden.state())
         await self.expect_state()
 
-    async def expect_state(self, **place: int) -> None:
+    async def expect_state(self, sample: int | None = None) -> None:
         """``DifferenceError`` unless both are in the same state."""
-        expect_state(self.golden.state(), await self.driver.state(), self.driver.geometry.index, **place)
+        expect_state(self.golden.state(), await self.driver.state(), self.driver.geometry.index, sample=sample)
 
     async def operate(self, number: int) -> None:
         """Tell both the same random primitive, the one with that ``number``. Compares the answers and the complete

@@ -33,6 +33,15 @@ def _small(document):
 
 
 SMALL = {name: _small(document) for name, document in WHOLE.items()}
+BANK = {
+    "seed": 3, "init_spread": 1.0, "device": WHOLE["mnist-pcm"]["device"], "converters": {"read_noise": 0.5},
+    "crossbars": [
+        {"input": {"count": 64, "kind": "signed", "bits": 6, "frac": 4}, "cols": 32, "lanes": 8, "bias": True},
+        {"input": {"map": [8, 8, 2], "frac": 6}, "kind": "conv", "cols": 12, "kernel": 3, "stride": 2,
+         "padding": [1, 0], "drop": True, "device": WHOLE["digits-dw5"]["device"], "seed": 9, "number": 2,
+         "write": {"margin": 0.5}},
+    ],
+}
 DEVICES = [document["device"] for document in WHOLE.values() if isinstance(document["device"], dict)]
 
 
@@ -54,9 +63,9 @@ def _cleared(place, kept):
     shutil.rmtree(place / "runs", ignore_errors=True)
 
 
-@pytest.mark.parametrize("name", WHOLE)
-def test_presets_are_estimated(workplace, name):
-    (workplace / "x.toml").write_text(tomli_w.dumps(WHOLE[name]))
+@pytest.mark.parametrize("document", [*WHOLE.values(), BANK], ids=[*WHOLE, "bank"])
+def test_whole_configurations_are_estimated(workplace, document):
+    (workplace / "x.toml").write_text(tomli_w.dumps(document))
     assert outcome("estimate", "x.toml", "--json").status == 0
 
 
@@ -64,6 +73,14 @@ def test_damaged_configurations_are_estimated_or_refused(workplace):
     campaign = Campaign("estimate")
     for random in campaign:
         (workplace / "x.toml").write_bytes(text(random, damaged(random, WHOLE[random.choice(list(WHOLE))])))
+        campaign.accepted += outcome("estimate", "x.toml", "--json").status == 0
+    _cleared(workplace, ["x.toml"])
+
+
+def test_damaged_banks_are_estimated_or_refused(workplace):
+    campaign = Campaign("estimate of a bank")
+    for random in campaign:
+        (workplace / "x.toml").write_bytes(text(random, damaged(random, BANK)))
         campaign.accepted += outcome("estimate", "x.toml", "--json").status == 0
     _cleared(workplace, ["x.toml"])
 
