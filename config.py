@@ -423,7 +423,9 @@ class Experiment(Section):
             try:
                 window = layer.window(shape)
             except ValueError as error:
-                raise ConfigError(f"layers[{index}].{error}") from None
+                field, sides = (f"layers[{index - 1}].map", "[4, 4, 8]") if index else ("input.map", "[8, 8, 1]")
+                remedy = f"; give {field}, such as {sides}" if layer.kernel and shape[:2] == (1, 1) else ""
+                raise ConfigError(f"layers[{index}].{error}{remedy}") from None
             if (rows := window.inputs + layer.bias) > MAX_SIDE:
                 wide = "x".join(map(str, window.kernel))
                 place, needs = (f".kernel={wide}", f"windows of {wide} cells in {window.map[2]:,} channels need") \

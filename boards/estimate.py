@@ -305,7 +305,7 @@ def estimate(design: Design, board: Board) -> Estimate:
     over, shortage = exceeds(needed, board), None
     if over:
         smaller = largest(design, board)
-        shortage = Shortage(exceeds=over, largest=describe(smaller) if smaller else None)
+        shortage = Shortage(exceeds=over, largest=_smaller(smaller, design) if smaller else None)
     return Estimate(board=board.name, part=board.part, fits=not over, resources=needed, capacity=board.capacity,
                     clock_mhz=board.clock_mhz, speed=speed(design, board), shortage=shortage)
 
@@ -369,6 +369,12 @@ def _scaled(experiment: Experiment, depth: int, share: float, most_lanes: int) -
 def describe(design: Design) -> str:
     """A design in its short form, and its lanes."""
     return f"{design.topology} with {' and '.join(str(g.lanes) for g in design.crossbars)} lanes"
+
+
+def _smaller(found: Design, design: Design) -> str:
+    """``describe`` of what was ``found`` in the place of ``design``, with what else differs."""
+    several = any(banks(geometry) > 1 for geometry in design.crossbars)
+    return describe(found) + several * ", and one read in a clock cycle"
 
 
 def check(design: Design, board: Board) -> None:

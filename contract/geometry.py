@@ -162,7 +162,7 @@ class CrossbarGeometry:
             ("error_shift", self.error_shift if self.source else 0,
              "lower delta_frac of the layer before, or raise delta_frac of this layer"),
             ("update_shift at the largest learning rate", self.update_shift(lowest),
-             "lower chi_frac, raise delta_frac, or choose a smaller learning rate (a larger shift)"),
+             "lower chi_frac, raise delta_frac or rate_offset, or choose a smaller learning rate (a larger shift)"),
         ):
             if value < 0:
                 raise ConfigError(f"layers[{self.index}]: derived {name} is {value}, must be at least 0: {remedy}")

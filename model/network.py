@@ -57,11 +57,13 @@ class Network:
     @property
     def bound_cycles(self) -> int:
         """Lower bound of the clock cycles of the RTL: the memory of a crossbar reads what a sample needs in both
-        passes, one fold in a clock cycle. A crossbar of one position counts as if every sample had an error."""
+        passes, one fold in a clock cycle. A crossbar of one position that reads one row at a time counts as if every
+        sample had an error."""
         forward, second = self.row_reads
+        alike = [geometry.positions == geometry.forward_reads == geometry.second_reads == 1
+                 for geometry in (crossbar.geometry for crossbar in self.crossbars)]
         return self._cycles(forward) + self._cycles(
-            [reads if crossbar.geometry.positions > 1 else first
-             for first, reads, crossbar in zip(forward, second, self.crossbars, strict=True)])
+            [first if same else reads for first, reads, same in zip(forward, second, alike, strict=True)])
 
     @property
     def read_cycles(self) -> int:

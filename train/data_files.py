@@ -101,7 +101,8 @@ def find(folder: Path, name: str) -> IdxFiles | BatchFiles | str:
                 partial.append(f"{place.folder}: {file}[.gz] is missing from the data set {name!r}")
     if partial:
         raise ConfigError(partial[0])
-    return _absent(folder, name, f"{', '.join(FILES)} (each may end in .gz)")
+    files = BATCHES if plain(name) == plain(CIFAR_10) else FILES
+    return _absent(folder, name, f"{', '.join(files)} (each may end in .gz)")
 
 
 def find_text(folder: Path, name: str) -> TextFiles:

@@ -113,7 +113,8 @@ def test_what_is_no_map_is_refused(place, value):
 @pytest.mark.parametrize(("fields", "message"), [
     ({"count": 64}, "input: map=[28, 28, 1]: has 784 cells; count=64 must be left out, or be the same"),
     ({"map": None}, "input: needs a count of inputs, such as count=784, or a map, such as map=[28, 28, 1]"),
-    ({"map": None, "count": 784}, "layers[0].kernel=5: must be 1, as the map is 1 high"),
+    ({"map": None, "count": 784}, "layers[0].kernel=5: must be 1, as the map is 1 high; give input.map, "
+     "such as [8, 8, 1]"),
     ({"map": [512, 512, 1]}, "input.map=[512, 512, 1]: has 262,144 cells; at most 65,536 are possible"),
     ({"map": [1024, 1024, 2048]}, "input.map=[1024, 1024, 2048]: has 2,147,483,648 cells; at most 65,536 are possible"),
 ])
