@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import torch
 
-WORTH = 1 << 21
+WORTH = 1 << 22
 """Products that another thread must take over: fewer are computed before it has begun."""
 
 
