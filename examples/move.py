@@ -17,11 +17,12 @@ def step(model: torch.nn.Module, optimizer: optim.InSitu, images: torch.Tensor, 
 
 
 def require_same(staying: torch.nn.Module, moved: torch.nn.Module) -> None:
-    """An error that names the first part of a state that differs, if one does."""
+    """An error that names the first part of a state that differs, if one does. Hardware does not count the write pulses
+    of single cells."""
     for name, here in staying.state_dict().items():
         there = moved.state_dict()[name]
         for part in here:
-            if not torch.equal(here[part], there[part]):
+            if part != "pulses" and not torch.equal(here[part], there[part]):
                 raise SpinloomError(f"{name}: {part} differs")
 
 
