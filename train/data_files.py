@@ -101,8 +101,8 @@ def find(folder: Path, name: str) -> IdxFiles | BatchFiles | str:
                 partial.append(f"{place.folder}: {file}[.gz] is missing from the data set {name!r}")
     if partial:
         raise ConfigError(partial[0])
-    files = BATCHES if plain(name) == plain(CIFAR_10) else FILES
-    return _absent(folder, name, f"{', '.join(files)} (each may end in .gz)")
+    wanted = BATCHES if plain(name) == plain(CIFAR_10) else FILES
+    return _absent(folder, name, f"{', '.join(wanted)} (each may end in .gz)")
 
 
 def find_text(folder: Path, name: str) -> TextFiles:
