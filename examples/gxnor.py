@@ -34,7 +34,7 @@ def train_arrays(run: Run, model: torch.nn.Module, samples: tuple[Samples, Sampl
     model = run.placed(model, images)
     return _train(run, "arrays", model, samples, {
         "cells": optim.Host(torch.optim.Adam, model, lr=RATES[0], betas=BETAS),
-        "normalisation": torch.optim.Adam(model.parameters(), lr=RATES[0] / 10)})
+        "normalisation": torch.optim.Adam(model.parameters(), lr=RATES[0], betas=BETAS)})
 
 
 def train_floats(run: Run, samples: tuple[Samples, Samples]) -> float:
