@@ -99,7 +99,7 @@ class Run:
         with torch.no_grad():
             model.eval()(inputs)
         model.train()
-        return model if self.options.backend == "golden" else nn.to_backend(model, self.options.backend)
+        return nn.to_backend(model, self.options.backend)
 
     def epochs(self, name: str, measure: Callable[[], float], *, count: int | None = None,
                **parts: Any) -> Iterator[int]:

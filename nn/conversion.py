@@ -64,12 +64,12 @@ class Conversion(NamedTuple):
         return rows + ("\nnot in arrays: " + ", ".join(self.digital) if self.digital else "")
 
 
-def convert(model: torch.nn.Module, batch: torch.Tensor | None = None, loss: Any = None, *, write: bool = True,
+def convert(model: torch.nn.Module, batch: torch.Tensor | None = None, loss: Any = None, *, transfer: bool = True,
             **formats: Any) -> Conversion:
     """A copy of ``model`` whose layers ``torch.nn.Linear``, ``Conv2d`` and ``LSTM`` have arrays of ``formats``
     (`Formats.of`).
 
-    With ``write``, the states nearest to the float weights are written, with program-and-verify; else arrays are in
+    With ``transfer``, the states nearest to the float weights are written, with program-and-verify; else arrays are in
     their initial states. Unless given, the ``weight_step`` of an array is the one with which states are nearest to the
     weights. A bias stays a parameter; that of an LSTM becomes a row. Formats are chosen by the ``batch``, and the
     ``loss`` of the model's outputs, as `calibrate` does.
@@ -83,7 +83,7 @@ def convert(model: torch.nn.Module, batch: torch.Tensor | None = None, loss: Any
     for name, module in list(model.named_modules(remove_duplicate=False)):
         if module not in done and _possible(module):
             done[module], weights = _layer(module, formats)
-            converted += [_array(name, array, share, write, "weight_step" in formats)
+            converted += [_array(name, array, share, transfer, "weight_step" in formats)
                           for found, each in zip(_found(done[module]), weights, strict=True)
                           for array, share in portions(found, each)]
         if module in done and name:
@@ -136,15 +136,15 @@ def _lstm_weights(module: torch.nn.LSTM, index: int, one: float) -> torch.Tensor
     return torch.cat([*parts, torch.as_tensor(bias)[None]])
 
 
-def _array(name: str, array: Array, weights: torch.Tensor, write: bool, given: bool) -> ConvertedArray:
-    """Choose the weight step of ``array`` for ``weights`` (rows, cols), unless it is ``given``, and write them."""
+def _array(name: str, array: Array, weights: torch.Tensor, transfer: bool, given: bool) -> ConvertedArray:
+    """Choose the weight step of ``array`` for ``weights`` (rows, cols), unless it is ``given``, and transfer them."""
     wanted, states = weights.double(), array.crossbar.geometry.device.states
     if not given:
         step = min(STEPS, key=lambda step: _error(wanted, _states(wanted, step, states), step, states))
         layer = array.formats.layer.model_copy(update={"weight_step": step})
         array.reform(replace(array.formats, layer=layer))
     step = array.formats.layer.weight_step
-    report = array.golden.model.write(_states(wanted, step, states)) if write else None
+    report = array.golden.model.write(_states(wanted, step, states)) if transfer else None
     sub_bits = array.crossbar.geometry.device.sub_bits
     off = array.golden.model.g.double() * 2.0 ** (step - sub_bits) - wanted
     return ConvertedArray(

@@ -8,7 +8,6 @@ from collections import Counter
 
 import pytest
 import torch
-from spinloom import nn
 
 from .conftest import EXAMPLES
 
@@ -133,7 +132,6 @@ def test_a_data_set_must_have_the_shape_that_is_needed(monkeypatch, capsys, tmp_
         f"error: {tmp_path}: images are 3 x 32 x 32 (channels, height, width); this example needs 1 x 28 x 28")
 
 
-@pytest.mark.skipif(not hasattr(nn, "to_backend"), reason="models cannot move yet")
 @pytest.mark.slow
 def test_a_model_moves_to_simulated_hardware(monkeypatch, capsys):
     assert run(monkeypatch, capsys, "move", "--samples", 20, "--backend", "rtl")["backend"] == "rtl"

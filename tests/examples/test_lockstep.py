@@ -7,7 +7,7 @@ import torch
 from spinloom import nn, optim
 from spinloom.train import text
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(nn, "lockstep"), reason="models cannot move yet")]
+pytestmark = pytest.mark.slow
 
 BETAS = {"betas": (0.5, 0.999)}
 

@@ -47,7 +47,7 @@ def test_fine_arrays_do_what_the_model_does():
 def test_what_is_not_converted_is_named():
     model = seeded(lambda: torch.nn.ModuleDict({
         "a": lenet(), "b": torch.nn.Conv2d(2, 2, 3, groups=2), "c": torch.nn.GRU(3, 3), "d": torch.nn.LSTM(3, 4, 2)}))
-    found = nn.convert(model, device="domain_wall", write=False)
+    found = nn.convert(model, device="domain_wall", transfer=False)
     assert [each.layer for each in found.arrays] == ["a.0", "a.4", "a.7", "d", "d"]
     assert all(each.write_pulses == 0 for each in found.arrays)
     assert found.digital == ("a.5", "b", "c")
@@ -105,3 +105,10 @@ def test_a_single_layer_is_a_model():
     layer = seeded(lambda: torch.nn.Linear(3, 2, bias=False))
     assert isinstance(nn.convert(layer, device="ideal").model, nn.Linear)
     assert relu(nn.convert(layer, device="ideal").model(random_drive(1, 3))).shape == (1, 2)
+
+
+def test_how_cells_are_written_is_a_format():
+    found = nn.convert(torch.nn.Linear(20, 10), device="domain_wall", write={"margin": 0.05, "max_attempts": 3})
+    rule = nn.arrays(found.model)[0].formats.cells.write
+    assert (rule.margin, rule.max_attempts) == (0.05, 3)
+    assert found.arrays[0].write_pulses > 200
