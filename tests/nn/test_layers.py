@@ -267,7 +267,7 @@ def test_repr_shows_device_formats_and_backend():
     (lambda: nn.Linear(6, 4, device="ideal", converters={"noise": 1}), ConfigError,
      "formats: converters.noise=1: unknown field; allowed are read_noise"),
     (lambda: nn.Linear(6, 4, device="ideal", z_frac=24), ConfigError, "derived adc_shift is -12"),
-    (lambda: nn.Linear(3000, 4, **WALL), ConfigError, "rows=3000: must be 1 to 2048"),
+    (lambda: nn.Linear(6, 4, tile=0, **WALL), ConfigError, "tile=0: must be a whole number from 2 to 2,048"),
     (lambda: nn.Linear(6, 4, array=nn.Linear(5, 4, **WALL).array), nn.ArrayError,
      "a layer of 6 inputs and 4 columns, bias=False: the array has 5 inputs and 4 columns, bias=False"),
     (lambda: nn.Linear(6, 4, array=nn.Linear(6, 4, **WALL).array, z_frac=3), nn.ArrayError,
