@@ -28,7 +28,7 @@ def discriminator(relu) -> torch.nn.Module:
 
 
 def in_arrays(network) -> torch.nn.Module:
-    return nn.convert(network(IN_ARRAYS), write=False, **CELLS).model  # from random states; biases stay parameters
+    return nn.convert(network(IN_ARRAYS), transfer=False, **CELLS).model  # from random states; biases stay parameters
 
 
 def adams(model: torch.nn.Module) -> list[torch.optim.Optimizer]:
