@@ -93,7 +93,9 @@ class DrivenCrossbar(CheckedCrossbar):
         complete(self._driver.write(states.numpy()))
 
     def state(self) -> State:
-        return complete(self._driver.state()) if self._before is None else self._before
+        if self._before is None:
+            return complete(self._driver.state())
+        return {name: array.copy() for name, array in self._before.items()}
 
     def load(self, state: State) -> None:
         checked = Crossbar(self.geometry, 0)

@@ -16,6 +16,7 @@ from ..contract.window import Window
 from ..model.window import Windows
 
 INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+"""What operands may be."""
 State = dict[str, np.ndarray]
 """The complete state, as `model.crossbar.Crossbar.state` returns it."""
 
