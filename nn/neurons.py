@@ -5,6 +5,7 @@ Where an output of an array arrives as it is, they give the integers of `model.n
 normalisation for instance, is rounded to nearest, ties up.
 """
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from . import formats
 from .activation import Activation
 
 
-class Neuron(torch.nn.Module):
+class Neuron(torch.nn.Module, ABC):
     """Neurons of a kind, whose outputs have ``format``."""
 
     kind: NeuronKind
@@ -31,9 +32,9 @@ class Neuron(torch.nn.Module):
         values = _Activate.apply(z, (x * 2.0**-self.format.frac).to(z.dtype), derivative.to(z.dtype))
         return Activation.of(values, self.format, derivative)
 
+    @abstractmethod
     def _integers(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The drive, in units of ``2**-format.frac``, and the derivative: float64."""
-        raise NotImplementedError
 
     def extra_repr(self) -> str:
         return f"bits={self.format.bits}, frac={self.format.frac}"
