@@ -1,8 +1,8 @@
-import copy
-
 import pytest
 from spinloom import config
 from spinloom.contract.errors import ConfigError
+
+from .documents import with_field
 
 DOCUMENT = {
     "input": {"count": 4}, "device": {"kind": "domain_wall"},
@@ -68,11 +68,7 @@ def test_the_last_learning_rate_stays():
     (("input", "kind"), "binary", "input.kind='binary': Input should be 'unsigned', 'signed' or 'ternary'"),
 ])
 def test_a_wrong_field_is_named_in_one_line(place, value, message):
-    document = copy.deepcopy(DOCUMENT)
-    section = document
-    for step in place[:-1]:
-        section = section[step]
-    section[place[-1]] = value
+    document = with_field(DOCUMENT, place, value)
     if message is None:
         assert config.parse(document, "test").crossbars
         return

@@ -9,6 +9,8 @@ from spinloom.contract.errors import ConfigError
 from spinloom.contract.lfsr import numbered
 from spinloom.devices.kinds import device
 
+from .documents import with_field
+
 DOCUMENT = {
     "device": {"kind": "domain_wall", "variation": 0.1},
     "crossbars": [
@@ -127,11 +129,7 @@ def test_a_bank_is_no_experiment(tmp_path):
     (("crossbars", 0, "input"), {"count": 4, "frac": 25}, r"test: crossbars\[0\].input.frac=25: .* equal to 24"),
 ])
 def test_a_wrong_field_is_named_in_one_line(place, value, message):
-    document = copy.deepcopy(DOCUMENT)
-    section = document
-    for step in place[:-1]:
-        section = section[step]
-    section[place[-1]] = value
+    document = with_field(DOCUMENT, place, value)
     with pytest.raises(ConfigError, match=message) as caught:
         design.parse_bank(document, "test")
     assert "\n" not in str(caught.value)

@@ -7,17 +7,11 @@ import spinloom as sl
 import torch
 from spinloom import nn, optim
 from spinloom.backends.protocol import BackendError
-from spinloom.sim.simulators import toolchain
+
+from .twins import crossbar_states
 
 WALL = sl.device("domain_wall", states=5, sigma=0.2)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _verilator():
-    try:
-        toolchain.require("verilator")
-    except toolchain.SimulatorError as error:
-        pytest.skip(str(error))
+pytestmark = pytest.mark.usefixtures("verilator")
 
 
 def network() -> torch.nn.Sequential:
@@ -41,10 +35,6 @@ def train(model, optimizer, samples):
         optimizer.step()
 
 
-def states(model):
-    return [{name: values.tolist() for name, values in array.crossbar.state().items()} for array in nn.arrays(model)]
-
-
 @pytest.mark.parametrize("size", [1, 4])
 def test_a_model_that_moves_goes_on_to_the_same_bits(size):
     stays, moves = network(), network()
@@ -53,17 +43,17 @@ def test_a_model_that_moves_goes_on_to_the_same_bits(size):
     for number, samples in enumerate((first, second, third)):
         for model, optimizer in zip((stays, moves), optimizers, strict=True):
             train(model, optimizer, samples)
-        assert states(moves) == states(stays)
+        assert crossbar_states(moves) == crossbar_states(stays)
         with torch.no_grad():
             evaluated = [model.eval()(samples[0][0]).tolist() for model in (stays, moves)]
         assert evaluated[0] == evaluated[1]
-        assert states(moves) == states(stays)
+        assert crossbar_states(moves) == crossbar_states(stays)
         stays.train(), moves.train()
         backend = ("rtl", "golden", "rtl")[number]
         assert nn.to_backend(moves, backend) is moves
         assert {array.backend for array in nn.arrays(moves)} == {backend}
     assert f"backend={backend}" in repr(moves)
-    assert all(sum(map(sum, state["chi"])) for state in states(stays))
+    assert all(sum(map(sum, state["chi"])) for state in crossbar_states(stays))
 
 
 def test_what_is_recorded_moves_along():
@@ -75,7 +65,7 @@ def test_what_is_recorded_moves_along():
         if model is moves:
             nn.to_backend(model, "rtl")
         optimizer.step()
-    assert states(moves) == states(stays)
+    assert crossbar_states(moves) == crossbar_states(stays)
 
 
 def test_lockstep():
@@ -85,11 +75,11 @@ def test_lockstep():
 
 def test_lockstep_with_increments_of_another_optimizer():
     model = network()
-    before = states(model)
+    before = crossbar_states(model)
     result = nn.lockstep(model, "rtl", samples=batches(3, 2), loss=nn.CrossEntropy(),
                          optimizer=lambda twin: optim.Host(torch.optim.Adam, twin, lr=0.3))
     assert (result.bit_exact, result.steps) == (True, 3)
-    assert states(model) == before
+    assert crossbar_states(model) == before
 
 
 def test_lockstep_names_the_first_difference(monkeypatch):
@@ -122,7 +112,7 @@ def test_an_lstm_in_rtl():
         outputs, _ = each(x)
         outputs.sum().backward()
         optimizer.step()
-    assert states(twin) == states(model)
+    assert crossbar_states(twin) == crossbar_states(model)
 
 
 def test_what_cannot_move_is_refused():

@@ -10,7 +10,8 @@ from spinloom.boards.link import LinkError
 from spinloom.contract.errors import ConfigError
 from spinloom.hw.link.linked_design import linked_bank
 from spinloom.sim.board import Noise, SimulatedBoard
-from spinloom.sim.simulators import toolchain
+
+from .twins import crossbar_states
 
 LANES = 4
 
@@ -26,11 +27,7 @@ def network(cols: int = 4) -> torch.nn.Sequential:
 
 
 @pytest.fixture(scope="module")
-def board():
-    try:
-        toolchain.require("verilator")
-    except toolchain.SimulatorError as error:
-        pytest.skip(str(error))
+def board(verilator):
     design = linked_bank(nn.bank(network(), lanes=LANES), divisor=4)
     with SimulatedBoard(design, Noise(Random(1), 0.002), Noise(Random(2), 0.002)) as board:
         yield board
@@ -46,19 +43,15 @@ def train(model, optimizer, count):
         optimizer.step()
 
 
-def states(model):
-    return [{name: values.tolist() for name, values in array.crossbar.state().items()} for array in nn.arrays(model)]
-
-
 def test_a_model_moves_to_a_board_and_back(board):
     stays, moves = network(), network()
     optimizers = [optim.InSitu(model, learning_rate_shift=4) for model in (stays, moves)]
     for count, backend in ((1, f"board:{board.port}"), (3, "golden"), (2, f"board:{board.port}"), (4, "golden")):
         for model, optimizer in zip((stays, moves), optimizers, strict=True):
             train(model, optimizer, count)
-        assert states(moves) == states(stays)
+        assert crossbar_states(moves) == crossbar_states(stays)
         nn.to_backend(moves, backend, lanes=LANES)
-    assert states(moves) == states(stays)
+    assert crossbar_states(moves) == crossbar_states(stays)
 
 
 def test_a_board_with_another_design_is_refused(board):

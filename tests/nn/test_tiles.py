@@ -8,7 +8,6 @@ import torch
 from spinloom import nn, optim
 from spinloom.contract.errors import ConfigError
 from spinloom.nn.tiles import Tiles
-from spinloom.sim.simulators import toolchain
 
 WALL = sl.device("domain_wall", states=5, sigma=0.2)
 CELLS = {"device": WALL, "weight_step": -3, "z_bits": 12}
@@ -71,11 +70,7 @@ def batches(count: int, size: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
 
 
 @pytest.mark.parametrize("optimizer", [optim.InSitu, lambda twin: optim.Host(torch.optim.Adam, twin, lr=0.3)])
-def test_they_train_in_rtl_as_in_the_golden_model(optimizer):
-    try:
-        toolchain.require("verilator")
-    except toolchain.SimulatorError as error:
-        pytest.skip(str(error))
+def test_they_train_in_rtl_as_in_the_golden_model(verilator, optimizer):
     tiled = model(tile=18)
     assert len(nn.arrays(tiled)) == 2 + 1
     result = nn.lockstep(tiled, "rtl", samples=batches(3, 2), loss=nn.CrossEntropy(), optimizer=optimizer)

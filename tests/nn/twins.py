@@ -19,3 +19,8 @@ def state(of: torch.nn.Module | Network) -> dict[str, list]:
     """The state of all arrays of a model, or of a network, and the write pulses of their cells."""
     arrays = of.state() | Wear(of).state() if isinstance(of, Network) else nn.network_state(of)
     return {name: array.tolist() for name, array in arrays.items()}
+
+
+def crossbar_states(model: torch.nn.Module) -> list[dict[str, list]]:
+    """The complete states of the crossbars of a model, wherever they are."""
+    return [{name: values.tolist() for name, values in array.crossbar.state().items()} for array in nn.arrays(model)]
