@@ -10,6 +10,7 @@ from math import cos, nan, pi
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from spinloom import nn
 from spinloom.contract.errors import ConfigError, SpinloomError
@@ -38,6 +39,8 @@ def options(description: str | None, epochs: int, dataset: str) -> argparse.Argu
     parser.add_argument("--data", metavar="DIR", help="folder of the data set, instead of what is packaged")
     parser.add_argument("--dataset", metavar="NAME", default=dataset, help="its name (%(default)s)")
     parser.add_argument("--samples", type=_positive, metavar="N", help="train on the first N samples only")
+    parser.add_argument("--validation", action="store_true",
+                        help="measure on the last tenth of what is there to train on, which is then not trained on")
     parser.add_argument("--epochs", type=_positive, metavar="N", default=epochs, help="(%(default)s)")
     parser.add_argument("--backend", default="golden", help="golden, rtl or board:PORT (%(default)s)")
     parser.add_argument("--seed", type=int, metavar="N", default=1, help="of all random numbers (%(default)s)")
@@ -82,8 +85,9 @@ class Run:
         must have it."""
         given = self.options
         sets = data.load(given.dataset if given.data else "digits", given.data).first(given.samples)
-        parts = [Samples(torch.from_numpy(part.images).permute(0, 3, 1, 2) / 256, torch.from_numpy(part.labels))
-                 for part in (sets.train, sets.test)]
+        pairs = zip(*(self.parts(*pair) for pair in zip(sets.train, sets.test, strict=True)), strict=True)
+        parts = [Samples(torch.from_numpy(images).permute(0, 3, 1, 2) / 256, torch.from_numpy(labels))
+                 for images, labels in pairs]
         if channels is None or side is None:
             return tuple(parts)
         if not given.data:
@@ -93,6 +97,12 @@ class Run:
                 raise ConfigError(f"{given.data}: images are {' x '.join(map(str, part.images.shape[1:]))} (channels, "
                                   f"height, width); this example needs {channels} x {side} x {side}")
         return tuple(parts)
+
+    def parts(self, training: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What to train on and what to measure on: ``training`` and ``test``, or, with ``--validation``, both of
+        ``training``."""
+        end = len(training) * 9 // 10
+        return (training[:end], training[end:]) if self.options.validation else (training, test)
 
     def placed(self, model: torch.nn.Module, inputs: torch.Tensor) -> torch.nn.Module:
         """``model`` on the backend that was asked for. It is applied to ``inputs`` first, which settles its formats."""

@@ -82,7 +82,8 @@ def main() -> None:
     run = Run(options(__doc__, epochs=6, dataset="ptb").parse_args())
     given = run.options
     read = text.load(given.dataset if given.data else "sonnets", given.data)
-    parts, symbols = (stretches(read.train, given.samples), stretches(read.test)), len(read.characters)
+    training, test = run.parts(read.train, read.test)
+    parts, symbols = (stretches(training, given.samples), stretches(test)), len(read.characters)
     model = run.placed(in_arrays(symbols), parts[0][0][0])
     model.state.zero_()
     reached = train(run, "arrays", model, optim.Host(torch.optim.Adam, model, lr=RATES["cells"]), *parts)
