@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import groupby
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -165,9 +166,11 @@ class Array(torch.nn.Module):
         self.saturation.count(f"array {self.index}", what, limited, total)
 
     def take(self) -> list[Recorded]:
-        """What has been recorded, in the order of the forward passes. It is then forgotten."""
+        """What has been recorded, in the order of the forward passes; of those in a row with the same window, all
+        samples together. It is then forgotten."""
         taken, self._recorded = sorted(self._recorded, key=lambda recorded: recorded.call), []
-        return taken
+        runs = [list(run) for _, run in groupby(taken, key=lambda recorded: recorded.window)]
+        return [run[0] if len(run) == 1 else _together(run) for run in runs]
 
     def train_recorded(self, learning_rate_shift: int) -> None:
         """Take what has been recorded, and update the cells by it, at the learning rate ``2**-learning_rate_shift``.
@@ -218,6 +221,11 @@ class Array(torch.nn.Module):
 def arrays(model: torch.nn.Module) -> list[Array]:
     """The arrays in ``model``, each once."""
     return [module for module in model.modules() if isinstance(module, Array)]
+
+
+def _together(run: list[Recorded]) -> Recorded:
+    """All samples of ``run``, which have the same window."""
+    return run[0]._replace(x=torch.cat([recorded.x for recorded in run]), d=torch.cat([recorded.d for recorded in run]))
 
 
 class _Reading(torch.autograd.Function):

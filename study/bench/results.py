@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from ...contract.results import Result
 from ...sim.speed import RtlSpeed
-from .plan import Simulator, Trainer
+from .plan import LayersTrainer, Simulator, Trainer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +61,32 @@ class TrainerSpeed(Result):
     """Samples of a mini-batch."""
     speed: Speed | None
     """None if it is not installed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayersSpeed(Result):
+    """The speed of layers among PyTorch's, on the CPU: medians over the rounds."""
+
+    model: str
+    """The layer or network."""
+    trainer: LayersTrainer
+    batch: int
+    """Samples of a mini-batch."""
+    threads: int
+    """Threads that it may use."""
+    forward_seconds: float
+    backward_seconds: float
+    step_seconds: float
+    """Seconds of wall time a sample: of the forward pass with the loss, of the backward pass down to the inputs, and of
+    the optimiser's step."""
+
+    @property
+    def samples_per_second(self) -> float:
+        """Samples a second, all three taken together."""
+        return 1 / (self.forward_seconds + self.backward_seconds + self.step_seconds)
+
+    def to_json(self) -> dict[str, Any]:
+        return super().to_json() | {"samples_per_second": self.samples_per_second}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +165,8 @@ class BenchResult(Result):
     """Trainers on ``preset``."""
     convolutions: tuple[TrainerSpeed, ...]
     """Likewise, of ``convolutional``, at batch 1."""
+    layers: tuple[LayersSpeed, ...]
+    """Of the first layer of ``preset``, and of ``convolutional``."""
     cycles: tuple[LanesSpeed, ...]
     convolution_cycles: tuple[ReadsSpeed, ...]
     """Of ``convolutional``."""

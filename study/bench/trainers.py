@@ -87,19 +87,15 @@ def float32(experiment: Experiment, x: torch.Tensor, labels: torch.Tensor, batch
 
 def aihwkit(experiment: Experiment, x: torch.Tensor, labels: torch.Tensor, batch: int) -> Descent:
     """The same topology in aihwkit: its mixed-precision compound of soft-bounds devices."""
-    from aihwkit.nn import AnalogLinear, AnalogSequential
-    from aihwkit.optim import AnalogSGD
-    from aihwkit.simulator.configs import DigitalRankUpdateRPUConfig, MixedPrecisionCompound, SoftBoundsDevice
+    from aihwkit.nn import AnalogSequential
 
     modules: list[nn.Module] = []
     inputs = experiment.input.count
     for layer in experiment.layers:
-        rule = DigitalRankUpdateRPUConfig(device=MixedPrecisionCompound(device=SoftBoundsDevice()))
-        modules += [AnalogLinear(inputs, layer.cols, bias=layer.bias, rpu_config=rule), nn.ReLU()]
+        modules += [aihwkit_layer(inputs, layer.cols, layer.bias), nn.ReLU()]
         inputs = layer.cols
     network = AnalogSequential(*modules[:-1])
-    optimizer = AnalogSGD(network.parameters(), lr=LEARNING_RATE)
-    optimizer.regroup_param_groups(network)
+    optimizer = aihwkit_optimizer(network)
 
     def step(loss: torch.Tensor) -> None:
         optimizer.zero_grad()
@@ -107,6 +103,24 @@ def aihwkit(experiment: Experiment, x: torch.Tensor, labels: torch.Tensor, batch
         optimizer.step()
 
     return Descent(network, step, x, labels, batch)
+
+
+def aihwkit_layer(inputs: int, outputs: int, bias: bool) -> nn.Module:
+    """A layer of aihwkit: its mixed-precision compound of soft-bounds devices."""
+    from aihwkit.nn import AnalogLinear
+    from aihwkit.simulator.configs import DigitalRankUpdateRPUConfig, MixedPrecisionCompound, SoftBoundsDevice
+
+    rule = DigitalRankUpdateRPUConfig(device=MixedPrecisionCompound(device=SoftBoundsDevice()))
+    return AnalogLinear(inputs, outputs, bias=bias, rpu_config=rule)
+
+
+def aihwkit_optimizer(network: nn.Module) -> torch.optim.Optimizer:
+    """What trains layers of aihwkit."""
+    from aihwkit.optim import AnalogSGD
+
+    optimizer = AnalogSGD(network.parameters(), lr=LEARNING_RATE)
+    optimizer.regroup_param_groups(network)
+    return optimizer
 
 
 def speeds(trainers: dict[Name, Training], rounds: int, seconds: float) -> dict[Name, Speed]:
