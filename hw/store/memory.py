@@ -31,8 +31,8 @@ class MemoryInterface(wiring.Signature):
     The user
       offers the words of a write command at the latest when the command has been taken, and then as soon as they are
       there: a memory may wait for them in the midst of a burst, and does nothing else meanwhile. It may offer them
-      before. It may leave words waiting on ``reads`` as long as it likes. All words of a command must be within the
-      memory; addresses are counted in words, and need not be multiples of anything.
+      before. It may leave words waiting on ``reads`` as long as it likes. Addresses are counted in words, and need not
+      be multiples of anything. Beyond the memory, reads give any words, and nothing may be written.
 
     The memory
       may take words of ``writes`` only for commands that it has taken. It may take commands ahead, and may wait with
