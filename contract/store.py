@@ -64,7 +64,7 @@ class Header:
 
 def crc(words: np.ndarray) -> int:
     """CRC-32 of ``words``, as zlib computes it of their bytes, little endian."""
-    return crc32(np.ascontiguousarray(words, dtype="<u4").view(np.uint8))
+    return crc32(np.ascontiguousarray(words, dtype="<u4").data)
 
 
 def pack(images: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -1,0 +1,88 @@
+"""A network that trains on stored samples, on a bench."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+
+from ..config import Experiment
+from ..contract.permutation import permutation_key
+from ..contract.results import Result
+from ..contract.widths import index_bits
+from ..hw.operations import NetworkOperation
+from ..hw.store.feeder import feed_layout, report_layout
+from ..hw.store.memory import BlockMemory
+from ..hw.store.network import StoredNetwork
+from .bench import Bench
+from .driver import NetworkDriver, Order
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report(Result):
+    """What the samples of a feed came to."""
+
+    correct: int
+    """Samples that were predicted correctly before their update."""
+    damaged: bool
+    """Whether a sample was not what had been stored."""
+    cycles: int
+    stalls: int
+    """Clock cycles, and those of them in which the network had to wait for a sample."""
+
+
+class BlockRamNetwork(wiring.Component):
+    """A `StoredNetwork` of ``experiment`` whose memory is a block RAM with ``words``, for sets of up to ``most``
+    samples. Its ports are those of the network, without the memory's."""
+
+    def __init__(self, experiment: Experiment, words: Iterable[int], most: int) -> None:
+        content = list(words)
+        self.memory = BlockMemory(depth=len(content), init=content)
+        self.network = StoredNetwork(geometries=experiment.crossbars, loss=experiment.loss, most=most,
+                                     address_bits=index_bits(len(content)))
+        super().__init__({name: member for name, member in self.network.signature.members.items() if name != "memory"})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.network, m.submodules.memory = self.network, self.memory
+        wiring.connect(m, self.network.memory, self.memory.port)
+        for name, member in self.signature.members.items():
+            if member.is_port:
+                m.d.comb += getattr(self, name).eq(getattr(self.network, name))
+            else:
+                wiring.connect(m, getattr(self.network, name), wiring.flipped(getattr(self, name)))
+        return m
+
+
+class StoredDriver(NetworkDriver):
+    """Drives a `StoredNetwork` of ``experiment``, whose memory has ``address_bits`` and whose sets have up to ``most``
+    samples: as a `NetworkDriver`, and by feeds."""
+
+    def __init__(self, bench: Bench, experiment: Experiment, *, address_bits: int, most: int) -> None:
+        super().__init__(bench, experiment.crossbars, experiment.loss)
+        self.experiment = experiment
+        self._feed = bench.source("feed", feed_layout(self.geometries, address_bits, most))
+        self._report = bench.sink("report", report_layout(most))
+
+    async def train(self, epoch: int, count: int, places: range, *, base: int = 0) -> Report:
+        """Train on the samples at ``places`` of ``epoch``, of the ``count`` samples of the set at ``base``."""
+        batch = self.experiment.batch
+        operation = NetworkOperation.TRAIN if batch == 1 else NetworkOperation.ACCUMULATE
+        return await self._fed(operation, count, places, base, epoch=epoch, batch=batch)
+
+    async def infer(self, count: int, places: range, *, base: int = 0) -> Report:
+        """Classify the samples with the numbers ``places``, of the ``count`` samples of the set at ``base``."""
+        return await self._fed(NetworkOperation.INFER, count, places, base)
+
+    async def _fed(self, operation: Order, count: int, places: range, base: int, *, epoch: int | None = None,
+                   batch: int = 1) -> Report:
+        """Feed samples: as ``epoch`` orders them, or as they are numbered."""
+        permute, shift = epoch is not None, self.experiment.learning_rate_shift(epoch or 0)
+        self._feed.put({
+            "base": base, "operation": operation, "boost": self.geometries[0].learning_rate_shifts[1] - shift,
+            "batch": batch, "filled": places.start % batch, "count": count, "first": places[0], "last": places[-1],
+            "permute": permute, "key": permutation_key(self.experiment.seed, epoch or 0)})
+        await self._until(lambda: len(self._report) > 0)
+        report = self._report.take()
+        return Report(**report | {"damaged": bool(report["damaged"])})
