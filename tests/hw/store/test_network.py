@@ -47,7 +47,7 @@ class Stored:
 
 
 @pytest.fixture(scope="module")
-def stored():
+def stored(verilator):
     return Stored()
 
 
