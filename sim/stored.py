@@ -1,20 +1,22 @@
 """A network that trains on stored samples, on a bench."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from amaranth.hdl import Module
 from amaranth.lib import wiring
 
 from ..config import Experiment
 from ..contract.permutation import permutation_key
 from ..contract.results import Result
+from ..contract.store import StoreError, crc
 from ..contract.widths import index_bits
 from ..hw.operations import NetworkOperation
 from ..hw.store.feeder import feed_layout, report_layout
-from ..hw.store.memory import BlockMemory
+from ..hw.store.memory import WORD_BITS, BlockMemory
 from ..hw.store.network import StoredNetwork
+from ..hw.store.transfer import transfer_layout
 from .bench import Bench
 from .driver import NetworkDriver, Order
 
@@ -33,14 +35,13 @@ class Report(Result):
 
 
 class BlockRamNetwork(wiring.Component):
-    """A `StoredNetwork` of ``experiment`` whose memory is a block RAM with ``words``, for sets of up to ``most``
+    """A `StoredNetwork` of ``experiment`` whose memory is a block RAM of ``depth`` words, for sets of up to ``most``
     samples. Its ports are those of the network, without the memory's."""
 
-    def __init__(self, experiment: Experiment, words: Iterable[int], most: int) -> None:
-        content = list(words)
-        self.memory = BlockMemory(depth=len(content), init=content)
+    def __init__(self, experiment: Experiment, *, depth: int, most: int) -> None:
+        self.memory = BlockMemory(depth=depth)
         self.network = StoredNetwork(geometries=experiment.crossbars, loss=experiment.loss, most=most,
-                                     address_bits=index_bits(len(content)))
+                                     address_bits=index_bits(depth))
         super().__init__({name: member for name, member in self.network.signature.members.items() if name != "memory"})
 
     def elaborate(self, platform: Any) -> Module:
@@ -57,13 +58,30 @@ class BlockRamNetwork(wiring.Component):
 
 class StoredDriver(NetworkDriver):
     """Drives a `StoredNetwork` of ``experiment``, whose memory has ``address_bits`` and whose sets have up to ``most``
-    samples: as a `NetworkDriver`, and by feeds."""
+    samples: as a `NetworkDriver`, by transfers, and by feeds."""
 
     def __init__(self, bench: Bench, experiment: Experiment, *, address_bits: int, most: int) -> None:
         super().__init__(bench, experiment.crossbars, experiment.loss)
         self.experiment = experiment
         self._feed = bench.source("feed", feed_layout(self.geometries, address_bits, most))
         self._report = bench.sink("report", report_layout(most))
+        self._transfer = bench.source("transfer", transfer_layout(address_bits))
+        self._words = bench.source("words", WORD_BITS)
+        self._digest = bench.sink("digest", WORD_BITS)
+
+    async def upload(self, words: np.ndarray, address: int = 0) -> None:
+        """Fill the memory with ``words``, uint32 (n,), from the word ``address`` on. `StoreError` if its digest says
+        that something else is there then."""
+        self._transfer.put({"write": 1, "address": address, "count": len(words)})
+        self._words.put_all(words.tolist())
+        if await self.digest(address, len(words)) != crc(words):
+            raise StoreError("the memory does not keep what is written to it")
+
+    async def digest(self, address: int, count: int) -> int:
+        """The CRC-32 of ``count`` words from the word ``address`` on, as `contract.store.crc` computes it."""
+        self._transfer.put({"write": 0, "address": address, "count": count})
+        await self._until(lambda: len(self._digest) > 0)
+        return self._digest.take()
 
     async def train(self, epoch: int, count: int, places: range, *, base: int = 0) -> Report:
         """Train on the samples at ``places`` of ``epoch``, of the ``count`` samples of the set at ``base``."""

@@ -2,7 +2,7 @@
 
 import pytest
 from spinloom.config import parse
-from spinloom.contract.store import HEADER_WORDS, pack
+from spinloom.contract.store import HEADER_WORDS, crc, pack
 from spinloom.contract.widths import index_bits
 from spinloom.hw.store.order import PermutedOrder
 from spinloom.model.network import Network
@@ -12,7 +12,7 @@ from spinloom.sim.stored import BlockRamNetwork, StoredDriver
 from spinloom.train import data
 from spinloom.train.lockstep import Twins
 
-COUNT, TESTED = 203, 50
+COUNT, TESTED, DEPTH = 203, 50, 10_000
 
 
 def experiment(**fields):
@@ -32,15 +32,16 @@ class Stored:
 
     def __init__(self):
         self.train, self.test = digits(0, COUNT), digits(500, TESTED)
-        sets = [pack(*samples).tolist() for samples in (self.train, self.test, self.train)]
-        sets[2][HEADER_WORDS + COUNT + 1 + 40] ^= 1 << 20  # an entry of the sample with the number 2
-        words = [7, *sum(sets, [])]
-        self.bases = [1 + sum(map(len, sets[:place])) for place in range(3)]
-        self.address_bits = index_bits(len(words))
-        self.bench = CompiledBench(BlockRamNetwork(experiment(), words, COUNT))
+        self.sets = [pack(*samples) for samples in (self.train, self.test, self.train)]
+        self.sets[2][HEADER_WORDS + COUNT + 1 + 40] ^= 1 << 20  # an entry of the sample with the number 2
+        self.bases = [3 + sum(map(len, self.sets[:place])) for place in range(3)]
+        self.bench = CompiledBench(BlockRamNetwork(experiment(), depth=DEPTH, most=COUNT))
+        _, driver = self.twins(experiment())
+        for words, base in zip(self.sets, self.bases, strict=True):
+            complete(driver.upload(words, base))
 
     def twins(self, small):
-        driver = StoredDriver(self.bench, small, address_bits=self.address_bits, most=COUNT)
+        driver = StoredDriver(self.bench, small, address_bits=index_bits(DEPTH), most=COUNT)
         twins = Twins(Network(small), driver)
         complete(twins.load())
         return twins, driver
@@ -49,6 +50,12 @@ class Stored:
 @pytest.fixture(scope="module")
 def stored(verilator):
     return Stored()
+
+
+def test_the_sets_are_where_they_were_written(stored):
+    _, driver = stored.twins(experiment())
+    for words, base in zip(stored.sets, stored.bases, strict=True):
+        assert complete(driver.digest(base, len(words))) == crc(words)
 
 
 @pytest.mark.parametrize("batch", [1, 5])
