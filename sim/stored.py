@@ -13,10 +13,10 @@ from ..contract.results import Result
 from ..contract.store import StoreError, crc
 from ..contract.widths import index_bits
 from ..hw.operations import NetworkOperation
+from ..hw.store.access import access_layout
 from ..hw.store.feeder import feed_layout, report_layout
 from ..hw.store.memory import WORD_BITS, BlockMemory
 from ..hw.store.network import StoredNetwork
-from ..hw.store.transfer import transfer_layout
 from .bench import Bench
 from .driver import NetworkDriver, Order
 
@@ -58,28 +58,28 @@ class BlockRamNetwork(wiring.Component):
 
 class StoredDriver(NetworkDriver):
     """Drives a `StoredNetwork` of ``experiment``, whose memory has ``address_bits`` and whose sets have up to ``most``
-    samples: as a `NetworkDriver`, by transfers, and by feeds."""
+    samples: as a `NetworkDriver`, by access to its memory, and by feeds."""
 
     def __init__(self, bench: Bench, experiment: Experiment, *, address_bits: int, most: int) -> None:
         super().__init__(bench, experiment.crossbars, experiment.loss)
         self.experiment = experiment
         self._feed = bench.source("feed", feed_layout(self.geometries, address_bits, most))
         self._report = bench.sink("report", report_layout(most))
-        self._transfer = bench.source("transfer", transfer_layout(address_bits))
+        self._access = bench.source("access", access_layout(address_bits))
         self._words = bench.source("words", WORD_BITS)
         self._digest = bench.sink("digest", WORD_BITS)
 
     async def upload(self, words: np.ndarray, address: int = 0) -> None:
         """Fill the memory with ``words``, uint32 (n,), from the word ``address`` on. `StoreError` if its digest says
         that something else is there then."""
-        self._transfer.put({"write": 1, "address": address, "count": len(words)})
+        self._access.put({"write": 1, "address": address, "count": len(words)})
         self._words.put_all(words.tolist())
         if await self.digest(address, len(words)) != crc(words):
             raise StoreError("the memory does not keep what is written to it")
 
     async def digest(self, address: int, count: int) -> int:
         """The CRC-32 of ``count`` words from the word ``address`` on, as `contract.store.crc` computes it."""
-        self._transfer.put({"write": 0, "address": address, "count": count})
+        self._access.put({"write": 0, "address": address, "count": count})
         await self._until(lambda: len(self._digest) > 0)
         return self._digest.take()
 
