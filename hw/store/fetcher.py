@@ -13,7 +13,7 @@ from .memory import LENGTH_BITS, WORD_BITS, MemoryInterface
 
 AHEAD = 2
 """Samples whose places are looked up before their words are asked for."""
-TAGS = 8
+TAGS = 4
 """Commands that the memory may have taken and not answered."""
 MOST_BURST = 1 << LENGTH_BITS
 

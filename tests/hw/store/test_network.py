@@ -30,13 +30,13 @@ def digits(first, count):
 class Stored:
     """A network with three sets in its memory: for training, for tests, and a damaged one for training."""
 
-    def __init__(self):
+    def __init__(self, small):
         self.train, self.test = digits(0, COUNT), digits(500, TESTED)
         self.sets = [pack(*samples) for samples in (self.train, self.test, self.train)]
         self.sets[2][HEADER_WORDS + COUNT + 1 + 40] ^= 1 << 20  # an entry of the sample with the number 2
         self.bases = [3 + sum(map(len, self.sets[:place])) for place in range(3)]
-        self.bench = CompiledBench(BlockRamNetwork(experiment(), depth=DEPTH, most=COUNT))
-        _, driver = self.twins(experiment())
+        self.bench = CompiledBench(BlockRamNetwork(small, depth=DEPTH, most=COUNT))
+        _, driver = self.twins(small)
         for words, base in zip(self.sets, self.bases, strict=True):
             complete(driver.upload(words, base))
 
@@ -49,7 +49,7 @@ class Stored:
 
 @pytest.fixture(scope="module")
 def stored(verilator):
-    return Stored()
+    return Stored(experiment())
 
 
 def test_the_sets_are_where_they_were_written(stored):
@@ -58,10 +58,8 @@ def test_the_sets_are_where_they_were_written(stored):
         assert complete(driver.digest(base, len(words))) == crc(words)
 
 
-@pytest.mark.parametrize("batch", [1, 5])
-def test_two_epochs_and_a_test_set(stored, batch):
-    """In parts that begin and end in the midst of a mini-batch."""
-    small = experiment(batch=batch)
+def train_and_test(stored, small):
+    """Two epochs, in parts that begin and end in the midst of a mini-batch, and the test set."""
     twins, driver = stored.twins(small)
     train, test = stored.train, stored.test
     xs, test_xs = (data.drive(samples.images, small.input.format) for samples in (train, test))
@@ -76,6 +74,19 @@ def test_two_epochs_and_a_test_set(stored, batch):
     right = sum(twins.golden.infer(x) == label for x, label in zip(test_xs, test.labels.tolist(), strict=True))
     assert complete(driver.infer(TESTED, range(TESTED), base=stored.bases[1])).correct == right
     complete(twins.compare())
+
+
+@pytest.mark.parametrize("batch", [1, 5])
+def test_two_epochs_and_a_test_set(stored, batch):
+    train_and_test(stored, experiment(batch=batch))
+
+
+@pytest.mark.slow
+def test_convolutions(verilator):
+    conv = {"kind": "conv", "kernel": 3, "pool": 2, "cols": 4, "lanes": 2, "neuron": "relu", "weight_step": -2,
+            "z_frac": 6}
+    small = experiment(input={"map": [8, 8, 1], "bits": 4}, layers=[conv, experiment().layers[1]])
+    train_and_test(Stored(small), small)
 
 
 def test_samples_of_the_host_come_between_feeds(stored):
