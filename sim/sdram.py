@@ -36,11 +36,8 @@ DQM_LATENCY = 2
 CLOCK_BITS = 32
 """Width of the model's clock, which tells the age of refreshes."""
 
-Told = dict[SdramCommand, Signal]
-"""Of each command, whether the chip is told it in this clock cycle."""
 
-
-class SdramRule(enum.Enum, shape=unsigned(5)):
+class SdramRule(enum.Enum, shape=5):  # type: ignore[call-arg]  # Amaranth's enumerations have one
     """The rules that a controller can break."""
 
     NONE = 0
@@ -64,7 +61,7 @@ class SdramRule(enum.Enum, shape=unsigned(5)):
     UNDRIVEN = 18
 
 
-MEANING = {
+MEANING: dict[Any, str] = {
     SdramRule.POWER_UP: "a command before the chip had time to power up",
     SdramRule.START_UP: "a row is opened before the start-up: PRECHARGE of all banks, "
                         f"{START_UP_REFRESHES} times REFRESH, MODE",
@@ -91,8 +88,8 @@ class SdramError(SpinloomError, AssertionError):
     """A controller broke a rule of its SDRAM chip."""
 
 
-Broken = tuple[SdramRule, Value]
-"""A rule, and when it is broken."""
+Broken = tuple[Any, Value]
+"""An `SdramRule`, and when it is broken."""
 
 
 class CellArray(wiring.Signature):
@@ -130,21 +127,22 @@ class SdramModel(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        pins, cells = self.pins, self.cells
-        told = {command: Signal(name=command.name.lower()) for command in SdramCommand}
-        m.d.comb += [signal.eq(pins.command == command) for command, signal in told.items()]
+        pins, cells, told = self.pins, self.cells, self._told
         rows = Array(Signal(self.chip.row_bits, name=f"row_{bank}", reset_less=True) for bank in range(BANKS))
-        with m.If(told[SdramCommand.ACTIVE]):
+        with m.If(told(SdramCommand.ACTIVE)):
             m.d.sync += rows[pins.ba].eq(pins.a)
         m.d.comb += [
             cells.address.eq(Cat(pins.a[:self.chip.column_bits], pins.ba, rows[pins.ba])),
-            cells.write.eq(Mux(told[SdramCommand.WRITE], ~pins.dqm, 0)),
+            cells.write.eq(Mux(told(SdramCommand.WRITE), ~pins.dqm, 0)),
             cells.write_data.eq(pins.dq_o),
         ]
-        self._drive(m, told[SdramCommand.READ])
-        self._check(m, [*self._start_up(m, told), *self._banks(m, told), *self._refreshes(m, told),
-                        *self._data(m, told)])
+        self._drive(m, told(SdramCommand.READ))
+        self._check(m, [*self._start_up(m), *self._banks(m), *self._refreshes(m), *self._data(m)])
         return m
+
+    def _told(self, command: Any) -> Value:
+        """Whether the chip is told ``command`` in this clock cycle."""
+        return self.pins.command == command
 
     def _drive(self, m: Module, read: Signal) -> None:
         """The data pins, seen by the controller."""
@@ -163,37 +161,40 @@ class SdramModel(wiring.Component):
                 with m.If(condition):
                     m.d.sync += first.eq(rule)
 
-    def _start_up(self, m: Module, told: Told) -> list[Broken]:
-        pins, command, timing = self.pins, ~told[SdramCommand.NOP], self.timing
+    def _start_up(self, m: Module) -> list[Broken]:
+        pins, timing, told = self.pins, self.timing, self._told
+        command = ~told(SdramCommand.NOP)
         uptime = _age(m, Const(0), timing.power_up, init=0)
         closed, moded = Signal(reset_less=True), Signal(reset_less=True)
         refreshed = Signal(range(START_UP_REFRESHES + 1), reset_less=True)
-        with m.If(told[SdramCommand.PRECHARGE] & self._all_banks):
+        with m.If(told(SdramCommand.PRECHARGE) & self._all_banks):
             m.d.sync += closed.eq(1)
-        with m.If(told[SdramCommand.REFRESH] & (refreshed != START_UP_REFRESHES)):
+        with m.If(told(SdramCommand.REFRESH) & (refreshed != START_UP_REFRESHES)):
             m.d.sync += refreshed.eq(refreshed + 1)
-        with m.If(told[SdramCommand.MODE]):
+        with m.If(told(SdramCommand.MODE)):
             m.d.sync += moded.eq(1)
-        column = told[SdramCommand.READ] | told[SdramCommand.WRITE]
+        column = told(SdramCommand.READ) | told(SdramCommand.WRITE)
         return [
             (SdramRule.POWER_UP, command & (uptime < timing.power_up)),
-            (SdramRule.START_UP, ~closed & (told[SdramCommand.REFRESH] | told[SdramCommand.MODE])),
-            (SdramRule.START_UP, told[SdramCommand.ACTIVE] & ~(closed & moded & (refreshed == START_UP_REFRESHES))),
-            (SdramRule.MODE, told[SdramCommand.MODE] & (Cat(pins.a, pins.ba) != mode_word(timing.cas))),
-            (SdramRule.MRD, command & (_age(m, told[SdramCommand.MODE], timing.mrd) < timing.mrd)),
-            (SdramRule.UNKNOWN, told[SdramCommand.BURST_STOP] | column & self._all_banks),
+            (SdramRule.START_UP, ~closed & (told(SdramCommand.REFRESH) | told(SdramCommand.MODE))),
+            (SdramRule.START_UP, told(SdramCommand.ACTIVE) & ~(closed & moded & (refreshed == START_UP_REFRESHES))),
+            (SdramRule.MODE, told(SdramCommand.MODE) & (Cat(pins.a, pins.ba) != mode_word(timing.cas))),
+            (SdramRule.MRD, command & (_age(m, told(SdramCommand.MODE), timing.mrd) < timing.mrd)),
+            (SdramRule.UNKNOWN, told(SdramCommand.BURST_STOP) | column & self._all_banks),
         ]
 
-    def _banks(self, m: Module, told: Told) -> list[Broken]:
-        since_any = _age(m, told[SdramCommand.ACTIVE], self.timing.rrd)
-        return [(SdramRule.RRD, told[SdramCommand.ACTIVE] & (since_any < self.timing.rrd)),
-                *(broken for bank in range(BANKS) for broken in self._bank(m, told, bank))]
+    def _banks(self, m: Module) -> list[Broken]:
+        opened, rrd = self._told(SdramCommand.ACTIVE), self.timing.rrd
+        return [(SdramRule.RRD, opened & (_age(m, opened, rrd) < rrd)),
+                *(broken for bank in range(BANKS) for broken in self._bank(m, bank))]
 
-    def _bank(self, m: Module, told: Told, bank: int) -> list[Broken]:
-        timing, here, is_open = self.timing, self.pins.ba == bank, Signal(name=f"is_open_{bank}", reset_less=True)
-        read, written = told[SdramCommand.READ] & here, told[SdramCommand.WRITE] & here
-        opened = told[SdramCommand.ACTIVE] & here
-        closed = told[SdramCommand.PRECHARGE] & (here | self._all_banks) & is_open
+    def _bank(self, m: Module, bank: int) -> list[Broken]:
+        timing, told, here = self.timing, self._told, self.pins.ba == bank
+        read, written = told(SdramCommand.READ) & here, told(SdramCommand.WRITE) & here
+        opened = told(SdramCommand.ACTIVE) & here
+        closed = told(SdramCommand.PRECHARGE) & (here | self._all_banks)
+        wants_idle = opened | told(SdramCommand.REFRESH) | told(SdramCommand.MODE)
+        is_open = Signal(name=f"is_open_{bank}", reset_less=True)
         with m.If(opened):
             m.d.sync += is_open.eq(1)
         with m.If(closed):
@@ -201,19 +202,18 @@ class SdramModel(wiring.Component):
         since_opened = _age(m, opened, max(timing.rcd, timing.ras, timing.rc))
         return [
             (SdramRule.RCD, (read | written) & (since_opened < timing.rcd)),
-            (SdramRule.RP, (opened | told[SdramCommand.REFRESH] | told[SdramCommand.MODE])
-             & (_age(m, closed, timing.rp) < timing.rp)),
+            (SdramRule.RP, wants_idle & (_age(m, closed, timing.rp) < timing.rp)),
             (SdramRule.RAS, closed & (since_opened < timing.ras)),
-            (SdramRule.RC, (opened | told[SdramCommand.REFRESH]) & (since_opened < timing.rc)),
+            (SdramRule.RC, (opened | told(SdramCommand.REFRESH)) & (since_opened < timing.rc)),
             (SdramRule.WR, closed & (_age(m, written, timing.wr) < timing.wr)),
             (SdramRule.READ_CUT, closed & (_age(m, read, timing.read_to_precharge) < timing.read_to_precharge)),
             (SdramRule.CLOSED, (read | written) & ~is_open),
-            (SdramRule.OPEN, (opened | told[SdramCommand.REFRESH] | told[SdramCommand.MODE]) & is_open),
+            (SdramRule.OPEN, wants_idle & is_open),
         ]
 
-    def _refreshes(self, m: Module, told: Told) -> list[Broken]:
+    def _refreshes(self, m: Module) -> list[Broken]:
         """Rows are refreshed in turn, so the next one is always that which has waited longest."""
-        timing, refresh = self.timing, told[SdramCommand.REFRESH]
+        timing, refresh = self.timing, self._told(SdramCommand.REFRESH)
         now, next_ = Signal(CLOCK_BITS, reset_less=True), Signal(range(self.chip.refreshes), reset_less=True)
         m.submodules.refreshed = refreshed = Memory(shape=unsigned(CLOCK_BITS), depth=self.chip.refreshes, init=[])
         at, last = refreshed.write_port(), refreshed.read_port(domain="comb")
@@ -222,15 +222,15 @@ class SdramModel(wiring.Component):
         with m.If(refresh):
             m.d.sync += next_.eq(Mux(next_ == self.chip.refreshes - 1, 0, next_ + 1))
         return [
-            (SdramRule.RFC, ~told[SdramCommand.NOP] & (_age(m, refresh, timing.rfc) < timing.rfc)),
+            (SdramRule.RFC, ~self._told(SdramCommand.NOP) & (_age(m, refresh, timing.rfc) < timing.rfc)),
             (SdramRule.REFRESH, (now - last.data)[:CLOCK_BITS] > timing.refresh_period),
         ]
 
-    def _data(self, m: Module, told: Told) -> list[Broken]:
-        driven_by_chip = delays(m, told[SdramCommand.READ], self.timing.cas)[-2:]
+    def _data(self, m: Module) -> list[Broken]:
+        driven_by_chip = delays(m, self._told(SdramCommand.READ), self.timing.cas)[-2:]
         return [
             (SdramRule.CONTENTION, self.pins.dq_oe & Cat(driven_by_chip).any()),
-            (SdramRule.UNDRIVEN, told[SdramCommand.WRITE] & ~self.pins.dq_oe),
+            (SdramRule.UNDRIVEN, self._told(SdramCommand.WRITE) & ~self.pins.dq_oe),
         ]
 
     @property

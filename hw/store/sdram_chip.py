@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
-from amaranth.hdl import unsigned
 from amaranth.lib import enum, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -18,7 +17,7 @@ START_UP_REFRESHES = 8
 """Refreshes that a chip needs between power-up and its first row."""
 
 
-class SdramCommand(enum.Enum, shape=unsigned(3)):
+class SdramCommand(enum.Enum, shape=3):  # type: ignore[call-arg]  # Amaranth's enumerations have one
     """What a chip is told in a clock cycle: its pins RAS, CAS and WE, from bit 0 on; 1 where the pin is low."""
 
     NOP = 0b000
