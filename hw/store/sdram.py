@@ -133,9 +133,11 @@ class SdramController(wiring.Component):
         room, due = self._reads(m, issued, wanted.last), self._due(m, issued)
         self._writes(m, issued, wanted.last)
 
-        wait = Countdown(m, "wait", limit=timing.power_up, init=timing.power_up)  # before any command
+        longest = max(timing.power_up, timing.rfc, timing.mrd, timing.rp, timing.rcd)
+        wait = Countdown(m, "wait", limit=longest, init=timing.power_up)  # before any command
         ready = self._start_up(m, issued, wait)
-        active = Countdown(m, "active", limit=timing.rc)  # these three before the row is closed
+        open_time = max(timing.ras, timing.rc - timing.rp)
+        active = Countdown(m, "active", limit=open_time)  # these three before the row is closed
         written = Countdown(m, "written", limit=timing.wr)
         fetched = Countdown(m, "fetched", limit=timing.read_to_precharge)
         turn = Countdown(m, "turn", limit=timing.read_to_write)  # before a column is written
@@ -154,7 +156,7 @@ class SdramController(wiring.Component):
         with m.Elif(columns.o.valid & ~is_open):
             m.d.comb += issued.eq(SdramCommand.ACTIVE)
             m.d.sync += [pins.a.eq(wanted.row), is_open.eq(1), opened.eq(place), wait.start(timing.rcd),
-                         active.start(max(timing.ras, timing.rc - timing.rp))]
+                         active.start(open_time)]
         with m.Elif(columns.o.valid & wanted.write):
             with m.If(self.port.writes.valid & turn.over):
                 m.d.comb += issued.eq(SdramCommand.WRITE)
