@@ -26,4 +26,12 @@ struct SdramCells {
     void after(Top &top) const {
         top.cells___05Fread_data = read;
     }
+
+    // The rule that was broken first, or 0.
+    template <typename Top>
+    unsigned broken(const Top &top) const {
+        return top.broken;
+    }
+
+    uint32_t *data() { return columns.data(); }
 };

@@ -5,6 +5,7 @@ are not: a chip has too many for a memory of Verilog that Amaranth initialises. 
 `SdramCells` in Amaranth's simulator.
 """
 
+from importlib import resources
 from typing import Any
 
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, unsigned
@@ -86,6 +87,17 @@ MEANING: dict[Any, str] = {
 
 class SdramError(SpinloomError, AssertionError):
     """A controller broke a rule of its SDRAM chip."""
+
+
+def check(broken: Any, cycle: int) -> None:
+    """``SdramError`` if ``broken``, the `SdramRule` or its number that the model gives before ``cycle``, is a rule."""
+    if (rule := SdramRule(broken)) != SdramRule.NONE:
+        raise SdramError(f"before clock cycle {cycle}: {MEANING[rule]}")
+
+
+def cells_driver() -> str:
+    """The C++ text that keeps the cells of the model for a driver."""
+    return resources.files(__package__).joinpath("sdram.h").read_text(encoding="utf-8")
 
 
 Broken = tuple[Any, Value]
@@ -290,8 +302,7 @@ class SdramCells:
         cells, cycle = self._chip.cells, 0
         sampled = context.tick().sample(cells.address, cells.write, cells.write_data, self._chip.broken)
         async for _, _, address, write, data, broken in sampled:
-            if broken != SdramRule.NONE:
-                raise SdramError(f"before clock cycle {cycle}: {MEANING[broken]}")
+            check(broken, cycle)
             context.set(cells.read_data, self.columns.get(address, 0))
             if write:
                 mask = sum(0xFF << 8 * byte for byte in range(len(cells.write)) if write >> byte & 1)

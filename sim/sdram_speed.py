@@ -4,18 +4,21 @@ Verilator runs the controller with the model of the chip, which checks its rules
 period. Every word that is read is compared.
 """
 
-import ctypes
 from dataclasses import dataclass
-from importlib import resources
+from typing import Any
 
 import click
+import numpy as np
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import Out
 
-from ..hw.export.verilog import to_verilog
+from ..hw.store.memory import WORD_BITS, MemoryInterface, memory_command_layout
 from ..hw.store.sdram_chip import TANG_NANO_20K_SDRAM, ULX3S_SDRAM, SdramChip
 from ..render import markdown
-from .sdram import MEANING, SdramError, SdramMemory, SdramRule
-from .simulators.library import build, declare
-from .simulators.toolchain import TOP
+from .bench import complete
+from .benches.compiled import CompiledBench
+from .sdram import CellArray, SdramError, SdramMemory, SdramRule
 
 MEMORIES = {
     "ULX3S at 50 MHz": (ULX3S_SDRAM, 50),
@@ -36,6 +39,13 @@ class Pattern:
     write: bool = False
     sequential: bool = False
 
+    def addresses(self, words: int, size: int) -> np.ndarray:
+        """Of the first words of its bursts, for ``words`` words altogether, in a memory of ``size`` words."""
+        count = words // self.length
+        if self.sequential:
+            return np.arange(count) * self.length
+        return np.random.default_rng(1).integers(size - self.length, size=count)
+
 
 PATTERNS = (
     Pattern(name="reads in order", length=256, sequential=True),
@@ -47,47 +57,73 @@ PATTERNS = (
 )
 
 
-class CompiledMemory:
-    """``memory``, compiled, until the end of a ``with``. ``SimulatorError`` if Verilator cannot be used."""
+class MeasuredMemory(wiring.Component):
+    """``memory`` with the streams of its port, and ``idle`` while all words of its commands have been moved."""
 
     def __init__(self, memory: SdramMemory) -> None:
-        files = resources.files(__package__)
-        driver = "".join(files.joinpath(name).read_text(encoding="utf-8") for name in ("sdram.h", "sdram_speed.cpp"))
-        handle, chip = ctypes.c_void_p, memory.model.chip
-        self._library = declare(build(to_verilog(memory, TOP), driver), (
-            ("memory_new", handle, [ctypes.c_uint, ctypes.c_uint]),
-            ("memory_delete", None, [handle]),
-            ("memory_broken", ctypes.c_uint, [handle]),
-            ("memory_move", ctypes.c_uint64, [handle, ctypes.c_bool, ctypes.c_bool, ctypes.c_uint, ctypes.c_size_t]),
-        ))
-        self._handle = self._library.memory_new(chip.address_bits, chip.data_bits)
+        self.memory = memory
+        chip = memory.model.chip
+        super().__init__({
+            **MemoryInterface(chip.address_bits).flip().members,
+            "cells": Out(CellArray(chip)),
+            "broken": Out(SdramRule),
+            "idle": Out(1),
+        })
 
-    def __enter__(self) -> "CompiledMemory":
-        return self
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.memory = memory = self.memory
+        port, left = memory.port, Signal(WORD_BITS)
+        for name in ("commands", "writes"):
+            wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(port, name))
+        wiring.connect(m, port.reads, wiring.flipped(self.reads))
+        wiring.connect(m, memory.cells, wiring.flipped(self.cells))
+        taken, written, read = (port.commands.valid & port.commands.ready, port.writes.valid & port.writes.ready,
+                                port.reads.valid & port.reads.ready)
+        with m.If(taken):
+            m.d.sync += left.eq(left + port.commands.payload.length + 1 - written - read)
+        with m.Else():
+            m.d.sync += left.eq(left - written - read)
+        m.d.comb += [self.broken.eq(memory.broken), self.idle.eq(left == 0)]
+        return m
 
-    def __exit__(self, *error: object) -> None:
-        self._library.memory_delete(self._handle)
+
+def content(addresses: np.ndarray) -> np.ndarray:
+    """The word at each of ``addresses``, always."""
+    return ((addresses ^ addresses >> 15) * 0x9E3779B1).astype(np.uint32)
+
+
+class SpeedBench:
+    """Moves words through ``memory``, compiled. Raises ``SimulatorError`` if Verilator cannot be used."""
+
+    def __init__(self, memory: SdramMemory) -> None:
+        self._chip = chip = memory.model.chip
+        self.bench = bench = CompiledBench(MeasuredMemory(memory))
+        bench.columns[:] = content(np.arange(chip.words)).view(f"<u{chip.data_bits // 8}")
+        self._commands = bench.source("commands", memory_command_layout(chip.address_bits))
+        self._writes, self._reads = bench.source("writes", WORD_BITS), bench.sink("reads", WORD_BITS)
 
     def move(self, pattern: Pattern, words: int) -> int:
         """The clock cycles that ``words`` words take. ``SdramError`` for a broken rule or a wrong word."""
-        cycles = self._library.memory_move(self._handle, pattern.write, pattern.sequential, pattern.length,
-                                           words // pattern.length)
-        if not cycles:
-            broken = SdramRule(self._library.memory_broken(self._handle))
-            raise SdramError(MEANING.get(broken, "a word was read that was not written"))
+        first = pattern.addresses(words, self._chip.words)
+        moved = content((first[:, None] + np.arange(pattern.length)).ravel())
+        length = (pattern.length - 1) << (1 + self._chip.address_bits)
+        begin = self.bench.cycle
+        self._commands.put_words((pattern.write | first << 1 | length).tolist())
+        self._writes.put_words(moved.tolist() if pattern.write else [])
+        count = 0 if pattern.write else words
+        complete(self.bench.until(lambda: len(self._reads) == count and self._writes.idle and self.bench.idle))
+        cycles = self.bench.cycle - begin
+        if not np.array_equal(self._reads.take_words(count), moved[:count]):
+            raise SdramError("a word was read that is not in the memory")
         return cycles
 
 
 def speeds(chip: SdramChip, clock_mhz: float) -> list[float]:
     """Words a clock cycle of each of `PATTERNS`."""
-    with CompiledMemory(SdramMemory(chip=chip, timing=chip.timing(clock_mhz))) as memory:
-        memory.move(PATTERNS[-1], 1)  # which waits for the start-up
-        return [WORDS / memory.move(pattern, WORDS) for pattern in PATTERNS]
-
-
-@click.command(help=__doc__)
-def main() -> None:
-    click.echo(table())
+    bench = SpeedBench(SdramMemory(chip=chip, timing=chip.timing(clock_mhz)))
+    bench.move(PATTERNS[-1], 1)  # which waits for the start-up
+    return [WORDS / bench.move(pattern, WORDS) for pattern in PATTERNS]
 
 
 def table() -> str:
@@ -97,6 +133,11 @@ def table() -> str:
     return markdown.table(("words a clock cycle", *MEMORIES),
                           [(pattern.name, *row) for pattern, *row in zip(PATTERNS, *columns, strict=True)],
                           right=range(1, 1 + len(MEMORIES)))
+
+
+@click.command(help=__doc__)
+def main() -> None:
+    click.echo(table())
 
 
 if __name__ == "__main__":
