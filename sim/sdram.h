@@ -35,3 +35,21 @@ struct SdramCells {
 
     uint32_t *data() { return columns.data(); }
 };
+
+// Those of a design without an SDRAM.
+struct NoCells {
+    explicit NoCells(unsigned) {}
+
+    template <typename Top>
+    void before(const Top &) {}
+
+    template <typename Top>
+    void after(Top &) const {}
+
+    template <typename Top>
+    unsigned broken(const Top &) const {
+        return 0;
+    }
+
+    uint32_t *data() { return nullptr; }
+};

@@ -95,9 +95,17 @@ def check(broken: Any, cycle: int) -> None:
         raise SdramError(f"before clock cycle {cycle}: {MEANING[rule]}")
 
 
-def cells_driver() -> str:
-    """The C++ text that keeps the cells of the model for a driver."""
-    return resources.files(__package__).joinpath("sdram.h").read_text(encoding="utf-8")
+def cells_driver(component: wiring.Component) -> str:
+    """The C++ text with which a driver of ``component`` keeps the cells of its SDRAM: ``Cells``, made from
+    ``CELL_ADDRESS_BITS``. ``component`` has the ports ``cells`` and ``broken`` of the model, if it has an SDRAM."""
+    text = resources.files(__package__).joinpath("sdram.h").read_text(encoding="utf-8")
+    kind, bits = ("SdramCells", len(component.cells.address)) if has_sdram(component) else ("NoCells", 0)
+    return f"{text}\nusing Cells = {kind};\nenum {{ CELL_ADDRESS_BITS = {bits} }};\n\n"
+
+
+def has_sdram(component: wiring.Component) -> bool:
+    """Whether ``component`` has the ports of an SDRAM's model."""
+    return "cells" in component.signature.members
 
 
 Broken = tuple[Any, Value]

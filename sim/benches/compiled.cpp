@@ -1,6 +1,7 @@
 // Runs a verilated design for many clock cycles in one call, and the drivers of its streams with it.
 //
-// A template: the tables of the design's streams take the place of the line STREAMS. In front of it is sdram.h.
+// A template: the tables of the design's streams take the place of the line STREAMS. In front of it is what
+// `sim.sdram.cells_driver` makes.
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -47,15 +48,6 @@ struct Sink {
     size_t size;
     bool (*valid)(const Top &);
     void (*payload)(const Top &, uint64_t *words);
-};
-
-// Of a design without an SDRAM.
-struct NoCells {
-    explicit NoCells(unsigned) {}
-    void before(const Top &) {}
-    void after(Top &) const {}
-    unsigned broken(const Top &) const { return 0; }
-    uint32_t *data() { return nullptr; }
 };
 
 // STREAMS
@@ -163,6 +155,8 @@ unsigned bench_broken(const Bench *bench) { return bench->cells.broken(bench->to
 
 // The columns of its SDRAM.
 uint32_t *bench_columns(Bench *bench) { return bench->cells.data(); }
+
+size_t bench_column_count(const Bench *) { return size_t(1) << CELL_ADDRESS_BITS; }
 
 // Runs for `cycles` clock cycles or, with `until_idle`, until every beat has been sent and the design is idle. Returns
 // whether it stopped for that. Stops also when the design breaks a rule of its SDRAM.

@@ -119,11 +119,9 @@ class CompiledBench(ClockedBench):
         sizes = {name: -(-len(Value.cast(getattr(component, name).payload)) // _WORD) for name in streams}
         self._sources = {name: sizes[name] for name, flow in streams.items() if flow is In}
         self._sinks = {name: size for name, size in sizes.items() if name not in self._sources}
-        cells = component.signature.members.get("cells")
-        self._address_bits = len(component.cells.address) if cells is not None else 0
+        driver = cells_driver(component) + _driver(self._sources, self._sinks)
         handle, words, size = ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t
-        self.library = declare(build(to_verilog(_HeldInputs(component), TOP), _driver(self._sources, self._sinks,
-                                                                                   self._address_bits)), (
+        self.library = declare(build(to_verilog(_HeldInputs(component), TOP), driver), (
             ("bench_new", handle, []),
             ("bench_delete", None, [handle]),
             ("bench_put", None, [handle, ctypes.c_uint, words, size]),
@@ -134,6 +132,7 @@ class CompiledBench(ClockedBench):
             ("bench_idle", ctypes.c_bool, [handle]),
             ("bench_broken", ctypes.c_uint, [handle]),
             ("bench_columns", ctypes.POINTER(ctypes.c_uint32), [handle]),
+            ("bench_column_count", size, [handle]),
             ("bench_run", ctypes.c_bool, [handle, ctypes.c_uint64, ctypes.c_bool]),
         ))
         self.handle: Any = self.library.bench_new()
@@ -161,7 +160,8 @@ class CompiledBench(ClockedBench):
     @property
     def columns(self) -> np.ndarray:
         """The columns of its SDRAM, by address, as long as it is not closed: what is written here is in the chip."""
-        return np.ctypeslib.as_array(self.library.bench_columns(self.handle), (1 << self._address_bits,))
+        return np.ctypeslib.as_array(self.library.bench_columns(self.handle),
+                                      (self.library.bench_column_count(self.handle),))
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Run until ``condition()`` holds, which is looked at whenever the design is idle, or after many clock cycles.
@@ -180,9 +180,8 @@ class CompiledBench(ClockedBench):
                 waited = 0
 
 
-def _driver(sources: dict[str, int], sinks: dict[str, int], address_bits: int) -> str:
-    """The C++ text of the driver for streams by name, each with the words of a payload, and for an SDRAM with
-    ``address_bits``, if that is not 0."""
+def _driver(sources: dict[str, int], sinks: dict[str, int]) -> str:
+    """The C++ text of the driver for streams by name, each with the words of a payload."""
     def port(name: str) -> str:
         return f"top.{name.replace('__', '___05F')}"  # Verilator's spelling of the ports' names
 
@@ -200,7 +199,6 @@ def _driver(sources: dict[str, int], sinks: dict[str, int], address_bits: int) -
 
     widest = max([*sources.values(), *sinks.values()])
     text = resources.files(__package__).joinpath("compiled.cpp").read_text(encoding="utf-8")
-    return cells_driver() + text.replace("// STREAMS\n", (
+    return text.replace("// STREAMS\n", (
         table("Source", "SOURCES", source, sources) + table("Sink", "SINKS", sink, sinks)
-        + f"enum {{ SOURCE_COUNT = {len(sources)}, SINK_COUNT = {len(sinks)}, WIDEST = {widest}, "
-        f"CELL_ADDRESS_BITS = {address_bits} }};\nusing Cells = {'SdramCells' if address_bits else 'NoCells'};\n"))
+        + f"enum {{ SOURCE_COUNT = {len(sources)}, SINK_COUNT = {len(sinks)}, WIDEST = {widest} }};\n"))
