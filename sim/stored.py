@@ -11,7 +11,6 @@ from ..config import Experiment
 from ..contract.permutation import permutation_key
 from ..contract.results import Result
 from ..contract.store import StoreError, crc
-from ..contract.widths import index_bits
 from ..hw.operations import NetworkOperation
 from ..hw.store.access import access_layout
 from ..hw.store.feeder import feed_layout, report_layout
@@ -19,6 +18,7 @@ from ..hw.store.memory import WORD_BITS, BlockMemory
 from ..hw.store.network import StoredNetwork
 from .bench import Bench
 from .driver import NetworkDriver, Order
+from .sdram import SdramMemory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,25 +34,30 @@ class Report(Result):
     """Clock cycles, and those of them in which the network had to wait for a sample."""
 
 
-class BlockRamNetwork(wiring.Component):
-    """A `StoredNetwork` of ``experiment`` whose memory is a block RAM of ``depth`` words, for sets of up to ``most``
-    samples. Its ports are those of the network, without the memory's."""
+class NetworkWithMemory(wiring.Component):
+    """A `StoredNetwork` of ``experiment`` and its ``memory``, for sets of up to ``most`` samples.
 
-    def __init__(self, experiment: Experiment, *, depth: int, most: int) -> None:
-        self.memory = BlockMemory(depth=depth)
+    Its ports are those of the two, but for those that they share. The memory is a `BlockMemory` or an `SdramMemory`.
+    """
+
+    def __init__(self, experiment: Experiment, memory: BlockMemory | SdramMemory, *, most: int) -> None:
+        self.memory = memory
         self.network = StoredNetwork(geometries=experiment.crossbars, loss=experiment.loss, most=most,
-                                     address_bits=index_bits(depth))
-        super().__init__({name: member for name, member in self.network.signature.members.items() if name != "memory"})
+                                     address_bits=memory.signature.members["port"].signature.address_bits)
+        self._owners = {name: part for part, shared in ((self.network, "memory"), (memory, "port"))
+                        for name in part.signature.members if name != shared}
+        super().__init__({name: part.signature.members[name] for name, part in self._owners.items()})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.network, m.submodules.memory = self.network, self.memory
         wiring.connect(m, self.network.memory, self.memory.port)
-        for name, member in self.signature.members.items():
-            if member.is_port:
-                m.d.comb += getattr(self, name).eq(getattr(self.network, name))
+        for name, part in self._owners.items():
+            outer, inner = getattr(self, name), getattr(part, name)
+            if self.signature.members[name].is_port:
+                m.d.comb += outer.eq(inner)
             else:
-                wiring.connect(m, getattr(self.network, name), wiring.flipped(getattr(self, name)))
+                wiring.connect(m, wiring.flipped(outer), inner)
         return m
 
 

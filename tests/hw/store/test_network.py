@@ -3,12 +3,14 @@
 import pytest
 from spinloom.config import parse
 from spinloom.contract.store import HEADER_WORDS, crc, pack
-from spinloom.contract.widths import index_bits
+from spinloom.hw.store.memory import BlockMemory
 from spinloom.hw.store.order import PermutedOrder
+from spinloom.hw.store.sdram_chip import ULX3S_SDRAM
 from spinloom.model.network import Network
 from spinloom.sim.bench import complete
 from spinloom.sim.benches.compiled import CompiledBench
-from spinloom.sim.stored import BlockRamNetwork, StoredDriver
+from spinloom.sim.sdram import SdramMemory
+from spinloom.sim.stored import NetworkWithMemory, StoredDriver
 from spinloom.train import data
 from spinloom.train.lockstep import Twins
 
@@ -30,18 +32,19 @@ def digits(first, count):
 class Stored:
     """A network with three sets in its memory: for training, for tests, and a damaged one for training."""
 
-    def __init__(self, small):
+    def __init__(self, small, memory):
         self.train, self.test = digits(0, COUNT), digits(500, TESTED)
         self.sets = [pack(*samples) for samples in (self.train, self.test, self.train)]
         self.sets[2][HEADER_WORDS + COUNT + 1 + 40] ^= 1 << 20  # an entry of the sample with the number 2
         self.bases = [3 + sum(map(len, self.sets[:place])) for place in range(3)]
-        self.bench = CompiledBench(BlockRamNetwork(small, depth=DEPTH, most=COUNT))
+        self.bench = CompiledBench(NetworkWithMemory(small, memory, most=COUNT))
+        self.address_bits = memory.signature.members["port"].signature.address_bits
         _, driver = self.twins(small)
         for words, base in zip(self.sets, self.bases, strict=True):
             complete(driver.upload(words, base))
 
     def twins(self, small):
-        driver = StoredDriver(self.bench, small, address_bits=index_bits(DEPTH), most=COUNT)
+        driver = StoredDriver(self.bench, small, address_bits=self.address_bits, most=COUNT)
         twins = Twins(Network(small), driver)
         complete(twins.load())
         return twins, driver
@@ -49,7 +52,7 @@ class Stored:
 
 @pytest.fixture(scope="module")
 def stored(verilator):
-    return Stored(experiment())
+    return Stored(experiment(), BlockMemory(depth=DEPTH))
 
 
 def test_the_sets_are_where_they_were_written(stored):
@@ -86,7 +89,14 @@ def test_convolutions(verilator):
     conv = {"kind": "conv", "kernel": 3, "pool": 2, "cols": 4, "lanes": 2, "neuron": "relu", "weight_step": -2,
             "z_frac": 6}
     small = experiment(input={"map": [8, 8, 1], "bits": 4}, layers=[conv, experiment().layers[1]])
-    train_and_test(Stored(small), small)
+    train_and_test(Stored(small, BlockMemory(depth=DEPTH)), small)
+
+
+@pytest.mark.slow
+def test_sdram(verilator):
+    """At a clock at which the chip takes several cycles to begin a burst."""
+    memory = SdramMemory(chip=ULX3S_SDRAM, timing=ULX3S_SDRAM.timing(100))
+    train_and_test(Stored(experiment(), memory), experiment())
 
 
 def test_samples_of_the_host_come_between_feeds(stored):
