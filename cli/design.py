@@ -44,7 +44,7 @@ def generate(config: str, device: str | None, bank: bool, out: str, axi: bool) -
 @click.command()
 @config_argument
 @bank_option
-@click.option("--target", metavar="NAME", help="Family: ice40, ecp5 (unless given), gowin or generic.")
+@click.option("--target", metavar="NAME", help="Family: ice40, ecp5 (unless given), gowin, xc7, xcup or generic.")
 @click.option("--board", metavar="NAME", help="Go on to a bitstream for ulx3s, icebreaker or tang-nano-20k.")
 @click.option("--out", metavar="DIR", help="With --board: folder for the bitstream; default runs/NAME-BOARD.")
 @answers
