@@ -27,7 +27,7 @@ bank_option = click.option("--bank", is_flag=True,
 @device_option
 @bank_option
 @click.option("--out", required=True, metavar="DIR", help="Folder to write to.")
-@click.option("--axi", is_flag=True, help="Behind AXI4-Lite and AXI4-Stream, with the registers for C and Python.")
+@click.option("--axi", is_flag=True, help="Behind AXI4-Lite and AXI4-Stream, with registers for C, Python and IP-XACT.")
 @answers
 def generate(config: str, device: str | None, bank: bool, out: str, axi: bool) -> tuple[Result, str, bool]:
     """Write the Verilog of a network or a bank of crossbars, and its description in Markdown and JSON."""
