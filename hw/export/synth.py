@@ -89,7 +89,7 @@ def _amd(family: str, what: str, factors: str, part: str) -> Target:
     return Target(
         script=f"synth_xilinx -family {family} -noiopad -noclkbuf -top {{top}}",
         weights={
-            "luts": {"LUT*": 1, "INV": 1, "SRL*": 1, "RAM32M": 4, "RAM64M": 4, "RAM32M16": 8, "RAM64M8": 8,
+            "luts": {"LUT*": 1, "SRL*": 1, "RAM32M": 4, "RAM64M": 4, "RAM32M16": 8, "RAM64M8": 8,
                      "RAM32X1S": 1, "RAM64X1S": 1, "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1S": 2, "RAM128X1D": 4,
                      "RAM256X1S": 4, "RAM256X1D": 8, "RAM512X1S": 8},
             "flip_flops": {"FD*": 1},
