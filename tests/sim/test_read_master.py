@@ -1,8 +1,14 @@
 """The reads of AXI4, served by a public bus-functional model."""
 
+import sys
+from importlib import import_module
+from pathlib import Path
+
 import pytest
+from spinloom.config import parse
 from spinloom.hw.axi.read_master import AxiReadMemory
 from spinloom.sim.simulators import runner
+from spinloom.sim.testbenches.testbench import Case
 
 pytest.importorskip("cocotbext.axi", reason="cocotbext-axi is not installed")
 
@@ -24,6 +30,16 @@ def test_reads_what_is_there(data_bits, stall, quick):
 @pytest.mark.parametrize("stall", [0.0, 0.2, 0.8])
 def test_reads_what_is_there_through_other_ports(data_bits, stall, simulator):
     runner.run(bench(data_bits=data_bits, stall=stall), simulator)
+
+
+def test_the_reader_of_samples_reads_through_it(monkeypatch, quick):
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    experiment = parse({"input": {"count": 200}, "device": {"kind": "ideal"},
+                        "layers": [{"cols": 10, "z_frac": 4, "chi_frac": 8}]}, "samples")
+    try:
+        runner.run(import_module("tb_samples").SamplesBench(Case(experiment=experiment, stall=0.2)), quick)
+    finally:
+        sys.modules.pop("tb_samples")
 
 
 @pytest.mark.parametrize(("fields", "message"), [
