@@ -11,10 +11,10 @@ from spinloom.contract.errors import ConfigError
 HIDDEN, STREAMS, STEPS = 128, 32, 32
 """Size of the state; parts of the text that are read at once; characters of each part in a mini-batch."""
 CELLS = {
-    "pcm_pair": {"device": device("pcm_pair"), "write": {"margin": 0.75}, "weight_step": -4, "init_spread": 2.0},
-    "domain_wall": {"device": device("domain_wall", states=5, sigma=0.2), "weight_step": -2},
+    "pcm_pair": {"device": device("pcm_pair"), "write": {"margin": 0.75}, "weight_step": -4, "init_spread": 3.0},
+    "domain_wall": {"device": device("domain_wall", states=5, sigma=0.2), "weight_step": -1},
 }
-RATES = {"pcm_pair": 0.3, "domain_wall": 0.06, "weights": 0.03}  # at first; of cells, in levels
+RATES = {"pcm_pair": 0.6, "domain_wall": 0.1, "weights": 0.06}  # at first; of cells, in levels
 
 
 class Characters(torch.nn.Module):
