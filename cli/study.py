@@ -23,12 +23,13 @@ def energy(run_folder: str, costs: str | None) -> Answer:
     from ..study import energy as account
 
     result = account.run(run_folder, account.load_costs(costs) if costs is not None else None)
-    samples = max(result.samples, 1)
+    def energy_of(spent: float) -> str:
+        return joules(spent) + (f", {joules(spent / result.samples)} a sample" if result.samples else "")
+
     head = {"device": result.kind, "samples trained": f"{result.samples:,}",
-            "energy": f"{joules(result.joules)}, {joules(result.joules / samples)} a sample",
+            "energy": energy_of(result.joules),
             "of this, by placeholders": f"{100 * result.placeholder_share:.1f} %",
-            "digital, 32-bit float": f"{joules(result.digital_joules)}, "
-                                     f"{joules(result.digital_joules / samples)} a sample",
+            "digital, 32-bit float": energy_of(result.digital_joules),
             "ratio": f"{result.ratio:.1f}" if result.ratio else "none"}
     sides = (result.events, result.digital)
     tables = [columns([{"event": row.event, "number": row.number, "pJ each": row.picojoules,

@@ -16,7 +16,7 @@ from spinloom import nn
 from spinloom.contract.errors import ConfigError, SpinloomError
 from spinloom.contract.hashing import sample_order
 from spinloom.system.files import replace
-from spinloom.train import data
+from spinloom.train import data, text
 
 SAVED_EVERY = 60.0
 """Seconds between two checkpoints within an epoch."""
@@ -85,7 +85,7 @@ class Run:
         must have it."""
         given = self.options
         sets = data.load(given.dataset if given.data else "digits", given.data).first(given.samples)
-        pairs = zip(*(self.parts(*pair) for pair in zip(sets.train, sets.test, strict=True)), strict=True)
+        pairs = zip(*(self._parts_of(*pair) for pair in zip(sets.train, sets.test, strict=True)), strict=True)
         parts = [Samples(torch.from_numpy(images).permute(0, 3, 1, 2) / 256, torch.from_numpy(labels))
                  for images, labels in pairs]
         if channels is None or side is None:
@@ -98,11 +98,12 @@ class Run:
                                   f"height, width); this example needs {channels} x {side} x {side}")
         return tuple(parts)
 
-    def parts(self, training: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What to train on and what to measure on: ``training`` and ``test``, or, with ``--validation``, both of
-        ``training``."""
-        end = len(training) * 9 // 10
-        return (training[:end], training[end:]) if self.options.validation else (training, test)
+    def text(self) -> tuple[np.ndarray, np.ndarray, int]:
+        """The characters to train on and to measure on, int64 (n,): of the text in the folder ``--data``, or of the
+        packaged sonnets. And how many different ones there are."""
+        given = self.options
+        read = text.load(given.dataset if given.data else "sonnets", given.data)
+        return *self._parts_of(read.train, read.test), len(read.characters)
 
     def placed(self, model: torch.nn.Module, inputs: torch.Tensor) -> torch.nn.Module:
         """``model`` on the backend that was asked for. It is applied to ``inputs`` first, which settles its formats."""
@@ -151,6 +152,12 @@ class Run:
             print(json.dumps(result))
         else:
             print(model, *(f"{name:32}{figure}" for name, figure in result.items()), sep="\n")
+
+    def _parts_of(self, training: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What to train on and what to measure on: ``training`` and ``test``, or, with ``--validation``, both of
+        ``training``."""
+        end = len(training) * 9 // 10
+        return (training[:end], training[end:]) if self.options.validation else (training, test)
 
     @property
     def _file(self) -> Path | None:

@@ -1,5 +1,5 @@
-"""An LSTM that predicts characters, in arrays of pairs of phase-change devices: of the sonnets of Shakespeare, or of
-another text, such as the Penn Treebank (ptb). Adam makes the increments."""
+"""An LSTM that predicts characters, in arrays of pairs of phase-change devices or of 5-state domain walls. It reads the
+sonnets of Shakespeare, or another text, such as the Penn Treebank (ptb). Adam makes the increments."""
 
 from math import log
 
@@ -7,14 +7,14 @@ import torch
 from common import Run, falling, options, start
 from spinloom import device, nn, optim
 from spinloom.contract.errors import ConfigError
-from spinloom.train import text
 
 HIDDEN, STREAMS, STEPS = 128, 32, 32
 """Size of the state; parts of the text that are read at once; characters of each part in a mini-batch."""
-CELLS = {"device": device("pcm_pair"), "write": {"margin": 0.75}, "delta_bits": 12, "weight_step": -4,
-         "init_spread": 2.0}
-RATES = {"cells": 0.3, "weights": 0.03}
-"""Learning rates at first; of cells, in levels."""
+CELLS = {
+    "pcm_pair": {"device": device("pcm_pair"), "write": {"margin": 0.75}, "weight_step": -4, "init_spread": 3.0},
+    "domain_wall": {"device": device("domain_wall", states=5, sigma=0.2), "weight_step": -1},
+}
+RATES = {"pcm_pair": 0.6, "domain_wall": 0.1, "weights": 0.06}  # at first; of cells, in levels
 
 
 class Characters(torch.nn.Module):
@@ -32,8 +32,9 @@ class Characters(torch.nn.Module):
         return self.linear(outputs)
 
 
-def in_arrays(symbols: int) -> Characters:
-    return Characters(nn.LSTM(symbols, HIDDEN, **CELLS), nn.Linear(HIDDEN, symbols, bias=True, **CELLS))
+def in_arrays(symbols: int, kind: str) -> Characters:
+    cells = CELLS[kind] | {"delta_bits": 12, "delta_frac": 11}
+    return Characters(nn.LSTM(symbols, HIDDEN, **cells), nn.Linear(HIDDEN, symbols, bias=True, **cells))
 
 
 def in_floats(symbols: int) -> Characters:
@@ -79,19 +80,18 @@ def train(run: Run, name: str, model: Characters, optimizer, training, test) -> 
 
 
 def main() -> None:
-    run = Run(options(__doc__, epochs=6, dataset="ptb").parse_args())
-    given = run.options
-    read = text.load(given.dataset if given.data else "sonnets", given.data)
-    training, test = run.parts(read.train, read.test)
-    parts, symbols = (stretches(training, given.samples), stretches(test)), len(read.characters)
-    model = run.placed(in_arrays(symbols), parts[0][0][0])
+    parser = options(__doc__, epochs=6, dataset="ptb")
+    parser.add_argument("--cells", choices=tuple(CELLS), default="pcm_pair", help="(%(default)s)")
+    run = Run(parser.parse_args())
+    training, test, symbols = run.text()
+    parts = stretches(training, run.options.samples), stretches(test)
+    model = run.placed(in_arrays(symbols, run.options.cells), parts[0][0][0])
     model.state.zero_()
-    reached = train(run, "arrays", model, optim.Host(torch.optim.Adam, model, lr=RATES["cells"]), *parts)
-    baseline = None
-    if run.baseline:
-        twin = in_floats(symbols)
-        baseline = train(run, "floats", twin, torch.optim.Adam(twin.parameters(), lr=RATES["weights"]), *parts)
-    run.answer(model, bits_per_character=reached, baseline_bits_per_character=baseline)
+    reached = train(run, "arrays", model, optim.Host(torch.optim.Adam, model, lr=RATES[run.options.cells]), *parts)
+    twin = in_floats(symbols)
+    adam = torch.optim.Adam(twin.parameters(), lr=RATES["weights"])
+    run.answer(model, bits_per_character=reached,
+               baseline_bits_per_character=train(run, "floats", twin, adam, *parts) if run.baseline else None)
 
 
 if __name__ == "__main__":

@@ -252,7 +252,8 @@ def report(result: ReproduceResult) -> str:
          f"{row.most_write_pulses:,}" if row.most_write_pulses is not None else "", f"{row.energy_joules:.3g}",
          f"{row.digital_joules:.3g}" if row.digital_joules is not None else "")
         for row in result.rows], right=(4, 5, 6, 7, 9, 10, 11, 12, 13))]
-    lines += ["", *(f"{source}  " for source in SOURCES)]
+    cited = [f"{source}  " for source in SOURCES if any(source[:3] in row.reported for row in result.rows)]
+    lines += ["", *cited] if cited else []
     for name, pair in result.float_probability.items():
         means = [_spread(statistics.mean(values), statistics.stdev(values) if len(values) > 1 else None)
                  for values in (pair.machine, pair.floating_point)]

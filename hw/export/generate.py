@@ -245,8 +245,9 @@ def _describe_device(device: DeviceTables) -> dict[str, Any]:
 
 
 def _describe_crossbar(geometry: CrossbarGeometry) -> dict[str, Any]:
-    given = {"inputs": geometry.inputs} | {
-        name: value for name, value in asdict(geometry).items() if name not in ("device", "index")}
+    own = {name: value for name, value in asdict(geometry).items() if name not in ("device", "index", "window")}
+    window = {name: value for name, value in asdict(geometry.window).items() if name not in ("drop", "view")}
+    given = {"inputs": geometry.inputs} | window | own
     lowest, highest = geometry.learning_rate_shifts
     return {
         "parameters": given,

@@ -62,7 +62,7 @@ def cifar10(example):
 def lstm(example):
     read = text.load("sonnets")
     x, following = example.stretches(read.train, 1)
-    model = example.in_arrays(len(read.characters))
+    model = example.in_arrays(len(read.characters), "pcm_pair")
     return model, [(x[0, :2], following[0, :2])], lambda outputs, targets: torch.nn.functional.cross_entropy(
         outputs.flatten(0, 1), targets.flatten(), reduction="sum"), adam(lr=1.0)
 

@@ -110,7 +110,7 @@ def test_description_names_operations_and_signs(tmp_path):
     geometry = load("digits-dw5").crossbars[0]
     assert document["layers"][0]["derived"]["rows"] == 7
     assert document["state_words"][0]["words"][0]["count"] == 7 * 4
-    assert set(document["layers"][0]["parameters"]) < set(vars(geometry)) | {"inputs"}
+    assert set(document["layers"][0]["parameters"]) < {*vars(geometry), *vars(geometry.window), "inputs"}
 
 
 @pytest.mark.parametrize("text", [
