@@ -29,10 +29,11 @@ from .contract.formats import ActivationFormat, Neuron, neuron_format
 from .contract.geometry import BOUNDS, MAX_SIDE, CrossbarGeometry, Loss, Residual, Rounding, described
 from .contract.hashing import CELL_STREAM, SHUFFLE_STREAM, hash_base, sample_order
 from .contract.lfsr import MAX_SEGMENTS, READ_STREAM
+from .contract.parameters import design_digest
 from .contract.permutation import permuted_order
 from .contract.section import Section
 from .contract.shapes import LayerShape, topology
-from .contract.widths import divisors
+from .contract.widths import divisors, index_bits
 from .contract.window import MAX_MAP_CELLS, MAX_MAP_SIDE, Shape, Window
 from .devices.kinds import KINDS, AnyDevice, explain, parse_device
 from .devices.specification import Device
@@ -190,6 +191,22 @@ class Converters(Section):
 
     read_noise: Annotated[float, Field(ge=0, le=((1 << SIGMA_BITS) - 1) / (1 << SIGMA_FRAC))] = 0.0
     """Standard deviation of the noise of the reading of a column, in least significant bits of the ADC."""
+
+
+class Store(Section):
+    """A memory for samples beside the machine, which can then train from it (docs/store.md)."""
+
+    memory: Literal["block_ram", "sdram"]
+    """Block RAM of the FPGA, or an SDRAM of its board."""
+    words: Annotated[int, Field(ge=16, le=1 << 24)]
+    """Words of 32 bits that it holds; of an SDRAM, as many as its chip has."""
+    samples: Annotated[int, Field(ge=1, le=1 << 24)] = 1 << 16
+    """Most samples of a set in it."""
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Bits of the address of a word, and most samples of a set: what a machine's design depends on."""
+        return index_bits(self.words), self.samples
 
 
 class Crossbar(Section):
@@ -351,6 +368,8 @@ class Experiment(Section):
     """Samples of a mini-batch, whose updates are accumulated before cells are programmed."""
     order: Literal["hashed", "permuted"] = "hashed"
     """The order of the samples: by ascending hash, or permuted, which a machine computes by itself."""
+    store: Store | None = None
+    """A memory for samples. Unless given, the machine has none."""
     learning_rate_shifts: Annotated[tuple[Annotated[int, Field(ge=0, le=31)], ...], Field(min_length=1)] = (6,)
     """The learning rate of epoch ``e`` is ``2**-learning_rate_shifts[e]``; later epochs have the last one."""
     init_spread: Spread = 1.0
@@ -489,6 +508,22 @@ class Experiment(Section):
         ``replaced(layers={0: {"lanes": 8}, -1: {"z_frac": 4}})``. Anything else takes the place of what was there.
         """
         return parse(edited(self.model_dump(), fields), fields.get("name", self.name))
+
+    @cached_property
+    def design_digest(self) -> int:
+        """What tells its machine from others (`contract.parameters.design_digest`)."""
+        return design_digest(self.crossbars, self.loss, self.store and self.store.sizes)
+
+    def require_store(self) -> Store:
+        """Its memory for samples. ``ConfigError`` unless it has one, and takes the samples in an order that a machine
+        computes."""
+        if self.store is None:
+            raise ConfigError('store: the machine has no memory for samples; add [store] with memory = "block_ram" or '
+                              '"sdram", and words')
+        if self.order != "permuted":
+            raise ConfigError(f'order="{self.order}": a machine that trains from its memory computes the order itself; '
+                              'set order = "permuted"')
+        return self.store
 
     def require_in_situ(self) -> None:
         """``ConfigError`` if the devices do not train in the machine itself."""

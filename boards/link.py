@@ -200,6 +200,8 @@ class Link:
         self._patience = patience or Patience()
         self.sinks: dict[int, Callable[[bytes], bool]] = {}
         """By the numbers of the board's streams: each takes beats of its stream, and returns whether they are such."""
+        self.segment = SEGMENT
+        """Most beats of a segment: see `Streams.segment`."""
         self.bytes_sent = 0
         """Bytes written to the port."""
         self.retransmissions = 0
@@ -368,10 +370,10 @@ class Link:
         room = PAYLOAD
         while self._queue:
             stream, size, beats = self._queue[0]
-            count = min(SEGMENT, len(beats) // size, (room - 1) // size)
+            count = min(self.segment, len(beats) // size, (room - 1) // size)
             if count <= 0:
                 break
-            parts += [bytes([segment_header(stream, count)]), beats[:count * size]]
+            parts += [bytes([segment_header(stream, count, self.segment)]), beats[:count * size]]
             room -= 1 + count * size
             self._queue.popleft()
             if count * size < len(beats):
@@ -530,6 +532,7 @@ class LinkBench(Bench):
 
     def __init__(self, link: Link, streams: Streams) -> None:
         self.link = link
+        link.segment = streams.segment
         self._streams = streams
 
     def source(self, name: str, shape: ShapeLike) -> LinkSource:

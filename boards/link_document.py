@@ -6,18 +6,21 @@ from pathlib import Path
 from ..contract import link
 from ..hw.export.generate import documented
 from ..render.markdown import table
+from ..sim.stored import PART
 from ..system.files import replace
+from ..train.stored import SPAN
 from . import link as host
-from .run import HIGHEST_BAUD, LOWEST_BAUD, MAX_RESETS, SIMULATED_PATIENCE
+from .run import HIGHEST_BAUD, LOWEST_BAUD, MAX_LOSSES, SIMULATED_PATIENCE
 
 PATH = Path(__file__).parent.parent / "docs" / "link.md"
 
 
-def _numbered(title: str, first: int, network: tuple[str, ...], bank: tuple[str, ...]) -> str:
-    """A table of the streams of both designs, which are numbered from ``first`` on."""
-    names = ([f"`{name}`" for name in streams] for streams in (network, bank))
-    return table((title, "network", "bank"), [
-        (first + number, *pair) for number, pair in enumerate(zip_longest(*names, fillvalue=""))])
+def _numbered(title: str, first: int, direction: int) -> str:
+    """A table of the streams of all designs in a ``direction``, 0 to the board; they are numbered from ``first`` on."""
+    designs = {"network": link.NETWORK, "network with samples in memory": link.STORED, "bank": link.BANK}
+    names = ([f"`{name}`" for name in streams[direction]] for streams in designs.values())
+    return table((title, *designs), [
+        (first + number, *row) for number, row in enumerate(zip_longest(*names, fillvalue=""))])
 
 
 def document() -> str:
@@ -30,10 +33,11 @@ def document() -> str:
 Protocol version {link.PROTOCOL_VERSION}. This file is written by `python -m spinloom.boards.link_document` from
 `contract/link.py`. The hardware (`hw/link/`) and the host (`boards/link.py`) are built from the same tables.
 
-The link carries the beats of a design's streams over a serial line: those of a network, or of a bank of crossbars. The
-line has 8 data bits, no parity, one stop bit, both directions at once, no handshake lines. It keeps the order of bytes,
-but may lose, damage or add some. Nevertheless every beat is delivered once and in order. The board has no timers. It
-only answers; the host notices what got lost and asks for it.
+The link carries the beats of a design's streams over a serial line: those of a network, of a network with samples in
+memory ([store.md](store.md)), or of a bank of crossbars. The line has 8 data bits, no parity, one stop bit, both
+directions at once, no handshake lines. It keeps the order of bytes, but may lose, damage or add some. Nevertheless
+every beat is delivered once and in order. The board has no timers. It only answers; the host notices what got lost and
+asks for it.
 
 ## Frames
 
@@ -54,9 +58,10 @@ Header: {", ".join(f"`{name}`" for name in link.TO_BOARD_HEADER)}, a byte each.
 While no session is open, every frame but HELLO is answered with STATUS and does nothing.
 
 Behind its header, DATA carries segments, one after the other, and then a byte 0. A segment is a byte,
-`64 * (stream + 1) + beats - 1`, and up to {link.SEGMENT} beats of that stream:
+`S * (stream + 1) + beats - 1`, and up to `S` beats of that stream. `S` is {link.NETWORK.segment}; with more than three
+streams to the board, {link.STORED.segment}.
 
-{_numbered("number", 0, link.NETWORK.sources, link.BANK.sources)}
+{_numbered("number", 0, 0)}
 
 A beat is as many bytes as its bits need, little endian; the bits above are zero. Beats are delivered in the order in
 which they were sent, over all streams: a beat that its stream does not take yet holds up those behind it. So the
@@ -70,7 +75,7 @@ Header, a byte each:
 
 {table(("kind", "code", "meaning"), [(item.name, item.value, text) for item, text in documented(link.ToHost)])}
 
-{_numbered("kind", link.ToHost.DATA, link.NETWORK.sinks, link.BANK.sinks)}
+{_numbered("kind", link.ToHost.DATA, 1)}
 
 {table(("flag", "bit", "meaning"),
         [(item.name, item.value.bit_length() - 1, text) for item, text in documented(link.Flag)])}
@@ -88,12 +93,29 @@ Header, a byte each:
    `expected` is behind what was next then, it sends all frames again from `expected` on.
 4. When `number` is ahead of the next frame of beats that it waits for, it asks with RESEND instead.
 5. When `session` is not its own, the board was reset, and what it had been given is gone: `spinloom run` opens
-   another session, loads the last state that it has compared, and repeats the samples since. After {MAX_RESETS} resets
+   another session, loads the last state that it has compared, and repeats the samples since. After {MAX_LOSSES} resets
    without a state compared between them it gives up.
 6. It takes a sound frame that makes no sense for a damaged one: of an unknown kind or stream, without beats, with half
    a beat, with bits that a beat does not have, with bytes behind the header of STATUS. If nothing better comes, it says
    so when its patience ends.
 7. Answers that it has not asked for end the run.
+
+### What it does with samples in memory
+
+`sim/stored.py` has the driver of such a network, `boards/stored.py` what a run does with it.
+
+1. It fills the memory in parts of {PART:,} words. It asks for the digest of each part first, by a beat on `access`. It
+   sends the part only if another one is there: a beat on `access`, and the words. Then it asks for the digest again. So
+   an upload that was cut off goes on where it was, and one that is complete costs a question a part.
+2. It has samples trained in feeds: a beat on `feed` names the places of an epoch, and its learning rate. A feed has up
+   to {SPAN:,} samples. The `report` at its end says how many were predicted correctly, the clock cycles, and those in
+   which the network had to wait for the memory. These are the counts of a run while it goes on.
+3. To stop is to send no other feed. The board needs no command for that.
+4. If a report says that a sample was not what had been stored, what was trained since the last state that was compared
+   does not count. The host uploads again, which sends what is damaged, and goes on from that state.
+5. After a reset the host does the same. Whether the samples are still there is what the digests say.
+
+Between feeds, the network is driven sample by sample, as one without a memory.
 
 ### How long it waits
 
@@ -127,7 +149,8 @@ The serial line runs at {LOWEST_BAUD:,} to {HIGHEST_BAUD:,} baud.
 
 A training sample with `n` inputs that are not zero costs a segment with the command, and one beat on `x` for each of
 these inputs. A frame has {link.FRAME_BYTES} bytes besides up to {link.PAYLOAD} bytes of segments.
-`boards.link.link_bytes_per_sample` adds it up. The line carries a tenth of its baud rate in bytes a second.
+`boards.link.link_bytes_per_sample` adds it up. The line carries a tenth of its baud rate in bytes a second. A word for
+the memory costs 4 bytes, and its share of a frame's {link.FRAME_BYTES} bytes and segments.
 """
 
 

@@ -9,14 +9,15 @@ from random import Random
 
 from ..config import Experiment
 from ..contract.errors import ConfigError, InterruptedRunError, SpinloomError
-from ..contract.link import NETWORK
-from ..contract.parameters import design_digest, replacements
+from ..contract.link import NETWORK, STORED
+from ..contract.parameters import replacements
 from ..contract.results import Result
-from ..hw.link.linked_design import linked_network
+from ..contract.store import StoreError
+from ..hw.link.linked_design import linked
 from ..sim.bench import ProtocolError, complete
 from ..sim.board import Noise, SimulatedBoard
-from ..sim.driver import NetworkDriver
 from ..sim.simulators import toolchain
+from ..sim.stored import simulated_memory
 from ..system.progress import bar, waiting
 from ..system.stop import deferred_stop
 from ..train import data, run_folder
@@ -25,14 +26,17 @@ from ..train.identity import Identity
 from ..train.lockstep import Lockstep, Plan, Position, digest
 from ..train.results import DataRecord
 from ..train.run_folder import Record
-from .link import BoardResetError, Link, LinkBench, LinkError, LinkInterruptedError, Patience, Port
+from ..train.stored import DamagedSampleError
+from .link import BoardResetError, Link, LinkError, LinkInterruptedError, Patience, Port
 from .serial_port import SerialPort
+from .stored import LineSupply, MemoryFigures, MemorySupply, Supply
 
 BAUD = 3_000_000
 LOWEST_BAUD, HIGHEST_BAUD = 9_600, 12_000_000
 """The slowest line carries a frame in a quarter of a second; no USB adapter has a faster one than the fastest."""
-MAX_RESETS = 5
-"""Resets of the board, without a checkpoint between them, after which a run is given up."""
+MAX_LOSSES = 5
+"""Losses of the board's state, without a checkpoint between them, after which a run is given up: resets, and samples in
+its memory that were damaged."""
 SIMULATED_DIVISOR = 4
 """Clock cycles a bit of a simulated board: those of a 12 MHz board at 3 Mbaud."""
 SIMULATED_PATIENCE = Patience(answer=60, busy=3600)
@@ -74,10 +78,13 @@ class RunResult(Result):
     """The data set. None in results of earlier versions."""
     identity: str | None = None
     """Digest of what was run: see `train.identity`. None in results of earlier versions."""
+    memory: MemoryFigures | None = None
+    """What it took to train from the board's memory. None if samples came over the line."""
 
 
 def run(experiment: Experiment, *, built: Experiment | None = None, port: str | None = None, baud: int = BAUD,
-        simulate: bool = False, faults: float = 0.0, samples: int | None = None, test_samples: int | None = None,
+        simulate: bool = False, stored: bool = False, faults: float = 0.0, samples: int | None = None,
+        test_samples: int | None = None,
         data_dir: str | Path | None = None, out: str | Path | None = None, resume: bool = False,
         overwrite: bool = False, progress: bool = False) -> RunResult:
     """Train ``experiment`` on the board at the serial device ``port``, or on a simulated one, for its epochs or the
@@ -87,8 +94,12 @@ def run(experiment: Experiment, *, built: Experiment | None = None, port: str | 
     The board was ``built`` for ``experiment``, unless told otherwise. ``experiment`` may differ from it in the
     parameters that are replaced at run time (`contract.parameters`): it may have another device of the same kind.
 
-    A board that is reset on the way gets the last state that was compared, and the samples since then once more. On the
-    lines of a simulated board the fraction ``faults`` of all bytes is damaged.
+    If samples are ``stored``, the board's memory is filled with those of the data set that are not there yet. The board
+    then takes them from there, in the order that it computes; predictions are compared by how many are correct.
+
+    A board that is reset on the way, or finds a sample in its memory damaged, gets the last state that was compared,
+    and the samples since then once more. On the lines of a simulated board the fraction ``faults`` of all bytes is
+    damaged.
 
     The folder ``out`` takes the checkpoint, from which ``resume`` continues to the same bits. In the end it holds the
     state, ``state.npz``, and the answer, ``result.json``; ``resume`` then gives that answer. Unless it is given, it is
@@ -109,24 +120,29 @@ def run(experiment: Experiment, *, built: Experiment | None = None, port: str | 
         raise ConfigError(f"faults={faults}: a fraction, of a simulated board's bytes")
     experiment.require_in_situ()
     built = built or experiment
+    if stored and experiment.require_store() != built.store:
+        raise ConfigError("store: the machine was generated with another memory for samples")
     for generated, wanted in zip(built.crossbars, experiment.crossbars, strict=True):
         replacements(generated, wanted)  # says what cannot be replaced
     dataset = data.load(experiment, data_dir)
     total = data.taken(samples, experiment.epochs * len(dataset.train.labels), "samples of all epochs")
     if test_samples is not None:
         test_samples = data.taken(test_samples, len(dataset.test.labels), "test samples")
-    identity = Identity.of("run", experiment, dataset, samples=total, test=test_samples, built=built)
-    folder = Path(out) if out is not None else run_folder.default(identity, "-board")
     test = data.Samples(*(part[:test_samples] for part in dataset.test))
+    supply: Supply = MemorySupply(experiment, dataset.train, test) if stored else \
+        LineSupply(experiment, NETWORK if built.store is None else STORED)
+    identity = Identity.of("run --stored" if stored else "run", experiment, dataset, samples=total, test=test_samples,
+                           built=built)
+    folder = Path(out) if out is not None else run_folder.default(identity, "-board")
     with run_folder.hold(folder, identity, resume=resume, overwrite=overwrite) as record:
         answer = run_folder.ended(folder, record, RunResult)
         if answer and answer.bit_exact and (folder / run_folder.STATE).exists():
             return answer
-        trained = Training(Plan(experiment, dataset.train, total), folder, record)
+        trained = Training(Plan(experiment, dataset.train, total), folder, record, supply)
         if resume:
             trained.resume()
         with _open(built, port, baud, faults, progress) as line, deferred_stop() as stop:
-            link = Link(line, design_digest(built.crossbars, built.loss), stop=stop,
+            link = Link(line, built.design_digest, stop=stop,
                         patience=SIMULATED_PATIENCE if simulate else None)
             accuracy, difference = None, None
             try:
@@ -152,19 +168,20 @@ def _open(built: Experiment, port: str | None, baud: int, faults: float, progres
     with (bar(show=progress, bar_format="{desc}, {elapsed}") as shown,
           waiting(shown, "building the simulated board")):
         board = SimulatedBoard(
-            linked_network(built.crossbars, built.loss, divisor=SIMULATED_DIVISOR),
+            linked(built, divisor=SIMULATED_DIVISOR, memory=built.store and simulated_memory(built.store)),
             Noise(Random(built.seed), faults), Noise(Random(built.seed + 1), faults))
     with board, closing(SerialPort(board.port, baud)) as line:
         yield line
 
 
 class Training:
-    """A training in lock-step on a board that may be reset on the way."""
+    """A training in lock-step on a board that may lose its state on the way."""
 
-    def __init__(self, plan: Plan, folder: Path, record: Record) -> None:
-        """``folder`` takes the checkpoints; ``record`` is what it says of the run."""
+    def __init__(self, plan: Plan, folder: Path, record: Record, supply: Supply) -> None:
+        """``folder`` takes the checkpoints; ``record`` is what it says of the run. Samples come by ``supply``."""
         self.lockstep = Lockstep(plan, folder, record, Position())
-        self.resets = 0
+        self.resets, self.repairs = 0, 0
+        self._supply = supply
         self._saved = False  # there is a checkpoint to continue from
 
     def resume(self) -> None:
@@ -174,17 +191,18 @@ class Training:
 
     def run(self, link: Link, test: data.Samples, stop: threading.Event, progress: bool) -> float:
         """Train, then return the accuracy on the samples ``test`` in percent."""
-        since = 0  # resets since the last checkpoint
+        since = 0  # losses since the last checkpoint
         while True:
             reached = self.lockstep.proven
             try:
                 return self._attempt(link, test, stop, progress)
-            except BoardResetError as error:
-                self.resets += 1
+            except (BoardResetError, DamagedSampleError) as error:
+                self.resets += isinstance(error, BoardResetError)
+                self.repairs += isinstance(error, DamagedSampleError)
                 since = since + 1 if reached is self.lockstep.proven else 1
-                if since >= MAX_RESETS:
+                if since >= MAX_LOSSES:
                     raise LinkError(self._told(f"{error}, {since} times without getting any further")) from None
-            except LinkError as error:
+            except (LinkError, StoreError) as error:
                 raise LinkError(self._told(error)) from None
             except ProtocolError as error:
                 raise LinkError(self._told(f"the board answers wrongly: {error}")) from None
@@ -192,17 +210,20 @@ class Training:
                 raise InterruptedRunError(self._told(error)) from None
 
     def _attempt(self, link: Link, test: data.Samples, stop: threading.Event, progress: bool) -> float:
-        """Train from what is proven to the end, and evaluate, unless the board is reset."""
-        lockstep, experiment = self.lockstep, self.lockstep.plan.experiment
+        """Train from what is proven to the end, and evaluate, unless the board loses its state."""
+        lockstep, experiment, supply = self.lockstep, self.lockstep.plan.experiment, self._supply
         link.open()
-        driver = NetworkDriver(LinkBench(link, NETWORK), experiment.crossbars, experiment.loss)
+        driver = supply.driver(link)
         complete(driver.configure(experiment.crossbars))  # another program may have replaced parameters
-        complete(lockstep.start(driver, lambda: link.bytes_sent))
+        if not lockstep.ended:
+            supply.provide(link, driver, progress=progress)
+        complete(lockstep.start(driver, lambda: link.bytes_sent, supply.twins))
         lockstep.save()
         self._saved = True
         with bar(show=progress, total=lockstep.plan.total, initial=lockstep.position.sample, unit=" samples",
                  desc="training on the board") as shown:
             complete(lockstep.train(stop, shown))
+        supply.provide(link, driver, test=True, progress=progress)
         xs = data.drive(test.images, experiment.input.format)
         with bar(show=progress, total=len(xs), unit=" samples", desc="evaluating on the board") as shown:
             return round(complete(lockstep.evaluate(xs, test.labels, stop, shown)), 3)
@@ -228,4 +249,5 @@ class Training:
             link_bytes_per_sample=round(bytes_per_sample, 1) if effort.samples else None,
             samples_per_second_link=round(baud / 10 / bytes_per_sample, 1) if effort.samples else None,
             baud=baud, retransmissions=link.retransmissions, resets=self.resets, out=str(self.lockstep.folder),
-            data=data_record if self.lockstep.record.digest else None, identity=self.lockstep.record.digest)
+            data=data_record if self.lockstep.record.digest else None, identity=self.lockstep.record.digest,
+            memory=self._supply.figures(effort, self.repairs))

@@ -1,6 +1,6 @@
 """Commands that train in hardware, simulated or real, beside the golden model."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -9,6 +9,9 @@ from ..contract.results import Result
 from ..render.text import table
 from .common import answers, config_argument, data_option, device_option, override, overwrite_option
 from .options import EPOCHS, SAMPLES, Real, Whole
+
+if TYPE_CHECKING:
+    from ..boards.stored import MemoryFigures
 
 
 @click.command()
@@ -76,6 +79,7 @@ def epoch(config: str, samples: int | None, data_dir: str | None, out: str | Non
 @device_option
 @click.option("--port", metavar="PORT", help="Serial device that the board hangs on, such as /dev/ttyUSB0.")
 @click.option("--simulate", is_flag=True, help="Simulate the board, behind a pseudo-terminal.")
+@click.option("--stored", is_flag=True, help="Train from the board's memory, which is filled with the data set first.")
 @click.option("--baud", type=Whole(300, 50_000_000), default=3_000_000, show_default=True, metavar="N",
               help="Bits a second.")
 @click.option("--faults", type=Real(0, 0.999), default=0.0, metavar="F",
@@ -104,8 +108,21 @@ def run_on_board(config: str, device: str | None, epochs: int | None, **options:
             rows["samples a second"] = f"{answer.samples_per_second:,}"
             rows["link"] = (f"{answer.link_bytes_per_sample} bytes a sample; {answer.baud:,} baud allow "
                             f"{answer.samples_per_second_link:,} samples/s")
+        if answer.memory:
+            rows |= _memory_rows(answer.memory)
         rows |= {"frames sent again": answer.retransmissions, "resets": answer.resets,
                  "digest of the state": answer.digest}
     else:
         rows["first difference"] = answer.first_difference
     return answer, table(rows), answer.bit_exact
+
+
+def _memory_rows(memory: "MemoryFigures") -> dict[str, Any]:
+    """What training from the board's memory took."""
+    rows: dict[str, Any] = {"upload": f"{memory.upload_bytes:,} bytes in {memory.upload_seconds:,.1f} s"}
+    if memory.cycles_per_sample:
+        rows["clock cycles"] = (f"{memory.cycles_per_sample:,.1f} a sample, {memory.stalls:.2f} % of them waiting for "
+                                "memory")
+    if memory.repairs:
+        rows["damaged in memory"] = f"{memory.repairs} times, and sent again"
+    return rows

@@ -22,9 +22,9 @@ SLOTS = 4
 """Frames in each direction that a board holds: the sender's window. A power of two, at most ``MOST_SLOTS``."""
 MOST_SLOTS = 128
 SEGMENT = 64
-"""Most beats of a segment."""
-MAX_STREAMS = 3
-"""Streams that a segment's header can name."""
+"""Most beats of a segment, of a design of up to 3 streams to it; of one of more, see ``segment_beats``."""
+MAX_STREAMS = 7
+"""Most streams to a design."""
 DIGEST_BYTES = 4
 """Of `contract.parameters.design_digest`, little endian, in the answer to HELLO."""
 
@@ -37,8 +37,23 @@ class Streams(NamedTuple):
     sinks: tuple[str, ...]
     """From it."""
 
+    @property
+    def segment(self) -> int:
+        """Most beats of a segment."""
+        return segment_beats(len(self.sources))
+
+
+def segment_beats(streams: int) -> int:
+    """Most beats of a segment whose header, a byte, names one of so many streams. ``ValueError`` if these are more than
+    ``MAX_STREAMS``."""
+    if streams > MAX_STREAMS:
+        raise ValueError(f"{streams} streams: a segment can name {MAX_STREAMS}")
+    return min(SEGMENT, 1 << 8 - streams.bit_length())
+
 
 NETWORK = Streams(("command", "x", "state_in"), ("result", "state_out"))
+STORED = Streams((*NETWORK.sources, "feed", "access", "words"), (*NETWORK.sinks, "report", "digest"))
+"""Of a network with samples in memory (`hw.store.network.StoredNetwork`)."""
 BANK = Streams(("command", "operands"), ("answers",))
 
 
@@ -106,7 +121,7 @@ def beat_bytes(width: int) -> int:
     return -(-width // 8)
 
 
-def segment_header(stream: int, beats: int) -> int:
-    """The byte in front of ``beats`` beats, 1 to ``SEGMENT``, of the stream number ``stream``. Never 0, which ends a
+def segment_header(stream: int, beats: int, segment: int = SEGMENT) -> int:
+    """The byte in front of ``beats`` beats, 1 to ``segment``, of the stream number ``stream``. Never 0, which ends a
     frame's segments."""
-    return stream + 1 << 6 | beats - 1
+    return segment * (stream + 1) + beats - 1

@@ -105,9 +105,11 @@ def _placed(geometry: CrossbarGeometry) -> dict[str, Any]:
     return {"positions": geometry.positions, "inputs": geometry.inputs} | window
 
 
-def design_digest(geometries: tuple[CrossbarGeometry, ...], loss: Loss | None = None) -> int:
+def design_digest(geometries: tuple[CrossbarGeometry, ...], loss: Loss | None = None,
+                  store: tuple[int, int] | None = None) -> int:
     """32 bits that tell designs apart: two machines that can become one another by parameters have the same. A bank
-    has no loss."""
+    has no loss. ``store`` are the address bits of a memory for samples, and the most samples of a set, if there is
+    one."""
     designs = []
     for geometry in geometries:
         design = asdict(geometry) | {"inputs": geometry.inputs}
@@ -122,7 +124,7 @@ def design_digest(geometries: tuple[CrossbarGeometry, ...], loss: Loss | None = 
             del design["device"][name]
         design["device"]["kernel"] = design["device"].pop("pulse")  # the name in the digests of bitstreams in use
         designs.append([design, quotient_bits(geometry), [(word.name, word.bits) for word in parameters(geometry)]])
-    text = json.dumps([designs, loss], sort_keys=True)
+    text = json.dumps([designs, loss] if store is None else [designs, loss, store], sort_keys=True)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
 
 

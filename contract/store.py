@@ -9,6 +9,7 @@ from zlib import crc32
 import numpy as np
 
 from .errors import SpinloomError
+from .results import Result
 
 MAGIC = 0x31535053
 """The first word of a set: `SPS1`."""
@@ -23,6 +24,19 @@ _BLOCK = 4096
 
 class StoreError(SpinloomError):
     """Words are no set of samples, or not the set that was written."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report(Result):
+    """What the samples of a feed came to."""
+
+    correct: int
+    """Samples that were predicted correctly before their update."""
+    damaged: bool
+    """Whether a sample was not what had been stored."""
+    cycles: int
+    stalls: int
+    """Clock cycles, and those of them in which the network had to wait for a sample."""
 
 
 @dataclass(frozen=True)

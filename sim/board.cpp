@@ -100,6 +100,9 @@ size_t board_take(Board *board, uint8_t *bytes, size_t room) {
 // The rule of its SDRAM that the board broke first, or 0.
 unsigned board_broken(const Board *board) { return board->cells.broken(board->top); }
 
+// The columns of its SDRAM.
+uint32_t *board_columns(Board *board) { return board->cells.data(); }
+
 uint64_t board_cycle(const Board *board) { return board->cycle; }
 
 // Runs for `cycles` clock cycles, or until nothing has happened for `patience` of them; returns whether it stopped for that.

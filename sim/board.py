@@ -46,6 +46,7 @@ class SimulatedBoard:
             ("board_put", None, [handle, ctypes.c_char_p, size]),
             ("board_take", size, [handle, ctypes.c_char_p, size]),
             ("board_broken", ctypes.c_uint, [handle]),
+            ("board_columns", ctypes.POINTER(ctypes.c_uint32), [handle]),
             ("board_cycle", ctypes.c_uint64, [handle]),
             ("board_run", ctypes.c_bool, [handle, ctypes.c_uint64, ctypes.c_uint64]),
         ))
@@ -88,6 +89,10 @@ class SimulatedBoard:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+    def flip(self, column: int, bit: int) -> None:
+        """Flip a bit of a column of its SDRAM, by its address."""
+        self._library.board_columns(self._handle)[column] ^= 1 << bit
 
     def reset(self) -> None:
         """Press the reset button."""

@@ -1,64 +1,39 @@
 """A network that trains on stored samples, on a bench."""
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
-from amaranth.hdl import Module
-from amaranth.lib import wiring
 
-from ..config import Experiment
+from ..config import Experiment, Store
+from ..contract.errors import ConfigError
 from ..contract.permutation import permutation_key
-from ..contract.results import Result
-from ..contract.store import StoreError, crc
+from ..contract.store import Report, StoreError, crc
 from ..hw.operations import NetworkOperation
 from ..hw.store.access import access_layout
 from ..hw.store.feeder import feed_layout, report_layout
 from ..hw.store.memory import WORD_BITS, BlockMemory
-from ..hw.store.network import StoredNetwork
+from ..hw.store.sdram_chip import TANG_NANO_20K_SDRAM, ULX3S_SDRAM
 from .bench import Bench
 from .driver import NetworkDriver, Order
 from .sdram import SdramMemory
 
-
-@dataclass(frozen=True, kw_only=True)
-class Report(Result):
-    """What the samples of a feed came to."""
-
-    correct: int
-    """Samples that were predicted correctly before their update."""
-    damaged: bool
-    """Whether a sample was not what had been stored."""
-    cycles: int
-    stalls: int
-    """Clock cycles, and those of them in which the network had to wait for a sample."""
+PART = 1 << 14
+"""Words of an upload that have a digest of their own."""
+CHIPS = {chip.words: chip for chip in (ULX3S_SDRAM, TANG_NANO_20K_SDRAM)}
+"""The SDRAM chips that there are, by the words that they hold."""
+CLOCK_MHZ = 50
+"""For which the SDRAM of a simulated board waits as its chip demands."""
 
 
-class NetworkWithMemory(wiring.Component):
-    """A `StoredNetwork` of ``experiment`` and its ``memory``, for sets of up to ``most`` samples.
+def simulated_memory(store: Store) -> BlockMemory | SdramMemory:
+    """The memory that ``store`` describes. ``ConfigError`` if there is no such chip."""
+    if store.memory == "block_ram":
+        return BlockMemory(depth=store.words)
+    if store.words not in CHIPS:
+        raise ConfigError(f"store.words={store.words}: chips of SDRAM have {' or '.join(map(str, CHIPS))}")
+    chip = CHIPS[store.words]
+    return SdramMemory(chip=chip, timing=chip.timing(CLOCK_MHZ))
 
-    Its ports are those of the two, but for those that they share. The memory is a `BlockMemory` or an `SdramMemory`.
-    """
-
-    def __init__(self, experiment: Experiment, memory: BlockMemory | SdramMemory, *, most: int) -> None:
-        self.memory = memory
-        self.network = StoredNetwork(geometries=experiment.crossbars, loss=experiment.loss, most=most,
-                                     address_bits=memory.signature.members["port"].signature.address_bits)
-        self._owners = {name: part for part, shared in ((self.network, "memory"), (memory, "port"))
-                        for name in part.signature.members if name != shared}
-        super().__init__({name: part.signature.members[name] for name, part in self._owners.items()})
-
-    def elaborate(self, platform: Any) -> Module:
-        m = Module()
-        m.submodules.network, m.submodules.memory = self.network, self.memory
-        wiring.connect(m, self.network.memory, self.memory.port)
-        for name, part in self._owners.items():
-            outer, inner = getattr(self, name), getattr(part, name)
-            if self.signature.members[name].is_port:
-                m.d.comb += outer.eq(inner)
-            else:
-                wiring.connect(m, wiring.flipped(outer), inner)
-        return m
 
 
 class StoredDriver(NetworkDriver):
@@ -74,13 +49,22 @@ class StoredDriver(NetworkDriver):
         self._words = bench.source("words", WORD_BITS)
         self._digest = bench.sink("digest", WORD_BITS)
 
-    async def upload(self, words: np.ndarray, address: int = 0) -> None:
-        """Fill the memory with ``words``, uint32 (n,), from the word ``address`` on. `StoreError` if its digest says
-        that something else is there then."""
-        self._access.put({"write": 1, "address": address, "count": len(words)})
-        self._words.put_all(words.tolist())
-        if await self.digest(address, len(words)) != crc(words):
-            raise StoreError("the memory does not keep what is written to it")
+    async def upload(self, words: np.ndarray, address: int = 0,
+                     passed: Callable[[int], None] = lambda words: None) -> int:
+        """Fill the memory with ``words``, uint32 (n,), from the word ``address`` on, and return how many had to be
+        sent: no part of ``PART`` words whose digest says that it is there. ``passed`` is told the words of each part.
+        `StoreError` if its digest says that something else is there in the end."""
+        sent = 0
+        for first in range(0, len(words), PART):
+            part, place = words[first:first + PART], address + first
+            if await self.digest(place, len(part)) != crc(part):
+                self._access.put({"write": 1, "address": place, "count": len(part)})
+                self._words.put_words(part.tolist())
+                sent += len(part)
+                if await self.digest(place, len(part)) != crc(part):
+                    raise StoreError("the memory does not keep what is written to it")
+            passed(len(part))
+        return sent
 
     async def digest(self, address: int, count: int) -> int:
         """The CRC-32 of ``count`` words from the word ``address`` on, as `contract.store.crc` computes it."""

@@ -12,7 +12,8 @@ import numpy as np
 
 from ..config import Experiment, load
 from ..contract.errors import SpinloomError
-from ..contract.store import pack
+from ..contract.store import Report, pack
+from ..hw.store.network import NetworkWithMemory
 from ..hw.store.sdram_chip import ULX3S_SDRAM
 from ..model.compiled.trainer import CompiledTrainer
 from ..model.network import Network
@@ -21,7 +22,7 @@ from ..train.lockstep import Plan, Twins
 from .bench import complete
 from .benches.compiled import CompiledBench
 from .sdram import SdramMemory
-from .stored import NetworkWithMemory, Report, StoredDriver
+from .stored import StoredDriver
 
 CLOCK_MHZ = 50
 MOST = 1 << 16
@@ -41,7 +42,8 @@ def measure(experiment: Experiment, samples: data.Samples, sizes: list[int]) -> 
     experiment.require_in_situ()
     chip, words = ULX3S_SDRAM, pack(*samples)
     bench = CompiledBench(NetworkWithMemory(
-        experiment, SdramMemory(chip=chip, timing=chip.timing(CLOCK_MHZ)), most=MOST))
+        geometries=experiment.crossbars, loss=experiment.loss, most=MOST,
+        memory=SdramMemory(chip=chip, timing=chip.timing(CLOCK_MHZ))))
     bench.columns[:2 * len(words)] = words.view("<u2")
     golden, plan, first = Network(experiment), Plan(experiment, samples, sum(sizes)), 0
     trainer = CompiledTrainer(golden)

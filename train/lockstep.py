@@ -86,6 +86,7 @@ class Span(NamedTuple):
     places: range
     """Those of the span, by their places in the order."""
     learning_rate_shift: int
+    epoch: int = 0
 
     @property
     def chosen(self) -> np.ndarray:
@@ -116,7 +117,8 @@ class Plan:
             end = min(count, self.total - epoch * count)
             order = self.experiment.sample_order(epoch, count)[:end if self._cut else count]
             for start in range(place, end, longest):
-                yield Span(order, range(start, min(start + longest, end)), self.experiment.learning_rate_shift(epoch))
+                yield Span(order, range(start, min(start + longest, end)), self.experiment.learning_rate_shift(epoch),
+                           epoch)
             first = epoch * count + end
 
 
@@ -132,6 +134,9 @@ class Effort:
     """Of the machine: from the first sample queued until everything was done."""
     metered: int = 0
     """By how much the machine's meter has moved in that time."""
+    cycles: int = 0
+    stalls: int = 0
+    """Clock cycles that the machine has counted, and those in which it waited for samples; 0 if it does not count."""
     bound_cycles: int = 0
     read_cycles: int = 0
     """See `model.network.Network`."""
@@ -158,6 +163,11 @@ class Twins:
         self._meter = meter
         self._expected: deque[int] = deque()
 
+    @property
+    def longest(self) -> int:
+        """Most samples between two comparisons of what is predicted."""
+        return SPAN
+
     def train(self, x: np.ndarray, label: int, learning_rate_shift: int, program: bool = True) -> None:
         """Train both on a sample ``x`` (inputs,)."""
         self.machine.submit(x, label, learning_rate_shift, program)
@@ -179,23 +189,38 @@ class Twins:
         Up to ``ahead`` predictions are left to be compared later, so that the machine has samples waiting for it
         meanwhile. If it is 0, the machine has done everything at the end.
         """
-        bound, reads, batch = self.golden.bound_cycles, self.golden.read_cycles, self.golden.experiment.batch
+        bound, reads = self.golden.bound_cycles, self.golden.read_cycles
         expected = self._trainer.train_span(xs, labels, span.order, span.places, span.learning_rate_shift)
         wall, cpu, meter = time.perf_counter(), time.process_time(), self._meter()
-        for place, sample, prediction in zip(span.places, span.chosen, expected.tolist(), strict=True):
-            self.machine.submit(xs[sample].numpy(), int(labels[sample]), span.learning_rate_shift, batch == 1)
-            self._expect(prediction)
-            if batch > 1 and ((place + 1) % batch == 0 or place + 1 == len(span.order)):
-                self.machine.submit_program()
+        cycles, stalls = await self._feed(xs, labels, span, expected)
         if not ahead:
             await self.machine.finish()
         effort = Effort(
             samples=len(span.places), correct=int((expected == labels[span.chosen]).sum()),
             seconds=time.perf_counter() - wall, cpu_seconds=time.process_time() - cpu,
-            metered=self._meter() - meter, bound_cycles=self.golden.bound_cycles - bound,
+            metered=self._meter() - meter, cycles=cycles, stalls=stalls, bound_cycles=self.golden.bound_cycles - bound,
             read_cycles=self.golden.read_cycles - reads)
         await self.catch_up(ahead)
         return effort
+
+    async def _feed(self, xs: torch.Tensor, labels: np.ndarray, span: Span, expected: np.ndarray) -> tuple[int, int]:
+        """Let the machine train on ``span``, for which the golden model has predicted ``expected``. Returns the clock
+        cycles and stalls that it has counted."""
+        batch = self.golden.experiment.batch
+        for place, sample, prediction in zip(span.places, span.chosen, expected.tolist(), strict=True):
+            self.machine.submit(xs[sample].numpy(), int(labels[sample]), span.learning_rate_shift, batch == 1)
+            self._expect(prediction)
+            if batch > 1 and ((place + 1) % batch == 0 or place + 1 == len(span.order)):
+                self.machine.submit_program()
+        return 0, 0
+
+    async def infer_span(self, xs: torch.Tensor, labels: np.ndarray, places: range, expected: np.ndarray) -> None:
+        """Let the machine classify the samples at ``places`` of the test set ``xs`` (samples, inputs) with ``labels``
+        (samples,), for all of which the golden model has predicted ``expected`` (samples,)."""
+        for x in xs[places.start:places.stop]:
+            self.machine.submit_inference(x.numpy())
+        for sample in places:
+            expect("inference", int(expected[sample]), await self.machine.prediction(), sample=sample)
 
     async def train_batch_by(self, host: HostTrainer, xs: torch.Tensor, labels: np.ndarray, span: Span) -> None:
         """Let ``host`` train both on the mini-batch ``span``. The machine classifies the samples that the golden model
@@ -301,10 +326,12 @@ class Lockstep(Generic[P]):
         """Whether all samples are trained and the states were equal in the end."""
         return self.proven.position.sample == self.plan.total
 
-    async def start(self, machine: Machine, meter: Callable[[], int] = lambda: 0) -> None:
-        """Bring ``machine`` and golden model into the state that is proven. ``meter`` is as in ``Twins``."""
+    async def start(self, machine: Machine, meter: Callable[[], int] = lambda: 0,
+                    twins: Callable[..., Twins] = Twins) -> None:
+        """Bring ``machine`` and golden model, the ``twins``, into the state that is proven. ``meter`` is as in
+        ``Twins``."""
         self.position = self.proven.position
-        self._twins = Twins(self.golden, machine, trainer=self._trainer, sample=self.position.sample, meter=meter)
+        self._twins = twins(self.golden, machine, trainer=self._trainer, sample=self.position.sample, meter=meter)
         self.golden.load(self.proven.state)
         await machine.load(self.proven.state)
 
@@ -312,7 +339,7 @@ class Lockstep(Generic[P]):
         """Train both to the end. ``DifferenceError`` at the first difference. ``InterruptedRunError`` once ``stop`` is
         set; all that was trained is then in the checkpoint."""
         total, saved = self.plan.total, time.monotonic()
-        for span in self.plan.spans(SPAN, self.position.sample):
+        for span in self.plan.spans(self._twins.longest, self.position.sample):
             effort = await self._twins.train_span(self.plan.xs, self.plan.labels, span)
             self.effort += effort
             self.position = self.position.after(effort)
@@ -338,14 +365,11 @@ class Lockstep(Generic[P]):
     async def evaluate(self, xs: torch.Tensor, labels: np.ndarray, stop: threading.Event, bar: tqdm) -> float:
         """The accuracy, in percent, of the machine's answers to the test samples ``xs`` (samples, inputs), which are
         compared with the golden model's. ``InterruptedRunError`` once ``stop`` is set."""
-        machine, expected = self._twins.machine, self.golden.predict(xs).numpy()
-        for first in range(0, len(xs), SPAN):
-            part = xs[first:first + SPAN]
-            for x in part:
-                machine.submit_inference(x.numpy())
-            for sample, prediction in enumerate(expected[first:first + SPAN].tolist(), start=first):
-                expect("inference", prediction, await machine.prediction(), sample=sample)
-            bar.update(len(part))
+        longest, expected = self._twins.longest, self.golden.predict(xs).numpy()
+        for first in range(0, len(xs), longest):
+            places = range(first, min(first + longest, len(xs)))
+            await self._twins.infer_span(xs, labels, places, expected)
+            bar.update(len(places))
             if stop.is_set():
                 raise InterruptedRunError("interrupted in the evaluation; continue with --resume")
         return 100 * float((expected == labels).mean())

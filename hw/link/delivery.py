@@ -7,7 +7,7 @@ from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from ...contract.link import MAX_STREAMS, SEGMENT, SLOT, TO_BOARD_HEADER, beat_bytes
+from ...contract.link import SLOT, TO_BOARD_HEADER, beat_bytes, segment_beats
 
 
 class Delivery(wiring.Component):
@@ -18,13 +18,12 @@ class Delivery(wiring.Component):
     numbered from 0, modulo 256. A stream that is not ready holds up everything behind its beat.
 
     Throughput: a beat in one clock cycle, and two more for each of its bytes. Cost: ``slots * SLOT`` bytes of memory;
-    a register for the widest beat. Raises ``ValueError`` if there are more than ``MAX_STREAMS`` streams.
+    a register for the widest beat. Raises ``ValueError`` if there are too many streams.
     """
 
     def __init__(self, *, streams: dict[str, ShapeLike], slots: int) -> None:
-        if len(streams) > MAX_STREAMS:
-            raise ValueError(f"{len(streams)} streams: a segment can name {MAX_STREAMS}")
         self.streams = streams
+        self.segment = segment_beats(len(streams))
         self.slots = slots
         super().__init__({
             #: Writes `byte` at `place` of the frame that is being received; its header counts.
@@ -64,8 +63,9 @@ class Delivery(wiring.Component):
         widths = [Shape.cast(shape).width for shape in self.streams.values()]
         widest = max(map(beat_bytes, widths))
         beat = Signal(8 * widest)
-        selected = Signal(range(1, MAX_STREAMS + 1))
-        beats, left = Signal(range(SEGMENT)), Signal(range(widest + 1))  # to come after this one; bytes of this one
+        beats = Signal(range(self.segment))  # to come after this one
+        selected = Signal(8 - len(beats))
+        left = Signal(range(widest + 1))  # bytes of this one
         offered, taken = Signal(), Signal()
         size = Signal.like(left)
         for index, (name, width) in enumerate(zip(self.streams, widths, strict=True)):

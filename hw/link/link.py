@@ -32,14 +32,15 @@ SHORTEST = len(TO_BOARD_HEADER) + CRC_BYTES
 
 class Link(wiring.Component):
     """Carries the beats of ``sources``, streams to what is behind the link, and of ``sinks``, streams from there. Both
-    are mappings of names to shapes, of at most 3 and 4 streams.
+    are mappings of names to shapes, of at most ``MAX_STREAMS`` sources.
 
     Throughput: a byte in 9 clock cycles; none is refused. A frame for which there is no room, or that is not the next
     one, is dropped, and the host is told so. Answers to a HELLO carry ``digest``. ``restart`` is high for a clock cycle
     when another session is opened or closed: it is to reset what is behind the link.
 
     Cost: ``2 * slots * SLOT`` bytes of memory. On an iCE40, with the streams of `digits-dw5`, 695 LUTs, 419 flip-flops
-    and 4 block RAMs. Raises ``ValueError`` if ``slots`` is not a power of two up to 128.
+    and 4 block RAMs. Raises ``ValueError`` if ``slots`` is not a power of two up to 128, or
+    if there are too many sources.
     """
 
     def __init__(self, *, sources: dict[str, ShapeLike], sinks: dict[str, ShapeLike], digest: int,
@@ -47,7 +48,7 @@ class Link(wiring.Component):
         if slots not in [1 << bits for bits in range(8)]:
             raise ValueError(f"slots={slots}: must be a power of two, at most 128")
         self.sources, self.sinks = sources, sinks
-        self.digest = digest
+        self.design_digest = digest
         self.slots = slots
         super().__init__({
             #: A byte received, for one clock cycle.
@@ -110,7 +111,7 @@ class Link(wiring.Component):
         }
         assert list(fields) == list(TO_HOST_HEADER)
         assert [Flag.IDLE, Flag.TROUBLE] == [1, 2]
-        text = bytes([PROTOCOL_VERSION, self.slots]) + self.digest.to_bytes(DIGEST_BYTES, "little")
+        text = bytes([PROTOCOL_VERSION, self.slots]) + self.design_digest.to_bytes(DIGEST_BYTES, "little")
         greeting = Array(Const(byte, 8) for byte in text)
         m.d.comb += [collector.read_number.eq(number), collector.place.eq(place)]
         with m.FSM():

@@ -6,12 +6,16 @@ from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from ...config import Experiment
+from ...contract.errors import ConfigError
 from ...contract.geometry import CrossbarGeometry, Loss
-from ...contract.link import BANK, NETWORK, SLOTS, Streams
+from ...contract.link import BANK, NETWORK, SLOTS, STORED, Streams
 from ...contract.parameters import design_digest
 from ...design import BankDesign, Design
 from ..bank import Bank
+from ..basics.ports import forward
 from ..network import Network
+from ..store.network import NetworkWithMemory
 from .link import Link
 from .uart import UartReceiver, UartTransmitter
 
@@ -21,24 +25,28 @@ class LinkedDesign(wiring.Component):
     docs/link.md. `boards.link` is the other end. A bit lasts ``divisor`` clock cycles.
 
     The first of its streams are commands. The design may take the words that belong to a command before it takes the
-    command. It has a port ``idle``. Answers to a HELLO carry ``digest``.
+    command. It has a port ``idle``. Ports that are none of these are ports here too, such as the pins of a memory.
+    Answers to a HELLO carry ``digest``.
 
     Cost: the design, a `Link`, two UARTs. Raises ``ValueError`` as `Link` and `UartReceiver` do.
     """
 
-    #: From the host; high when nothing is sent.
-    rx: In(1)
-    #: To the host.
-    tx: Out(1, init=1)
-    #: Something is being done or sent: for an indicator.
-    busy: Out(1)
-
     def __init__(self, design: wiring.Component, streams: Streams, *, digest: int, divisor: int,
                  slots: int = SLOTS) -> None:
-        super().__init__()
+        members = design.signature.members
+        self._others = [name for name in members if name not in (*streams.sources, *streams.sinks, "idle")]
+        super().__init__({
+            #: From the host; high when nothing is sent.
+            "rx": In(1),
+            #: To the host.
+            "tx": Out(1, init=1),
+            #: Something is being done or sent: for an indicator.
+            "busy": Out(1),
+            **{name: members[name] for name in self._others},
+        })
         self.divisor = divisor
         self.design = design
-        sources, sinks = ({name: design.signature.members[name].signature.members["payload"].shape for name in names}
+        sources, sinks = ({name: members[name].signature.members["payload"].shape for name in names}
                           for names in streams)
         self.link = Link(sources=sources, sinks=sinks, digest=digest, slots=slots)
 
@@ -64,6 +72,8 @@ class LinkedDesign(wiring.Component):
                 sink.valid.eq(answer.valid & ~restart),
                 answer.ready.eq(sink.ready),
             ]
+        for name in self._others:
+            forward(m, self, name, design)
 
         # A network takes a command that moves words only when they have been moved. So a command waits here, where it
         # does not hold up the words behind it.
@@ -99,14 +109,28 @@ def linked_network(geometries: tuple[CrossbarGeometry, ...], loss: Loss, *, divi
                         divisor=divisor, slots=slots)
 
 
+def linked_store(experiment: Experiment, memory: wiring.Component, *, divisor: int,
+                 slots: int = SLOTS) -> LinkedDesign:
+    """A network with its samples in ``memory`` (`NetworkWithMemory`) behind a serial line. ``ConfigError`` unless the
+    memory has the words that ``experiment`` says."""
+    store, bits = experiment.require_store(), memory.signature.members["port"].signature.address_bits
+    if bits != store.sizes[0]:
+        raise ConfigError(f"store.words={store.words}: there is a memory of {1 << bits} words")
+    design = NetworkWithMemory(geometries=experiment.crossbars, loss=experiment.loss, memory=memory, most=store.samples)
+    return LinkedDesign(design, STORED, digest=experiment.design_digest, divisor=divisor, slots=slots)
+
+
 def linked_bank(geometries: tuple[CrossbarGeometry, ...], *, divisor: int, slots: int = SLOTS) -> LinkedDesign:
     """A `Bank` behind a serial line."""
     return LinkedDesign(Bank(geometries=geometries), BANK, digest=design_digest(geometries), divisor=divisor,
                         slots=slots)
 
 
-def linked(design: Design, *, divisor: int, slots: int = SLOTS) -> LinkedDesign:
-    """A network or a bank behind a serial line."""
+def linked(design: Design, *, divisor: int, memory: wiring.Component | None = None,
+           slots: int = SLOTS) -> LinkedDesign:
+    """A network or a bank behind a serial line. ``memory`` is that for the samples of a network, if it has one."""
+    if isinstance(design, Experiment) and memory is not None:
+        return linked_store(design, memory, divisor=divisor, slots=slots)
     if isinstance(design, BankDesign):
         return linked_bank(design.crossbars, divisor=divisor, slots=slots)
     return linked_network(design.crossbars, design.loss, divisor=divisor, slots=slots)

@@ -7,6 +7,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ...contract.geometry import CrossbarGeometry, Loss
+from ..basics.ports import forward
 from ..network import Network
 from .access import MemoryAccess
 from .feeder import Feeder, feed_layout, report_layout
@@ -39,29 +40,49 @@ class StoredNetwork(wiring.Component):
         m.submodules.network, m.submodules.feeder, m.submodules.host = network, feeder, host = (
             self.network, self.feeder, self.host)
         for name in ("state_in", "state_out"):
-            self._connect(m, name, network)
+            forward(m, self, name, network)
         for name in ("words", "digest"):
-            self._connect(m, name, host)
-        self._connect(m, "report", feeder)
+            forward(m, self, name, host)
+        forward(m, self, "report", feeder)
         m.d.comb += [
             feeder.network_idle.eq(network.idle),
             self.idle.eq(network.idle & feeder.idle & host.idle & ~self.feed.valid & ~self.access.valid),
         ]
         with m.If(network.idle & ~self.command.valid & host.idle & ~self.access.valid):
-            self._connect(m, "feed", feeder)
+            forward(m, self, "feed", feeder)
         with m.If(feeder.idle):
-            self._connect(m, "access", host)
+            forward(m, self, "access", host)
             for name in ("command", "x", "result"):
-                self._connect(m, name, network)
+                forward(m, self, name, network)
         with m.Else():
             for name in ("command", "x", "result"):
                 wiring.connect(m, getattr(feeder, name), getattr(network, name))
         with m.If(host.idle):
-            self._connect(m, "memory", feeder)
+            forward(m, self, "memory", feeder)
         with m.Else():
-            self._connect(m, "memory", host)
+            forward(m, self, "memory", host)
         return m
 
-    def _connect(self, m: Module, name: str, part: wiring.Component) -> None:
-        """Connects the port ``name`` of this with that of a part."""
-        wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(part, name))
+
+class NetworkWithMemory(wiring.Component):
+    """A `StoredNetwork` and its ``memory``: a component with a `MemoryInterface` at its ``port``.
+
+    Its ports are those of the two, but for those that they share.
+    """
+
+    def __init__(self, *, geometries: tuple[CrossbarGeometry, ...], loss: Loss, memory: wiring.Component,
+                 most: int) -> None:
+        self.memory = memory
+        self.network = StoredNetwork(geometries=geometries, loss=loss, most=most,
+                                     address_bits=memory.signature.members["port"].signature.address_bits)
+        self._owners = {name: part for part, shared in ((self.network, "memory"), (memory, "port"))
+                        for name in part.signature.members if name != shared}
+        super().__init__({name: part.signature.members[name] for name, part in self._owners.items()})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.network, m.submodules.memory = self.network, self.memory
+        wiring.connect(m, self.network.memory, self.memory.port)
+        for name, part in self._owners.items():
+            forward(m, self, name, part)
+        return m

@@ -57,7 +57,7 @@ def test_the_bitstream_of_the_file_is_what_the_model_expects(tmp_path):
     model, board = lstm(), find("ulx3s")
     nn.save_bank(model, tmp_path / "lstm.toml", lanes=4)
     top = board.top(design.load(str(tmp_path / "lstm.toml")))
-    assert top.component.link.digest == design_digest(nn.bank(model, lanes=4))
+    assert top.component.link.design_digest == design_digest(nn.bank(model, lanes=4))
     assert top.component.design.geometries == nn.bank(model, lanes=4)
 
 

@@ -4,13 +4,14 @@ import pytest
 from spinloom.config import parse
 from spinloom.contract.store import HEADER_WORDS, crc, pack
 from spinloom.hw.store.memory import BlockMemory
+from spinloom.hw.store.network import NetworkWithMemory
 from spinloom.hw.store.order import PermutedOrder
 from spinloom.hw.store.sdram_chip import ULX3S_SDRAM
 from spinloom.model.network import Network
 from spinloom.sim.bench import complete
 from spinloom.sim.benches.compiled import CompiledBench
 from spinloom.sim.sdram import SdramMemory
-from spinloom.sim.stored import NetworkWithMemory, StoredDriver
+from spinloom.sim.stored import StoredDriver
 from spinloom.train import data
 from spinloom.train.lockstep import Twins
 
@@ -37,7 +38,8 @@ class Stored:
         self.sets = [pack(*samples) for samples in (self.train, self.test, self.train)]
         self.sets[2][HEADER_WORDS + COUNT + 1 + 40] ^= 1 << 20  # an entry of the sample with the number 2
         self.bases = [3 + sum(map(len, self.sets[:place])) for place in range(3)]
-        self.bench = CompiledBench(NetworkWithMemory(small, memory, most=COUNT))
+        self.bench = CompiledBench(NetworkWithMemory(geometries=small.crossbars, loss=small.loss, memory=memory,
+                                                     most=COUNT))
         self.address_bits = memory.signature.members["port"].signature.address_bits
         _, driver = self.twins(small)
         for words, base in zip(self.sets, self.bases, strict=True):
