@@ -1,9 +1,9 @@
 """Runs on a simulated board that trains from its SDRAM: exact over a bad line, through resets and flipped bits."""
 
 import itertools
+from dataclasses import replace
 from random import Random
 
-import numpy as np
 import pytest
 from spinloom.boards import run
 from spinloom.boards import stored as supplies
@@ -36,11 +36,12 @@ def small(**fields):
 def few(monkeypatch):
     """Few samples, and short parts and spans of them."""
     whole = data.load(small())
-    part = whole._replace(train=data.Samples(*(each[:COUNT] for each in whole.train)),
-                          test=data.Samples(*(each[:TEST] for each in whole.test)))
+    part = replace(whole, train=data.Samples(*(each[:COUNT] for each in whole.train)),
+                   test=data.Samples(*(each[:TEST] for each in whole.test)))
     monkeypatch.setattr(data, "load", lambda *_: part)
     monkeypatch.setattr(stored, "PART", 256)
     monkeypatch.setattr(twins, "SPAN", 40)
+    monkeypatch.setattr(lockstep, "CHECKPOINT_SECONDS", 0)
     return part
 
 
@@ -76,12 +77,12 @@ def expected():
     return digest(golden.state()), correct
 
 
-def test_a_run_from_memory(board, expected, tmp_path):
+def test_a_run_from_memory(board, few, expected, tmp_path):
     """Samples are uploaded once, and the answer is that of a run over the line."""
     first, again = trained(board, tmp_path / "first"), trained(board, tmp_path / "again")
     line = run.run(small(), port=board.port, samples=SAMPLES, out=tmp_path / "line")
-    words = 4 * sum(len(store.pack(*samples)) for samples in data.load(small())[:2])
-    assert first.memory.upload_bytes > words > 10 * again.memory.upload_bytes
+    size = 4 * sum(len(store.pack(*samples)) for samples in (few.train, few.test))
+    assert first.memory.upload_bytes > size > 10 * again.memory.upload_bytes
     assert first.memory.repairs == 0
     assert first.memory.cycles_per_sample > 100
     assert 0 <= first.memory.stalls < 5
@@ -92,3 +93,96 @@ def test_a_run_from_memory(board, expected, tmp_path):
         assert answer.training_accuracy == round(100 * expected[1] / SAMPLES, 3)
         assert (answer.samples, answer.test_samples, answer.resets) == (SAMPLES, TEST, 0)
         assert answer.test_accuracy == line.test_accuracy
+
+
+def agrees(answer, expected):
+    """Whether a run has ended as if nothing had happened."""
+    assert answer.bit_exact
+    assert (answer.digest, answer.samples) == (expected[0], SAMPLES)
+    assert answer.training_accuracy == round(100 * expected[1] / SAMPLES, 3)
+    return True
+
+
+def test_a_bad_line_and_resets(board, expected, tmp_path):
+    """Bytes lost, doubled, flipped and delayed; resets while the memory is filled, and in the midst of an epoch."""
+    noise, count = Noise(Random(1), 0.001), itertools.count()
+    board.flip(16, 0)  # so something has to be sent
+
+    def to_board(sent: bytes) -> bytes:
+        if any(next(count) in (700, 5000) for _ in sent):
+            board.reset()
+        return noise(sent)
+
+    board.to_board, board.to_host = to_board, Noise(Random(2), 0.001)
+    answer = trained(board, tmp_path)
+    assert agrees(answer, expected)
+    assert answer.resets == 2
+    assert answer.retransmissions > 0
+
+
+def test_a_bit_that_flips_in_memory(board, few, expected, tmp_path, monkeypatch):
+    """What was trained on a damaged sample does not count; only the part in which it is is sent again."""
+    words, train = store.pack(*few.train), stored.StoredDriver.train
+    sample = int(small().sample_order(0, COUNT)[45])
+    trained(board, tmp_path / "before")
+    spans = []
+
+    async def struck(driver, epoch, count, places, **options):
+        spans.append((epoch, places))
+        if len(spans) == 2:
+            board.flip(2 * int(words[store.HEADER_WORDS + sample]) + 3, 9)
+        return await train(driver, epoch, count, places, **options)
+
+    monkeypatch.setattr(stored.StoredDriver, "train", struck)
+    answer = trained(board, tmp_path / "struck")
+    assert agrees(answer, expected)
+    assert (answer.memory.repairs, answer.resets) == (1, 0)
+    assert 4 * stored.PART < answer.memory.upload_bytes < 4 * 4 * stored.PART
+    assert spans == [(0, range(40)), (0, range(40, 80)), (0, range(40, 80)), (0, range(80, 90)), (1, range(40)),
+                     (1, range(40, 60))]
+
+
+def test_a_memory_that_forgets_is_given_up(board, tmp_path, monkeypatch):
+    monkeypatch.setattr(supplies, "pack", lambda *samples: store.pack(*samples) ^ 1)
+    upload = stored.StoredDriver.upload
+
+    async def forgetful(driver, words, *rest):
+        sent = await upload(driver, words, *rest)
+        board.flip(40, 1)
+        return sent
+
+    monkeypatch.setattr(stored.StoredDriver, "upload", forgetful)
+    with pytest.raises(LinkError, match=r"was damaged, 5 times without getting any further; the state after 0 of 150"):
+        trained(board, tmp_path)
+
+
+def test_the_test_set_may_take_the_place_of_the_training_set(few):
+    train = store.pack(*few.train)
+    tight = {"memory": "block_ram", "words": len(train), "samples": COUNT}
+    supply = supplies.MemorySupply(small(store=tight), few.train, few.test)
+    assert supply.twins.keywords == {"test_base": 0}
+    supply = supplies.MemorySupply(small(), few.train, few.test)
+    assert supply.twins.keywords == {"test_base": len(train)}
+
+
+@pytest.mark.parametrize(("fields", "message"), [
+    ({"store": None}, 'store: the machine has no memory for samples; add [store] with memory = "block_ram" or "sdram", '
+                      "and words"),
+    ({"order": "hashed"}, 'order="hashed": a machine that trains from its memory computes the order itself; '
+                          'set order = "permuted"'),
+    ({"store": SDRAM | {"samples": 89}}, "store.samples=89: the training set has 90"),
+    ({"store": {"memory": "block_ram", "words": 100}}, "store.words=100: the training set takes 1,646"),
+])
+def test_what_cannot_be_stored(fields, message, tmp_path):
+    with pytest.raises(ConfigError) as error:
+        run.run(small(**fields), simulate=True, stored=True, out=tmp_path)
+    assert str(error.value) == message
+
+
+def test_memories_of_other_sizes(tmp_path):
+    with pytest.raises(ConfigError, match=r"^store: the machine was generated with another memory for samples$"):
+        run.run(small(), built=small(store=SDRAM | {"samples": 500}), simulate=True, stored=True, out=tmp_path)
+    with pytest.raises(ConfigError, match=r"^store\.words=8388608: there is a memory of 1024 words$"):
+        linked_store(small(), BlockMemory(depth=1000), divisor=4)
+    with pytest.raises(ConfigError, match=r"^store\.words=1000: chips of SDRAM have 8388608 or 2097152$"):
+        stored.simulated_memory(small(store=SDRAM | {"words": 1000}).store)
