@@ -512,7 +512,7 @@ class Experiment(Section):
     @cached_property
     def design_digest(self) -> int:
         """What tells its machine from others (`contract.parameters.design_digest`)."""
-        return design_digest(self.crossbars, self.loss, self.store and self.store.sizes)
+        return design_digest(self.crossbars, self.loss, None if self.store is None else self.store.sizes)
 
     def require_store(self) -> Store:
         """Its memory for samples. ``ConfigError`` unless it has one, and takes the samples in an order that a machine

@@ -50,7 +50,7 @@ class StoredDriver(NetworkDriver):
         self._digest = bench.sink("digest", WORD_BITS)
 
     async def upload(self, words: np.ndarray, address: int = 0,
-                     passed: Callable[[int], None] = lambda words: None) -> int:
+                     passed: Callable[[int], object] = lambda words: None) -> int:
         """Fill the memory with ``words``, uint32 (n,), from the word ``address`` on, and return how many had to be
         sent: no part of ``PART`` words whose digest says that it is there. ``passed`` is told the words of each part.
         `StoreError` if its digest says that something else is there in the end."""

@@ -52,7 +52,7 @@ def measure(experiment: Experiment, samples: data.Samples, sizes: list[int]) -> 
     complete(twins.load())
     for size in sizes:
         span = next(plan.spans(size, first))
-        predictions = trainer.train_span(plan.xs, plan.labels, *span)
+        predictions = trainer.train_span(plan.xs, plan.labels, span.order, span.places, span.learning_rate_shift)
         report = complete(driver.train(0, len(plan.labels), span.places))
         if report.correct != int(np.count_nonzero(predictions == plan.labels[span.chosen])):
             raise DifferentReportError(f"of samples {first:,} to {first + size - 1:,} the network predicts "

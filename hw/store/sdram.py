@@ -29,8 +29,8 @@ MARGIN = 64
 
 
 class Countdown:
-    """Waits for up to ``limit`` clock cycles; for the first ``init`` after power-up. As it does not change what the chip
-    demands, a reset does not change it."""
+    """Waits for up to ``limit`` clock cycles; for the first ``init`` after power-up. A reset does not change what the
+    chip demands, so it does not change this."""
 
     def __init__(self, m: Module, name: str, *, limit: int, init: int = 1) -> None:
         self._left = Signal(range(max(2, limit)), name=name, init=init - 1, reset_less=True)

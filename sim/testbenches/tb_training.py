@@ -87,7 +87,7 @@ class TrainingBench(Testbench[Trained]):
         """Train a precursor as planned, and write its states into both."""
         precursor = GoldenNetwork(plan.experiment.precursor)
         for span in plan.spans(len(plan.labels)):
-            precursor.train_span(plan.xs, plan.labels, *span)
+            precursor.train_span(plan.xs, plan.labels, span.order, span.places, span.learning_rate_shift)
         for layer, crossbar in enumerate(precursor.crossbars):
             await twins.write(layer, crossbar.states().numpy())
 

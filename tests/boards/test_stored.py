@@ -72,7 +72,8 @@ def expected():
     plan = Plan(small(), data.Samples(*(each[:COUNT] for each in train)), SAMPLES)
     correct = 0
     for span in plan.spans(SAMPLES):
-        predictions = CompiledTrainer(golden).train_span(plan.xs, plan.labels, *span[:3])
+        predictions = CompiledTrainer(golden).train_span(plan.xs, plan.labels, span.order, span.places,
+                                                             span.learning_rate_shift)
         correct += int((predictions == plan.labels[span.chosen]).sum())
     return digest(golden.state()), correct
 
