@@ -9,11 +9,15 @@ from amaranth.hdl import Elaboratable, Module
 from amaranth.lib import io, wiring
 from amaranth.lib.cdc import FFSynchronizer
 
+from ..config import Experiment, Store
+from ..contract.errors import ConfigError
 from ..contract.link import SLOTS
 from ..design import Design
 from ..hw.export.synth import PARTS, TARGETS, Target
 from ..hw.link.linked_design import linked
-from .sdram import BoardSdram
+from ..hw.store.memory import BlockMemory
+from ..hw.store.sdram import SdramController
+from .sdram import BoardSdram, SdramPads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +54,33 @@ class Board:
         return PARTS[self.part]
 
     def top(self, design: Design) -> "BoardTop":
-        """What the board's bitstream holds: ``design`` behind the board's serial line."""
-        return BoardTop(self, linked(design, divisor=round(self.clock_mhz * 1e6 / self.baud), slots=self.slots))
+        """What the board's bitstream holds: ``design`` behind the board's serial line, with the memory for samples that
+        it asks for. ``ConfigError`` if the board has no such memory."""
+        memory = self.memory(design.store) if isinstance(design, Experiment) and design.store else None
+        return BoardTop(self, linked(design, divisor=round(self.clock_mhz * 1e6 / self.baud), memory=memory,
+                                     slots=self.slots))
+
+    def stores(self, design: Design) -> bool:
+        """Whether it has the memory for samples that ``design`` asks for, if it asks for one."""
+        store = design.store if isinstance(design, Experiment) else None
+        return (store is None or store.memory == "block_ram"
+                or self.sdram is not None and self.sdram.chip.words == store.words)
+
+    def memory(self, store: Store) -> BlockMemory | SdramController:
+        """The memory for samples that ``store`` describes. ``ConfigError`` if the board has none such."""
+        if store.memory == "block_ram":
+            return BlockMemory(depth=store.words)
+        chip = self.sdram and self.sdram.chip
+        if chip is None:
+            raise ConfigError(f'store.memory="sdram": {self.title} has none; set memory = "block_ram"')
+        if chip.words != store.words:
+            raise ConfigError(f"store.words={store.words}: the SDRAM of {self.title} has {chip.words}")
+        return SdramController(chip=chip, timing=chip.timing(self.clock_mhz))
 
 
 class BoardTop(Elaboratable):
-    """``component`` on ``board``: its ``rx`` and ``tx`` are the platform's serial port, and all runs from one clock."""
+    """``component`` on ``board``: its ``rx`` and ``tx`` are the platform's serial port, its ``pins``, if it has any,
+    those of the SDRAM, and all runs from one clock."""
 
     def __init__(self, board: Board, component: wiring.Component) -> None:
         self.board = board
@@ -71,4 +96,7 @@ class BoardTop(Elaboratable):
         m.submodules.tx = tx = io.Buffer("o", uart.tx)
         m.submodules.synchroniser = FFSynchronizer(rx.i, self.component.rx, init=1)
         m.d.comb += tx.o.eq(self.component.tx)
+        if self.board.sdram and "pins" in self.component.signature.members:
+            m.submodules.pads = pads = SdramPads(self.board.sdram)
+            wiring.connect(m, self.component.pins, pads.pins)
         return m

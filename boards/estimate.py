@@ -22,8 +22,9 @@ from ..contract.shapes import LayerShape
 from ..contract.tables import DERIVATIVE_BITS, NORMAL_BITS, NORMAL_INDEX_BITS
 from ..contract.widths import divisors, index_bits
 from ..design import Design
+from ..hw.basics.single_port_ram import SPRAM_DEPTH, SPRAM_WIDTH
 from ..hw.crossbar.active_rows import entry_layout
-from ..hw.crossbar.array_memory import LUT_DEPTH, SPRAM_DEPTH, SPRAM_WIDTH, column_bits
+from ..hw.crossbar.array_memory import LUT_DEPTH, column_bits
 from ..hw.crossbar.crossbar import answers_depth, outputs_depth
 from ..hw.crossbar.error_map import WORD as FLAGS
 from ..hw.crossbar.error_map import flag_words
@@ -39,6 +40,8 @@ from ..hw.crossbar.layouts import (
 from ..hw.crossbar.noise import STORED_BITS
 from ..hw.crossbar.position_deltas import origin_layout
 from ..hw.crossbar.programming_queue import DEPTH, queued_layout
+from ..hw.store.memory import WORD_BITS
+from ..hw.store.reader import BUFFER
 from . import calibration
 from .board import Board
 from .results import BoardResult, Resources
@@ -68,6 +71,9 @@ LUT_RAM_WIDTH = 4
 """Bits of the words of such a memory."""
 LUT_RAMS = {"ecp5": 32}
 """Such memories that cost as much as a block RAM: a buffer, or an array that may be in them, takes what costs less."""
+STORE_LUTS = {"ecp5": (603, 34.3, 407), "ice40": (534, 30.4, 0), "gowin": (720, 41.0, 397)}
+"""LUTs of a `Feeder` with a `MemoryAccess`, for each bit of an address and of a sample's number besides, and of an
+`SdramController`: from what `hw.export.synth.count` says of them, for two sizes on an ECP5 and one on the others."""
 PARTS_OF_WORDS = {"ecp5": (512, 9, 4)}
 """Words of a block RAM, bits of a part of one, and its parts, which are written one by one: words of a buffer that are
 far from each other may share a word of a block RAM."""
@@ -157,6 +163,10 @@ def memories(design: Design, slots: int = SLOTS) -> list[Memory]:
     for source, target in zip(design.crossbars, design.crossbars[1:], strict=False):
         if target.source == "sigmoid":
             found += [Memory(1 << source.z_bits, target.x.bits + DERIVATIVE_BITS + 1, "table")] * source.adcs
+    if isinstance(design, Experiment) and design.store:
+        found.append(Memory(BUFFER, WORD_BITS + 1))
+        if design.store.memory == "block_ram":
+            found.append(Memory(design.store.words, WORD_BITS, ports=1))
     if design.loss == "cross_entropy":
         last = design.crossbars[-1]
         found.append(Memory(1 << last.z_bits, last.delta_frac, "tables" if last.adcs > 1 else "table", reads=last.adcs))
@@ -291,12 +301,21 @@ def resources(design: Design, board: Board, weights: dict[str, float] | None = N
     figures = structure(design, board)
     found = memories(design, board.slots)
     return Resources(
-        luts=round(sum(weights[name] * figure for name, figure in figures.items())),
+        luts=round(sum(weights[name] * figure for name, figure in figures.items()) + store_luts(design, board)),
         block_rams=sum(block_rams(board, memory) for memory in found),
         dsps=split_multipliers(design, board)[0],
         single_port_rams=sum(single_port_rams(board, memory) for memory in found)
         if "single_port_rams" in board.capacity else None,
     )
+
+
+def store_luts(design: Design, board: Board) -> float:
+    """LUTs of what feeds a network from a memory for samples, and of the controller of that; 0 if it has none."""
+    if not isinstance(design, Experiment) or design.store is None:
+        return 0
+    address_bits, most = design.store.sizes
+    least, a_bit, controller = STORE_LUTS[board.family]
+    return least + a_bit * (address_bits + index_bits(most)) + controller * (design.store.memory == "sdram")
 
 
 def estimate(design: Design, board: Board) -> Estimate:

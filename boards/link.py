@@ -31,6 +31,7 @@ from ..contract.link import (
     PAYLOAD,
     PROTOCOL_VERSION,
     SEGMENT,
+    STORED,
     TO_HOST_HEADER,
     TOGGLE,
     Flag,
@@ -42,6 +43,7 @@ from ..contract.link import (
 )
 from ..hw.crossbar.layouts import drive_layout
 from ..hw.layouts import network_command_layout
+from ..hw.store.memory import WORD_BITS
 from ..sim.bench import Bench
 from ..sim.benches.words import QueuedSink, WordSource
 
@@ -562,6 +564,15 @@ def link_bytes_per_sample(experiment: Experiment, active_rows: float) -> float:
     command, x = (beat_bytes(Shape.cast(layout).width)
                   for layout in (network_command_layout(geometries), drive_layout(geometries[0])))
     beats = max(1.0, active_rows)
-    segments = 1 + command + beats * x + max(1.0, beats / SEGMENT)
+    return _with_frames(1 + command + beats * x + max(1.0, beats / SEGMENT))
+
+
+def link_bytes_per_word() -> float:
+    """Bytes that a word for the memory of a board costs on the line to it, as `link_bytes_per_sample` adds them up."""
+    return _with_frames(beat_bytes(WORD_BITS) + 1 / STORED.segment)
+
+
+def _with_frames(segments: float) -> float:
+    """Bytes on the line of so many bytes of segments, with their share of frames and of escapes."""
     frames = segments / (PAYLOAD - 1)  # a segment that is cut in two has two headers
     return (segments + frames * (1 + FRAME_BYTES)) * (1 + 2 / 256)

@@ -10,8 +10,10 @@ from ..sim.stored import PART
 from ..system.files import replace
 from ..train.stored import SPAN
 from . import link as host
-from .run import HIGHEST_BAUD, LOWEST_BAUD, MAX_LOSSES, SIMULATED_PATIENCE
+from .run import BAUD, HIGHEST_BAUD, LOWEST_BAUD, MAX_LOSSES, SIMULATED_PATIENCE
 
+MNIST_WORDS = 18_528_592 // 4
+"""Of the training set (docs/store.md)."""
 PATH = Path(__file__).parent.parent / "docs" / "link.md"
 
 
@@ -25,7 +27,7 @@ def _numbered(title: str, first: int, direction: int) -> str:
 
 def document() -> str:
     """The text of docs/link.md."""
-    patience, simulated = host.Patience(), SIMULATED_PATIENCE
+    patience, simulated, a_word = host.Patience(), SIMULATED_PATIENCE, host.link_bytes_per_word()
     flag, escape = f"0x{link.FLAG:02X}", f"0x{link.ESCAPE:02X}"
     return f"""\
 # The link between host and board
@@ -149,8 +151,10 @@ The serial line runs at {LOWEST_BAUD:,} to {HIGHEST_BAUD:,} baud.
 
 A training sample with `n` inputs that are not zero costs a segment with the command, and one beat on `x` for each of
 these inputs. A frame has {link.FRAME_BYTES} bytes besides up to {link.PAYLOAD} bytes of segments.
-`boards.link.link_bytes_per_sample` adds it up. The line carries a tenth of its baud rate in bytes a second. A word for
-the memory costs 4 bytes, and its share of a frame's {link.FRAME_BYTES} bytes and segments.
+`boards.link.link_bytes_per_sample` adds it up. The line carries a tenth of its baud rate in bytes a second.
+
+A word for the memory costs {a_word:.2f} bytes (`boards.link.link_bytes_per_word`): at {BAUD:,} baud, the
+{MNIST_WORDS:,} words of the training set of MNIST take {MNIST_WORDS * a_word / (BAUD / 10):.0f} s.
 """
 
 

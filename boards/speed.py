@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import prod, sqrt
 from statistics import NormalDist
+from typing import Literal
 
 from ..config import Experiment
 from ..contract.geometry import CrossbarGeometry
@@ -17,6 +18,8 @@ from ..hw.latencies import (
     to_update,
     update_cycles,
 )
+from ..hw.store.order import PermutedOrder
+from ..hw.store.sdram import SdramController
 from .board import Board
 from .link import link_bytes_per_sample
 
@@ -25,6 +28,10 @@ ACTIVE_INPUTS = {"mnist": 0.191, "digits": 0.511}
 ACTIVE_NEURONS = {"relu": 0.3, "ternary": 0.7}
 """Share of hidden neurons whose row is active in a sample: measured 0.24 to 0.32 on trained networks of 64 to 250 ReLUs
 on MNIST, higher before they are trained. 1 for the others."""
+INDEX_WORDS, COMMANDS = 2, 2
+"""Words of the index that are read for a sample, and commands: for them, and for its words."""
+DECODER_PAUSE = 4
+"""Clock cycles of the decoder between samples (`hw.store.decoder.Decoder`)."""
 BITS_A_BYTE = 10
 """On a serial line, with start and stop bit."""
 
@@ -41,8 +48,15 @@ class Speed(Result):
     """On the way to the board, which is the busier one."""
     samples_per_second_compute: int
     """At the board's clock."""
+    samples_per_second_memory: int | None = None
+    """As its memory for samples gives them. None if it has none."""
     samples_per_second_link: int
-    """At the board's baud rate."""
+    """At the board's baud rate, sample by sample."""
+    samples_per_second: int
+    """The smallest of those that are needed: of the clock's and the memory's if it has a memory for samples, otherwise
+    of the clock's and the link's."""
+    limit: Literal["clock", "memory", "link"]
+    """Which one that is."""
 
 
 def active_rows(experiment: Experiment) -> list[float]:
@@ -112,17 +126,43 @@ def cycles_per_sample(experiment: Experiment) -> float:
     return slots + together + sum(distance - 1 for distance in distances)
 
 
+def active_inputs(experiment: Experiment) -> float:
+    """Cells of a sample that are not zero, on average."""
+    first = experiment.crossbars[0]
+    return active_share(experiment, first) * first.window.cells
+
+
+def memory_cycles(experiment: Experiment, board: Board) -> float:
+    """Clock cycles from sample to sample as the memory of ``board`` gives them: of the slowest of what goes on at the
+    same time. These are the order of the samples, the reading of their words, and their decoding."""
+    entries = active_inputs(experiment)
+    words, controller = 1 + (entries + 0.5) / 2, board.memory(experiment.require_store())
+    reading = words + INDEX_WORDS + COMMANDS
+    if isinstance(controller, SdramController):
+        timing, columns = controller.timing, controller.chip.columns_per_word
+        opening, refresh = timing.rp + timing.rcd, timing.rp + timing.rfc + timing.rcd
+        reading = (columns * (words + INDEX_WORDS) + COMMANDS * opening) / (1 - refresh / controller.refresh_interval)
+    return max(PermutedOrder.latency, reading, entries + DECODER_PAUSE)
+
+
 def speed(experiment: Design, board: Board) -> Speed | None:
     """How fast a network trains on ``board``. None for a bank: that is up to its host."""
     if isinstance(experiment, BankDesign):
         return None
     rows, cycles = active_rows(experiment), cycles_per_sample(experiment)
-    first = experiment.crossbars[0]
-    size = link_bytes_per_sample(experiment, active_share(experiment, first) * first.window.cells)
+    size = link_bytes_per_sample(experiment, active_inputs(experiment))
+    clock = board.clock_mhz * 1e6
+    limits = {"clock": round(clock / cycles)}
+    by_link = round(board.baud / BITS_A_BYTE / size)
+    if experiment.store is None:
+        limits["link"] = by_link
+    else:
+        limits["memory"] = round(clock / memory_cycles(experiment, board))
     return Speed(
         active_rows=[round(number, 1) for number in rows],
         cycles_per_sample=round(cycles, 1),
         bytes_per_sample=round(size, 1),
-        samples_per_second_compute=round(board.clock_mhz * 1e6 / cycles),
-        samples_per_second_link=round(board.baud / BITS_A_BYTE / size),
+        samples_per_second_compute=limits["clock"], samples_per_second_memory=limits.get("memory"),
+        samples_per_second_link=by_link, samples_per_second=min(limits.values()),
+        limit=min(limits, key=limits.__getitem__),
     )

@@ -77,13 +77,14 @@ def synth(config: str, bank: bool, target: str | None, board: str | None, out: s
 @answers
 def estimate(config: str, bank: bool, board: str | None) -> tuple[Result, str, bool]:
     """Show the shapes of a network or a bank, crossbar by crossbar, and estimate, without synthesis, what it needs and
-    reaches on every board."""
+    reaches on every board that has the memory for its samples."""
     design = load(config, bank=bank)
     from ..boards.catalogue import BOARDS, find
     from ..boards.estimate import Estimates
     from ..boards.estimate import estimate as estimated
 
-    found = tuple(estimated(design, each) for each in ([find(board)] if board else BOARDS.values()))
+    boards = [find(board)] if board else [each for each in BOARDS.values() if each.stores(design)]
+    found = tuple(estimated(design, each) for each in boards)
     tables = [table({
         **_board_rows(answer),
         "fits": f"no; the largest that does: {answer.shortage.largest or 'none'}" if answer.shortage else "yes",
@@ -130,10 +131,15 @@ def _board_rows(answer: "Bitstream | Estimate") -> dict[str, str]:
 
 def _speed_rows(speed: "Speed | None") -> dict[str, str]:
     """How fast a network is."""
-    return {} if speed is None else {
+    if speed is None:
+        return {}
+    rates = {"clock": speed.samples_per_second_compute, "memory": speed.samples_per_second_memory,
+             f"link of {speed.bytes_per_sample:.0f} bytes a sample": speed.samples_per_second_link}
+    return {
         "clock cycles a sample": f"{speed.cycles_per_sample:,.0f}",
-        "samples a second": f"{speed.samples_per_second_compute:,} by its clock, {speed.samples_per_second_link:,} by "
-                            f"its link of {speed.bytes_per_sample:.0f} bytes a sample",
+        "samples a second": f"{speed.samples_per_second:,}, limited by its {speed.limit}: "
+                            + ", ".join(f"{number:,} by its {name}" for name, number in rates.items()
+                                        if number is not None),
     }
 
 

@@ -1,24 +1,22 @@
 """The memory of one of a crossbar's arrays, with two ports or with one."""
 
-from math import ceil
 from typing import Any
 
-from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Shape, ShapeLike, Signal, Value, unsigned
+from amaranth.hdl import Module, Shape, ShapeLike, Signal, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
-from amaranth.vendor import LatticeICE40Platform, LatticePlatform
+from amaranth.vendor import LatticePlatform
 
 from ...contract.widths import index_bits
+from ..basics.single_port_ram import has_single_port_rams, single_port_ram
 from ..basics.spread import KEEP
 
 BLOCK_RAM = {"ram_style": "block", "no_rw_check": 1}
 """What a word reads as while it is written does not matter: the controller uses no word that is being written."""
 LUT_DEPTH = 16
 """Words of a memory in the LUTs of an ECP5. Synthesis may put a memory of no more words there."""
-SPRAM_DEPTH, SPRAM_WIDTH = 16384, 16
-"""Words, and bits of a word, of a large memory of one port of an iCE40 UltraPlus."""
 BLOCK_BITS = 16384
 """Bits of a block RAM, without parity."""
 PARITY, WIDE_DEPTH = 9, 2048
@@ -73,8 +71,10 @@ class ArrayMemory(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        if self.ports == 1 and isinstance(platform, LatticeICE40Platform) and platform.device == "iCE40UP5K":
-            self._single_port_rams(m)
+        if self.ports == 1 and has_single_port_rams(platform):
+            address, write, _ = self._registers(m, None)
+            m.d.comb += self.data.eq(single_port_ram(m, depth=self.depth, address=address, write=write,
+                                                     data_in=Value.cast(self.write_data)))
             return m
         width = Shape.cast(self.shape).width
         share = width if platform is None else min(width, share_bits(self.depth))
@@ -111,33 +111,3 @@ class ArrayMemory(wiring.Component):
         write_address = Signal.like(address, name="write_address", attrs=attributes)
         m.d.sync += write_address.eq(self.write_address)
         return address, write, write_address
-
-    def _single_port_rams(self, m: Module) -> None:
-        """Banks of ``SPRAM_DEPTH`` words. A bank is as many memories side by side as the word needs."""
-        width = Shape.cast(self.shape).width
-        banks, columns = ceil(self.depth / SPRAM_DEPTH), ceil(width / SPRAM_WIDTH)
-        single, write, _ = self._registers(m, None)
-        address = Signal(unsigned(max(len(single), 15)))
-        m.d.comb += address.eq(single)
-        bank, read_bank = address[14:], Signal(range(max(2, banks)))
-        m.d.sync += read_bank.eq(bank)
-        data_in = Signal(columns * SPRAM_WIDTH)
-        m.d.comb += data_in.eq(Cat(self.write_data))
-        for index in range(banks):
-            words = [Signal(SPRAM_WIDTH, name=f"word_{index}_{column}") for column in range(columns)]
-            for column, word in enumerate(words):
-                m.submodules[f"spram_{index}_{column}"] = Instance(
-                    "SB_SPRAM256KA",
-                    i_ADDRESS=address[:14],
-                    i_DATAIN=data_in.word_select(column, SPRAM_WIDTH),
-                    i_MASKWREN=Const(0b1111, 4),
-                    i_WREN=write & (bank == index),
-                    i_CHIPSELECT=Const(1, 1),
-                    i_CLOCK=ClockSignal(),
-                    i_STANDBY=Const(0, 1),
-                    i_SLEEP=Const(0, 1),
-                    i_POWEROFF=Const(1, 1),  # active low
-                    o_DATAOUT=word,
-                )
-            with m.If(read_bank == index):
-                m.d.comb += self.data.eq(Cat(*words))

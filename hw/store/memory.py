@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 from typing import Any
 
-from amaranth.hdl import Module, Signal, unsigned
+from amaranth.hdl import Module, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ...contract.widths import index_bits
+from ..basics.single_port_ram import has_single_port_rams, single_port_ram
 
 WORD_BITS = 32
 """Width of a word. Its byte 0 is in the low bits."""
@@ -56,9 +57,12 @@ class MemoryInterface(wiring.Signature):
 class BlockMemory(wiring.Component):
     """A memory of ``depth`` words in block RAM, behind a `MemoryInterface`; ``init`` are its first words at power-up.
 
+    On an iCE40 UltraPlus it is in the large memories of one port, if it has no ``init``.
+
     Latency: the first word of a read is offered two clock cycles after its command is taken. Throughput: a word a clock
     cycle, also from command to command. Cost: the block RAM, a register for a command. ``commands.ready`` depends on
-    ``reads.ready`` and ``writes.valid``. Raises ``ValueError`` if there is no word, or more of ``init`` than ``depth``.
+    ``reads.ready`` and ``writes.valid``, and ``writes.ready`` on ``reads.ready``. Raises ``ValueError`` if there is no
+    word, or more of ``init`` than ``depth``.
     """
 
     def __init__(self, *, depth: int, init: Iterable[int] = ()) -> None:
@@ -72,25 +76,35 @@ class BlockMemory(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         port = self.port
-        m.submodules.words = words = Memory(shape=unsigned(WORD_BITS), depth=max(2, self.depth), init=self.init,
-                                            attrs={"no_rw_check": 1})
-        write, read = words.write_port(), words.read_port()
         command = Signal.like(port.commands.payload, reset_less=True)
         active, moved = Signal(), Signal()  # a command is being carried out; a word of it is moved
+        free, write, read = Signal(), Signal(), Signal()
         m.d.comb += [
-            write.addr.eq(command.address),
-            write.data.eq(port.writes.payload),
-            write.en.eq(active & command.write & port.writes.valid),
-            port.writes.ready.eq(active & command.write),
-            read.addr.eq(command.address),
-            read.en.eq(active & ~command.write & (~port.reads.valid | port.reads.ready)),
-            port.reads.payload.eq(read.data),
-            moved.eq(write.en | read.en),
+            # A word on offer is the output of the memory, where nothing may happen until it is taken.
+            free.eq(active & (~port.reads.valid | port.reads.ready)),
+            port.writes.ready.eq(free & command.write),
+            write.eq(port.writes.ready & port.writes.valid),
+            read.eq(free & ~command.write),
+            port.reads.payload.eq(self._words(m, platform, command.address, write, read)),
+            moved.eq(write | read),
             port.commands.ready.eq(~active | moved & (command.length == 0)),
         ]
-        m.d.sync += port.reads.valid.eq(read.en | port.reads.valid & ~port.reads.ready)
+        m.d.sync += port.reads.valid.eq(read | port.reads.valid & ~port.reads.ready)
         with m.If(moved):
             m.d.sync += [command.address.eq(command.address + 1), command.length.eq(command.length - 1)]
         with m.If(port.commands.ready):
             m.d.sync += [command.eq(port.commands.payload), active.eq(port.commands.valid)]
         return m
+
+    def _words(self, m: Module, platform: Any, address: Value, write: Value, read: Value) -> Value:
+        """The words themselves. With ``write``, that at ``address`` is replaced by the one on offer. With ``read``, it
+        is the value from the next clock cycle on, until another one is read."""
+        if has_single_port_rams(platform) and not self.init:
+            return single_port_ram(m, depth=self.depth, address=address, write=write, data_in=self.port.writes.payload,
+                                   enable=write | read)
+        m.submodules.words = words = Memory(shape=unsigned(WORD_BITS), depth=max(2, self.depth), init=self.init,
+                                            attrs={"no_rw_check": 1})
+        to, of = words.write_port(), words.read_port()
+        m.d.comb += [to.addr.eq(address), to.data.eq(self.port.writes.payload), to.en.eq(write),
+                     of.addr.eq(address), of.en.eq(read)]
+        return of.data
