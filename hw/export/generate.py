@@ -24,11 +24,10 @@ from ...design import BankDesign, Design
 from ...system.disk import is_full
 from ...system.files import read, replace
 from ..bank import OPERANDS, Bank
-from ..component import component
+from ..component import Component, component
 from ..crossbar.controller import SECOND_PASSES
 from ..crossbar.layouts import cell_layout, state_bits
 from ..crossbar.operations import Operation
-from ..network import Network
 from .keywords import KEYWORDS
 from .page import markdown
 from .verilog import to_verilog
@@ -118,12 +117,11 @@ def module_name(name: str) -> str:
     return identifier if identifier[0].isalpha() and identifier not in KEYWORDS else f"network_{identifier}"
 
 
-def describe(design: Design, made: Network | Bank) -> dict[str, Any]:
+def describe(design: Design, made: Component) -> dict[str, Any]:
     """The description of ``made``, the component of ``design``, as JSON: ``module``, ``ports``, ``streams``,
     ``operations``, ``protocol``, ``state_words``, ``parameter_words`` and ``tool_versions``. Of a network also
     ``layers``, ``device`` and ``experiment``; of a bank ``beats``, ``crossbars`` and ``bank``."""
-    words, members = wording(design), made.signature.members
-    streams = {name: member for name, member in members.items() if _is_stream(member)}
+    words, streams = wording(design), dict(_streams(made.signature))
     shapes = [_plain_shape(member) for member in streams.values()]
     return {
         "module": module_name(design.name),
@@ -170,8 +168,15 @@ def _describe_bank(design: BankDesign, bank: Bank) -> dict[str, Any]:
     return {"beats": beats, "crossbars": crossbars, "bank": design.description}
 
 
-def _is_stream(member: wiring.Member) -> bool:
-    return member.is_signature and isinstance(member.signature, stream.Signature)
+def _streams(signature: wiring.Signature, prefix: str = "") -> Iterator[tuple[str, wiring.Member]]:
+    """The streams of a signature and of the interfaces in it, whose names stand before theirs."""
+    for name, member in signature.members.items():
+        if not member.is_signature:
+            continue
+        if isinstance(member.signature, stream.Signature):
+            yield prefix + name, member
+        else:
+            yield from _streams(member.signature, f"{prefix}{name}__")
 
 
 def _plain_shape(member: wiring.Member) -> Any:
@@ -182,16 +187,16 @@ def _direction(member: wiring.Member) -> str:
     return "input" if member.flow is wiring.In else "output"
 
 
-def _ports(made: Network | Bank, words: Wording) -> Iterator[dict[str, Any]]:
+def _ports(made: Component, words: Wording) -> Iterator[dict[str, Any]]:
     yield {"name": "clk", "direction": "input", "width": 1, "signed": False, "meaning": "clock"}
     yield {"name": "rst", "direction": "input", "width": 1, "signed": False, "meaning": "synchronous reset"}
     roles = {"payload": "word", "valid": "the sender offers a word", "ready": "the receiver takes it"}
     for path, member, _ in made.signature.flatten(made):
         shape = Shape.cast(member.shape)
-        stream_name, role = path[0], path[-1]
-        yield {"name": "__".join(map(str, path)), "direction": _direction(member), "width": shape.width,
+        name, role = "__".join(map(str, path)), path[-1]
+        yield {"name": name, "direction": _direction(member), "width": shape.width,
                "signed": shape.signed,
-               "meaning": f"stream {stream_name}: {roles[role]}" if len(path) == 2 else words.members[stream_name]}
+               "meaning": words.members.get(name) or f"stream {name.removesuffix(f'__{role}')}: {roles[role]}"}
 
 
 def _describe_stream(name: str, member: wiring.Member, words: Wording) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What is said of designs: the meanings of their ports and fields, and how they are driven."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...design import BankDesign, Design
 
@@ -74,6 +74,43 @@ NETWORK = Wording(
     ),
 )
 
+STORED = replace(
+    NETWORK,
+    members=NETWORK.members | {
+        "feed": "samples of a stored set that are to be taken, and what is done on them",
+        "report": "what the samples of a feed came to",
+        "access": "words of the memory that are to be written, or of which a digest is wanted",
+        "words": "the words that are written",
+        "digest": "CRC-32 of the words, as zlib computes it of their bytes, little endian",
+        "memory__commands": "what the memory is to do: docs/store.md, `MemoryInterface` in hw/store/memory.py",
+        "memory__writes": "words for the memory",
+        "memory__reads": "words from the memory",
+    },
+    fields=NETWORK.fields | {
+        "address": "word of the memory",
+        "base": "word at which the set begins",
+        "correct": "whether the prediction is the label; of a report, of how many samples",
+        "last": "this beat is the last of its sample; of a feed, the place of its last sample",
+        "batch": "samples of a mini-batch; 1 unless operation is ACCUMULATE",
+        "count": "of a feed: samples of the set; of an access: words",
+        "cycles": "clock cycles that the feed took",
+        "damaged": "a sample was not what had been stored",
+        "filled": "samples of the mini-batch that came before",
+        "first": "place of the first sample in the order",
+        "key": "of the permutation of the epoch",
+        "length": "words, less 1",
+        "permute": "whether the order is permuted; otherwise samples come as they are numbered",
+        "stalls": "clock cycles in which the network waited for a sample",
+        "write": "whether words are written; otherwise they are read",
+    },
+    protocol=(
+        *NETWORK.protocol,
+        "A feed is taken when every command and every access before it has been carried out; no other is taken until "
+        "it is reported. Between feeds the network is driven sample "
+        "by sample, as said above; all results are taken before the next feed.",
+    ),
+)
+
 BANK = Wording(
     crossbar="crossbar",
     source="bank",
@@ -113,4 +150,6 @@ BANK = Wording(
 
 def wording(design: Design) -> Wording:
     """What is said of designs such as ``design``."""
-    return BANK if isinstance(design, BankDesign) else NETWORK
+    if isinstance(design, BankDesign):
+        return BANK
+    return NETWORK if design.store is None else STORED

@@ -195,6 +195,44 @@ def test_speed():
     assert cycles_per_sample(single) > cycles_per_sample(digits)
 
 
+@pytest.mark.parametrize(("preset", "board", "least"), [
+    ("ulx3s-mnist-fast", "ulx3s", 100_000), ("ulx3s-lenet-stored", "ulx3s", 3_000),
+    ("icebreaker-digits-stored", "icebreaker", 30_000),
+])
+def test_speed_from_memory(preset, board, least):
+    """Neither the line nor the memory limits a network with stored samples; by the estimate it fits."""
+    answer = estimate(load(preset), find(board))
+    found = answer.speed
+    assert answer.fits
+    assert found.samples_per_second_link < least < found.samples_per_second_compute < found.samples_per_second_memory
+    assert (found.samples_per_second, found.limit) == (found.samples_per_second_compute, "clock")
+    line = speed(load(preset).replaced(store=None), find(board))
+    assert (line.samples_per_second, line.limit) == (line.samples_per_second_link, "link")
+    assert line.samples_per_second_memory is None
+
+
+def test_memories_of_boards():
+    """A network of one column has nothing to do but wait for its memory; a board without an SDRAM is refused."""
+    quick, store = parse(TINY | {"order": "permuted"}, "quick"), {"memory": "sdram", "words": 8_388_608}
+    stored, board = quick.replaced(store=store), find("ulx3s")
+    assert board.top(stored).component.link.design_digest == stored.design_digest
+    assert len({stored.design_digest, quick.design_digest, stored.replaced(store={"samples": 9}).design_digest}) == 3
+    assert [each.name for each in BOARDS.values() if each.stores(stored)] == ["ulx3s"]
+    with pytest.raises(ConfigError, match=r'^store.memory="sdram": iCEBreaker .* has none; set memory = "block_ram"$'):
+        find("icebreaker").top(stored)
+    with pytest.raises(ConfigError, match=r"^store.words=8388608: the SDRAM of Tang Nano 20K .* has 2097152$"):
+        find("tang-nano-20k").top(stored)
+
+
+def test_the_pins_of_an_sdram():
+    board = find("ulx3s")
+    stored = parse(TINY | {"order": "permuted", "store": {"memory": "sdram", "words": 8_388_608}}, "tiny")
+    files = board.platform().prepare(board.top(stored), "top").files
+    pins = "".join(text if isinstance(text, str) else text.decode() for name, text in files.items()
+                   if name.endswith((".lpf", ".pcf", ".cst")))
+    assert "sdram_0__dq__io[15]" in pins
+
+
 def test_missing_tools_are_named(monkeypatch, tmp_path):
     def missing(package):
         raise tool.PackageNotFoundError(package)
@@ -226,7 +264,8 @@ def test_estimate_command(spinloom):
     assert [board["board"] for board in answer["boards"]] == list(BOARDS)
     first = answer["boards"][0]
     assert first["fits"]
-    assert {"luts", "block_rams", "dsps", "samples_per_second_compute", "samples_per_second_link"} <= set(first)
+    assert {"luts", "block_rams", "dsps", "samples_per_second_compute", "samples_per_second_link",
+            "samples_per_second", "limit"} <= set(first)
     assert not answer["boards"][1]["fits"]
     status, out, err = spinloom("estimate", "ulx3s-mnist", "--board", "ulx3s")
     assert "samples a second" in out

@@ -19,6 +19,8 @@ from spinloom.hw.export.generate import generate, module_name, prepare
 EXPERIMENTS = {
     "wide": {"input": {"count": 6, "kind": "signed", "bits": 5}, "device": {"kind": "ideal", "states": 3},
              "layers": [{"cols": 4, "lanes": 2, "bias": True, "neuron": "sigmoid", "chi_bits": 20}, {"cols": 3}]},
+    "stored": {"input": {"count": 6}, "device": {"kind": "ideal", "states": 3}, "order": "permuted",
+               "store": {"memory": "block_ram", "words": 100, "samples": 20}, "layers": [{"cols": 3}]},
     "single": {"input": {"count": 1, "kind": "ternary"}, "device": {"kind": "domain_wall", "states": 2},
                "loss": "squared_hinge", "layers": [{"cols": 2, "z_frac": 6, "delta_bits": 12, "chi_frac": 8}]},
 }
@@ -27,7 +29,9 @@ DESIGNS = {name: parse(document, name) for name, document in EXPERIMENTS.items()
         {"input": {"count": 6, "kind": "signed", "bits": 5}, "cols": 4, "lanes": 2, "bias": True},
         {"input": {"map": [3, 3, 2], "frac": 6}, "kind": "conv", "kernel": 2, "cols": 3, "device": {"kind": "pcm_pair"},
          "z_frac": 6}]}, "bank"))}
-STREAMS = {"bank": {"command", "operands", "answers"}}
+NETWORK = {"command", "x", "result", "state_in", "state_out"}
+STREAMS = {"bank": {"command", "operands", "answers"}, "stored": NETWORK | {
+    "feed", "report", "access", "words", "digest", "memory__commands", "memory__writes", "memory__reads"}}
 
 
 @pytest.fixture(params=DESIGNS)
@@ -59,8 +63,7 @@ def test_ports_are_those_of_the_verilog(files):
 
 def test_fields_fill_their_payloads(files):
     document = json.loads(files[1].read_text())
-    assert {entry["name"] for entry in document["streams"]} == STREAMS.get(
-        document["module"], {"command", "x", "result", "state_in", "state_out"})
+    assert {entry["name"] for entry in document["streams"]} == STREAMS.get(document["module"], NETWORK)
     widths = {port["name"]: port["width"] for port in document["ports"]}
     for entry in document["streams"]:
         assert entry["width"] == widths[f"{entry['name']}__payload"]
