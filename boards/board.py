@@ -70,9 +70,9 @@ class Board:
         """The memory for samples that ``store`` describes. ``ConfigError`` if the board has none such."""
         if store.memory == "block_ram":
             return BlockMemory(depth=store.words)
-        chip = self.sdram and self.sdram.chip
-        if chip is None:
+        if self.sdram is None:
             raise ConfigError(f'store.memory="sdram": {self.title} has none; set memory = "block_ram"')
+        chip = self.sdram.chip
         if chip.words != store.words:
             raise ConfigError(f"store.words={store.words}: the SDRAM of {self.title} has {chip.words}")
         return SdramController(chip=chip, timing=chip.timing(self.clock_mhz))

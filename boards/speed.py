@@ -36,6 +36,9 @@ BITS_A_BYTE = 10
 """On a serial line, with start and stop bit."""
 
 
+Limit = Literal["clock", "memory", "link"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Speed(Result):
     """How fast a network trains on a board, as estimated."""
@@ -55,7 +58,7 @@ class Speed(Result):
     samples_per_second: int
     """The smallest of those that are needed: of the clock's and the memory's if it has a memory for samples, otherwise
     of the clock's and the link's."""
-    limit: Literal["clock", "memory", "link"]
+    limit: Limit
     """Which one that is."""
 
 
@@ -152,7 +155,7 @@ def speed(experiment: Design, board: Board) -> Speed | None:
     rows, cycles = active_rows(experiment), cycles_per_sample(experiment)
     size = link_bytes_per_sample(experiment, active_inputs(experiment))
     clock = board.clock_mhz * 1e6
-    limits = {"clock": round(clock / cycles)}
+    limits: dict[Limit, int] = {"clock": round(clock / cycles)}
     by_link = round(board.baud / BITS_A_BYTE / size)
     if experiment.store is None:
         limits["link"] = by_link
