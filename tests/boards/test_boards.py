@@ -212,7 +212,7 @@ def test_speed_from_memory(preset, board, least):
 
 
 def test_memories_of_boards():
-    """A network of one column has nothing to do but wait for its memory; a board without an SDRAM is refused."""
+    """An SDRAM has the size of the board's chip. Designs differ with the memory."""
     quick, store = parse(TINY | {"order": "permuted"}, "quick"), {"memory": "sdram", "words": 8_388_608}
     stored, board = quick.replaced(store=store), find("ulx3s")
     assert board.top(stored).component.link.design_digest == stored.design_digest

@@ -144,7 +144,6 @@ def test_a_bit_that_flips_in_memory(board, few, expected, tmp_path, monkeypatch)
 
 
 def test_a_memory_that_forgets_is_given_up(board, tmp_path, monkeypatch):
-    monkeypatch.setattr(supplies, "pack", lambda *samples: store.pack(*samples) ^ 1)
     upload = stored.StoredDriver.upload
 
     async def forgetful(driver, words, *rest):
@@ -155,6 +154,23 @@ def test_a_memory_that_forgets_is_given_up(board, tmp_path, monkeypatch):
     monkeypatch.setattr(stored.StoredDriver, "upload", forgetful)
     with pytest.raises(LinkError, match=r"was damaged, 5 times without getting any further; the state after 0 of 150"):
         trained(board, tmp_path)
+
+
+def test_a_run_that_was_given_up_continues(board, expected, tmp_path, monkeypatch):
+    train, spans = stored.StoredDriver.train, []
+
+    async def cut(driver, epoch, count, places, **options):
+        spans.append(places)
+        if len(spans) == 3:
+            raise LinkError("the port is gone")
+        return await train(driver, epoch, count, places, **options)
+
+    monkeypatch.setattr(stored.StoredDriver, "train", cut)
+    with pytest.raises(LinkError, match=r"^the port is gone; the state after 80 of 150 samples is saved, continue with"):
+        trained(board, tmp_path)
+    answer = trained(board, tmp_path, resume=True)
+    assert agrees(answer, expected)
+    assert spans[3:] == [range(80, 90), range(40), range(40, 60)]
 
 
 def test_the_test_set_may_take_the_place_of_the_training_set(few):
