@@ -56,8 +56,7 @@ class Board:
     def top(self, design: Design) -> "BoardTop":
         """What the board's bitstream holds: ``design`` behind the board's serial line, with the memory for samples that
         it asks for. ``ConfigError`` if the board has no such memory."""
-        memory = self.memory(design.store) if isinstance(design, Experiment) and design.store else None
-        return BoardTop(self, linked(design, divisor=round(self.clock_mhz * 1e6 / self.baud), memory=memory,
+        return BoardTop(self, linked(design, divisor=round(self.clock_mhz * 1e6 / self.baud), memory=self.memory,
                                      slots=self.slots))
 
     def stores(self, design: Design) -> bool:

@@ -168,7 +168,7 @@ def _open(built: Experiment, port: str | None, baud: int, faults: float, progres
     with (bar(show=progress, bar_format="{desc}, {elapsed}") as shown,
           waiting(shown, "building the simulated board")):
         board = SimulatedBoard(
-            linked(built, divisor=SIMULATED_DIVISOR, memory=built.store and simulated_memory(built.store)),
+            linked(built, divisor=SIMULATED_DIVISOR, memory=simulated_memory),
             Noise(Random(built.seed), faults), Noise(Random(built.seed + 1), faults))
     with board, closing(SerialPort(board.port, baud)) as line:
         yield line

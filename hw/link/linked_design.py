@@ -1,12 +1,13 @@
 """A design behind a serial line: what is put on a board."""
 
+from collections.abc import Callable
 from typing import Any
 
 from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ...config import Experiment
+from ...config import Experiment, Store
 from ...contract.errors import ConfigError
 from ...contract.geometry import CrossbarGeometry, Loss
 from ...contract.link import BANK, NETWORK, SLOTS, STORED, Streams
@@ -126,11 +127,11 @@ def linked_bank(geometries: tuple[CrossbarGeometry, ...], *, divisor: int, slots
                         slots=slots)
 
 
-def linked(design: Design, *, divisor: int, memory: wiring.Component | None = None,
+def linked(design: Design, *, divisor: int, memory: Callable[[Store], wiring.Component],
            slots: int = SLOTS) -> LinkedDesign:
-    """A network or a bank behind a serial line. ``memory`` is that for the samples of a network, if it has one."""
-    if isinstance(design, Experiment) and memory is not None:
-        return linked_store(design, memory, divisor=divisor, slots=slots)
+    """A network or a bank behind a serial line. ``memory`` makes that for the samples of a network, if it has one."""
     if isinstance(design, BankDesign):
         return linked_bank(design.crossbars, divisor=divisor, slots=slots)
+    if design.store is not None:
+        return linked_store(design, memory(design.store), divisor=divisor, slots=slots)
     return linked_network(design.crossbars, design.loss, divisor=divisor, slots=slots)

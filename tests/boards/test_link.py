@@ -22,7 +22,18 @@ from spinloom.boards.link import (
     link_bytes_per_sample,
 )
 from spinloom.config import load
-from spinloom.contract.link import FLAG, NETWORK, SLOTS, TO_HOST_HEADER, ToBoard, ToHost
+from spinloom.contract.link import (
+    BANK,
+    FLAG,
+    NETWORK,
+    SLOTS,
+    STORED,
+    TO_HOST_HEADER,
+    ToBoard,
+    ToHost,
+    segment_beats,
+    segment_header,
+)
 from spinloom.hw.link.link import Link
 from spinloom.sim.bench import complete
 
@@ -158,6 +169,21 @@ def test_rtl(seed):
              for _ in range(2)]
     link = converse(RtlBoard(random, *lines, slots=2 + 2 * (seed % 2)), requests(random, 50))
     assert bool(link.retransmissions) == bool(seed)
+
+
+@pytest.mark.parametrize("streams", [BANK, NETWORK, STORED])
+def test_the_header_of_a_segment_tells_stream_and_beats(streams):
+    most = streams.segment
+    headers = [segment_header(stream, beats, most) for stream in range(len(streams.sources))
+               for beats in range(1, most + 1)]
+    assert headers == list(range(most, most * (len(streams.sources) + 1)))
+    assert max(headers) < 256
+
+
+def test_a_segment_names_seven_streams():
+    assert [segment_beats(streams) for streams in (1, 3, 4, 7)] == [64, 64, 32, 32]
+    with pytest.raises(ValueError, match="^8 streams: a segment can name 7$"):
+        segment_beats(8)
 
 
 def test_more_frames_than_numbers():

@@ -32,12 +32,19 @@ def small(**fields):
     return load("digits-dw5").replaced(**{"layers": LAYERS, "order": "permuted", "store": SDRAM} | fields)
 
 
+load_whole = data.load
+
+
+def first(dataset, count, tested):
+    """The first samples of both sets of ``dataset``."""
+    return replace(dataset, train=data.Samples(*(each[:count] for each in dataset.train)),
+                   test=data.Samples(*(each[:tested] for each in dataset.test)))
+
+
 @pytest.fixture(autouse=True)
 def few(monkeypatch):
     """Few samples, and short parts and spans of them."""
-    whole = data.load(small())
-    part = replace(whole, train=data.Samples(*(each[:COUNT] for each in whole.train)),
-                   test=data.Samples(*(each[:TEST] for each in whole.test)))
+    part = first(load_whole(small()), COUNT, TEST)
     monkeypatch.setattr(data, "load", lambda *_: part)
     monkeypatch.setattr(stored, "PART", 256)
     monkeypatch.setattr(twins, "SPAN", 40)
@@ -47,9 +54,7 @@ def few(monkeypatch):
 
 @pytest.fixture(scope="module")
 def powered(verilator):
-    experiment = small()
-    with SimulatedBoard(linked(experiment, divisor=run.SIMULATED_DIVISOR,
-                               memory=stored.simulated_memory(experiment.store))) as board:
+    with SimulatedBoard(linked(small(), divisor=run.SIMULATED_DIVISOR, memory=stored.simulated_memory)) as board:
         yield board
 
 
@@ -68,8 +73,7 @@ def trained(board, out, **options):
 def expected():
     """What the golden model ends in, by itself: the digest of its state, and how many it has predicted correctly."""
     golden = Network(small())
-    train = data.load(small()).train
-    plan = Plan(small(), data.Samples(*(each[:COUNT] for each in train)), SAMPLES)
+    plan = Plan(small(), first(load_whole(small()), COUNT, TEST).train, SAMPLES)
     correct = 0
     for span in plan.spans(SAMPLES):
         predictions = CompiledTrainer(golden).train_span(plan.xs, plan.labels, span.order, span.places,
@@ -156,6 +160,23 @@ def test_a_memory_that_forgets_is_given_up(board, tmp_path, monkeypatch):
         trained(board, tmp_path)
 
 
+def test_a_reset_in_mid_epoch(board, expected, tmp_path, monkeypatch):
+    """It is reset while it trains: what the span has changed by then is gone, and trained once more."""
+    train, spans = stored.StoredDriver.train, []
+
+    async def struck(driver, epoch, count, places, **options):
+        spans.append(places)
+        if len(spans) == 3:
+            board.reset()
+        return await train(driver, epoch, count, places, **options)
+
+    monkeypatch.setattr(stored.StoredDriver, "train", struck)
+    answer = trained(board, tmp_path)
+    assert agrees(answer, expected)
+    assert (answer.resets, answer.memory.repairs) == (1, 0)
+    assert spans[2:4] == [range(80, 90)] * 2
+
+
 def test_a_run_that_was_given_up_continues(board, expected, tmp_path, monkeypatch):
     train, spans = stored.StoredDriver.train, []
 
@@ -166,11 +187,24 @@ def test_a_run_that_was_given_up_continues(board, expected, tmp_path, monkeypatc
         return await train(driver, epoch, count, places, **options)
 
     monkeypatch.setattr(stored.StoredDriver, "train", cut)
-    with pytest.raises(LinkError, match=r"^the port is gone; the state after 80 of 150 samples is saved, continue with"):
+    with pytest.raises(LinkError, match=r"^the port is gone; the state after 80 of 150 samples is saved"):
         trained(board, tmp_path)
     answer = trained(board, tmp_path, resume=True)
     assert agrees(answer, expected)
     assert spans[3:] == [range(80, 90), range(40), range(40, 60)]
+
+
+@pytest.mark.slow
+def test_mnist(verilator, tmp_path, monkeypatch):
+    """The board of a preset, with fewer lanes: line, model of the SDRAM, network. It hardly waits for memory."""
+    experiment = load("ulx3s-mnist-fast").replaced(layers={0: {"lanes": 32}})
+    part = first(load_whole(experiment), 200, 20)
+    monkeypatch.setattr(data, "load", lambda *_: part)
+    monkeypatch.setattr(stored, "PART", 1 << 14)
+    monkeypatch.setattr(twins, "SPAN", 100)
+    answer = run.run(experiment, simulate=True, stored=True, samples=300, out=tmp_path)
+    assert answer.bit_exact
+    assert answer.memory.stalls < 2
 
 
 def test_the_test_set_may_take_the_place_of_the_training_set(few):
