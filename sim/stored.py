@@ -35,7 +35,6 @@ def simulated_memory(store: Store) -> BlockMemory | SdramMemory:
     return SdramMemory(chip=chip, timing=chip.timing(CLOCK_MHZ))
 
 
-
 class StoredDriver(NetworkDriver):
     """Drives a `StoredNetwork` of ``experiment``, whose memory has ``address_bits`` and whose sets have up to ``most``
     samples: as a `NetworkDriver`, by access to its memory, and by feeds."""
