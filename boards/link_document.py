@@ -104,7 +104,7 @@ Header, a byte each:
 
 ### What it does with samples in memory
 
-`sim/stored.py` has the driver of such a network, `boards/stored.py` what a run does with it.
+`sim/stored.py` has the driver of such a network, `boards/supply.py` what a run does with it.
 
 1. It fills the memory in parts of {PART:,} words. It asks for the digest of each part first, by a beat on `access`. It
    sends the part only if another one is there: a beat on `access`, and the words. Then it asks for the digest again. So

@@ -29,7 +29,7 @@ from ..train.run_folder import Record
 from ..train.stored import DamagedSampleError
 from .link import BoardResetError, Link, LinkError, LinkInterruptedError, Patience, Port
 from .serial_port import SerialPort
-from .stored import LineSupply, MemoryFigures, MemorySupply, Supply
+from .supply import LineSupply, MemoryFigures, MemorySupply, Supply
 
 BAUD = 3_000_000
 LOWEST_BAUD, HIGHEST_BAUD = 9_600, 12_000_000

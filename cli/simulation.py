@@ -11,7 +11,7 @@ from .common import answers, config_argument, data_option, device_option, overri
 from .options import EPOCHS, SAMPLES, Real, Whole
 
 if TYPE_CHECKING:
-    from ..boards.stored import MemoryFigures
+    from ..boards.supply import MemoryFigures
 
 
 @click.command()

@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 from spinloom.boards import run
-from spinloom.boards import stored as supplies
 from spinloom.boards.link import LinkError
+from spinloom.boards.supply import MemorySupply
 from spinloom.config import load
 from spinloom.contract import store
 from spinloom.contract.errors import ConfigError
@@ -210,9 +210,9 @@ def test_mnist(verilator, tmp_path, monkeypatch):
 def test_the_test_set_may_take_the_place_of_the_training_set(few):
     train = store.pack(*few.train)
     tight = {"memory": "block_ram", "words": len(train), "samples": COUNT}
-    supply = supplies.MemorySupply(small(store=tight), few.train, few.test)
+    supply = MemorySupply(small(store=tight), few.train, few.test)
     assert supply.twins.keywords == {"test_base": 0}
-    supply = supplies.MemorySupply(small(), few.train, few.test)
+    supply = MemorySupply(small(), few.train, few.test)
     assert supply.twins.keywords == {"test_base": len(train)}
 
 
