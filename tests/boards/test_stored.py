@@ -1,6 +1,7 @@
 """Runs on a simulated board that trains from its SDRAM: exact over a bad line, through resets and flipped bits."""
 
 import itertools
+import os
 from dataclasses import replace
 from random import Random
 
@@ -195,6 +196,7 @@ def test_a_run_that_was_given_up_continues(board, expected, tmp_path, monkeypatc
 
 
 @pytest.mark.slow
+@pytest.mark.skipif("SPINLOOM_DATA" not in os.environ, reason="SPINLOOM_DATA does not name a folder with MNIST")
 def test_mnist(verilator, tmp_path, monkeypatch):
     """The board of a preset, with fewer lanes: line, model of the SDRAM, network. It hardly waits for memory."""
     experiment = load("ulx3s-mnist-fast").replaced(layers={0: {"lanes": 32}})
