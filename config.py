@@ -11,6 +11,7 @@ from math import floor, prod
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+import numpy as np
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -26,8 +27,9 @@ from .contract.device import SIGMA_BITS, SIGMA_FRAC, DeviceTables
 from .contract.errors import ConfigError, shown
 from .contract.formats import ActivationFormat, Neuron, neuron_format
 from .contract.geometry import BOUNDS, MAX_SIDE, CrossbarGeometry, Loss, Residual, Rounding, described
-from .contract.hashing import CELL_STREAM, SHUFFLE_STREAM, hash_base
+from .contract.hashing import CELL_STREAM, SHUFFLE_STREAM, hash_base, sample_order
 from .contract.lfsr import MAX_SEGMENTS, READ_STREAM
+from .contract.permutation import permuted_order
 from .contract.section import Section
 from .contract.shapes import LayerShape, topology
 from .contract.widths import divisors
@@ -347,6 +349,8 @@ class Experiment(Section):
     """Epochs of the training."""
     batch: Annotated[int, Field(ge=1, le=MAX_BATCH)] = 1
     """Samples of a mini-batch, whose updates are accumulated before cells are programmed."""
+    order: Literal["hashed", "permuted"] = "hashed"
+    """The order of the samples: by ascending hash, or permuted, which a machine computes by itself."""
     learning_rate_shifts: Annotated[tuple[Annotated[int, Field(ge=0, le=31)], ...], Field(min_length=1)] = (6,)
     """The learning rate of epoch ``e`` is ``2**-learning_rate_shifts[e]``; later epochs have the last one."""
     init_spread: Spread = 1.0
@@ -496,6 +500,10 @@ class Experiment(Section):
     def learning_rate_shift(self, epoch: int) -> int:
         """The learning rate of ``epoch``, from 0, as ``n`` of ``2**-n``."""
         return self.learning_rate_shifts[min(epoch, len(self.learning_rate_shifts) - 1)]
+
+    def sample_order(self, epoch: int, count: int) -> np.ndarray:
+        """The order in which ``epoch``, from 0, takes ``count`` samples: int64 (count,), a permutation."""
+        return {"hashed": sample_order, "permuted": permuted_order}[self.order](self.seed, epoch, count)
 
 
 def edited(before: Any, change: Any) -> Any:

@@ -13,6 +13,7 @@ from ..contract.link import SLOTS
 from ..design import Design
 from ..hw.export.synth import PARTS, TARGETS, Target
 from ..hw.link.linked_design import linked
+from .sdram import BoardSdram
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,8 @@ class Board:
     """Frames that its link holds in each direction."""
     clock: Callable[[Module, Platform], None] | None = None
     """Adds the domain ``sync``, if it is not the platform's default clock."""
+    sdram: BoardSdram | None = None
+    """Its SDRAM, if it has one."""
 
     @property
     def target(self) -> Target:

@@ -1,4 +1,6 @@
 // Runs a verilated board for many clock cycles in one call, and bit-bangs the serial line that it hangs on.
+//
+// In front of it is what `sim.sdram.cells_driver` makes.
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -12,6 +14,7 @@ double sc_time_stamp() { return 0; }
 struct Board {
     VerilatedContext context;
     Vtop top{&context};
+    Cells cells{CELL_ADDRESS_BITS};
     unsigned divisor;
     uint64_t cycle = 0;
     std::vector<uint8_t> input, output;
@@ -34,9 +37,11 @@ struct Board {
             send_timer = divisor - 1;
             if (next == input.size()) input.clear(), next = 0;
         }
+        cells.before(top);
         top.clk = 1;
         top.eval();
         top.clk = 0;
+        cells.after(top);
         top.eval();
         cycle++;
         if (!receiving) {
@@ -91,6 +96,9 @@ size_t board_take(Board *board, uint8_t *bytes, size_t room) {
     board->output.erase(board->output.begin(), board->output.begin() + count);
     return count;
 }
+
+// The rule of its SDRAM that the board broke first, or 0.
+unsigned board_broken(const Board *board) { return board->cells.broken(board->top); }
 
 uint64_t board_cycle(const Board *board) { return board->cycle; }
 

@@ -13,6 +13,7 @@ from random import Random
 
 from ..hw.export.verilog import to_verilog
 from ..hw.link.linked_design import LinkedDesign
+from .sdram import cells_driver, check
 from .simulators.library import build, declare
 from .simulators.toolchain import TOP, SimulationError
 
@@ -38,12 +39,13 @@ class SimulatedBoard:
     def __init__(self, component: LinkedDesign, to_board: Fault = bytes, to_host: Fault = bytes) -> None:
         driver = resources.files(__package__).joinpath("board.cpp").read_text(encoding="utf-8")
         handle, size = ctypes.c_void_p, ctypes.c_size_t
-        self._library = declare(build(to_verilog(component, TOP), driver), (
+        self._library = declare(build(to_verilog(component, TOP), cells_driver(component) + driver), (
             ("board_new", handle, [ctypes.c_uint]),
             ("board_delete", None, [handle]),
             ("board_reset", None, [handle]),
             ("board_put", None, [handle, ctypes.c_char_p, size]),
             ("board_take", size, [handle, ctypes.c_char_p, size]),
+            ("board_broken", ctypes.c_uint, [handle]),
             ("board_cycle", ctypes.c_uint64, [handle]),
             ("board_run", ctypes.c_bool, [handle, ctypes.c_uint64, ctypes.c_uint64]),
         ))
@@ -70,13 +72,16 @@ class SimulatedBoard:
         return self
 
     def close(self) -> None:
-        """Power off: within the time that ``_CHUNK`` clock cycles take, whatever the board is doing."""
+        """Power off: within the time that ``_CHUNK`` clock cycles take, whatever the board is doing. ``SdramError`` if
+        it has broken a rule of its SDRAM."""
         self._done = True
         os.write(self._waker, b"\0")
         self._thread.join()
         for descriptor in (self._master, self._slave, self._wake, self._waker):
             os.close(descriptor)
+        broken = self._library.board_broken(self._handle)
         self._library.board_delete(self._handle)
+        check(broken, self.cycle)
 
     def __enter__(self) -> "SimulatedBoard":
         return self.start()

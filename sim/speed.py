@@ -7,7 +7,6 @@ import numpy as np
 import torch
 
 from ..config import Experiment
-from ..contract.hashing import sample_order
 from ..contract.results import Result
 from ..model.compiled.trainer import CompiledTrainer
 from ..model.network import Network
@@ -62,7 +61,7 @@ async def measure(bench: ClockedBench, experiment: Experiment, xs: torch.Tensor,
     golden = Network(experiment)
     trainer = CompiledTrainer(golden)
     driver = NetworkDriver(bench, experiment.crossbars, experiment.loss)
-    order, shift = sample_order(experiment.seed, 0, len(labels)), experiment.learning_rate_shift(0)
+    order, shift = experiment.sample_order(0, len(labels)), experiment.learning_rate_shift(0)
     results, trained = [], 0
     for start in pretrained:
         trainer.train_span(xs, labels, order, range(trained, start), shift)

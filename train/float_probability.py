@@ -9,7 +9,6 @@ import torch
 from ..config import Experiment
 from ..contract.device import nominal
 from ..contract.errors import ConfigError
-from ..contract.hashing import sample_order
 from ..devices.mtj import MtjDevice
 from ..model.network import Network
 from . import data
@@ -38,7 +37,7 @@ def accuracy(experiment: Experiment, dataset: data.Dataset, seen: Callable[[int]
     xs = data.drive(dataset.train.images, experiment.input.format).to(torch.int64)
     labels = dataset.train.labels
     for epoch in range(experiment.epochs):
-        for chosen in np.split(order := sample_order(experiment.seed, epoch, len(labels)),
+        for chosen in np.split(order := experiment.sample_order(epoch, len(labels)),
                                range(experiment.batch, len(order), experiment.batch)):
             _, increments = host.levels(xs[chosen], labels[chosen], experiment.learning_rate_shift(epoch))
             for crossbar, dw in zip(network.crossbars, increments, strict=True):

@@ -15,16 +15,15 @@ import numpy as np
 
 from ..config import Experiment, parse
 from ..contract.errors import ConfigError
-from ..contract.hashing import sample_order
 from .data import Dataset
 from .results import DataRecord
 
 PARTS = ("command", "experiment", "samples", "data", "order", "test", "built")
 """Of an identity, by their keys in JSON."""
 LATER = {"kind": "dense", "kernel": None, "stride": [1, 1], "padding": [0, 0], "pool": None, "pool_stride": None,
-         "drop": False, "map": None, "rate_offset": 0, "forward_reads": 1, "second_reads": 1}
-"""Fields of layers and inputs that earlier versions did not have, with what goes without saying: it leaves digests, and
-the names of run folders, as they were."""
+         "drop": False, "map": None, "rate_offset": 0, "forward_reads": 1, "second_reads": 1, "order": "hashed"}
+"""Fields of experiments, layers and inputs that earlier versions did not have, with what goes without saying: it leaves
+digests, and the names of run folders, as they were."""
 SHOWN = 4
 """Differences that a message names at most."""
 
@@ -52,7 +51,7 @@ class Identity:
         """The identity of a run of ``experiment`` on ``dataset``: on all its training samples unless ``samples`` are
         given."""
         count = len(dataset.train.labels)
-        order = sample_order(experiment.seed, 0, count).astype("<i8")
+        order = experiment.sample_order(0, count).astype("<i8")
         return cls(command=command, experiment=experiment, data=dataset.record,
                    order=hashlib.sha256(np.ascontiguousarray(order).data).hexdigest(),
                    samples=count if samples is None else samples, test=test,
@@ -120,7 +119,7 @@ def _told(experiment: Any) -> Any:
     if not isinstance(experiment, dict):
         return experiment
     layers = experiment.get("layers")
-    return experiment | {"input": told(experiment.get("input")),
+    return told(experiment) | {"input": told(experiment.get("input")),
                          "layers": [told(layer) for layer in layers] if isinstance(layers, list) else layers}
 
 

@@ -20,7 +20,6 @@ from tqdm import tqdm
 
 from ..config import Experiment
 from ..contract.errors import ConfigError, InterruptedRunError
-from ..contract.hashing import sample_order
 from ..model.compiled.trainer import CompiledTrainer
 from ..model.network import Network
 from . import data, run_folder, state_file
@@ -115,7 +114,7 @@ class Plan:
         while first < self.total:
             epoch, place = divmod(first, count)
             end = min(count, self.total - epoch * count)
-            order = sample_order(self.experiment.seed, epoch, count)[:end if self._cut else count]
+            order = self.experiment.sample_order(epoch, count)[:end if self._cut else count]
             for start in range(place, end, longest):
                 yield Span(order, range(start, min(start + longest, end)), self.experiment.learning_rate_shift(epoch))
             first = epoch * count + end

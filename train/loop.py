@@ -14,7 +14,6 @@ from tqdm import tqdm
 
 from ..config import Experiment
 from ..contract.errors import ConfigError, InterruptedRunError
-from ..contract.hashing import sample_order
 from ..model.compiled.trainer import CompiledTrainer
 from ..model.network import Network
 from ..render.figure import decorate
@@ -190,7 +189,7 @@ class _Training:
     def _train_epoch(self, stop: threading.Event, shown: tqdm) -> float:
         """Train on the rest of the epoch under way; returns the speed in samples a second."""
         epoch, first, _ = self._position
-        order = sample_order(self._experiment.seed, epoch, len(self._labels))
+        order = self._experiment.sample_order(epoch, len(self._labels))
         started = time.monotonic()
         while self._position.sample < len(order):
             shown.update(self._train_chunk(order))

@@ -1,6 +1,7 @@
 // Runs a verilated design for many clock cycles in one call, and the drivers of its streams with it.
 //
-// A template: the tables of the design's streams take the place of the line STREAMS.
+// A template: the tables of the design's streams take the place of the line STREAMS. In front of it is what
+// `sim.sdram.cells_driver` makes.
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -75,6 +76,7 @@ struct Bench {
     Top top{&context};
     Queue sources[SOURCE_COUNT];
     Queue sinks[SINK_COUNT];
+    Cells cells{CELL_ADDRESS_BITS};
     uint64_t cycle = 0;
     bool changed = true;  // what the sources have to offer, since the design took it over
 
@@ -97,9 +99,11 @@ struct Bench {
     }
 
     void edge() {
+        cells.before(top);
         top.clk = 1;
         top.eval();
         top.clk = 0;
+        cells.after(top);
     }
 };
 
@@ -146,8 +150,16 @@ uint64_t bench_cycle(const Bench *bench) { return bench->cycle; }
 // Whether every beat has been sent and the design is idle.
 bool bench_idle(Bench *bench) { return bench->offer() && bench->top.idle; }
 
+// The rule of its SDRAM that the design broke first, or 0.
+unsigned bench_broken(const Bench *bench) { return bench->cells.broken(bench->top); }
+
+// The columns of its SDRAM.
+uint32_t *bench_columns(Bench *bench) { return bench->cells.data(); }
+
+size_t bench_column_count(const Bench *) { return size_t(1) << CELL_ADDRESS_BITS; }
+
 // Runs for `cycles` clock cycles or, with `until_idle`, until every beat has been sent and the design is idle. Returns
-// whether it stopped for that.
+// whether it stopped for that. Stops also when the design breaks a rule of its SDRAM.
 bool bench_run(Bench *bench, uint64_t cycles, bool until_idle) {
     Top &top = bench->top;
     for (uint64_t end = bench->cycle + cycles; bench->cycle < end; bench->cycle++) {
@@ -163,6 +175,7 @@ bool bench_run(Bench *bench, uint64_t cycles, bool until_idle) {
             if (SINKS[index].valid(top)) SINKS[index].payload(top, bench->sinks[index].room(SINKS[index].size));
         }
         bench->edge();
+        if (bench->cells.broken(top)) return true;
     }
     return false;
 }

@@ -16,6 +16,7 @@ from amaranth.lib.wiring import In, Out
 
 from ...hw.export.verilog import to_verilog
 from ..bench import ClockedBench, SimulationStuckError
+from ..sdram import cells_driver, check
 from ..simulators.library import build, declare
 from ..simulators.toolchain import TOP
 from .words import WordSink, WordSource
@@ -93,6 +94,8 @@ class _HeldInputs(wiring.Component):
             outer, inner = getattr(self, name), getattr(component, name)
             if not member.is_signature:
                 m.d.comb += outer.eq(inner) if member.flow is Out else inner.eq(outer)
+            elif not isinstance(member.signature, stream.Signature):
+                wiring.connect(m, wiring.flipped(outer), inner)
             elif member.flow is In:
                 m.d.held += [inner.valid.eq(outer.valid), inner.payload.eq(outer.payload)]
                 m.d.comb += outer.ready.eq(inner.ready)
@@ -104,6 +107,9 @@ class _HeldInputs(wiring.Component):
 class CompiledBench(ClockedBench):
     """Runs ``component``, which has a port ``idle``, until ``close``.
 
+    It may have the ``cells`` and ``broken`` of an SDRAM's model (`SdramModel`). Its columns are kept here then, and
+    running it raises `SdramError` when a rule of the chip is broken.
+
     Raises ``SimulatorError`` if Verilator cannot be used, ``SimulationError`` if the design cannot be built.
     """
 
@@ -113,8 +119,9 @@ class CompiledBench(ClockedBench):
         sizes = {name: -(-len(Value.cast(getattr(component, name).payload)) // _WORD) for name in streams}
         self._sources = {name: sizes[name] for name, flow in streams.items() if flow is In}
         self._sinks = {name: size for name, size in sizes.items() if name not in self._sources}
+        driver = cells_driver(component) + _driver(self._sources, self._sinks)
         handle, words, size = ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t
-        self.library = declare(build(to_verilog(_HeldInputs(component), TOP), _driver(self._sources, self._sinks)), (
+        self.library = declare(build(to_verilog(_HeldInputs(component), TOP), driver), (
             ("bench_new", handle, []),
             ("bench_delete", None, [handle]),
             ("bench_put", None, [handle, ctypes.c_uint, words, size]),
@@ -123,6 +130,9 @@ class CompiledBench(ClockedBench):
             ("bench_take", None, [handle, ctypes.c_uint, words, size]),
             ("bench_cycle", ctypes.c_uint64, [handle]),
             ("bench_idle", ctypes.c_bool, [handle]),
+            ("bench_broken", ctypes.c_uint, [handle]),
+            ("bench_columns", ctypes.POINTER(ctypes.c_uint32), [handle]),
+            ("bench_column_count", size, [handle]),
             ("bench_run", ctypes.c_bool, [handle, ctypes.c_uint64, ctypes.c_bool]),
         ))
         self.handle: Any = self.library.bench_new()
@@ -147,12 +157,20 @@ class CompiledBench(ClockedBench):
     def cycle(self) -> int:
         return self.library.bench_cycle(self.handle)
 
+    @property
+    def columns(self) -> np.ndarray:
+        """The columns of its SDRAM, by address, as long as it is not closed: what is written here is in the chip."""
+        return np.ctypeslib.as_array(self.library.bench_columns(self.handle),
+                                      (self.library.bench_column_count(self.handle),))
+
     async def until(self, condition: Callable[[], bool]) -> None:
         """Run until ``condition()`` holds, which is looked at whenever the design is idle, or after many clock cycles.
         ``SimulationStuckError`` if the design stays idle and the condition does not hold."""
         waited = 0
         while not condition():
-            if self.library.bench_run(self.handle, _CHUNK, True):
+            stopped = self.library.bench_run(self.handle, _CHUNK, True)
+            check(self.library.bench_broken(self.handle), self.cycle)
+            if stopped:
                 if waited >= _PATIENCE:
                     raise SimulationStuckError(f"the design has been idle for {waited} clock cycles and does not "
                                                "answer")

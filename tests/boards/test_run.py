@@ -23,7 +23,6 @@ from spinloom.contract.link import ToBoard
 from spinloom.hw.link.linked_design import linked_network
 from spinloom.model.compiled.trainer import CompiledTrainer
 from spinloom.sim.board import Noise, SimulatedBoard
-from spinloom.sim.simulators import toolchain
 from spinloom.study import energy
 from spinloom.train import evaluate, lockstep
 
@@ -37,11 +36,7 @@ def small(**fields):
 
 
 @pytest.fixture(scope="module")
-def powered():
-    try:
-        toolchain.require("verilator")
-    except toolchain.SimulatorError as error:
-        pytest.skip(str(error))
+def powered(verilator):
     experiment = small()
     design = linked_network(experiment.crossbars, experiment.loss, divisor=run.SIMULATED_DIVISOR)
     with SimulatedBoard(design) as board:

@@ -46,6 +46,7 @@ def identity(small=None, **options):
     ({"device": {"kind": "ideal"}}, "device.kind: domain_wall recorded, ideal now"),
     ({"seed": 7, "epochs": 4}, "seed: 1 recorded, 7 now; epochs: 3 recorded, 4 now"),
     ({"name": "large"}, "name: small recorded, large now"),
+    ({"order": "permuted"}, "order: hashed recorded, permuted now"),
     ({"input": {"map": [8, 8, 1]}, "layers": [{"kind": "conv", "kernel": 3, "cols": 2}, LAYERS[1]]},
      r"input.map: none recorded, \[8, 8, 1\] now; layers\[0\].kind: dense recorded, conv now"),
     ({"host": {}, "batch": 10}, "batch: 1 recorded, 10 now; host: none recorded, "),
@@ -66,6 +67,12 @@ def test_digests_are_those_of_versions_without_convolutions():
         "7f2ccea610791bc9b129be362c914d48a85fa2ed8ff5ca01bb731f933843535a"
     built = Identity.of("run", preset, dataset, test=20, built=preset.replaced(seed=9))
     assert built.digest == "44f6862ae7a148ccb0ccf83881ae8c2bda6f2945040c3d525444d779fa1fb7b0"
+
+
+def test_digests_differ_by_order():
+    permuted = identity(experiment(order="permuted"))
+    assert permuted.order != identity().order
+    assert permuted.digest != identity().digest == identity(experiment(order="hashed")).digest
 
 
 def test_digests_differ_by_windows():

@@ -9,7 +9,6 @@ import pytest
 import torch
 from spinloom.config import Experiment, parse
 from spinloom.contract.errors import ConfigError, InterruptedRunError
-from spinloom.contract.hashing import sample_order
 from spinloom.model.network import Network
 from spinloom.system.progress import bar
 from spinloom.train import data, lockstep, run_folder
@@ -100,15 +99,15 @@ def train(folder, experiment: Experiment, machine: ModelMachine, stop=None, resu
     return run
 
 
-@pytest.mark.parametrize("batch", [1, 3])
-def test_both_train_as_planned(tmp_path, batch):
-    experiment = small(batch=batch)
+@pytest.mark.parametrize(("batch", "order"), [(1, "hashed"), (3, "hashed"), (1, "permuted")])
+def test_both_train_as_planned(tmp_path, batch, order):
+    experiment = small(batch=batch, order=order)
     machine = ModelMachine(experiment)
     run = train(tmp_path, experiment, machine)
     alone, plan = Network(experiment), run.plan
     correct = 0
     for epoch in range(2):
-        order = sample_order(experiment.seed, epoch, COUNT)
+        order = experiment.sample_order(epoch, COUNT)
         predictions = alone.train_span(plan.xs, plan.labels, order, range(COUNT), experiment.learning_rate_shift(epoch))
         correct += int((predictions == plan.labels[order]).sum())
     assert digest(run.proven.state) == digest(alone.state()) == digest(machine.network.state())

@@ -9,6 +9,7 @@ from spinloom import config
 from spinloom.contract.errors import ConfigError, InterruptedRunError
 from spinloom.contract.geometry import COUNTERS
 from spinloom.contract.hashing import sample_order
+from spinloom.contract.permutation import permuted_order
 from spinloom.model.compiled.trainer import CompiledTrainer
 from spinloom.model.network import Network
 from spinloom.train import baseline, data, run_folder
@@ -88,14 +89,15 @@ def test_a_run_folder_tells_everything(tmp_path):
     assert not list(folder.glob("*.tmp"))
 
 
-def test_it_trains_in_the_order_and_with_the_rates_of_the_specification(tmp_path):
-    small = experiment(batch=8)
+@pytest.mark.parametrize(("order", "samples"), [("hashed", sample_order), ("permuted", permuted_order)])
+def test_it_trains_in_the_order_and_with_the_rates_of_the_specification(tmp_path, order, samples):
+    small = experiment(batch=8).replaced(order=order)
     run(small, out=tmp_path, samples=30, baseline=False)
     dataset = data.load(small)
     x = data.drive(dataset.train.images[:30], small.input.format)
     network = Network(small)
     for epoch in range(3):
-        for count, i in enumerate(sample_order(small.seed, epoch, 30), start=1):
+        for count, i in enumerate(samples(small.seed, epoch, 30), start=1):
             network.train(x[i], int(dataset.train.labels[i]), (4, 5, 5)[epoch], program=False)
             if count in (8, 16, 24, 30):
                 network.program()

@@ -1,0 +1,182 @@
+"""The reader of samples against what was packed, with a memory that stalls, from block RAM, and from damaged words."""
+
+from itertools import pairwise
+from random import Random
+
+import numpy as np
+import pytest
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.sim import Simulator
+from spinloom.config import parse
+from spinloom.contract.store import HEADER_WORDS, pack
+from spinloom.hw.crossbar.layouts import drive_layout
+from spinloom.hw.store.memory import WORD_BITS, BlockMemory, memory_command_layout
+from spinloom.hw.store.reader import SampleReader
+from spinloom.sim.benches.packing import Packing
+from spinloom.sim.benches.pins import AmaranthPins
+from spinloom.sim.benches.streams import PinBench
+from spinloom.sim.formats import drive_words
+from spinloom.train.data import drive
+
+COUNT, LABELS, ADDRESS_BITS = 12, 10, 16
+FORMATS = [{}, {"bits": 3}, {"bits": 12}, {"kind": "signed", "bits": 9}, {"kind": "signed", "bits": 4},
+           {"kind": "ternary"}]
+
+
+def experiment(cells, **form):
+    return parse({"input": {"count": cells, **form}, "device": {"kind": "ideal"},
+                  "layers": [{"cols": LABELS, "z_frac": 4, "chi_frac": 8}]}, "reader")
+
+
+def samples(cells, density=0.3, seed=1):
+    """Images and labels; among the images one of zeros, one without any, and one with its last pixel alone."""
+    random = np.random.default_rng(seed)
+    images = random.integers(1, 256, (COUNT, 1, cells, 1)) * (random.random((COUNT, 1, cells, 1)) < density)
+    images[0], images[1], images[2] = 0, 255, 0
+    images[2, 0, -1, 0] = 200
+    return images.astype(np.uint8), random.integers(0, LABELS, COUNT)
+
+
+def expected(first, images, labels, order):
+    """Labels, and the beats on ``x``, of the samples in ``order``."""
+    xs, packing = drive(images, first.x).numpy(), Packing(drive_layout(first))
+    return labels[order].tolist(), [packing.unpack(word) for number in order for word in drive_words(first, xs[number])]
+
+
+def python_memory(bench, words, base):
+    """Let the ``bench`` answer the reader's commands with ``words``, which begin at the address ``base``."""
+    commands = bench.sink("memory__commands", memory_command_layout(ADDRESS_BITS))
+    reads = bench.source("memory__reads", WORD_BITS)
+
+    def step(cycle):
+        while len(commands):
+            command = commands.take()
+            assert not command["write"]
+            first = command["address"] - base
+            reads.put_all(int(words[place % len(words)]) for place in range(first, first + command["length"] + 1))
+
+    bench.agent(step)
+
+
+def read(first, words, order, stall=0.0, base=0, **options):
+    """What the reader gives of the samples in ``order``: their labels, the beats on ``x``, and how many are damaged."""
+    reader = SampleReader(geometry=first, label_bits=4, address_bits=ADDRESS_BITS, most=COUNT, **options)
+    simulator, found, beats, damaged = Simulator(reader), [], [], []
+    simulator.add_clock(1e-6)
+
+    async def testbench(ctx):
+        bench = PinBench(AmaranthPins(ctx, reader), Random(len(order)), stall)
+        bench.pins.set("base", base)
+        numbers, labels = bench.source("samples", reader.samples.payload.shape()), bench.sink("labels", 4)
+        x = bench.sink("x", drive_layout(first))
+        python_memory(bench, words, base)
+        bench.agent(lambda cycle: damaged.append(bench.pins.get("damaged")))
+        bench.agent(lambda cycle: beats.extend(x.take_all()))
+        numbers.put_all(order)
+        await bench.until(lambda: numbers.idle and sum(beat["last"] for beat in beats) == len(order))
+        await bench.run(50)
+        found.extend(labels.take_all())
+
+    simulator.add_testbench(testbench)
+    simulator.run()
+    return found, beats, sum(damaged)
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.4, 0.8])
+@pytest.mark.parametrize("buffer", [2, 64])
+@pytest.mark.parametrize("form", FORMATS[:3])
+def test_samples_in_any_order(form, buffer, stall):
+    first = experiment(70, **form).crossbars[0]
+    images, labels = samples(70)
+    order = [Random(buffer).randrange(COUNT) for _ in range(5)] + list(range(COUNT))
+    found = read(first, pack(images, labels), order, stall, base=1000, buffer=buffer)
+    assert found == (*expected(first, images, labels, order), 0)
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.5])
+@pytest.mark.parametrize(("cells", "density"), [(1, 0.5), (2, 0.5), (600, 0.004), (1300, 1.0)])
+def test_long_ways_and_long_samples(cells, density, stall):
+    first = experiment(cells).crossbars[0]
+    images, labels = samples(cells, density)
+    found = read(first, pack(images, labels), [3, 2, 1, 0, 1, 2], stall)
+    assert found == (*expected(first, images, labels, [3, 2, 1, 0, 1, 2]), 0)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_drives_of_all_pixels(form):
+    """Each pixel value is that of a cell."""
+    first = experiment(256, **form).crossbars[0]
+    image = np.arange(256, dtype=np.uint8).reshape(1, 1, 256, 1)
+    found = read(first, pack(image, np.array([7])), [0])
+    assert found == (*expected(first, image, np.array([7]), [0]), 0)
+
+
+@pytest.mark.parametrize("number", range(0, 13, 3))
+def test_an_index_entry_with_a_flipped_bit(number):
+    first = experiment(70).crossbars[0]
+    images, labels = samples(70)
+    for bit in (0, 3, 9, 15, 16, 31):
+        words = pack(images, labels)
+        words[HEADER_WORDS + number] ^= np.uint32(1 << bit)
+        found, beats, damaged = read(first, words, list(range(COUNT)))
+        assert len(found) == COUNT
+        assert max(beat["row"] for beat in beats) < 70
+        assert damaged > 0
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_sample_with_a_flipped_bit(seed):
+    random, first = Random(seed), experiment(70).crossbars[0]
+    images, labels = samples(70)
+    words = pack(images, labels)
+    start, end = (int(words[HEADER_WORDS + place]) for place in (5, 6))
+    words[random.randrange(start, end)] ^= np.uint32(1 << random.randrange(32))
+    _, beats, damaged = read(first, words, [4, 5, 6])
+    assert damaged == 1
+    assert max(beat["row"] for beat in beats) < 70
+    ends = [place for place, beat in enumerate(beats) if beat["last"]]
+    for number, (start, end) in {4: (0, ends[0]), 6: (ends[1] + 1, ends[2])}.items():
+        assert beats[start:end + 1] == expected(first, images, labels, [number])[1]
+
+
+class FromBlockRam(wiring.Component):
+    """A reader and its memory."""
+
+    def __init__(self, first, words):
+        self.reader = SampleReader(geometry=first, label_bits=4, address_bits=13, most=COUNT)
+        self.memory = BlockMemory(depth=1 << 13, init=words.tolist())
+        ports = self.reader.signature.members
+        super().__init__({name: ports[name] for name in ("samples", "labels", "x")})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.reader, m.submodules.memory = self.reader, self.memory
+        wiring.connect(m, self.reader.memory, self.memory.port)
+        for name in self.signature.members:
+            wiring.connect(m, getattr(self.reader, name), wiring.flipped(getattr(self, name)))
+        return m
+
+
+def test_block_ram_keeps_up():
+    """With full samples there is a beat in every clock cycle, but for four of them from sample to sample."""
+    first = experiment(600).crossbars[0]
+    images, labels = samples(600, density=1.0)
+    order = [1, *range(3, COUNT)]
+    design = FromBlockRam(first, pack(images, labels))
+    simulator = Simulator(design)
+    simulator.add_clock(1e-6)
+
+    async def testbench(ctx):
+        bench = PinBench(AmaranthPins(ctx, design), Random(1))
+        numbers, found = bench.source("samples", design.samples.payload.shape()), bench.sink("labels", 4)
+        x = bench.sink("x", drive_layout(first))
+        numbers.put_all(order)
+        wanted = expected(first, images, labels, order)
+        await bench.until(lambda: len(x) == len(wanted[1]))
+        assert (found.take_all(), x.take_all()) == wanted
+        pauses = [after - before for before, after in pairwise(x.cycles) if after != before + 1]
+        assert pauses == [5] * (len(order) - 1)
+
+    simulator.add_testbench(testbench)
+    simulator.run()
