@@ -27,7 +27,7 @@ bank_option = click.option("--bank", is_flag=True,
 @device_option
 @bank_option
 @click.option("--out", required=True, metavar="DIR", help="Folder to write to.")
-@click.option("--axi", is_flag=True, help="Behind AXI4-Lite and AXI4-Stream, with the registers for C and Python.")
+@click.option("--axi", is_flag=True, help="Behind AXI4-Lite and AXI4-Stream, with registers for C, Python and IP-XACT.")
 @answers
 def generate(config: str, device: str | None, bank: bool, out: str, axi: bool) -> tuple[Result, str, bool]:
     """Write the Verilog of a network or a bank of crossbars, and its description in Markdown and JSON."""
@@ -44,7 +44,7 @@ def generate(config: str, device: str | None, bank: bool, out: str, axi: bool) -
 @click.command()
 @config_argument
 @bank_option
-@click.option("--target", metavar="NAME", help="Family: ice40, ecp5 (unless given), gowin or generic.")
+@click.option("--target", metavar="NAME", help="Family: ice40, ecp5 (unless given), gowin, xc7, xcup or generic.")
 @click.option("--board", metavar="NAME", help="Go on to a bitstream for ulx3s, icebreaker or tang-nano-20k.")
 @click.option("--out", metavar="DIR", help="With --board: folder for the bitstream; default runs/NAME-BOARD.")
 @answers

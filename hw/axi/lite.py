@@ -16,6 +16,8 @@ class Response(enum.Enum, shape=2):  # type: ignore[call-arg]  # Amaranth's enum
 
     OKAY = 0
     SLVERR = 2
+    DECERR = 3
+    """Nothing has that address."""
 
 
 class AxiLiteSignature(wiring.Signature):

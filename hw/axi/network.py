@@ -5,6 +5,7 @@ from importlib.metadata import version
 from typing import Any
 
 from amaranth.hdl import (
+    Cat,
     ClockDomain,
     ClockSignal,
     Module,
@@ -13,6 +14,7 @@ from amaranth.hdl import (
     Shape,
     ShapeLike,
     Signal,
+    Value,
     unsigned,
 )
 from amaranth.lib import data, enum, stream, wiring
@@ -20,11 +22,11 @@ from amaranth.lib.wiring import In, Out
 
 from ...contract.geometry import CrossbarGeometry, Loss
 from ...contract.parameters import design_digest
-from ..crossbar.layouts import cell_layout
+from ..crossbar.layouts import cell_layout, drive_layout, state_bits
 from ..layouts import network_command_layout, result_layout
 from ..network import Network
 from .lite import AxiLiteRegisters, AxiLiteSignature
-from .registers import WORD_BITS, Access, Register
+from .registers import POP_VALID, WORD_BITS, Access, Register
 from .stream import AxiStreamSignature, StreamInput, StreamOutput, packet_layout
 
 IDENTIFICATION = 0x4D4C5053
@@ -41,13 +43,13 @@ COUNTERS = {
 """Registers that count, and what."""
 
 
-class ResultRoute(enum.Enum, shape=2):  # type: ignore[call-arg]  # Amaranth's enumerations have one
-    """Where results go."""
+class Route(enum.Enum, shape=2):  # type: ignore[call-arg]  # Amaranth's enumerations have one
+    """Where results, or words of state, go."""
 
     STREAM = 0
-    """To ``m_axis_result``."""
+    """To ``m_axis_<name>``."""
     REGISTER = 1
-    """To the register ``result``."""
+    """To the register ``<name>``."""
     DISCARD = 2
     """Nowhere: they are counted only."""
 
@@ -60,6 +62,7 @@ def register_table(geometries: tuple[CrossbarGeometry, ...], loss: Loss) -> tupl
     def struct(**fields: ShapeLike) -> data.StructLayout:
         return data.StructLayout(fields)
 
+    width = max(map(state_bits, geometries))
     counters = [Register(offset=0x40 + 4 * index, name=name, access=Access.READ, layout=struct(count=word),
                          meaning=f"{meaning}, since the last reset; wraps")
                 for index, (name, meaning) in enumerate(COUNTERS.items())]
@@ -86,28 +89,56 @@ def register_table(geometries: tuple[CrossbarGeometry, ...], loss: Loss) -> tupl
         Register(offset=0x0C, name="layers", access=Access.CONSTANT, layout=struct(layers=word),
                  value={"layers": len(geometries)}, meaning="layers"),
         Register(offset=0x10, name="status", access=Access.READ,
-                 layout=struct(idle=1, command_free=1, result_valid=1),
-                 meaning="every command has been carried out; `command` may be written; `result` holds one"),
+                 layout=struct(idle=1, command_free=1, result_valid=1, x_free=1, state_in_free=1, state_out_valid=1),
+                 meaning="every command has been carried out; the register of that name may be written, or holds a "
+                         "beat"),
         Register(offset=0x14, name="reset", access=Access.PUSH, layout=struct(reset=1),
                  meaning="1 resets the network, its inputs and the counters; cells and run-time tables stay"),
         Register(offset=0x18, name="command", access=Access.PUSH, layout=network_command_layout(geometries),
                  meaning="an operation, as on the stream of that name"),
         Register(offset=0x1C, name="result", access=Access.POP, layout=result_layout(geometries[-1].cols),
                  meaning="the oldest answer, if results go here"),
-        Register(offset=0x20, name="results_to", access=Access.WRITE, layout=struct(route=ResultRoute),
+        Register(offset=0x20, name="results_to", access=Access.WRITE, layout=struct(route=Route),
                  meaning="where results go"),
         Register(offset=0x24, name="result_packet", access=Access.WRITE, layout=struct(length=word),
                  value={"length": 1}, meaning="results from one TLAST to the next on `m_axis_result`; 0 for no TLAST"),
+        Register(offset=0x28, name="state_to", access=Access.WRITE, layout=struct(route=Route),
+                 meaning="where words of state go"),
         *counters,
+        *_push(0x60, "x", drive_layout(geometries[0]), "a beat of drive, as on the stream of that name"),
+        *_push(0x68, "state_in", struct(word=width), "a word of state for the commands that take some"),
+        *_pop(0x70, "state_out", width, "the oldest word of state that the network answered with"),
         *layers,
     )
+
+
+def _push(offset: int, name: str, layout: data.StructLayout, meaning: str) -> tuple[Register, ...]:
+    """The registers of a beat to send: ``name``, whose write sends it, and ``<name>_high`` for what does not fit."""
+    if layout.size <= WORD_BITS:
+        return Register(offset=offset, name=name, access=Access.PUSH, layout=layout, meaning=meaning),
+    low, high = (data.StructLayout({part: width}) for part, width in
+                 (("low", WORD_BITS), ("high", layout.size - WORD_BITS)))
+    return (Register(offset=offset, name=name, access=Access.PUSH, layout=low,
+                     meaning=f"{meaning}: bits {WORD_BITS - 1}:0; the others are those of `{name}_high`"),
+            Register(offset=offset + 4, name=f"{name}_high", access=Access.WRITE, layout=high,
+                     meaning=f"bits from {WORD_BITS} on of what is written to `{name}` next"))
+
+
+def _pop(offset: int, name: str, width: int, meaning: str) -> tuple[Register, ...]:
+    """The registers of a beat to take: ``name``, whose read takes it, and ``<name>_high`` for what does not fit."""
+    low, high = (data.StructLayout({part: bits}) for part, bits in (("low", POP_VALID), ("high", width - POP_VALID)))
+    return (Register(offset=offset, name=name, access=Access.POP, layout=low,
+                     meaning=f"{meaning}, if they go here: bits {POP_VALID - 1}:0"),
+            Register(offset=offset + 4, name=f"{name}_high", access=Access.READ, layout=high,
+                     meaning=f"bits from {POP_VALID} on of what was read from `{name}` last"))
 
 
 class AxiNetwork(wiring.Component):
     """A ``Network`` behind AXI. `hw.network.Network` says what the streams carry, and when.
 
-    Commands come from ``s_axis_command`` or from the register ``command``. Each of the two keeps its order. Of two
-    commands that wait, the register's goes first; whoever needs another order between them waits for ``idle``.
+    What the network takes comes by stream or by the register of that name. Each of the two keeps its order. Of two
+    beats that wait, the register's goes first; whoever needs another order between them waits for ``idle``. What it
+    answers goes where ``results_to`` and ``state_to`` say.
 
     On ``s_axis_x``, TLAST or the field ``last`` ends a sample. A packet on ``m_axis_state_out`` is the answer to one
     command. A packet on ``m_axis_result`` has as many results as ``result_packet`` says.
@@ -142,6 +173,23 @@ class AxiNetwork(wiring.Component):
         """Whether the network takes the beats of the stream ``name``."""
         return self.network.signature.members[name].flow is In
 
+    @staticmethod
+    def _connect_pushed(m: Module, registers: AxiLiteRegisters, name: str, beats: wiring.FlippedInterface) -> None:
+        """Let what is written to the register ``name`` be one of ``beats``."""
+        word, high = getattr(registers, name), getattr(registers, f"{name}_high", None)
+        parts = [word.payload] if high is None else [word.payload, high]
+        m.d.comb += [Value.cast(beats.payload).eq(Cat(parts)), beats.valid.eq(word.valid), word.ready.eq(beats.ready)]
+
+    @staticmethod
+    def _connect_popped(m: Module, registers: AxiLiteRegisters, name: str, beats: wiring.FlippedInterface) -> None:
+        """Let reads of the register ``name`` take ``beats``."""
+        word, high = getattr(registers, name), getattr(registers, f"{name}_high")
+        rest = Signal.like(high.as_value())
+        m.d.comb += [word.payload.low.eq(beats.payload), word.valid.eq(beats.valid), beats.ready.eq(word.ready),
+                     high.high.eq(rest)]
+        with m.If(word.valid & word.ready):
+            m.d.sync += rest.eq(beats.payload[POP_VALID:])
+
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         reset = Signal()
@@ -161,35 +209,34 @@ class AxiNetwork(wiring.Component):
                 m.submodules[name] = outputs[name] = StreamOutput(shape)
                 wiring.connect(m, outputs[name].axis, wiring.flipped(getattr(self, f"m_axis_{name}")))
 
-        command = CommandChoice(self.shapes["command"])
-        m.submodules.command_choice = resettable(command)
-        result = ResultRouter(self.shapes["result"])
-        m.submodules.result_router = resettable(result)
-        answer = AnswerPackets(self.shapes["state_out"])
-        m.submodules.answer_packets = resettable(answer)
+        result, answer = ResultPackets(self.shapes["result"]), AnswerPackets(self.shapes["state_out"])
+        routers = {name: Router(self.shapes[name]) for name in outputs}
+        packets: ResultPackets | AnswerPackets
+        for name, packets in (("result", result), ("state_out", answer)):
+            m.submodules[f"{name}_packets"] = resettable(packets)
+            m.submodules[f"{name}_router"] = resettable(routers[name])
+            wiring.connect(m, getattr(self.network, name), routers[name].i)
+            wiring.connect(m, routers[name].o, packets.i)
+            wiring.connect(m, packets.packets, outputs[name].i)
+        for name, entrance in inputs.items():
+            wiring.connect(m, entrance.o, getattr(self.network, name))
+            self._connect_pushed(m, registers, name, entrance.register)
+            with m.If(reset):
+                m.d.comb += getattr(registers, name).ready.eq(1)  # into nowhere
+        wiring.connect(m, routers["result"].register, registers.result)
+        self._connect_popped(m, registers, "state_out", routers["state_out"].register)
         taken = {name: Signal(name=f"{name}_taken") for name in self.shapes}
         m.d.comb += [taken[name].eq(getattr(self.network, name).valid & getattr(self.network, name).ready)
                      for name in self.shapes]
-        wiring.connect(m, registers.command, command.first)
-        with m.If(reset):
-            m.d.comb += registers.command.ready.eq(1)  # into nowhere
-        wiring.connect(m, inputs["command"].o, command.second)
-        wiring.connect(m, command.o, self.network.command)
-        wiring.connect(m, inputs["x"].o, self.network.x)
-        wiring.connect(m, inputs["state_in"].o, self.network.state_in)
-        wiring.connect(m, self.network.result, result.i)
-        wiring.connect(m, result.register, registers.result)
-        wiring.connect(m, result.packets, outputs["result"].i)
-        wiring.connect(m, self.network.state_out, answer.i)
-        wiring.connect(m, answer.packets, outputs["state_out"].i)
         m.d.comb += [
-            result.route.eq(registers.results_to.route),
+            routers["result"].route.eq(registers.results_to.route),
+            routers["state_out"].route.eq(registers.state_to.route),
             result.length.eq(registers.result_packet.length),
             answer.end.eq(taken["command"]),
-            self.idle.eq(self.network.idle & ~command.waiting),
+            self.idle.eq(self.network.idle & ~inputs["command"].o.valid & ~registers.command.valid),
             registers.status.idle.eq(self.idle),
-            registers.status.command_free.eq(~registers.command.valid),
-            registers.status.result_valid.eq(registers.result.valid),
+            *(registers.status[f"{name}_free"].eq(~getattr(registers, name).valid) for name in inputs),
+            *(registers.status[f"{name}_valid"].eq(getattr(registers, name).valid) for name in outputs),
         ]
 
         counted = {"commands": taken["command"], "x_beats": taken["x"], "results": taken["result"],
@@ -204,42 +251,34 @@ class AxiNetwork(wiring.Component):
         return m
 
 
-class CommandChoice(wiring.Component):
-    """Joins two streams. If beats wait at both, that of ``first`` goes first. A beat that is offered stays.
+class Router(wiring.Component):
+    """Sends each beat where ``route`` says in that clock cycle: to ``o``, to ``register``, or nowhere.
 
-    Latency: 1 clock cycle. Throughput: a beat every other clock cycle. Cost: a register for a beat.
+    Latency: none. Throughput: a beat a clock cycle. Cost: a few LUTs.
     """
 
     def __init__(self, shape: ShapeLike) -> None:
-        port = stream.Signature(shape)
         super().__init__({
-            #: Beats that go first.
-            "first": In(port),
-            "second": In(port),
-            #: The beats of both.
-            "o": Out(port),
-            #: A beat waits, here or at one of the two.
-            "waiting": Out(1),
+            "i": In(stream.Signature(shape)),
+            "route": In(Route),
+            "o": Out(stream.Signature(shape)),
+            "register": Out(stream.Signature(shape)),
         })
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.d.comb += [
-            self.first.ready.eq(~self.o.valid),
-            self.second.ready.eq(~self.o.valid & ~self.first.valid),
-            self.waiting.eq(self.o.valid | self.first.valid | self.second.valid),
-        ]
-        with m.If(~self.o.valid):
-            m.d.sync += [self.o.valid.eq(self.first.valid | self.second.valid), self.o.payload.eq(self.second.payload)]
-            with m.If(self.first.valid):
-                m.d.sync += self.o.payload.eq(self.first.payload)
-        with m.Elif(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
+        m.d.comb += [self.o.payload.eq(self.i.payload), self.register.payload.eq(self.i.payload)]
+        with m.Switch(self.route):
+            for route, end in ((Route.STREAM, self.o), (Route.REGISTER, self.register)):
+                with m.Case(route):
+                    m.d.comb += [end.valid.eq(self.i.valid), self.i.ready.eq(end.ready)]
+            with m.Default():
+                m.d.comb += self.i.ready.eq(1)
         return m
 
 
-class ResultRouter(wiring.Component):
-    """Sends each result where ``route`` says in that clock cycle: to ``packets``, to ``register``, or nowhere.
+class ResultPackets(wiring.Component):
+    """Marks every result that is the last of ``length``.
 
     Latency: none. Throughput: a result a clock cycle. Cost: a counter of 32 bits.
     """
@@ -247,11 +286,9 @@ class ResultRouter(wiring.Component):
     def __init__(self, shape: ShapeLike) -> None:
         super().__init__({
             "i": In(stream.Signature(shape)),
-            "route": In(ResultRoute),
             #: Results of a packet; 0 for packets that never end.
             "length": In(WORD_BITS),
             "packets": Out(stream.Signature(packet_layout(shape))),
-            "register": Out(stream.Signature(shape)),
         })
 
     def elaborate(self, platform: Any) -> Module:
@@ -262,15 +299,9 @@ class ResultRouter(wiring.Component):
             following.eq(position + 1),
             self.packets.payload.payload.eq(self.i.payload),
             self.packets.payload.last.eq((following >= self.length) & (self.length != 0)),
-            self.register.payload.eq(self.i.payload),
+            self.packets.valid.eq(self.i.valid),
+            self.i.ready.eq(self.packets.ready),
         ]
-        with m.Switch(self.route):
-            with m.Case(ResultRoute.STREAM):
-                m.d.comb += [self.packets.valid.eq(self.i.valid), self.i.ready.eq(self.packets.ready)]
-            with m.Case(ResultRoute.REGISTER):
-                m.d.comb += [self.register.valid.eq(self.i.valid), self.i.ready.eq(self.register.ready)]
-            with m.Default():
-                m.d.comb += self.i.ready.eq(1)
         with m.If(self.packets.valid & self.packets.ready):
             m.d.sync += position.eq(following)
             with m.If(following >= self.length):

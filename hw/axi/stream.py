@@ -30,8 +30,10 @@ class AxiStreamSignature(wiring.Signature):
 
 
 class StreamInput(wiring.Component):
-    """Passes the beats of ``axis`` on to ``o``. Bits of TDATA above the payload are ignored. If ``last``, TLAST also
-    sets the payload's field of that name.
+    """Passes the beats of ``register`` and ``axis`` on to ``o``; if both offer one, that of ``register`` goes first.
+    Bits of TDATA above the payload are ignored. If ``last``, TLAST also sets the payload's field of that name.
+
+    ``tready`` depends on ``register.valid``, which must come from a flip-flop.
 
     Latency: 1 clock cycle. Throughput: a beat a clock cycle. Cost: a `Queue` of `DEPTH` beats.
     """
@@ -42,6 +44,8 @@ class StreamInput(wiring.Component):
         super().__init__({
             #: From the system.
             "axis": In(AxiStreamSignature(Shape.cast(shape).width, last=last)),
+            #: From a register that takes such beats.
+            "register": In(stream.Signature(shape)),
             #: To the network.
             "o": Out(stream.Signature(shape)),
         })
@@ -53,12 +57,15 @@ class StreamInput(wiring.Component):
         wiring.connect(m, queue.o, wiring.flipped(self.o))
         m.d.comb += [
             Value.cast(queue.i.payload).eq(self.axis.tdata[:width]),
-            queue.i.valid.eq(self.axis.tvalid),
-            self.axis.tready.eq(queue.i.ready),
+            queue.i.valid.eq(self.axis.tvalid | self.register.valid),
+            self.axis.tready.eq(queue.i.ready & ~self.register.valid),
+            self.register.ready.eq(queue.i.ready),
         ]
         if self.last:
             place = self.shape["last"].offset
             m.d.comb += queue.i.payload.last.eq(self.axis.tdata[place] | self.axis.tlast)
+        with m.If(self.register.valid):
+            m.d.comb += queue.i.payload.eq(self.register.payload)
         return m
 
 

@@ -9,22 +9,28 @@ from amaranth.hdl import Shape
 from amaranth.lib.wiring import In
 
 from ...config import Experiment
+from ...contract.errors import ConfigError, shown
 from ...render.markdown import table
+from ...system.files import read
 from ..axi.network import AxiTop
 from ..axi.registers import POP_VALID, Access, Register, c_header, python_module, summary
 from ..axi.stream import tdata_bits
-from .generate import describe, module_name, prepare, write_files
+from . import ipxact
+from .generate import MOST_BYTES, describe, module_name, prepare, write_files
 from .page import markdown
 from .verilog import to_verilog
 from .wording import NETWORK
+
+COMPONENT = "component.xml"
+"""The name that Vivado looks for."""
 
 AXI_PROTOCOL = (
     "One clock, `aclk`, rising edge; `aresetn` is synchronous, active low.",
     "`s_axi_ctrl` is AXI4-Lite with words of 32 bits at multiples of 4 in 4 KiB; `s_axis_<stream>` and "
     "`m_axis_<stream>` are AXI4-Stream. A payload is in the low bits of TDATA; the bits above it are ignored on the "
     "way in and 0 on the way out.",
-    "A command comes on `s_axis_command` or is written to the register `command`; of two that wait, the register's "
-    "goes first.",
+    "What the network takes comes on `s_axis_<stream>` or is written to the register `<stream>`; of two beats that "
+    "wait, the register's goes first. `results_to` and `state_to` say where answers go.",
     "On `s_axis_x`, TLAST ends a sample as the field `last` does, so a sample may be a packet, or many samples one. A "
     "packet on `m_axis_state_out` is the answer to one command; one on `m_axis_result` has as many results as the "
     "register `result_packet` says.",
@@ -34,13 +40,16 @@ AXI_PROTOCOL = (
 
 def generate(experiment: Experiment, out: str | Path) -> list[Path]:
     """Write the network of ``experiment`` behind AXI to the folder ``out``: ``<name>.v``, ``<name>.json``,
-    ``<name>.md``, and the registers in ``<name>.h`` and ``<name>_registers.py``.
+    ``<name>.md``, the registers in ``<name>.h`` and ``<name>_registers.py``, and ``component.xml``, by which tools find
+    all of it. So a folder holds one such module.
 
     ``<name>`` is the name of the experiment as a Verilog identifier, followed by ``_axi``. It is also the name of the
-    module. Otherwise this is as `hw.export.generate.generate`.
+    module. Otherwise this is as `hw.export.generate.generate`, and ``ConfigError`` is raised also if ``component.xml``
+    is another module's.
     """
     name = f"{module_name(experiment.name)}_axi"
     prepare(Path(out), name, experiment)
+    _refuse_other(Path(out) / COMPONENT, name)
     top = AxiTop(geometries=experiment.crossbars, loss=experiment.loss)
     registers = top.inner.registers
     document = describe(experiment, top.inner.network) | {"module": name, "ports": list(_ports(top))}
@@ -55,7 +64,19 @@ def generate(experiment: Experiment, out: str | Path) -> list[Path]:
         f"{name}.md": f"{markdown(document, NETWORK)}\n{register_map(registers)}",
         f"{name}.h": c_header(registers, name.upper()),
         f"{name}_registers.py": python_module(registers, f"Registers of {name}."),
+        COMPONENT: ipxact.component(document, registers),
     })
+
+
+def _refuse_other(component: Path, name: str) -> None:
+    """``ConfigError`` if the file ``component`` is there, and not of the module ``name``."""
+    try:
+        owner = ipxact.module_of(read(component, MOST_BYTES).decode())
+    except (OSError, ValueError):
+        return
+    if owner not in (None, name):
+        raise ConfigError(f"{component}: describes the module {shown(owner)}, and tools find one module a folder; take "
+                          "another folder")
 
 
 def _ports(top: AxiTop) -> Iterator[dict[str, Any]]:

