@@ -29,10 +29,11 @@ MARGIN = 64
 
 
 class Countdown:
-    """Waits for up to ``limit`` clock cycles; for the first ``init`` after a reset."""
+    """Waits for up to ``limit`` clock cycles; for the first ``init`` after power-up. A reset does not change what the
+    chip demands, so it does not change this."""
 
     def __init__(self, m: Module, name: str, *, limit: int, init: int = 1) -> None:
-        self._left = Signal(range(max(2, limit)), name=name, init=init - 1)
+        self._left = Signal(range(max(2, limit)), name=name, init=init - 1, reset_less=True)
         self.over: Value = self._left == 0
         with m.If(~self.over):
             m.d.sync += self._left.eq(self._left - 1)
@@ -92,8 +93,8 @@ class SdramController(wiring.Component):
     a column of another row, or a refresh, is wanted. Each column has a command of its own, so bursts of any length and
     place follow one another without a pause within a row.
 
-    Refreshes go before everything else, in the midst of bursts too. They are frequent enough that what is in the chip
-    outlives a reset of the controller, with the start-up that follows, once in a refresh period.
+    Refreshes go before everything else, in the midst of bursts too. What is in the chip outlives resets of the
+    controller: the start-up that follows does not wait for power, and refreshes more rows than become due meanwhile.
 
     Latency: with its row open, the first word of a read is offered ``columns_per_word + cas + PIPELINE + 1`` clock
     cycles after its command is taken; ``rcd`` more with no row open; ``rp`` more again with another one open, and what
@@ -135,11 +136,12 @@ class SdramController(wiring.Component):
 
         longest = max(timing.power_up, timing.rfc, timing.mrd, timing.rp, timing.rcd)
         wait = Countdown(m, "wait", limit=longest, init=timing.power_up)  # before any command
-        ready = self._start_up(m, issued, wait)
         open_time = max(timing.ras, timing.rc - timing.rp)
         active = Countdown(m, "active", limit=open_time)  # these three before the row is closed
         written = Countdown(m, "written", limit=timing.wr)
         fetched = Countdown(m, "fetched", limit=timing.read_to_precharge)
+        closes = active.over & written.over & fetched.over
+        ready = self._start_up(m, issued, wait, closes)
         turn = Countdown(m, "turn", limit=timing.read_to_write)  # before a column is written
         is_open, opened = Signal(), Signal.like(place, reset_less=True)
         hit = is_open & (opened == place)
@@ -147,7 +149,7 @@ class SdramController(wiring.Component):
         with m.If(~ready | ~wait.over):
             pass
         with m.Elif(is_open & (due | columns.o.valid & ~hit)):
-            with m.If(active.over & written.over & fetched.over):
+            with m.If(closes):
                 m.d.comb += issued.eq(SdramCommand.PRECHARGE)
                 m.d.sync += [pins.a.eq(PRECHARGE_ALL), is_open.eq(0), wait.start(timing.rp)]
         with m.Elif(due):
@@ -167,12 +169,13 @@ class SdramController(wiring.Component):
                          turn.start(timing.read_to_write)]
         return m
 
-    def _start_up(self, m: Module, issued: Signal, wait: Countdown) -> Value:
-        """Issues the commands of the start-up. Returns whether that is done; until then, data are masked."""
+    def _start_up(self, m: Module, issued: Signal, wait: Countdown, closes: Value) -> Value:
+        """Issues the commands of the start-up. It begins when a row that is open may be closed. Returns whether it is
+        done; until then, data are masked."""
         step = Signal(range(START_UP_REFRESHES + 3))
         ready = step == START_UP_REFRESHES + 2
         m.d.sync += self.pins.dqm.eq((~ready).replicate(len(self.pins.dqm)))
-        with m.If(~ready & wait.over):
+        with m.If(~ready & wait.over & closes):
             m.d.sync += step.eq(step + 1)
             with m.Switch(step):
                 with m.Case(0):
