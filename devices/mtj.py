@@ -275,11 +275,13 @@ def _switching_time(name: str, length: np.ndarray, switched: np.ndarray,
     """The fields of the curve, a table of measured and fitted probabilities, and a note on their precision.
 
     With ``z = exp(a - b * length)`` the curve is ``1 - erf(z)``. The maximum of the likelihood over ``a`` and ``b`` is
-    found by Fisher scoring, which starts at the straight line through a first estimate.
+    found by Fisher scoring, which starts at the straight line through a first estimate. Lengths are scaled by a power
+    of two, so that no unit is too large or too small for it.
     """
     if (length <= 0).any():
         raise ConfigError(f"{name}: row {row[length <= 0][0]}: length={length[length <= 0][0]:g} must be positive")
-    lengths, group = np.unique(length, return_inverse=True)
+    exponent = int(np.frexp(length.max())[1])
+    lengths, group = np.unique(np.ldexp(length, -exponent), return_inverse=True)
     if len(lengths) < 3:
         raise ConfigError(f"{name}: there are {len(lengths)} pulse lengths; a switching curve takes at least 3")
     count = np.bincount(group)
@@ -310,10 +312,11 @@ def _switching_time(name: str, length: np.ndarray, switched: np.ndarray,
         if abs(change[0]) < 1e-9 and abs(change[1]) < 1e-9 * b:
             break
     _, p = curve(a, b)
-    table = [{"length": lengths[index], "number": int(count[index]), "switched": chance[index], "fitted": p[index]}
-             for index in np.unique(np.linspace(0, len(lengths) - 1, 20).astype(int))]
+    table = [{"length": np.ldexp(lengths[index], exponent), "number": int(count[index]), "switched": chance[index],
+              "fitted": p[index]} for index in np.unique(np.linspace(0, len(lengths) - 1, 20).astype(int))]
     stability = float(4 * np.exp(min(2 * a, 40.0)) / pi**2)
     error = np.sqrt(np.diag(np.linalg.pinv(information)))
+    time, time_error = np.ldexp([1 / b, error[1] / b**2], exponent)
     note = (f"thermal stability {stability:.4g}, standard error {2 * stability * error[0]:.2g}; characteristic time "
-            f"{1 / b:.4g}, standard error {error[1] / b**2:.2g}, in the unit of the column 'length'")
+            f"{time:.4g}, standard error {time_error:.2g}, in the unit of the column 'length'")
     return {"curve": "switching_time", "thermal_stability": stability, "pulse_length": lengths[-1] * b}, table, note

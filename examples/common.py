@@ -85,7 +85,7 @@ class Run:
         must have it."""
         given = self.options
         sets = data.load(given.dataset if given.data else "digits", given.data).first(given.samples)
-        pairs = zip(*(self._parts_of(*pair) for pair in zip(sets.train, sets.test, strict=True)), strict=True)
+        pairs = zip(*(self._split(*pair) for pair in zip(sets.train, sets.test, strict=True)), strict=True)
         parts = [Samples(torch.from_numpy(images).permute(0, 3, 1, 2) / 256, torch.from_numpy(labels))
                  for images, labels in pairs]
         if channels is None or side is None:
@@ -103,7 +103,7 @@ class Run:
         packaged sonnets. And how many different ones there are."""
         given = self.options
         read = text.load(given.dataset if given.data else "sonnets", given.data)
-        return *self._parts_of(read.train, read.test), len(read.characters)
+        return *self._split(read.train, read.test), len(read.characters)
 
     def placed(self, model: torch.nn.Module, inputs: torch.Tensor) -> torch.nn.Module:
         """``model`` on the backend that was asked for. It is applied to ``inputs`` first, which settles its formats."""
@@ -153,7 +153,7 @@ class Run:
         else:
             print(model, *(f"{name:32}{figure}" for name, figure in result.items()), sep="\n")
 
-    def _parts_of(self, training: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _split(self, training: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What to train on and what to measure on: ``training`` and ``test``, or, with ``--validation``, both of
         ``training``."""
         end = len(training) * 9 // 10

@@ -14,7 +14,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 NOISE, SIZE, RATE, BETAS, STEP = 64, 100, 0.001, (0.5, 0.999), -5
 """Inputs of the generator; samples of a mini-batch; learning rate and decays of Adam; log2 of the weight of a level."""
-CELLS = {"device": device("pcm_pair"), "weight_step": STEP, "delta_bits": 12, "delta_frac": 12}
+CELLS = {"device": device("pcm_pair"), "weight_step": STEP, "z_frac": 4, "delta_bits": 16, "delta_frac": 12}
 DIGITAL, IN_ARRAYS, Linear = torch.nn.ReLU, partial(nn.ReLU, bits=8, frac=5), torch.nn.Linear
 
 

@@ -78,11 +78,13 @@ def _opened_at_once(path: str, flags: int) -> int:
 
 
 def _write_to(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write to the device or pipe ``path``. What ``write`` does may need a file, so it gets one in memory."""
+    """Write to the device or pipe ``path``. What ``write`` does may need a file, so it gets one in memory. ``OSError``
+    at once if it is a pipe that nobody reads."""
     content = io.BytesIO()
     write(content)
     try:
-        with path.open("wb") as file:
+        with open(path, "wb", opener=_opened_at_once) as file:
+            os.set_blocking(file.fileno(), True)
             file.write(content.getbuffer())
     except OSError as error:
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error

@@ -71,6 +71,7 @@ def measure(dense: Experiment, samples: tuple[torch.Tensor, np.ndarray], convolu
     trained on ``warm_up`` samples, so that they are written as often as in the middle of a training.
     """
     x, labels = _floats(dense, *samples)
+    labels %= dense.layers[0].cols  # of which a layer may have fewer than there are labels
     found: list[LayersSpeed] = []
     for batch in BATCHES:
         found += _compared(f"Linear {x.shape[1]}-{dense.layers[0].cols}", _linear(dense), x, labels, batch,

@@ -17,7 +17,6 @@ from tqdm import tqdm
 
 from ...config import Experiment, load
 from ...contract.errors import ConfigError
-from ...contract.hashing import sample_order
 from ...hw.network import Network as Design
 from ...render.figure import decorate
 from ...sim.bench import complete
@@ -122,7 +121,7 @@ class _Measurement:
         """Samples a second of every trainer, at each size of mini-batches."""
         self._step("training, in turns")
         plan, experiment, labels = self._plan, self._experiment, self._labels
-        order = sample_order(experiment.seed, 0, len(labels))
+        order = experiment.sample_order(0, len(labels))
         x = self._xs[order] * torch.tensor(2.0 ** -experiment.input.format.frac)
         wanted, installed = torch.from_numpy(labels[order]), importlib.util.find_spec("aihwkit") is not None
         compared: dict[tuple[Trainer, int], trainers.Training] = {}

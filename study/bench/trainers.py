@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from ...config import Experiment
-from ...contract.hashing import sample_order
 from ...model.compiled.trainer import CompiledTrainer
 from ...model.network import Network
 from ...train import baseline
@@ -50,7 +49,7 @@ class Golden:
         while first < span.stop:
             epoch, sample = divmod(first, size)
             stop = min(size, sample + span.stop - first)
-            self._trainer.train_span(self._xs, self._labels, sample_order(self._experiment.seed, epoch, size),
+            self._trainer.train_span(self._xs, self._labels, self._experiment.sample_order(epoch, size),
                                      range(sample, stop), self._experiment.learning_rate_shift(epoch))
             first += stop - sample
 

@@ -72,6 +72,7 @@ def test_what_was_built_is_read_as_it_was_written(tmp_path):
     assert calibration.read(tmp_path / "none.json").designs == ()
 
 
+@pytest.mark.slow
 def test_placed_designs_that_the_weights_have_not_seen_are_estimated_within_15_percent():
     placed = [entry for entry in accuracy.comparisons() if entry.built.placed]
     close = [entry.network for entry in placed

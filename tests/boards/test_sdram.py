@@ -25,7 +25,8 @@ class Exerciser(Elaboratable):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        self.board.clock(m, platform) if self.board.clock else None
+        if self.board.clock is not None:
+            self.board.clock(m, platform)
         sdram = self.board.sdram
         m.submodules.controller = controller = SdramController(
             chip=sdram.chip, timing=sdram.chip.timing(self.board.clock_mhz))

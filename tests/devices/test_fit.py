@@ -4,6 +4,7 @@ An estimate may be off by ``SIGMAS`` of its standard error: with other seeds tha
 some 16,000 estimates would be further off.
 """
 
+from dataclasses import replace
 from math import sqrt
 
 import numpy as np
@@ -113,6 +114,13 @@ def test_mtj_switching_time():
     for length in (2, 2.5, 3, 4, 5):
         assert abs(known.probability(length / 5.62) - found.device.probability(length / 5.62)) < 0.02
     assert "thermal stability" in found.notes[0]
+
+
+@pytest.mark.parametrize("unit", [2.0**-1000, 2.0**1000])
+def test_the_unit_of_lengths_does_not_matter(unit):
+    data = measure(parse_device({"kind": "mtj", "curve": "switching_time"}, "known"), 2000, 1, 1, 0.0)
+    scaled = replace(data, length=data.length * unit)
+    assert fitting.fit(scaled, "mtj", Options()).device == fitting.fit(data, "mtj", Options()).device
 
 
 def test_a_saved_device_is_the_device(tmp_path):

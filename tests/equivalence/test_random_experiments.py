@@ -48,7 +48,7 @@ def agree(experiment: Experiment, number: int) -> None:
     NetworkBench(Case(experiment=experiment, seed=number, stall=number % 3 * 0.3, samples=6)).simulate()
 
 
-def slow_but(quick: int, kind: str, residual: str, numbers: range) -> list:
+def slow_but(quick: int | None, kind: str, residual: str, numbers: range) -> list:
     """The cases of a rule; all are slow but the number ``quick``."""
     return [pytest.param(kind, residual, number, marks=() if number == quick else pytest.mark.slow)
             for number in numbers]
@@ -60,13 +60,13 @@ def small(kind: str, residual: str) -> int:
 
 
 @pytest.mark.parametrize(("kind", "residual", "number"), [
-    case for rule in RULES for case in slow_but(DENSE[0], *rule, DENSE)])
+    case for rule in RULES for case in slow_but(None if "nominal" in rule else DENSE[0], *rule, DENSE)])
 def test_golden_model_and_rtl_agree(kind, residual, number):
     agree(configuration(kind, residual, number), number)
 
 
 @pytest.mark.parametrize(("kind", "residual", "number"), [
-    case for rule in RULES for case in slow_but(small(*rule), *rule, CONVOLUTIONAL)])
+    case for rule in RULES for case in slow_but(None if "verified" in rule else small(*rule), *rule, CONVOLUTIONAL)])
 def test_golden_model_and_rtl_agree_on_convolutions(kind, residual, number):
     agree(convolutional(kind, residual, number), RULES.index((kind, residual)) + number)
 
@@ -116,7 +116,7 @@ def test_every_kind_of_window_occurs():
     assert {layer.drop for experiment in experiments for layer in experiment.layers} == {False, True}
 
 
-@pytest.mark.parametrize(("cols", "lanes"), [(40, 20), (35, 35)])
+@pytest.mark.parametrize(("cols", "lanes"), [(40, 20), pytest.param(35, 35, marks=pytest.mark.slow)])
 def test_words_of_several_segments_of_lanes_agree(cols, lanes):
     # The queue of programming requests looks at 16 lanes at a time; a low threshold fires many of them at once.
     experiment = parse({

@@ -38,15 +38,18 @@ def test_train(config, tmp_path):
     campaign("train", tmp_path, arguments)
 
 
+@pytest.mark.slow
 def test_epoch(config, tmp_path):
     campaign("epoch", tmp_path, lambda folder: _lockstep("epoch", config, folder))
 
 
+@pytest.mark.slow
 def test_run_on_a_board(config, tmp_path):
     campaign("run --simulate", tmp_path,
              lambda folder: _lockstep("run", config, folder, "--simulate", "--test", "10", samples=100))
 
 
+@pytest.mark.slow
 def test_reproduce(tmp_path):
     data = tmp_path / "data"
     data.mkdir()

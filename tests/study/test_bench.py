@@ -35,8 +35,8 @@ def run(capsys, *arguments):
     return status, captured.out, captured.err
 
 
-def check(answer, folder):
-    """``answer`` has every headline and every table, and is what the folder holds."""
+def check(answer, folder, columns):
+    """``answer`` has every headline and every table, and is what the folder holds; the first layer has ``columns``."""
     assert json.loads((folder / "bench.json").read_text()) == answer
     assert (folder / "bench.png").read_bytes().startswith(b"\x89PNG")
     text = (folder / "bench.md").read_text()
@@ -52,6 +52,13 @@ def check(answer, folder):
     speeds = {row["trainer"]: row["speed"]["samples_per_cpu_second"] for row in answer["convolutions"]}
     assert answer["convolutional"] == QUICK.convolutions
     assert answer["convolutions_vs_float32"] == speeds["compiled"] / speeds["float32"] > 0
+    assert {(row["model"], row["trainer"], row["batch"], row["threads"]) for row in answer["layers"]} >= {
+        (model, trainer, batch, 1) for trainer in ("arrays", "float32") for model, batch in (
+            *((f"Linear 64-{columns}", batch) for batch in (1, 32)),
+            (QUICK.convolutions, 16))}
+    for row in answer["layers"]:
+        seconds = row["forward_seconds"] + row["backward_seconds"] + row["step_seconds"]
+        assert row["samples_per_second"] == 1 / seconds > 0
     measured = [part for row in answer["cycles"] for part in (row["start"], row["steady"])]
     assert {(row["forward_reads"], row["second_reads"]) for row in answer["convolution_cycles"]} == {(1, 1)}
     measured += [part for row in answer["convolution_cycles"] for part in (row["start"], row["steady"])]
@@ -71,7 +78,7 @@ def test_everything_is_measured(monkeypatch, capsys, tmp_path):
     assert status == 0
     assert "100%" in err
     answer = json.loads(out)
-    check(answer, tmp_path / "bench")
+    check(answer, tmp_path / "bench", 8)
     assert answer["start_up"] == {"import_seconds": 1.0, "compiled_first_seconds": 7.0, "compiled_seconds": 0.2,
                                   "kernel_first_seconds": 7.0, "kernel_seconds": 0.2}
     assert all(row["kernel"] == row["compiled"] for row in answer["scaling"])
@@ -83,7 +90,7 @@ def test_quick(capsys, tmp_path):
     answer = json.loads((tmp_path / "bench.json").read_text())
     assert status == 0
     assert f"{answer['cycles_vs_bound']:.3f}" in out
-    check(answer, tmp_path)
+    check(answer, tmp_path, 32)
 
 
 def test_samples_are_made_up_where_mnist_is_missing(monkeypatch, tmp_path):

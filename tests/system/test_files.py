@@ -42,6 +42,18 @@ def test_a_full_disk_names_the_file(tmp_path):
     assert caught.value.filename == str(tmp_path / "nowhere" / "file")
 
 
+def test_a_pipe_is_written_to_if_somebody_reads_it(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with pytest.raises(OSError, match="No such device or address") as caught:
+        replace(path, lambda file: file.write(b"all"))
+    assert caught.value.filename == str(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    replace(path, lambda file: file.write(b"all"))
+    assert os.read(reader, 10) == b"all"
+    os.close(reader)
+
+
 def test_processes_do_not_disturb_each_other(tmp_path):
     """One writes while another does; what a killed one has left is swept away."""
     path = tmp_path / "file"

@@ -20,6 +20,6 @@ def test_agrees_with_golden_twin_at_several_positions(seed):
     CrossbarBench(Case.random(seed, convolutions=True, stall=(seed % 4) * 0.25, samples=10)).simulate()
 
 
-@pytest.mark.parametrize("seed", seeds(4, 5, 6, 8, 9, 14, 20, 25))
+@pytest.mark.parametrize("seed", seeds(4, 5, 6, 8, 9, 25))
 def test_agrees_with_golden_twin_with_several_reads(seed):
     CrossbarBench(Case.random(seed, convolutions=True, reads=True, stall=(seed % 4) * 0.25, samples=8)).simulate()

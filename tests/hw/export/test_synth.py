@@ -54,7 +54,8 @@ class Pair(wiring.Component):
         return m
 
 
-@pytest.mark.parametrize("target", synth.TARGETS)
+@pytest.mark.parametrize("target", [pytest.param(name, marks=pytest.mark.slow) if name in ("xc7", "xcup") else name
+                                    for name in synth.TARGETS])
 def test_blocks_add_up(target):
     report = synth.count(to_verilog(Pair(), "pair"), "pair", target)
     assert [block.block for block in report.blocks] == ["(top)", "left", "right"]
@@ -82,8 +83,8 @@ def test_network():
                                       "cells", "counted", "part", "capacity", "tool_versions"]
 
 
-@pytest.mark.parametrize("target", ["generic", *(pytest.param(name, marks=pytest.mark.slow)
-                                                 for name in synth.TARGETS if name != "generic")])
+@pytest.mark.slow
+@pytest.mark.parametrize("target", list(synth.TARGETS))
 def test_bank(target):
     bank = design.BankDesign.of(design.parse_bank({"device": {"kind": "ideal"}, "crossbars": [
         {"input": {"count": 4}, "cols": 2}, {"input": {"count": 3}, "cols": 4, "lanes": 2}]}, "small"))
