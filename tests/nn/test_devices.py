@@ -4,6 +4,7 @@ import pytest
 import torch
 from spinloom import nn, optim
 from spinloom.backends import golden
+from spinloom.model.compiled.gpu import GpuCrossbar
 from spinloom.model.samples import SampleCrossbar
 
 from .test_layers import digits_model, random_drive
@@ -32,9 +33,10 @@ def trained(optimizer, batch, device="cpu"):
 
 @pytest.mark.parametrize("batch", [1, 4])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_tensors_in_main_memory_give_the_same_bits(monkeypatch, optimizer, batch):
+@pytest.mark.parametrize("crossbar", [SampleCrossbar, GpuCrossbar])
+def test_tensors_in_main_memory_give_the_same_bits(monkeypatch, crossbar, optimizer, batch):
     compiled = trained(optimizer, batch)
-    monkeypatch.setattr(golden, "CompiledCrossbar", SampleCrossbar)
+    monkeypatch.setattr(golden, "CompiledCrossbar", crossbar)
     assert trained(optimizer, batch) == compiled
 
 
