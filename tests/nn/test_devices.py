@@ -48,6 +48,18 @@ def test_tensors_on_cuda_give_the_same_bits(optimizer, batch):
 
 
 @CUDA
+@pytest.mark.parametrize("module", [torch.nn.Linear(6, 4), torch.nn.Conv2d(2, 3, 3), torch.nn.LSTM(3, 4)])
+def test_conversion_on_cuda_gives_the_same_states(module):
+    converted = []
+    for place in ("cpu", "cuda"):
+        nn.manual_seed(1)
+        converted.append(nn.convert(module.to(place), device="domain_wall").model)
+    assert nn.arrays(converted[1])[0].golden.model.g.is_cuda
+    assert all(torch.equal(*(array.golden.model.states().cpu() for array in pair))
+               for pair in zip(*map(nn.arrays, converted), strict=True))
+
+
+@CUDA
 def test_a_model_moves_to_cuda_and_back():
     model = digits_model()
     before = state(model)
