@@ -7,18 +7,18 @@ import torch
 from ..contract.geometry import CrossbarGeometry
 from ..contract.window import Window
 from ..model.compiled.crossbar import CompiledCrossbar
+from ..model.compiled.gpu import GpuCrossbar
 from ..model.crossbar import Crossbar
-from ..model.samples import SampleCrossbar
 from .protocol import CheckedCrossbar, State
 
 
 class GoldenCrossbar(CheckedCrossbar):
-    """A crossbar of `model.crossbar`: compiled in main memory, on tensors elsewhere."""
+    """A crossbar of `model.crossbar`: compiled in main memory, on tensors on a GPU."""
 
     def __init__(self, model: Crossbar, window: Window | None = None) -> None:
         """``model``, which goes on from its state, applied to ``window``, or to that of its geometry."""
-        in_memory = model.torch_device.type == "cpu"
-        self._samples = CompiledCrossbar(model, window) if in_memory else SampleCrossbar(model, window)
+        in_main_memory = model.torch_device.type == "cpu"
+        self._samples = CompiledCrossbar(model, window) if in_main_memory else GpuCrossbar(model, window)
         super().__init__(self._samples.geometry, model.torch_device)
         self.model = model
         self._elsewhere: dict[Window, Self] = {}

@@ -22,7 +22,7 @@ class Vary(torch.nn.Module):
             return images
         down, right = torch.randint(0, 9, (2,)).tolist()
         moved = torch.nn.functional.pad(images, (4, 4, 4, 4))[:, :, down:down + 32, right:right + 32]
-        return torch.where(torch.rand(len(images), 1, 1, 1) < 0.5, moved.flip(3), moved)
+        return torch.where(torch.rand(len(images), 1, 1, 1).to(images.device) < 0.5, moved.flip(3), moved)
 
 
 def network(first: torch.nn.Module, widths: tuple[int, ...], convolution, relu, linear) -> torch.nn.Module:
@@ -71,9 +71,11 @@ def main() -> None:
     run = Run(options(__doc__, epochs=3, dataset="cifar-10").parse_args())
     given = bool(run.options.data)
     samples, first = run.images(3, 32), Vary() if given else torch.nn.Identity()
-    model = in_arrays(WIDTHS[given], first)
-    run.answer(model, test_accuracy=train_arrays(run, model, samples),
-               baseline_accuracy=train_floats(run, in_floats(WIDTHS[given], first), samples) if run.baseline else None)
+    model = in_arrays(WIDTHS[given], first).to(run.torch_device)
+    reached = train_arrays(run, model, samples)
+    twin = in_floats(WIDTHS[given], first).to(run.torch_device)
+    run.answer(model, test_accuracy=reached,
+               baseline_accuracy=train_floats(run, twin, samples) if run.baseline else None)
 
 
 if __name__ == "__main__":

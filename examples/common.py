@@ -43,6 +43,8 @@ def options(description: str | None, epochs: int, dataset: str) -> argparse.Argu
                         help="measure on the last tenth of what is there to train on, which is then not trained on")
     parser.add_argument("--epochs", type=_positive, metavar="N", default=epochs, help="(%(default)s)")
     parser.add_argument("--backend", default="golden", help="golden, rtl or board:PORT (%(default)s)")
+    parser.add_argument("--torch-device", choices=("cpu", "cuda"), default="cpu",
+                        help="where PyTorch and the golden model compute (%(default)s)")
     parser.add_argument("--seed", type=int, metavar="N", default=1, help="of all random numbers (%(default)s)")
     parser.add_argument("--checkpoint", metavar="DIR", type=Path,
                         help="folder to keep the training's state in; what was interrupted goes on from there")
@@ -67,6 +69,13 @@ class Run:
         """With the options that are ``given``; all random numbers begin here."""
         self.options = given
         self.baseline = not given.no_baseline
+        self.torch_device = torch.device(given.torch_device)
+        """Where samples are, and models belong."""
+        if given.torch_device == "cuda" and not torch.cuda.is_available():
+            raise ConfigError("--torch-device cuda: PyTorch finds no CUDA device; leave it out to compute on the CPU")
+        if given.torch_device != "cpu" and given.backend != "golden":
+            raise ConfigError(f"--torch-device {given.torch_device}: goes with --backend golden only, "
+                              f"not with {given.backend}")
         self.measured = nan
         """What the last training has reached."""
         self._began, self._before, self._saved = time.monotonic(), 0.0, 0.0
@@ -88,27 +97,27 @@ class Run:
         pairs = zip(*(self._split(*pair) for pair in zip(sets.train, sets.test, strict=True)), strict=True)
         parts = [Samples(torch.from_numpy(images).permute(0, 3, 1, 2) / 256, torch.from_numpy(labels))
                  for images, labels in pairs]
-        if channels is None or side is None:
-            return tuple(parts)
-        if not given.data:
-            return tuple(Samples(_enlarged(part.images, channels, side), part.labels) for part in parts)
+        if channels and side and not given.data:
+            parts = [Samples(_enlarged(part.images, channels, side), part.labels) for part in parts]
         for part in parts:
-            if part.images.shape[1:] != (channels, side, side):
+            if channels and side and part.images.shape[1:] != (channels, side, side):
                 raise ConfigError(f"{given.data}: images are {' x '.join(map(str, part.images.shape[1:]))} (channels, "
                                   f"height, width); this example needs {channels} x {side} x {side}")
-        return tuple(parts)
+        return tuple(Samples(*(tensor.to(self.torch_device) for tensor in part)) for part in parts)
 
-    def text(self) -> tuple[np.ndarray, np.ndarray, int]:
+    def text(self) -> tuple[torch.Tensor, torch.Tensor, int]:
         """The characters to train on and to measure on, int64 (n,): of the text in the folder ``--data``, or of the
         packaged sonnets. And how many different ones there are."""
         given = self.options
         read = text.load(given.dataset if given.data else "sonnets", given.data)
-        return *self._split(read.train, read.test), len(read.characters)
+        parts = self._split(read.train, read.test)
+        return *(torch.from_numpy(part).to(self.torch_device) for part in parts), len(read.characters)
 
     def placed(self, model: torch.nn.Module, inputs: torch.Tensor) -> torch.nn.Module:
-        """``model`` on the backend that was asked for. It is applied to ``inputs`` first, which settles its formats."""
+        """``model`` on the device of PyTorch and the backend that were asked for. It is applied to ``inputs`` first,
+        which settles its formats."""
         with torch.no_grad():
-            model.eval()(inputs)
+            model.to(self.torch_device).eval()(inputs)
         model.train()
         return nn.to_backend(model, self.options.backend)
 

@@ -25,7 +25,7 @@ def in_arrays(model: torch.nn.Module, samples: Samples) -> nn.Conversion:
 def main() -> None:
     run = Run(options(__doc__, epochs=5, dataset="mnist").parse_args())
     samples = run.images(1, 28)
-    trained = in_floats()
+    trained = in_floats().to(run.torch_device)
     baseline = train_floats(run, trained, samples)
     written = in_arrays(trained, samples[0])
     print(written, f"written: {accuracy(written.model, samples[1]):.2f}", sep="\n", file=sys.stderr)

@@ -27,7 +27,7 @@ def train_floats(run: Run, samples: tuple[Samples, Samples]) -> float | None:
     """That of the float twin, unless it is left out."""
     if not run.baseline:
         return None
-    twin = in_floats(samples[0].images[0].numel())
+    twin = in_floats(samples[0].images[0].numel()).to(run.torch_device)
     return train(run, "floats", twin, samples, size=16, loss=torch.nn.CrossEntropyLoss(), rate=falling,
                  optimizers={"weights": torch.optim.Adam(twin.parameters(), lr=0.003)})
 

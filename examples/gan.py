@@ -37,8 +37,8 @@ def adams(model: torch.nn.Module) -> list[torch.optim.Optimizer]:
     return [*cells, torch.optim.Adam(model.parameters(), lr=RATE, betas=BETAS)]
 
 
-def noise(count: int, source: torch.Generator | None = None) -> torch.Tensor:
-    return torch.rand(count, NOISE, generator=source) * 2 - 1
+def noise(run: Run, count: int, source: torch.Generator | None = None) -> torch.Tensor:
+    return (torch.rand(count, NOISE, generator=source) * 2 - 1).to(run.torch_device)
 
 
 def train(run: Run, name: str, images: torch.Tensor, made: torch.nn.Module, judge: torch.nn.Module, measure) -> float:
@@ -48,9 +48,9 @@ def train(run: Run, name: str, images: torch.Tensor, made: torch.nn.Module, judg
     for _ in run.epochs(name, measure, generator=made, discriminator=judge, **named):
         for (real,) in run.batches(images, size=SIZE):
             with torch.no_grad():
-                fake = made(noise(len(real)))
+                fake = made(noise(run, len(real)))
             step(optimizers[1], (judge(real), 1.0), (judge(fake), 0.0))
-            step(optimizers[0], (judge(made(noise(len(real)))), 1.0))
+            step(optimizers[0], (judge(made(noise(run, len(real)))), 1.0))
     return run.measured
 
 
@@ -70,27 +70,28 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, metavar="FILE", help="PNG file for 100 images that were generated")
     run = Run(parser.parse_args())
     samples = training, test = run.images(1, 28)
-    judging = lenet.in_floats()
+    judging = lenet.in_floats().to(run.torch_device)
     print(f"classifier: {lenet.train_floats(run, judging, samples, 'classifier', epochs=3):.2f} %", file=sys.stderr)
 
     def distance(model: torch.nn.Module) -> float:
         """The Frechet distance of what ``model`` makes to the test images, by the last features of the classifier."""
         with torch.no_grad():
-            made = model.eval()(noise(len(test.images), torch.Generator().manual_seed(run.options.seed)))
+            made = model.eval()(noise(run, len(test.images), torch.Generator().manual_seed(run.options.seed)))
             model.train()
             if run.options.picture and nn.arrays(model):
-                rows = made[:100].reshape(10, 10, 28, 28).transpose(1, 2).reshape(280, 280)
+                rows = made[:100].reshape(10, 10, 28, 28).transpose(1, 2).reshape(280, 280).cpu()
                 imsave(run.options.picture, rows, cmap="gray")
             return frechet(*(judging[:-1](images).double() for images in (test.images, made)))
 
-    model = run.placed(in_arrays(generator), noise(SIZE))
+    model = run.placed(in_arrays(generator), noise(run, SIZE))
     both = run.options.arrays == "both"
-    judge = run.placed(in_arrays(discriminator), training.images[:SIZE]) if both else discriminator(DIGITAL)
+    judge = in_arrays(discriminator) if both else discriminator(DIGITAL)
+    judge = run.placed(judge, training.images[:SIZE])
     reached = train(run, "arrays", training.images, model, judge, lambda: distance(model))
     baseline = None
     if run.baseline:
-        twin = generator(DIGITAL)
-        baseline = train(run, "floats", training.images, twin, discriminator(DIGITAL), lambda: distance(twin))
+        twin, other = (network(DIGITAL).to(run.torch_device) for network in (generator, discriminator))
+        baseline = train(run, "floats", training.images, twin, other, lambda: distance(twin))
     run.answer(torch.nn.ModuleList([model, judge]), frechet=reached, baseline_frechet=baseline)
 
 

@@ -38,7 +38,7 @@ def train_arrays(run: Run, model: torch.nn.Module, samples: tuple[Samples, Sampl
 
 
 def train_floats(run: Run, samples: tuple[Samples, Samples]) -> float:
-    twin = in_floats()
+    twin = in_floats().to(run.torch_device)
     return _train(run, "floats", twin, samples, {"weights": torch.optim.Adam(twin.parameters(), lr=RATES[0] / 10)})
 
 
@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--curve", choices=("tanh", "switching_time"), default="tanh", help="how junctions switch")
     run = Run(parser.parse_args())
     samples = run.images(1, 28)
-    model = in_arrays(run.options.curve)
+    model = in_arrays(run.options.curve).to(run.torch_device)
     run.answer(model, test_accuracy=train_arrays(run, model, samples),
                baseline_accuracy=train_floats(run, samples) if run.baseline else None)
 

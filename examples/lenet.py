@@ -44,8 +44,10 @@ def main() -> None:
     run = Run(options(__doc__, epochs=10, dataset="mnist").parse_args())
     samples = run.images(1, 28)
     model = run.placed(in_arrays(), samples[0].images[:16])
-    run.answer(model, test_accuracy=train_arrays(run, model, samples),
-               baseline_accuracy=train_floats(run, in_floats(), samples) if run.baseline else None)
+    reached = train_arrays(run, model, samples)
+    twin = in_floats().to(run.torch_device)
+    run.answer(model, test_accuracy=reached,
+               baseline_accuracy=train_floats(run, twin, samples) if run.baseline else None)
 
 
 if __name__ == "__main__":

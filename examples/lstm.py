@@ -41,12 +41,12 @@ def in_floats(symbols: int) -> Characters:
     return Characters(torch.nn.LSTM(symbols, HIDDEN), torch.nn.Linear(HIDDEN, symbols))
 
 
-def stretches(characters, limit: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+def stretches(characters: torch.Tensor, limit: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
     """Characters and those that follow them: int64 (stretches, STEPS, STREAMS), of at most ``limit`` stretches."""
     count = min((len(characters) - 1) // (STREAMS * STEPS), limit or len(characters))
     if not count:
         raise ConfigError(f"a text of {len(characters)} characters: it must have more than {STREAMS * STEPS}")
-    parts = (torch.from_numpy(characters[ahead:][:count * STREAMS * STEPS]) for ahead in (0, 1))
+    parts = (characters[ahead:][:count * STREAMS * STEPS] for ahead in (0, 1))
     return tuple(part.reshape(STREAMS, count, STEPS).permute(1, 2, 0) for part in parts)
 
 
@@ -88,7 +88,7 @@ def main() -> None:
     model = run.placed(in_arrays(symbols, run.options.cells), parts[0][0][0])
     model.state.zero_()
     reached = train(run, "arrays", model, optim.Host(torch.optim.Adam, model, lr=RATES[run.options.cells]), *parts)
-    twin = in_floats(symbols)
+    twin = in_floats(symbols).to(run.torch_device)
     adam = torch.optim.Adam(twin.parameters(), lr=RATES["weights"])
     run.answer(model, bits_per_character=reached,
                baseline_bits_per_character=train(run, "floats", twin, adam, *parts) if run.baseline else None)

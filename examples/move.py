@@ -31,7 +31,7 @@ def main() -> None:
     parser.set_defaults(backend="rtl", samples=200)
     run = Run(parser.parse_args())
     training, test = samples = run.images()
-    staying = in_arrays(training.images[0].numel())
+    staying = in_arrays(training.images[0].numel()).to(run.torch_device)
     optimizer = optim.InSitu(staying, learning_rate_shift=4)
     for _ in run.epochs("before", lambda: accuracy(staying, test), model=staying, optimizer=optimizer):
         for batch in run.batches(*training, size=8):

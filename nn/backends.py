@@ -124,7 +124,7 @@ def _step(model: torch.nn.Module, optimizer: torch.optim.Optimizer,
 
 def _compare(twins: list[torch.nn.Module], outputs: list[torch.Tensor], step: int) -> None:
     """``DifferenceError`` unless both have the same ``outputs``, and their arrays the same states."""
-    expect_vector("output", "col", *(output.flatten().numpy() for output in outputs), sample=step)
+    expect_vector("output", "col", *(output.flatten().cpu().numpy() for output in outputs), sample=step)
     for pair in zip(*map(arrays, twins), strict=True):
         golden, other = (array.crossbar.state() for array in pair)
         expect_state(golden, other, pair[0].index, sample=step)

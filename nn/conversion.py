@@ -82,7 +82,8 @@ def convert(model: torch.nn.Module, batch: torch.Tensor | None = None, loss: Any
     converted: list[ConvertedArray] = []
     for name, module in list(model.named_modules(remove_duplicate=False)):
         if module not in done and _possible(module):
-            done[module], weights = _layer(module, formats)
+            made, weights = _layer(module, formats)
+            done[module] = made.to(weights[0].device)
             converted += [_array(name, array, share, transfer, "weight_step" in formats)
                           for found, each in zip(_found(done[module]), weights, strict=True)
                           for array, share in portions(found, each)]
@@ -131,9 +132,10 @@ def _layer(module: Any, formats: dict[str, Any]) -> tuple[torch.nn.Module, list[
 def _lstm_weights(module: torch.nn.LSTM, index: int, one: float) -> torch.Tensor:
     """The weights of the layer ``index`` of an LSTM, whose bias row is driven by ``one``: (rows, cols)."""
     parts = [getattr(module, f"weight_{kind}_l{index}").detach().T for kind in ("ih", "hh")]
-    bias = sum(getattr(module, f"bias_{kind}_l{index}").detach() for kind in ("ih", "hh")) / one if module.bias \
-        else torch.zeros(4 * module.hidden_size)
-    return torch.cat([*parts, torch.as_tensor(bias)[None]])
+    bias = parts[0].new_zeros(4 * module.hidden_size)
+    if module.bias:
+        bias = sum((getattr(module, f"bias_{kind}_l{index}").detach() for kind in ("ih", "hh")), bias) / one
+    return torch.cat([*parts, bias[None]])
 
 
 def _array(name: str, array: Array, weights: torch.Tensor, transfer: bool, given: bool) -> ConvertedArray:

@@ -57,6 +57,7 @@ def test_an_example_learns_by_the_command_line():
 @pytest.mark.parametrize(("options", "message"), [
     (("--data", "{nowhere}"), "no data set 'mnist' there; there is no such folder"),
     (("--samples", "0"), "must be 1 or more"),
+    (("--torch-device", "cuda", "--backend", "rtl"), "--torch-device cuda: "),
     (("--seed", "-1"), "seed=-1: must be a whole number from 0"),
 ])
 def test_errors_are_lines(tmp_path, options, message):

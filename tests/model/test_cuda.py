@@ -7,6 +7,7 @@ import pytest
 import torch
 from spinloom import config
 from spinloom.contract.hashing import sample_order
+from spinloom.model.compiled.gpu import GpuCrossbar
 from spinloom.model.crossbar import Crossbar
 from spinloom.model.network import Network
 from spinloom.model.samples import SampleCrossbar
@@ -57,13 +58,14 @@ def test_presets(preset):
 
 @pytest.mark.parametrize("convolutions", [False, True])
 @pytest.mark.parametrize("seed", range(8))
-def test_many_samples_in_a_call(seed, convolutions):
+@pytest.mark.parametrize("kind", [SampleCrossbar, GpuCrossbar])
+def test_many_samples_in_a_call(kind, seed, convolutions):
     for geometry in random_experiment(Random(seed), convolutions=convolutions).crossbars:
         maps, d = (torch.from_numpy(array) for array in operands(Random(seed), geometry, 5))
         found = []
         for torch_device in ("cpu", "cuda"):
             crossbar = Crossbar(geometry, seed, torch_device)
-            samples, x, deltas = SampleCrossbar(crossbar), maps.to(torch_device), d.to(torch_device)
+            samples, x, deltas = kind(crossbar), maps.to(torch_device), d.to(torch_device)
             answers = [samples.forward(x), samples.evaluate(x), samples.backward(deltas),
                        samples.backward(deltas, x != 0), samples.row_sums(deltas)]
             for program in (False, True):

@@ -4,6 +4,7 @@ import pytest
 import torch
 from spinloom import nn, optim
 from spinloom.backends import golden
+from spinloom.model.compiled.gpu import GpuCrossbar
 from spinloom.model.samples import SampleCrossbar
 
 from .test_layers import digits_model, random_drive
@@ -32,9 +33,10 @@ def trained(optimizer, batch, device="cpu"):
 
 @pytest.mark.parametrize("batch", [1, 4])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_tensors_in_main_memory_give_the_same_bits(monkeypatch, optimizer, batch):
+@pytest.mark.parametrize("crossbar", [SampleCrossbar, GpuCrossbar])
+def test_tensors_in_main_memory_give_the_same_bits(monkeypatch, crossbar, optimizer, batch):
     compiled = trained(optimizer, batch)
-    monkeypatch.setattr(golden, "CompiledCrossbar", SampleCrossbar)
+    monkeypatch.setattr(golden, "CompiledCrossbar", crossbar)
     assert trained(optimizer, batch) == compiled
 
 
@@ -43,6 +45,18 @@ def test_tensors_in_main_memory_give_the_same_bits(monkeypatch, optimizer, batch
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_tensors_on_cuda_give_the_same_bits(optimizer, batch):
     assert trained(optimizer, batch, "cuda") == trained(optimizer, batch)
+
+
+@CUDA
+@pytest.mark.parametrize("module", [torch.nn.Linear(6, 4), torch.nn.Conv2d(2, 3, 3), torch.nn.LSTM(3, 4)])
+def test_conversion_on_cuda_gives_the_same_states(module):
+    converted = []
+    for place in ("cpu", "cuda"):
+        nn.manual_seed(1)
+        converted.append(nn.convert(module.to(place), device="domain_wall").model)
+    assert nn.arrays(converted[1])[0].golden.model.g.is_cuda
+    assert all(torch.equal(*(array.golden.model.states().cpu() for array in pair))
+               for pair in zip(*map(nn.arrays, converted), strict=True))
 
 
 @CUDA
