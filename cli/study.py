@@ -1,4 +1,4 @@
-"""Commands that put figures together: energy, benchmarks, the demonstration."""
+"""Commands that put figures together: benchmarks, the demonstration."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -6,37 +6,12 @@ from typing import TYPE_CHECKING
 import click
 
 from ..config import load
-from ..render.text import columns, joules, table
+from ..render.text import table
 from .common import Answer, answers, data_option
 
 if TYPE_CHECKING:
     from ..sim.cosim import CosimResult
     from ..study.demo import DemoResult
-
-
-@click.command()
-@click.argument("run_folder", metavar="RUN")
-@click.option("--costs", metavar="FILE", help="TOML file of costs, instead of study/energy.toml.")
-@answers
-def energy(run_folder: str, costs: str | None) -> Answer:
-    """What the training run in the folder RUN would cost in joules, event by event, beside a digital implementation."""
-    from ..study import energy as account
-
-    result = account.run(run_folder, account.load_costs(costs) if costs is not None else None)
-    def energy_of(spent: float) -> str:
-        return joules(spent) + (f", {joules(spent / result.samples)} a sample" if result.samples else "")
-
-    head = {"device": result.kind, "samples trained": f"{result.samples:,}",
-            "energy": energy_of(result.joules),
-            "of this, by placeholders": f"{100 * result.placeholder_share:.1f} %",
-            "digital, 32-bit float": energy_of(result.digital_joules),
-            "ratio": f"{result.ratio:.1f}" if result.ratio else "none"}
-    sides = (result.events, result.digital)
-    tables = [columns([{"event": row.event, "number": row.number, "pJ each": row.picojoules,
-                        "energy": joules(row.joules), "share": f"{100 * row.share:.1f} %", "standing": row.standing}
-                       for row in side]) for side in sides]
-    sources = [f"{row.event}: {row.standing}: {row.source}" for side in sides for row in side if row.source]
-    return result, "\n".join([table(head), "", tables[0], "", tables[1], "", *sources, *result.notes]), True
 
 
 @click.command()

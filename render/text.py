@@ -20,12 +20,13 @@ def columns(rows: Sequence[Mapping[str, Any]]) -> str:
                                zip(line, widths, right, strict=True)).rstrip() for line in [names, *cells])
 
 
-def joules(value: float) -> str:
-    """An energy in the unit in which it is easiest to read."""
-    for unit, size in (("J", 1.0), ("mJ", 1e-3), ("uJ", 1e-6), ("nJ", 1e-9)):
+def si(value: float, unit: str) -> str:
+    """A quantity with the prefix with which it is easiest to read."""
+    for prefix, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3), ("", 1.0), ("m", 1e-3), ("u", 1e-6),
+                         ("n", 1e-9)):
         if value >= size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value / 1e-12:.3g} pJ"
+            return f"{value / size:.3g} {prefix}{unit}"
+    return f"{value / 1e-12:.3g} p{unit}"
 
 
 def _cell(value: Any) -> str:

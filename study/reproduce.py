@@ -22,7 +22,8 @@ from ..train import loop as train
 from ..train.identity import Identity
 from ..train.results import TrainResult, TransferResult
 from ..train.run_folder import OtherRunError
-from . import energy
+from .energy import account
+from .energy.results import EnergyResult
 
 REPORTED = {
     "mnist-dw2": "",
@@ -87,9 +88,10 @@ class PresetResult(Result):
     cells_outside_margin: int | None
     """Ex situ: cells that were given up outside the margin, in all runs; None in situ."""
     energy_joules: float
-    """Energy by `study.energy`."""
+    """Energy by `study.energy`, memories banked."""
     digital_joules: float | None
-    """Energy of a dense digital implementation of the same training; None where there is nothing to compare."""
+    """Energy of a dense 32-bit digital implementation of the same training, memories banked; None where there is
+    nothing to compare."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +140,7 @@ def run(names: tuple[str, ...] = (), *, data_dir: str | Path | None = None, out:
             runs = {place: experiment.replaced(seed=experiment.seed + index)
                     for index, place in enumerate(_places(folder / name, experiment.seed, seeds))}
             ended = [_run(seeded, place, data_dir, progress, overwrite) for place, seeded in runs.items()]
-            rows.append(_row(experiment, ended, [energy.run(place) for place in runs]))
+            rows.append(_row(experiment, ended, [account.run(place) for place in runs]))
             if experiment.update.rounding == "stochastic" and experiment.host:
                 floating = [_float_probability(seeded, place / "float_probability.json", data_dir, progress)
                             for place, seeded in runs.items()]
@@ -192,7 +194,7 @@ def _kept(file: Path, identity: str) -> float | None:
     return accuracy if isinstance(accuracy, float) else None
 
 
-def _row(experiment: Experiment, results: Sequence[TrainResult], spent: Sequence[energy.EnergyResult]) -> PresetResult:
+def _row(experiment: Experiment, results: Sequence[TrainResult], spent: Sequence[EnergyResult]) -> PresetResult:
     """The row of a preset that has run with some seeds."""
     cells = sum(geometry.rows * geometry.cols for geometry in experiment.crossbars)
     rule = ("ex situ" if experiment.transfer else

@@ -23,7 +23,7 @@ from spinloom.contract.link import ToBoard
 from spinloom.hw.link.linked_design import linked_network
 from spinloom.model.compiled.trainer import CompiledTrainer
 from spinloom.sim.board import Noise, SimulatedBoard
-from spinloom.study import energy
+from spinloom.study.energy import account
 from spinloom.train import evaluate, lockstep
 
 LAYERS = [{"cols": 6, "lanes": 3, "bias": True, "weight_step": -2, "z_frac": 6},
@@ -67,7 +67,7 @@ def test_run(whole):
     assert 0 <= answer.test_accuracy <= 100
     assert answer.samples_per_second_link == pytest.approx(300_000 / answer.link_bytes_per_sample, rel=0.01)
     assert int(state["sample"]) == SAMPLES
-    assert energy.run(answer.out).samples == SAMPLES
+    assert account.run(answer.out).samples == SAMPLES
     assert evaluate.run(answer.out).test_accuracy > 0
 
 

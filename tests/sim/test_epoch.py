@@ -8,7 +8,7 @@ from spinloom.config import load
 from spinloom.contract.errors import ConfigError, InterruptedRunError
 from spinloom.model.compiled import trainer
 from spinloom.sim import epoch
-from spinloom.study import energy
+from spinloom.study.energy import account
 from spinloom.train import evaluate
 
 
@@ -43,7 +43,7 @@ def test_an_interrupted_epoch_resumes_to_the_same_bits(tmp_path, monkeypatch, ba
     with pytest.raises(InterruptedRunError, match="after 250 of 610 samples"):
         epoch.run(experiment, out=tmp_path / "torn", samples=610)
     monkeypatch.undo()
-    assert energy.run(tmp_path / "torn").samples == 250
+    assert account.run(tmp_path / "torn").samples == 250
     assert evaluate.run(tmp_path / "torn").test_accuracy > 0
     with pytest.raises(ConfigError, match="torn holds a run that has not ended; continue it with --resume, "):
         epoch.run(experiment, out=tmp_path / "torn", samples=610)
@@ -57,7 +57,7 @@ def test_an_interrupted_epoch_resumes_to_the_same_bits(tmp_path, monkeypatch, ba
         epoch.run(experiment, out=tmp_path / "torn", samples=610)
     accuracy = evaluate.run(tmp_path / "torn").test_accuracy
     assert 0 < accuracy == evaluate.run(tmp_path / "whole").test_accuracy
-    assert energy.run(tmp_path / "torn").samples == 610
+    assert account.run(tmp_path / "torn").samples == 610
     with np.load(tmp_path / "whole" / "state.npz") as first, np.load(tmp_path / "torn" / "state.npz") as second:
         assert all((first[name] == second[name]).all() for name in first if name.startswith("layer"))
 
@@ -99,7 +99,7 @@ def test_a_folder_of_the_previous_version_is_read_and_resumed(tmp_path, capsys):
         np.savez(tmp_path / "checkpoint.npz", **{name: array for name, array in file.items() if name != "identity"})
     for name in ("state.npz", "experiment.json", "epoch.json"):
         (tmp_path / name).unlink()
-    assert energy.run(tmp_path).samples == 20
+    assert account.run(tmp_path).samples == 20
     assert evaluate.run(tmp_path).test_accuracy > 0
     again = epoch.run(small(), out=tmp_path, samples=20, resume=True)
     assert (again.digest, again.identity, again.data) == (whole.digest, None, None)
