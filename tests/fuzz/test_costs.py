@@ -5,7 +5,7 @@ import tomllib
 from math import isfinite
 
 import pytest
-from spinloom.study.energy import COSTS
+from spinloom.study.energy.costs import COSTS
 
 from .campaign import Campaign
 from .mutations import damaged, text
@@ -38,16 +38,16 @@ def test_damaged_costs_are_taken_or_refused(run, tmp_path):
         if result.status == 0:
             campaign.accepted += 1
             answer = json.loads(result.out)
-            assert all(isfinite(answer[name]) for name in ("joules", "digital_joules"))
+            assert all(isfinite(answer[name]) for name in ("joules", "digital_joules", "seconds"))
 
 
 @pytest.mark.parametrize(("old", "new", "message"), [
-    ("picojoules = 3.7", "picojoules = 1e308", "digital.multiply.picojoules=1e+308: must lie in -1e+12 to 1e+12"),
-    ("picojoules = 3.7", "picojoules = nan", "digital.multiply.picojoules=nan: Input should be a finite number"),
-    ("picojoules = 3.7", "picojoules = inf", "digital.multiply.picojoules=inf: Input should be a finite number"),
-    ("picojoules = 3.7", "picojoules = 1e-320", "digital.multiply.picojoules=1e-320: must be 0, or at least 1e-12"),
-    ("picojoules = 3.7", 'picojoules = "1_5.0"', "digital.multiply.picojoules='1_5.0': Input should be a valid number"),
-    ("picojoules = 3.7", "picojoules = true", "digital.multiply.picojoules=True: Input should be a valid number"),
+    ("picojoules = 3.7", "picojoules = 1e308", "digital.float32.multiply.picojoules=1e+308: must lie in -1e+12 to 1e+12"),
+    ("picojoules = 3.7", "picojoules = nan", "digital.float32.multiply.picojoules=nan: Input should be a finite number"),
+    ("picojoules = 3.7", "picojoules = inf", "digital.float32.multiply.picojoules=inf: Input should be a finite number"),
+    ("picojoules = 3.7", "picojoules = 1e-320", "digital.float32.multiply.picojoules=1e-320: must be 0, or at least 1e-12"),
+    ("picojoules = 3.7", 'picojoules = "1_5.0"', "digital.float32.multiply.picojoules='1_5.0': Input should be a valid number"),
+    ("picojoules = 3.7", "picojoules = true", "digital.float32.multiply.picojoules=True: Input should be a valid number"),
     ("bytes = 8192", f"bytes = {10**30}", f"memory[0].bytes={10**30}: a whole number in TOML has at most 64 bits"),
     ("bytes = 8192", f"bytes = {10**18}", f"memory.0.bytes={10**18}: Input should be less than"),
     ("[[memory]]", "".join(f'[device."a\\nb".{event}]\npicojoules = 1\nstanding = "sourced"\nsource = ""\n'
