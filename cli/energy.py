@@ -1,12 +1,14 @@
 """The command that accounts for the energy and the time of a training run."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..render.text import columns, si, table
-from .common import Answer, answers
+from .common import Answer, answers, data_option
+from .options import SAMPLES
 
 if TYPE_CHECKING:
     from ..study.energy.results import EnergyResult, EventResult, PhaseResult
@@ -15,13 +17,19 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("run_folder", metavar="RUN")
 @click.option("--costs", metavar="FILE", help="TOML file of costs, instead of those in study/energy/costs.toml.")
+@click.option("--increments", type=SAMPLES, metavar="N",
+              help="Train on N samples more, and count the increments that are 0.")
+@data_option
 @answers
-def energy(run_folder: str, costs: str | None) -> Answer:
+def energy(run_folder: str, costs: str | None, increments: int | None, data_dir: str | None) -> Answer:
     """What the training run in the folder RUN would cost in joules and seconds, beside digital implementations."""
     from ..study.energy import account
+    from ..study.energy import increments as counting
     from ..study.energy.costs import load_costs
 
     result = account.run(run_folder, load_costs(costs))
+    if increments is not None:
+        result = replace(result, increments=counting.measure(run_folder, increments, data_dir))
     return result, "\n\n".join(_parts(result)), True
 
 
@@ -36,6 +44,7 @@ def _parts(result: "EnergyResult") -> Iterator[str]:
         (f"operations {of}. An operation is {result.operation}", _efficiency(result, each)),
         (f"time {of}, by what takes it", _times(result, each)),
         (f"a tenth and ten times each placeholder, {of}", _sensitivity(result, each)),
+        ("cells a sample that an update is for", _increments(result)),
         ("what was published, and this run beside it, memories banked, operations dense", _published(result)),
     ):
         if rows:
@@ -118,6 +127,13 @@ def _sensitivity(result: "EnergyResult", each: int) -> list[dict[str, Any]]:
              **{f"{name} x {factor}": text for index, factor in enumerate(("0.1", "10"))
                 for name, text in (("ratio", _ratio(row.ratio[index])), ("energy", si(row.joules[index] / each, "J")),
                                    ("time", si(row.seconds[index] / each, "s")))}} for row in result.sensitivity]
+
+
+def _increments(result: "EnergyResult") -> list[dict[str, Any]]:
+    return [{"layer": _layer(result, row.layer), "in rows": row.given / row.samples,
+             "with an error": row.with_error / row.samples, "changing": row.changing / row.samples,
+             "due without": row.due / row.samples, "with an error, part": f"{100 * row.with_error / row.given:.1f} %"}
+            for row in result.increments if row.given]
 
 
 def _published(result: "EnergyResult") -> list[dict[str, Any]]:

@@ -136,6 +136,22 @@ class PublishedResult(Result):
 
 
 @dataclass(frozen=True, kw_only=True)
+class IncrementsResult(Result):
+    """The increments of some samples in one layer. Each number counts cells, sample by sample."""
+
+    layer: int
+    samples: int
+    given: int
+    """Cells of the rows that were updated: what the ledger counts."""
+    with_error: int
+    """Those of them in columns whose delta is not 0."""
+    changing: int
+    """Those of them whose increment is not 0."""
+    due: int
+    """Those whose increment is 0 and whose residual reaches the threshold none the less."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class EnergyResult(Result):
     """The energy and the time of a training run, beside digital implementations."""
 
@@ -180,3 +196,5 @@ class EnergyResult(Result):
     published: tuple[PublishedResult, ...]
     notes: list[str]
     """What the figures leave out."""
+    increments: tuple[IncrementsResult, ...] = ()
+    """By layer, where they were asked for."""

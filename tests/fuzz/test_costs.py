@@ -42,12 +42,12 @@ def test_damaged_costs_are_taken_or_refused(run, tmp_path):
 
 
 @pytest.mark.parametrize(("old", "new", "message"), [
-    ("picojoules = 3.7", "picojoules = 1e308", "digital.float32.multiply.picojoules=1e+308: must lie in -1e+12 to 1e+12"),
-    ("picojoules = 3.7", "picojoules = nan", "digital.float32.multiply.picojoules=nan: Input should be a finite number"),
-    ("picojoules = 3.7", "picojoules = inf", "digital.float32.multiply.picojoules=inf: Input should be a finite number"),
-    ("picojoules = 3.7", "picojoules = 1e-320", "digital.float32.multiply.picojoules=1e-320: must be 0, or at least 1e-12"),
-    ("picojoules = 3.7", 'picojoules = "1_5.0"', "digital.float32.multiply.picojoules='1_5.0': Input should be a valid number"),
-    ("picojoules = 3.7", "picojoules = true", "digital.float32.multiply.picojoules=True: Input should be a valid number"),
+    ("picojoules = 3.7", "picojoules = 1e308", "float32.multiply.picojoules=1e+308: must lie in -1e+12 to 1e+12"),
+    ("picojoules = 3.7", "picojoules = nan", "float32.multiply.picojoules=nan: Input should be a finite number"),
+    ("picojoules = 3.7", "picojoules = inf", "float32.multiply.picojoules=inf: Input should be a finite number"),
+    ("picojoules = 3.7", "picojoules = 1e-320", "float32.multiply.picojoules=1e-320: must be 0, or at least 1e-12"),
+    ("picojoules = 3.7", 'picojoules = "1_5.0"', "float32.multiply.picojoules='1_5.0': Input should be a valid number"),
+    ("picojoules = 3.7", "picojoules = true", "float32.multiply.picojoules=True: Input should be a valid number"),
     ("bytes = 8192", f"bytes = {10**30}", f"memory[0].bytes={10**30}: a whole number in TOML has at most 64 bits"),
     ("bytes = 8192", f"bytes = {10**18}", f"memory.0.bytes={10**18}: Input should be less than"),
     ("[[memory]]", "".join(f'[device."a\\nb".{event}]\npicojoules = 1\nstanding = "sourced"\nsource = ""\n'

@@ -206,7 +206,7 @@ def test_random_trainings_add_up(convolutional):
         described = random_experiment(Random(f"{convolutional} {seed}"), convolutions=convolutional)
         network, drive = Network(described), Random(seed)
         first = described.crossbars[0]
-        for sample in range(3):
+        for _ in range(3):
             xs = torch.tensor([drive.randint(-(first.x.minimum < 0), first.x.maximum)
                                for _ in range(first.window.cells)])
             network.train(xs, drive.randrange(described.crossbars[-1].cols), described.learning_rate_shift(0), True)

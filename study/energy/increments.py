@@ -1,0 +1,57 @@
+"""How many accumulators an update would have to touch: those whose increment is not 0.
+
+The ledger, like the RTL, reads and writes the residuals of all columns of a row that is updated.
+"""
+
+from pathlib import Path
+
+import torch
+
+from ...contract.errors import ConfigError
+from ...model.accumulator import GradientAccumulator
+from ...model.crossbar import Crossbar
+from ...model.network import Network
+from ...train import data, run_folder
+from .results import IncrementsResult
+
+
+class Counting(GradientAccumulator):
+    """An accumulator that counts the increments that it is given."""
+
+    def __init__(self, crossbar: Crossbar) -> None:
+        """In the place of that of ``crossbar``."""
+        super().__init__(crossbar.geometry, crossbar.lfsrs.get("rounding_lfsr"))
+        self.chi = crossbar.accumulator.chi
+        crossbar.accumulator = self
+        self.given = self.with_error = self.changing = self.due = 0
+
+    def accumulate(self, rows: torch.Tensor, x: torch.Tensor, d: torch.Tensor, learning_rate_shift: int) -> None:
+        self.with_error += len(rows) * int(d.any(dim=0).count_nonzero())
+        super().accumulate(rows, x, d, learning_rate_shift)
+
+    def add(self, rows: torch.Tensor, change: torch.Tensor) -> None:
+        idle = change == 0
+        self.given += change.numel()
+        self.changing += change.numel() - int(idle.count_nonzero())
+        self.due += int((idle & self._reached(self.chi.index_select(0, rows))).count_nonzero())
+        super().add(rows, change)
+
+
+def measure(folder: str | Path, samples: int, data_dir: str | Path | None = None) -> tuple[IncrementsResult, ...]:
+    """The increments of the first ``samples`` samples of the epoch that the run in ``folder`` would go on with, by
+    layer; the run stays as it is. ``ConfigError`` if there is no run, or a host makes its increments."""
+    folder = Path(folder)
+    record = run_folder.read_record(folder)
+    if record.experiment.host:
+        raise ConfigError(f"{folder}: a host makes the increments; leave --increments out")
+    network, dataset = Network(record.experiment), data.load(record.experiment, data_dir)
+    run_folder.read_state(folder, record, network)
+    epoch = run_folder.read_position(folder, record).epoch
+    accumulators = [Counting(crossbar) for crossbar in network.crossbars]
+    images, labels = dataset.train
+    order = record.experiment.sample_order(epoch, len(labels))
+    span = range(data.taken(samples, len(order), "samples"))
+    network.train_span(data.drive(images, record.experiment.input.format), labels, order, span,
+                       record.experiment.learning_rate_shift(epoch))
+    return tuple(IncrementsResult(layer=layer, samples=len(span), given=each.given, with_error=each.with_error,
+                                  changing=each.changing, due=each.due) for layer, each in enumerate(accumulators))
