@@ -10,7 +10,6 @@ from ...contract.geometry import COUNTER_BITS, CrossbarGeometry
 from ...devices.costs import Figure
 from ...train import run_folder
 from .costs import REFERENCE, Costs, Place, load_costs, placeholders, scaled
-from .events import operations
 from .ledger import UNITS, Entry, Run, digital_entries, entries, joules, pipelined, seconds, weakest, work
 from .published import beside
 from .results import (
@@ -104,8 +103,7 @@ def _efficiency(of: Run, banked: list[Entry], phase: str) -> EfficiencyResult:
     """Of one of `EFFICIENCIES`."""
     part = _of(banked, *EFFICIENCIES[phase])
     spent, took = joules(part), seconds(part)
-    dense, done = (sum(operations(crossbar, of.rows(layer, zeros=zeros))[phase] for layer, crossbar in of.layers)
-                   for zeros in (True, False))
+    dense, done = (of.operations(phase, zeros=zeros) for zeros in (True, False))
     return EfficiencyResult(
         phase=phase, operations=dense, operations_done=done, joules=spent, seconds=took,
         operations_per_joule=dense / spent if spent else None, done_per_joule=done / spent if spent else None,

@@ -12,7 +12,7 @@ from ...contract.errors import ConfigError
 from ...contract.geometry import CrossbarGeometry
 from ...devices.costs import Cost, Duration, Figure
 from .costs import Costs, Digital
-from .events import PHASES, Event, Rows, counted, dense, digital_events, events
+from .events import PHASES, Event, Rows, counted, dense, digital_events, events, operations
 
 WEAKEST_FIRST = ("placeholder", "derived", "sourced")
 UNITS = {"reads": "array", "conversions": "converters", "updates": "accumulator", "pulses": "array"}
@@ -45,6 +45,11 @@ class Run:
         if zeros:
             return dense(self.experiment.crossbars[layer], self.samples, self.experiment.batch)
         return counted(self.counters[layer])
+
+    def operations(self, phase: str, *, zeros: bool) -> int:
+        """Operations of a phase, over all layers. What a host computes is none of the array's."""
+        zeros = zeros and (phase == "forward" or not self.experiment.host)
+        return sum(operations(crossbar, self.rows(layer, zeros=zeros))[phase] for layer, crossbar in self.layers)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -191,6 +191,9 @@ def test_a_host_and_a_transfer_are_not_compared():
     assert (hosted.ratio, hosted.ratio_one_memory, hosted.samples) == (None, None, 7)
     assert "what the host computes" in hosted.notes[0]
     assert {row.ratio for row in hosted.sensitivity} == {(None, None)}
+    forward, backward, update = hosted.efficiency
+    assert forward.operations == 7 * 2 * (28 + 12)
+    assert (backward.operations, update.operations) == (backward.operations_done, update.operations_done)
     written = spent(counters=[dict.fromkeys(COUNTERS, 0) | {"attempts": 9, "verify_attempts": 9}] * 2,
                     transfer={"precursor": {"kind": "ideal"}})
     assert (written.samples, written.ratio, {row.phase for row in written.phases}) == (0, None, {"programming"})
