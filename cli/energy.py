@@ -27,9 +27,10 @@ def energy(run_folder: str, costs: str | None, increments: int | None, data_dir:
     from ..study.energy import increments as counting
     from ..study.energy.costs import load_costs
 
-    result = account.run(run_folder, load_costs(costs))
+    table_of_costs = load_costs(costs)
+    result = account.run(run_folder, table_of_costs)
     if increments is not None:
-        result = replace(result, increments=counting.measure(run_folder, increments, data_dir))
+        result = replace(result, increments=counting.measure(run_folder, increments, table_of_costs, data_dir))
     return result, "\n\n".join(_parts(result)), True
 
 
@@ -44,7 +45,7 @@ def _parts(result: "EnergyResult") -> Iterator[str]:
         (f"operations {of}. An operation is {result.operation}", _efficiency(result, each)),
         (f"time {of}, by what takes it", _times(result, each)),
         (f"a tenth and ten times each placeholder, {of}", _sensitivity(result, each)),
-        ("cells a sample that an update is for", _increments(result)),
+        ("cells a sample that an update is for, and what it costs", _increments(result)),
         ("what was published, and this run beside it, memories banked, operations dense", _published(result)),
     ):
         if rows:
@@ -132,8 +133,8 @@ def _sensitivity(result: "EnergyResult", each: int) -> list[dict[str, Any]]:
 def _increments(result: "EnergyResult") -> list[dict[str, Any]]:
     return [{"layer": _layer(result, row.layer), "in rows": row.given / row.samples,
              "with an error": row.with_error / row.samples, "changing": row.changing / row.samples,
-             "due without": row.due / row.samples, "with an error, part": f"{100 * row.with_error / row.given:.1f} %"}
-            for row in result.increments if row.given]
+             "due without": row.due / row.samples, "update, banked": si(row.joules / row.samples, "J"),
+             "only with an error": si(row.joules_with_error / row.samples, "J")} for row in result.increments]
 
 
 def _published(result: "EnergyResult") -> list[dict[str, Any]]:

@@ -12,6 +12,8 @@ from ...model.accumulator import GradientAccumulator
 from ...model.crossbar import Crossbar
 from ...model.network import Network
 from ...train import data, run_folder
+from .costs import Costs
+from .ledger import Entry, Run, entries, joules
 from .results import IncrementsResult
 
 
@@ -37,21 +39,38 @@ class Counting(GradientAccumulator):
         super().add(rows, change)
 
 
-def measure(folder: str | Path, samples: int, data_dir: str | Path | None = None) -> tuple[IncrementsResult, ...]:
+def measure(folder: str | Path, samples: int, costs: Costs, data_dir: str | Path | None = None,
+            ) -> tuple[IncrementsResult, ...]:
     """The increments of the first ``samples`` samples of the epoch that the run in ``folder`` would go on with, by
     layer; the run stays as it is. ``ConfigError`` if there is no run, or a host makes its increments."""
     folder = Path(folder)
     record = run_folder.read_record(folder)
-    if record.experiment.host:
+    experiment = record.experiment
+    if experiment.host:
         raise ConfigError(f"{folder}: a host makes the increments; leave --increments out")
-    network, dataset = Network(record.experiment), data.load(record.experiment, data_dir)
+    network, dataset = Network(experiment), data.load(experiment, data_dir)
     run_folder.read_state(folder, record, network)
     epoch = run_folder.read_position(folder, record).epoch
     accumulators = [Counting(crossbar) for crossbar in network.crossbars]
+    before = [dict(crossbar.counters) for crossbar in network.crossbars]
     images, labels = dataset.train
-    order = record.experiment.sample_order(epoch, len(labels))
+    order = experiment.sample_order(epoch, len(labels))
     span = range(data.taken(samples, len(order), "samples"))
-    network.train_span(data.drive(images, record.experiment.input.format), labels, order, span,
-                       record.experiment.learning_rate_shift(epoch))
-    return tuple(IncrementsResult(layer=layer, samples=len(span), given=each.given, with_error=each.with_error,
-                                  changing=each.changing, due=each.due) for layer, each in enumerate(accumulators))
+    network.train_span(data.drive(images, experiment.input.format), labels, order, span,
+                       experiment.learning_rate_shift(epoch))
+    since = [{name: count - old[name] for name, count in crossbar.counters.items()}
+             for crossbar, old in zip(network.crossbars, before, strict=True)]
+    part = entries(Run(experiment=experiment, counters=since), costs, banked=True)
+    return tuple(_result(layer, len(span), each, [entry for entry in part if entry.layer == layer], experiment.batch)
+                 for layer, each in enumerate(accumulators))
+
+
+def _result(layer: int, samples: int, counted: Counting, part: list[Entry], batch: int) -> IncrementsResult:
+    """What was ``counted`` in a layer whose entries are ``part``."""
+    update = [entry for entry in part if entry.event.phase == "update"]
+    price = {entry.event.name: entry.joules / entry.event.number for entry in update}
+    idle = 2 * price.get("accumulator accesses", 0.0) + (price.get("comparisons", 0.0) if batch == 1 else 0.0)
+    return IncrementsResult(
+        layer=layer, samples=samples, given=counted.given, with_error=counted.with_error, changing=counted.changing,
+        due=counted.due, joules=joules(update),
+        joules_with_error=joules(update) - (counted.given - counted.with_error) * idle)

@@ -149,6 +149,10 @@ class IncrementsResult(Result):
     """Those of them whose increment is not 0."""
     due: int
     """Those whose increment is 0 and whose residual reaches the threshold none the less."""
+    joules: float
+    """Of the update of these samples, memories banked."""
+    joules_with_error: float
+    """The same if residuals in columns whose delta is 0 were neither read, written nor compared."""
 
 
 @dataclass(frozen=True, kw_only=True)
