@@ -65,11 +65,11 @@ def _head(result: "EnergyResult") -> dict[str, str]:
         "device": result.kind, "layers": ", ".join(result.layers), "samples trained": f"{result.samples:,}",
         "energy, memories banked": spent(result.joules, "J"),
         "energy, one memory an array": spent(result.joules_one_memory, "J"),
-        "of this, by placeholders": f"{100 * result.placeholder_share:.2f} % banked",
+        "energy by placeholders": f"{100 * result.placeholder_share:.2f} %, memories banked",
         "ratio to 32 bit, dense": f"{_ratio(result.ratio)} banked, {_ratio(result.ratio_one_memory)} one memory",
-        "time, one after the other": spent(result.seconds, "s"),
+        "time, sequential": spent(result.seconds, "s"),
         "time, pipelined": spent(result.seconds_pipelined, "s"),
-        "of this, by placeholders, one after the other": f"{100 * result.seconds_placeholder_share:.1f} %",
+        "time by placeholders": f"{100 * result.seconds_placeholder_share:.1f} %, sequential",
     }
 
 
