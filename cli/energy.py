@@ -111,8 +111,8 @@ def _digital(result: "EnergyResult", each: int) -> list[dict[str, Any]]:
 
 def _efficiency(result: "EnergyResult", each: int) -> list[dict[str, Any]]:
     return [{"phase": row.phase, "dense": round(row.operations / each), "done": round(row.operations_done / each),
-             "dense/s/W": si(row.operations_per_joule or 0.0, ""), "done/s/W": si(row.done_per_joule or 0.0, ""),
-             "dense/s": si(row.operations_per_second or 0.0, ""),
+             "dense/s/W": _rate(row.operations_per_joule), "done/s/W": _rate(row.done_per_joule),
+             "dense/s": _rate(row.operations_per_second),
              "energy by placeholders": f"{100 * row.placeholder_share:.1f} %"}
             for row in result.efficiency if row.operations]
 
@@ -145,6 +145,10 @@ def _published(result: "EnergyResult") -> list[dict[str, Any]]:
 
 def _layer(result: "EnergyResult", index: int) -> str:
     return f"{index + 1}: {result.layers[index]}"
+
+
+def _rate(rate: float | None) -> str:
+    return si(rate, "").rstrip() if rate is not None else "none"
 
 
 def _ratio(ratio: float | None) -> str:

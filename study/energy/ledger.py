@@ -1,7 +1,7 @@
 """The ledger: every event of a run with what it costs, on our side and on the digital side.
 
-The same two sides hold their numbers, residuals or weights, in the same way. Either each array is banked as the RTL's
-are, in a memory for each lane; or it is one memory.
+Both sides hold their numbers, residuals or weights, alike: an array is banked as in the RTL, in a memory for each lane,
+or it is one memory.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
