@@ -5,8 +5,11 @@ import torch
 from common import Run, Samples, options, start, train
 from spinloom import device, nn, optim
 
-RATES = 0.03, 0.0001
-"""Learning rate at first and in the end: in levels of the cells, and of the batch normalisation."""
+RATES = {"tanh": 0.03, "switching_time": 10.0}
+"""Learning rates of the cells at first, in levels, by the curve. With the second, a pulse for less than 0.4 of a level
+hardly switches: so the cells whose gradients agree most are switched, and ever fewer of them."""
+RATE, LAST = 0.03, 1 / 300
+"""Learning rate of the batch normalisation at first, and the part of all rates that is left in the end."""
 BETAS = 0.99, 0.999
 
 
@@ -33,18 +36,18 @@ def train_arrays(run: Run, model: torch.nn.Module, samples: tuple[Samples, Sampl
     nn.calibrate(model, images, lambda outputs: nn.SquaredHinge()(outputs, labels))
     model = run.placed(model, images)
     return _train(run, "arrays", model, samples, {
-        "cells": optim.Host(torch.optim.Adam, model, lr=RATES[0], betas=BETAS),
-        "normalisation": torch.optim.Adam(model.parameters(), lr=RATES[0], betas=BETAS)})
+        "cells": optim.Host(torch.optim.Adam, model, lr=RATES[run.options.curve], betas=BETAS),
+        "normalisation": torch.optim.Adam(model.parameters(), lr=RATE, betas=BETAS)})
 
 
 def train_floats(run: Run, samples: tuple[Samples, Samples]) -> float:
     twin = in_floats().to(run.torch_device)
-    return _train(run, "floats", twin, samples, {"weights": torch.optim.Adam(twin.parameters(), lr=RATES[0] / 10)})
+    return _train(run, "floats", twin, samples, {"weights": torch.optim.Adam(twin.parameters(), lr=RATE / 10)})
 
 
 def _train(run: Run, name: str, model: torch.nn.Module, samples: tuple[Samples, Samples], optimizers: dict) -> float:
     return train(run, name, model, samples, loss=nn.SquaredHinge(), optimizers=optimizers,
-                 size=min(250, max(10, len(samples[0].labels) // 30)), rate=lambda part: (RATES[1] / RATES[0])**part)
+                 size=min(250, max(10, len(samples[0].labels) // 30)), rate=lambda part: LAST**part)
 
 
 def main() -> None:
