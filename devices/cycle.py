@@ -6,7 +6,7 @@ import numpy as np
 
 from ..contract.device import PROBABILITY_BITS, DeviceTables
 from ..contract.tables import NORMAL_INDEX_BITS, noise
-from ..render.figure import BLUE, DARK, RED, legend, title
+from ..render.figure import BLUE, DARK, RED, legend, title, whole_numbers
 from .specification import Device
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def draw(axes: "Axes", device: Device, tables: DeviceTables) -> None:
     axes.plot([], [], color="0.4", linewidth=0.7, label="single cells")
     axes.plot(pulse, course.mean(axis=1), color=DARK, linewidth=2, label="mean")
     axes.set_xlabel("pulse")
+    whole_numbers(axes)
     axes.set_ylabel("difference of the pair (levels)" if tables.pair else "conductance (levels from the lowest state)")
     if device.conductance_unit:
         _beside_in_its_unit(axes, device)
