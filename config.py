@@ -294,7 +294,7 @@ class Layer(Crossbar):
     neuron: Neuron | None = None
     """The neurons; ``relu`` unless given. The last layer has none, as the loss follows it."""
     activation_bits: Annotated[int, Field(ge=1, le=12)] = 8
-    """Width of the neuron's output; ternary neurons have 2."""
+    """Width of the neuron's output; ternary neurons have 2, stochastic ones 1."""
 
     @model_validator(mode="after")
     def _pooled(self) -> Self:
@@ -409,8 +409,8 @@ class Experiment(Section):
         for index, layer in enumerate(self.layers[:-1]):
             if layer.neuron == "hard_tanh" and layer.activation_bits < 2:
                 raise ValueError(f"layers[{index}].activation_bits={layer.activation_bits}: hard_tanh needs at least 2")
-            if layer.neuron == "sigmoid" and layer.z_frac < 0:
-                raise ValueError(f"layers[{index}].z_frac={layer.z_frac}: a sigmoid neuron needs at least 0")
+            if layer.neuron in ("sigmoid", "stochastic") and layer.z_frac < 0:
+                raise ValueError(f"layers[{index}].z_frac={layer.z_frac}: a {layer.neuron} neuron needs at least 0")
             if layer.neuron == "ternary" and layer.z_frac < 1:
                 raise ValueError(f"layers[{index}].z_frac={layer.z_frac}: a ternary neuron needs at least 1")
         last = self.layers[-1]
