@@ -35,6 +35,7 @@ from .contract.section import Section
 from .contract.shapes import LayerShape, topology
 from .contract.widths import divisors, index_bits
 from .contract.window import MAX_MAP_CELLS, MAX_MAP_SIDE, Shape, Window
+from .devices import published
 from .devices.kinds import KINDS, AnyDevice, explain, parse_device
 from .devices.specification import Device
 from .system import toml
@@ -293,7 +294,7 @@ class Layer(Crossbar):
     neuron: Neuron | None = None
     """The neurons; ``relu`` unless given. The last layer has none, as the loss follows it."""
     activation_bits: Annotated[int, Field(ge=1, le=12)] = 8
-    """Width of the neuron's output; ternary neurons have 2."""
+    """Width of the neuron's output; ternary neurons have 2, stochastic ones 1."""
 
     @model_validator(mode="after")
     def _pooled(self) -> Self:
@@ -408,8 +409,8 @@ class Experiment(Section):
         for index, layer in enumerate(self.layers[:-1]):
             if layer.neuron == "hard_tanh" and layer.activation_bits < 2:
                 raise ValueError(f"layers[{index}].activation_bits={layer.activation_bits}: hard_tanh needs at least 2")
-            if layer.neuron == "sigmoid" and layer.z_frac < 0:
-                raise ValueError(f"layers[{index}].z_frac={layer.z_frac}: a sigmoid neuron needs at least 0")
+            if layer.neuron in ("sigmoid", "stochastic") and layer.z_frac < 0:
+                raise ValueError(f"layers[{index}].z_frac={layer.z_frac}: a {layer.neuron} neuron needs at least 0")
             if layer.neuron == "ternary" and layer.z_frac < 1:
                 raise ValueError(f"layers[{index}].z_frac={layer.z_frac}: a ternary neuron needs at least 1")
         last = self.layers[-1]
@@ -595,19 +596,21 @@ def with_device(document: dict[str, Any], path: Path, device: str | dict[str, An
 def load_device(source: str, folder: Path = Path()) -> Device:
     """The device that ``source`` names. ``ConfigError`` if there is none.
 
-    A kind (``KINDS``) stands for the device with the defaults of its fields, a preset for the preset's device. Anything
-    else is the path of a TOML file, relative to ``folder``: that of a device, which holds the fields of the section
-    ``device``, or that of an experiment, which has such a section.
+    A kind (``KINDS``) stands for the device with the defaults of its fields, a preset for the preset's device, the name
+    of a published device for that. Anything else is the path of a TOML file, relative to ``folder``: that of a device,
+    which holds the fields of the section ``device``, or that of an experiment, which has such a section.
     """
     if source in KINDS:
         return parse_device({"kind": source}, source)
+    shipped = published.files() | _presets()
     if toml.is_name(source):
         path = folder / source
-    elif source in _presets():
-        path = _presets()[source]
+    elif source in shipped:
+        path = shipped[source]
     else:
         raise ConfigError(f"no device {shown(source)}; a device is a file, whose name must end in {toml.SUFFIX}, or "
-                          f"that of a kind ({', '.join(KINDS)}) or of a preset ({', '.join(_presets())})")
+                          f"that of a kind ({', '.join(KINDS)}), of a published device "
+                          f"({', '.join(published.files())}) or of a preset ({', '.join(_presets())})")
     document = toml.read(path)
     if "layers" in document or "crossbars" in document:
         if "device" not in document:

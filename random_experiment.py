@@ -99,7 +99,7 @@ def _layers(random: Random, places: list[Fields], sub_bits: int, loss: Loss, x: 
 def _layer(random: Random, place: Fields, sub_bits: int, last: bool, loss: Loss) -> Fields:
     cols = place.get("cols") or extreme(random, 1, 12)
     lanes = random.choice(divisors(cols))
-    neuron = None if last else random.choice(("relu", "sigmoid", "hard_tanh", "ternary"))
+    neuron = None if last else random.choice(("relu", "sigmoid", "hard_tanh", "ternary", "stochastic"))
     z_bits, delta_bits = extreme(random, 2, 12), extreme(random, 2, 16)
     chi_bits = extreme(random, max(4, sub_bits + 2), 24)
     return {

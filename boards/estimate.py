@@ -19,7 +19,7 @@ from ..contract.geometry import COUNTER_BITS, MAX_SIDE, CrossbarGeometry
 from ..contract.link import SLOT, SLOTS
 from ..contract.results import Result
 from ..contract.shapes import LayerShape
-from ..contract.tables import DERIVATIVE_BITS, NORMAL_BITS, NORMAL_INDEX_BITS
+from ..contract.tables import DERIVATIVE_BITS, FIRING_BITS, NORMAL_BITS, NORMAL_INDEX_BITS
 from ..contract.widths import divisors, index_bits
 from ..design import Design
 from ..hw.basics.single_port_ram import SPRAM_DEPTH, SPRAM_WIDTH
@@ -163,6 +163,8 @@ def memories(design: Design, slots: int = SLOTS) -> list[Memory]:
     for source, target in zip(design.crossbars, design.crossbars[1:], strict=False):
         if target.source == "sigmoid":
             found += [Memory(1 << source.z_bits, target.x.bits + DERIVATIVE_BITS + 1, "table")] * source.adcs
+        if target.source == "stochastic":
+            found += [Memory(1 << source.z_bits, FIRING_BITS + DERIVATIVE_BITS, "table")] * source.adcs
     if isinstance(design, Experiment) and design.store:
         found.append(Memory(BUFFER, WORD_BITS + 1))
         if design.store.memory == "block_ram":

@@ -35,7 +35,7 @@ def _printable(summary: str) -> str:
 
 config_argument = click.argument("config")
 device_option = click.option("--device", metavar="DEVICE",
-                             help="Another device: of a TOML file, a kind or a preset.")
+                             help="Another device: of a TOML file, a kind, a published device or a preset.")
 data_option = click.option("--data", "data_dir", metavar="DIR",
                            help="Folder of the data set in IDX format; else SPINLOOM_DATA, else it is downloaded.")
 overwrite_option = click.option("--overwrite", is_flag=True, help="Delete the run that is in the folder already.")

@@ -17,8 +17,8 @@ MAX_PULSES = 1_000_000
 def devices() -> None:
     """Devices: from measurements, and what they are.
 
-    DEVICE is the path of a TOML file, a device's or an experiment's, or the name of a kind (domain_wall, ...) or
-    preset.
+    DEVICE is the path of a TOML file, a device's or an experiment's, or the name of a kind (domain_wall, ...), of a
+    published device (see list) or of a preset.
     """
 
 
@@ -61,6 +61,16 @@ def fit(data: str, out: str, kind: str | None, states: int | None, segments: int
             "one level": f"{result.level:.5g} {result.unit}".strip(),
             "sub-levels a level": 2**result.device.sub_bits, "device": result.out}
     return result, "\n".join([table(head), "", columns(result.table), *result.notes]), True
+
+
+@devices.command("list")
+@answers
+def listed() -> Answer:
+    """Name the published devices that are here, and where their figures come from."""
+    from ..devices import listing
+
+    result = listing.run()
+    return result, columns([vars(device) for device in result.devices]), True
 
 
 @devices.command()

@@ -5,7 +5,7 @@ from typing import Literal
 
 from .tables import DERIVATIVE_BITS, DERIVATIVE_FRAC
 
-Neuron = Literal["relu", "sigmoid", "hard_tanh", "ternary"]
+Neuron = Literal["relu", "sigmoid", "hard_tanh", "ternary", "stochastic"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +50,12 @@ def neuron_format(neuron: Neuron, bits: int, z_frac: int) -> ActivationFormat:
             return ActivationFormat(kind="signed", bits=bits, frac=z_frac)
         case "ternary":
             return ActivationFormat(kind="ternary", bits=2, frac=0)
+        case "stochastic":
+            return ActivationFormat(kind="unsigned", bits=1, frac=0)
 
 
 def derivative_format(neuron: Neuron | None) -> tuple[int, int]:
     """Width and fraction bits of the unsigned derivative of ``neuron``; both 0 where there is no neuron."""
     if neuron is None:
         return 0, 0
-    return (DERIVATIVE_BITS, DERIVATIVE_FRAC) if neuron == "sigmoid" else (1, 0)
+    return (DERIVATIVE_BITS, DERIVATIVE_FRAC) if neuron in ("sigmoid", "stochastic") else (1, 0)

@@ -253,9 +253,11 @@ class CrossbarGeometry:
     @property
     def lfsrs(self) -> tuple[str, ...]:
         """The LFSRs of the crossbar, by their names in its state and in the order of its words: that of programming,
-        that of stochastic rounding and that of read noise. The last two are there only if they are used."""
+        that of stochastic rounding, that of read noise, and that of the neurons that drive its rows. The last three are
+        there only if they are used."""
         return ("lfsr", *(["rounding_lfsr"] if self.rounding == "stochastic" else []),
-                *(["read_lfsr"] if self.read_noise else []))
+                *(["read_lfsr"] if self.read_noise else []),
+                *(["neuron_lfsr"] if self.source == "stochastic" else []))
 
     @property
     def threshold_shift(self) -> int:

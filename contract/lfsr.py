@@ -25,8 +25,10 @@ MAX_SEGMENTS = 15
 SEED_STREAM = 0xFFFF
 ROUNDING_STREAM = 0xFFFE
 READ_STREAM = 0xFFFD
+NEURON_STREAM = 0xFF
 """Hash streams of initial states: of the master sequence, from which the LFSRs of programming start, and of the LFSRs
-for stochastic rounding and for read noise, one for each layer."""
+for stochastic rounding, for read noise and for the neurons before a layer, one for each layer."""
+STREAMS = {"rounding_lfsr": ROUNDING_STREAM, "read_lfsr": READ_STREAM, "neuron_lfsr": NEURON_STREAM}
 
 BLOCK_STREAM = 0xFFFC
 """Hash stream of the seeds of further blocks of ``MAX_SEGMENTS`` crossbars."""
@@ -93,5 +95,4 @@ def numbered(seed: int, number: int) -> tuple[int, int]:
 def initial_states(seed: int, geometry: CrossbarGeometry) -> dict[str, int]:
     """The states at which the LFSRs of a crossbar start for a master ``seed``, by the names of ``geometry.lfsrs``."""
     return {name: initial_state(seed, geometry.index) if name == "lfsr"
-            else hashed_state(seed, {"rounding_lfsr": ROUNDING_STREAM, "read_lfsr": READ_STREAM}[name], geometry.index)
-            for name in geometry.lfsrs}
+            else hashed_state(seed, STREAMS[name], geometry.index) for name in geometry.lfsrs}

@@ -22,7 +22,9 @@ NOISE_FRAC = SIGMA_FRAC + NORMAL_FRAC
 """Fraction bits of the product of an entry of a noise table and a normal quantile."""
 DERIVATIVE_BITS = 8
 DERIVATIVE_FRAC = 9
-"""Width and fraction bits of the sigmoid neuron's derivative."""
+"""Width and fraction bits of the derivative of sigmoid and stochastic neurons."""
+FIRING_BITS = 16
+"""Width of the probability that a stochastic neuron fires, and of the word that it draws."""
 
 
 def _round(values: np.ndarray) -> np.ndarray:
@@ -59,6 +61,12 @@ def _sigmoid(z_bits: int, z_frac: int) -> np.ndarray:
 def sigmoid(z_bits: int, z_frac: int, one: int) -> np.ndarray:
     """int64 (2**z_bits,): ``one * sigmoid(z)``; entry ``i`` belongs to ``z = i - 2**(z_bits-1)``."""
     return _round(_sigmoid(z_bits, z_frac) * one)
+
+
+def firing(z_bits: int, z_frac: int) -> np.ndarray:
+    """int64 (2**z_bits,): the probability that a stochastic neuron fires, in units of ``2**-FIRING_BITS``, indexed as
+    ``sigmoid``."""
+    return sigmoid(z_bits, z_frac, (1 << FIRING_BITS) - 1)
 
 
 def sigmoid_derivative(z_bits: int, z_frac: int) -> np.ndarray:

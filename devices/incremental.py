@@ -6,13 +6,11 @@ from random import Random
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ..contract.device import DeviceTables
 from ..contract.errors import ConfigError
-from ..contract.tables import NORMAL_INDEX_BITS, noise
 from ..contract.widths import signed_bits
-from ..render.figure import BLUE, RED, legend, title
 from .costs import Cost, DeviceCosts
 from .fitting import (
     MAX_STATES,
@@ -38,11 +36,8 @@ from .specification import PerState, StateDevice
 from .stepping import draw_steps, middles
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import FigureBase
 
-TRAINS = 200
-"""Devices of which the response to a train of pulses is drawn."""
 SURE_PULSES = 100
 """Pulses from which on the look of the conductances is more than a guess."""
 NEAR_END = 0.03
@@ -69,6 +64,15 @@ class IncrementalDevice(StateDevice, Fittable):
     """The same of a pulse down; a positive mean lowers the conductance."""
     variation: float = 0.0
     """Device-to-device variation: standard deviation of what is added to every step of a cell, fixed in each cell."""
+    conductances: tuple[float, float] | None = None
+    """Of the lowest and of the highest level, uS, where they are known; nothing in training follows from them."""
+
+    @field_validator("conductances")
+    @classmethod
+    def _ascend(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value is not None and not 0 <= value[0] < value[1]:
+            raise ValueError("must be two conductances, the lower one first and not negative")
+        return value
 
     def compile(self, certain: bool = False) -> DeviceTables:
         span = (self.states - 1) << self.sub_bits
@@ -121,10 +125,19 @@ class IncrementalDevice(StateDevice, Fittable):
             level = rows[-1][2]
         return Response(*np.array(rows).T)
 
-    def draw(self, figure: "Figure", tables: DeviceTables) -> None:
-        steps, train = figure.subplots(2, 1)
-        draw_steps(steps, self.physical(), tables)
-        _draw_train(train, tables)
+    @property
+    def conductance_unit(self) -> str:
+        return "uS" if self.conductances else ""
+
+    @property
+    def conductance_scale(self) -> tuple[float, float]:
+        if self.conductances is None:
+            return super().conductance_scale
+        lowest, highest = self.conductances
+        return (highest - lowest) / (self.states - 1), lowest
+
+    def draw(self, figure: "FigureBase", tables: DeviceTables) -> None:
+        draw_steps(figure.subplots(), self.physical(), tables)
 
     @classmethod
     def recognise(cls, measurements: Measurements) -> Recognised | None:
@@ -245,36 +258,3 @@ def _interpolate(points: list[Fraction], place: Fraction) -> Fraction:
     if position == below:
         return points[below]
     return points[below] + (position - below) * (points[below + 1] - points[below])
-
-
-def _draw_train(axes: "Axes", tables: DeviceTables) -> None:
-    """The response to pulses up, then down, of devices drawn with the integer tables."""
-    response, pulses = _response_to_a_train(tables)
-    x = np.arange(len(response))
-    for part, color, label in ((slice(0, pulses + 1), BLUE, "up"), (slice(pulses, None), RED, "down")):
-        low, middle, high = np.percentile(response[part], (10, 50, 90), axis=1)
-        axes.fill_between(x[part], low, high, color=color, alpha=0.2, linewidth=0)
-        axes.plot(x[part], middle, color=color, label=f"pulses {label}: median, and the middle 80 %")
-        axes.plot(x[part], response[part, 0], color=color, linewidth=0.7, alpha=0.8)
-    axes.plot([], [], color="0.4", linewidth=0.7, label="one device")
-    axes.set_xlabel("pulse")
-    axes.set_ylabel("conductance (levels)")
-    title(axes, f"{TRAINS} devices of the integer tables under a train of pulses")
-    legend(axes)
-
-
-def _response_to_a_train(tables: DeviceTables) -> tuple[np.ndarray, int]:
-    """The levels, (pulses + 1, ``TRAINS``), of devices under a train of pulses up and as many down, which number."""
-    random, words = np.random.default_rng(1), 1 << NORMAL_INDEX_BITS
-    mean, sigma = np.array(tables.mean), np.array(tables.sigma)
-    size = max(1, int(np.abs(mean).mean()))
-    pulses = int(min(400, 1.5 * tables.span / size))
-    displacement = noise(tables.variation, random.integers(words, size=TRAINS))
-    level, levels = np.zeros(TRAINS, dtype=int), []
-    for pulse in range(2 * pulses):
-        levels.append(level)
-        down = pulse >= pulses
-        index = (level >> tables.segment_shift) + tables.segments * down
-        step = mean[index] + displacement + noise(sigma[index], random.integers(words, size=TRAINS))
-        level = np.clip(level - step if down else level + step, 0, tables.span)
-    return np.array([*levels, level]) / 2**tables.sub_bits, pulses

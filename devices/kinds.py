@@ -12,6 +12,8 @@ from pydantic_core import ErrorDetails
 
 from ..contract.errors import ConfigError, key, shown
 from ..contract.section import Section
+from ..system import toml
+from . import published
 from .domain_wall import DomainWallDevice
 from .ideal import IdealDevice
 from .incremental import IncrementalDevice
@@ -63,8 +65,11 @@ def section_of(device: Device) -> dict[str, Any]:
 
 
 def device(kind: str, **fields: Any) -> Device:
-    """The device of ``kind`` with these ``fields``; ``ConfigError`` in one line if it is not valid."""
-    return parse_device({"kind": kind} | fields, "device")
+    """The device of ``kind``, or the published device of that name, with these ``fields``; ``ConfigError`` in one line
+    if it is not valid."""
+    files = published.files()
+    section = toml.read(files[kind]) if kind in files else {"kind": kind}
+    return parse_device(section | fields, "device")
 
 
 def random_section(random: Random, kind: str) -> dict[str, Any]:

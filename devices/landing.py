@@ -15,7 +15,7 @@ from .specification import StateDevice
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import FigureBase
 
 FEW_STATES = 16
 """Up to so many states are labelled one by one."""
@@ -44,7 +44,7 @@ class LandingDevice(StateDevice):
         after = mean[target] + displacement + np.array(figures["sigma"])[target] * random.standard_normal(pulses)
         return Response(np.concatenate([[mean[0]], after[:-1]]), target.astype(float), after)
 
-    def draw(self, figure: "Figure", tables: DeviceTables) -> None:
+    def draw(self, figure: "FigureBase", tables: DeviceTables) -> None:
         figures = self.physical()
         landings, offsets = figure.subplots(2, 1, height_ratios=(3, 2))
         _draw_landings(landings, figures, tables)

@@ -33,9 +33,9 @@ def measure(device: Device, pulses: int, seed: int, devices: int = 1, read_noise
     """Measurements as ``devices`` devices of the specification ``device`` would give them, with ``pulses`` in all.
 
     They are made from its real-valued figures, not from its integer tables, so that a fit can be judged by them. One
-    level is one unit of conductance and the lowest state is at 1; a pair is measured as one of its devices, in uS.
-    ``read_noise`` is the standard deviation of every reading, in levels. ``ConfigError`` unless there is a pulse for
-    every device.
+    level is one unit of conductance and the lowest state is at 1, unless the device has a unit; a pair is measured as
+    one of its devices. ``read_noise`` is the standard deviation of every reading, in levels. ``ConfigError`` unless
+    there is a pulse for every device.
     """
     if not 1 <= devices <= pulses:
         raise ConfigError(f"devices={devices}: must be 1 to the number of pulses, {pulses}")

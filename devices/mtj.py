@@ -38,7 +38,7 @@ from .specification import PerState, StateDevice, nearest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import FigureBase
 
 LENGTHS = 12
 """Pulse lengths that are tried in measurements, where the length matters."""
@@ -144,7 +144,7 @@ class MtjDevice(StateDevice, Fittable):
             state = after
         return Response(*np.array(rows, dtype=float).T)
 
-    def draw(self, figure: "Figure", tables: DeviceTables) -> None:
+    def draw(self, figure: "FigureBase", tables: DeviceTables) -> None:
         chances, curve = figure.subplots(2, 1, height_ratios=(2, 3))
         self._draw_chances(chances, tables)
         self._draw_curve(curve, tables)

@@ -38,7 +38,7 @@ from .stepping import draw_steps, middles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import FigureBase
 
 CUT = 2.0
 """Sigmas by which a pulse must stay away from the ends of the range for its step to count as whole."""
@@ -124,11 +124,15 @@ class PcmPairDevice(Device, Fittable):
         return Response(*np.array(rows).T)
 
     @property
+    def conductance_unit(self) -> str:
+        return "uS"
+
+    @property
     def conductance_scale(self) -> tuple[float, float]:
         """In uS, from 0: one device of the pair is measured."""
         return self.level, 0.0
 
-    def draw(self, figure: "Figure", tables: DeviceTables) -> None:
+    def draw(self, figure: "FigureBase", tables: DeviceTables) -> None:
         steps, refresh = figure.subplots(2, 1)
         draw_steps(steps, self.physical(), tables)
         _draw_refresh(refresh, tables)

@@ -8,6 +8,7 @@ from ..contract.device import PROBABILITY_BITS, SIGMA_FRAC, DeviceTables
 from ..contract.results import Result
 from ..render import figure as house
 from ..system.files import replace
+from . import cycle
 from .specification import Device
 from .stepping import directions, edges
 
@@ -100,10 +101,13 @@ def _places(tables: DeviceTables, name: str, count: int) -> list[str]:
 
 
 def draw(file: BinaryIO, device: Device, name: str) -> None:
-    """Write a PNG of ``device``: figures as lines, the integer tables that stand for them as bars and steps."""
+    """Write a PNG of ``device``: figures as lines, the integer tables that stand for them as bars and steps; and its
+    cycle."""
     tables = device.compile()
-    picture = house.new(9, 7)
+    picture = house.new(9, 11)
     house.headline(picture, f"{name}: {device.kind}, {tables.states} states, {2**tables.sub_bits} sub-levels a level")
-    device.draw(picture, tables)
+    places = picture.add_gridspec(2, 1, height_ratios=(7, 4))
+    device.draw(picture.add_subfigure(places[0]), tables)
+    cycle.draw(picture.add_subfigure(places[1]).subplots(), device, tables)
     house.plain(*picture.axes)
     house.save(picture, file)

@@ -20,7 +20,7 @@ from .costs import DeviceCosts
 from .measurements import Response
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.figure import FigureBase
 
 PerState = float | tuple[float, ...]
 """One figure for all states or segments, or one for each."""
@@ -66,12 +66,18 @@ class Device(Section, ABC):
         tables."""
 
     @property
+    def conductance_unit(self) -> str:
+        """The unit in which such devices are measured; empty if their conductances are known in levels only."""
+        return ""
+
+    @property
     def conductance_scale(self) -> tuple[float, float]:
-        """The conductance of one level and that of the lowest state, in the unit in which such devices are measured."""
+        """The conductance of one level and that of the lowest state, in that unit; without one, as they are made up for
+        measurements."""
         return 1.0, 1.0
 
     @abstractmethod
-    def draw(self, figure: "Figure", tables: DeviceTables) -> None:
+    def draw(self, figure: "FigureBase", tables: DeviceTables) -> None:
         """Fill ``figure``, which has a title: the figures of this device as lines, and ``tables``, which are its own,
         as bars and steps."""
 

@@ -66,8 +66,9 @@ class Network(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         last = self.geometries[-1]
-        crossbars = [Crossbar(geometry=geometry, deltas=last.adcs if geometry is last else 1)
-                     for geometry in self.geometries]
+        crossbars = [Crossbar(geometry=geometry, deltas=last.adcs if geometry is last else 1,
+                              neurons=before.adcs if before else 1)
+                     for before, geometry in zip((None, *self.geometries), self.geometries, strict=False)]
         loss = LossUnit(geometry=last, loss=self.loss)
         for layer, crossbar in enumerate(crossbars):
             m.submodules[f"crossbar_{layer}"] = crossbar
@@ -86,6 +87,8 @@ class Network(wiring.Component):
             z, d = ends[layer]
             wiring.connect(m, z, neuron.z)
             wiring.connect(m, neuron.x, crossbars[layer + 1].x)
+            if target.source == "stochastic":
+                m.d.comb += [neuron.words.eq(crossbars[layer + 1].words), crossbars[layer + 1].fire.eq(neuron.fire)]
             wiring.connect(m, crossbars[layer + 1].e, converter.e)
             wiring.connect(m, converter.d, d)
         z, d = ends[-1]

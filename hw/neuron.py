@@ -5,12 +5,14 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
+import numpy as np
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, ValueLike, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..contract import tables
 from ..contract.geometry import CrossbarGeometry
+from ..contract.lfsr import LEAP
 from ..contract.widths import index_bits
 from .basics.fixed import saturate
 from .basics.queue import LATENCY, Queue
@@ -26,7 +28,8 @@ def active_layout(geometry: CrossbarGeometry) -> data.StructLayout:
 
 
 class Neuron(wiring.Component):
-    """The function of docs/arithmetic.md 5.2 that ``target.source`` names, on ``source.adcs`` cells at once.
+    """The function of docs/arithmetic.md 5.2 that ``target.source`` names, on ``source.adcs`` cells at once. Stochastic
+    neurons draw ``words`` with each group, of which they tell by ``fire``.
 
     It takes the outputs of ``source``, behind its pooling if it has any, in groups, cells ascending: cell ``q`` of the
     pooled map is cell ``q`` of the map that drives ``target``. It answers with the active cells, those whose drive or
@@ -37,8 +40,9 @@ class Neuron(wiring.Component):
     cycle. Groups without an active cell pass while others wait; ``QUEUE_DEPTH`` groups with one can wait.
 
     Cost: for each of ``source.adcs`` units two comparators, or for ``sigmoid`` a ROM of ``2**z_bits`` words of
-    ``activation_bits + 9`` bits; the queue of groups; one priority encoder of ``source.adcs`` bits. Raises
-    ``ValueError`` if data drives ``target``: then there is no neuron in between.
+    ``activation_bits + 9`` bits, or for ``stochastic`` one of 24 bits and a comparator; the queue of groups; one
+    priority encoder of ``source.adcs`` bits. Raises ``ValueError`` if data drives ``target``: then there is no neuron
+    in between.
     """
 
     latency = LATENCY["registers"] + 2
@@ -49,12 +53,18 @@ class Neuron(wiring.Component):
             raise ValueError(f"layers[{target.index}] is driven by data: there is no neuron before it")
         self._source = source
         self._target = target
-        super().__init__({
+        ports: dict[str, Any] = {
             #: Outputs of the crossbar that drives the neurons.
             "z": In(stream.Signature(conversion_layout(source))),
             #: The drive of the crossbar behind them.
             "x": Out(stream.Signature(drive_layout(target))),
-        })
+        }
+        if target.source == "stochastic":
+            #: The words that a group draws, those of its first cell in the low bits.
+            ports["words"] = In(LEAP * source.adcs)
+            #: They are drawn.
+            ports["fire"] = Out(1)
+        super().__init__(ports)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -73,6 +83,8 @@ class Neuron(wiring.Component):
         with m.If(proceed & self.z.valid):
             m.d.sync += [row.eq(first_row), last.eq(self.z.p.last),
                          first_row.eq(Mux(self.z.p.last, 0, first_row + self._source.adcs))]
+        if self._target.source == "stochastic":
+            m.d.comb += self.fire.eq(proceed & self.z.valid)
         for unit in range(self._source.adcs):
             self._evaluate(m, unit, self.z.p.z[unit], neurons[unit], proceed)
 
@@ -126,6 +138,9 @@ class Neuron(wiring.Component):
             case "sigmoid":
                 self._look_up(m, unit, z, result, enable)
                 return
+            case "stochastic":
+                self._fire(m, unit, z, result, enable)
+                return
             case "relu":
                 m.d.comb += [x.eq(saturate(z, bits, signed=False)), derivative.eq(x != 0)]
             case "hard_tanh":
@@ -142,15 +157,36 @@ class Neuron(wiring.Component):
             m.d.sync += [result.x.eq(x), result.derivative.eq(derivative), result.active.eq((x != 0) | derivative)]
 
     def _look_up(self, m: Module, unit: int, z: Value, result: data.View, enable: Signal) -> None:
-        bits = self._source.z_bits
-        layout = active_layout(self._target)
-        x = tables.sigmoid(bits, self._source.z_frac, self._target.x.maximum)
-        derivative = tables.sigmoid_derivative(bits, self._source.z_frac)
+        x = tables.sigmoid(self._source.z_bits, self._source.z_frac, self._target.x.maximum)
+        derivative = tables.sigmoid_derivative(self._source.z_bits, self._source.z_frac)
+        m.d.comb += result.eq(self._read(m, unit, z, enable, active_layout(self._target), {
+            "x": x, "derivative": derivative, "active": (x != 0) | (derivative != 0)}))
+
+    def _fire(self, m: Module, unit: int, z: Value, result: data.View, enable: Signal) -> None:
+        """A table gives the probability, with which the word is compared a clock cycle later."""
+        layout = data.StructLayout({"probability": tables.FIRING_BITS, "derivative": result.derivative.shape()})
+        found = Signal(layout, name=f"found{unit}")
+        word = Signal(LEAP, name=f"word{unit}")
+        with m.If(enable):
+            m.d.sync += word.eq(self.words.word_select(unit, LEAP))
+        m.d.comb += [
+            found.eq(self._read(m, unit, z, enable, layout, {
+                "probability": tables.firing(self._source.z_bits, self._source.z_frac),
+                "derivative": tables.sigmoid_derivative(self._source.z_bits, self._source.z_frac)})),
+            result.x.eq(word < found.probability),
+            result.derivative.eq(found.derivative),
+            result.active.eq(result.x.any() | found.derivative.any()),
+        ]
+
+    def _read(self, m: Module, unit: int, z: Value, enable: Signal, layout: data.StructLayout,
+              fields: dict[str, np.ndarray]) -> Value:
+        """What the ``fields`` of a table with an entry for every ``z``, the smallest first, hold for ``z``, a clock
+        cycle later."""
         # The address is the two's complement of z, so the upper half of the table comes first.
-        order = [(index + (1 << bits - 1)) % (1 << bits) for index in range(1 << bits)]
-        rom = memory.Memory(shape=layout, depth=1 << bits, init=[
-            {"x": int(x[i]), "derivative": int(derivative[i]), "active": int(x[i] != 0 or derivative[i] != 0)}
-            for i in order])
-        m.submodules[f"rom{unit}"] = rom
+        words = {name: np.roll(values, -len(values) // 2).tolist() for name, values in fields.items()}
+        depth = 1 << self._source.z_bits
+        m.submodules[f"rom{unit}"] = rom = memory.Memory(shape=layout, depth=depth, init=[
+            {name: int(values[place]) for name, values in words.items()} for place in range(depth)])
         port = rom.read_port()
-        m.d.comb += [port.addr.eq(z.as_unsigned()), port.en.eq(enable), result.eq(port.data)]
+        m.d.comb += [port.addr.eq(z.as_unsigned()), port.en.eq(enable)]
+        return port.data

@@ -90,12 +90,12 @@ class Crossbar:
     def evaluate(self, x: torch.Tensor, read_lfsr: Lfsr | None = None) -> torch.Tensor:
         """As ``forward``, but counters and LFSRs stay as they are. Read noise is drawn from ``read_lfsr``; unless
         given, as ``forward`` would draw it."""
-        return self._convert(with_bias(self.geometry, x), self.g, read_lfsr or self.reading())
+        return self._convert(with_bias(self.geometry, x), self.g, read_lfsr or self.copied("read_lfsr"))
 
-    def reading(self) -> Lfsr | None:
-        """An LFSR in the state of that of read noise; None if there is none."""
-        read = self.lfsrs.get("read_lfsr")
-        return read and Lfsr(read.state, self.torch_device)
+    def copied(self, name: str) -> Lfsr | None:
+        """An LFSR in the state of the one of that ``name``; None if there is none."""
+        lfsr = self.lfsrs.get(name)
+        return lfsr and Lfsr(lfsr.state, self.torch_device)
 
     def backward(self, d: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
         """The exact row sums ``e`` (..., inputs) of windows for their deltas ``d`` (..., cols).

@@ -11,6 +11,7 @@ import torch
 from ..config import Experiment
 from .crossbar import Crossbar
 from .fixed import round_shift, saturate
+from .lfsr import Lfsr
 from .loss import Loss, predict
 from .neuron import Neuron
 
@@ -78,15 +79,17 @@ class Network:
     def forward(self, x: torch.Tensor) -> tuple[list[LayerPass], torch.Tensor]:
         """The forward pass of samples with the drives ``x``, integers (..., inputs): what it leaves of each layer, and
         the outputs ``z`` of the last, int64 (..., cols)."""
-        return self._through(x, [crossbar.forward for crossbar in self.crossbars])
+        return self._through(x, [crossbar.forward for crossbar in self.crossbars],
+                             [crossbar.lfsrs.get("neuron_lfsr") for crossbar in self.crossbars])
 
     def _through(self, x: torch.Tensor, crossbars: Sequence[Callable[[torch.Tensor], torch.Tensor]],
-                 ) -> tuple[list[LayerPass], torch.Tensor]:
-        """``forward``, in which ``crossbars`` make the outputs of the drives of windows."""
+                 firing: Sequence[Lfsr | None]) -> tuple[list[LayerPass], torch.Tensor]:
+        """``forward``, in which ``crossbars`` make the outputs of the drives of windows, and the neurons before each
+        draw from ``firing``."""
         z, y, passes = x, x, []
         for layer, (crossbar, outputs) in enumerate(zip(self.crossbars, crossbars, strict=True)):
             if layer:
-                x, y = self.neurons[layer - 1](z)
+                x, y = self.neurons[layer - 1](z, firing[layer])
             drive = crossbar.windows.gather(x)
             z, winner = crossbar.windows.pool(outputs(drive))
             passes.append(LayerPass(drive, y, winner))
@@ -157,10 +160,11 @@ class Network:
 
     def predict(self, xs: torch.Tensor) -> torch.Tensor:
         """The predictions, int64 (n,), for samples (n, inputs). The state stays as it is, counters and LFSRs too."""
-        crossbars = [partial(crossbar.evaluate, read_lfsr=crossbar.reading()) for crossbar in self.crossbars]
+        crossbars = [partial(crossbar.evaluate, read_lfsr=crossbar.copied("read_lfsr")) for crossbar in self.crossbars]
+        firing = [crossbar.copied("neuron_lfsr") for crossbar in self.crossbars]
         largest = max(crossbar.windows.driven.numel() for crossbar in self.crossbars)
         parts = xs.split(max(1, CHUNK // largest))
-        return torch.cat([predict(self._through(part, crossbars)[1]) for part in parts])
+        return torch.cat([predict(self._through(part, crossbars, firing)[1]) for part in parts])
 
     def state(self) -> dict[str, np.ndarray]:
         """The complete state, as arrays by name: ``layer{l}_g``, ``layer{l}_chi``, ... (arithmetic 8)."""

@@ -16,10 +16,10 @@ from .conversion import Conversion, convert
 from .formats import TERNARY, signed, unsigned
 from .layers import LSTM, Conv2d, Flatten, Linear, Unflatten
 from .losses import CrossEntropy, SquaredHinge
-from .neurons import HardTanh, ReLU, Sigmoid, Ternary
+from .neurons import HardTanh, ReLU, Sigmoid, Stochastic, Ternary
 from .seed import manual_seed
 
 __all__ = ["LSTM", "TERNARY", "Array", "ArrayError", "Calibration", "Chain", "Conv2d", "Conversion", "CrossEntropy",
-           "Flatten", "HardTanh", "Linear", "Lockstep", "ReLU", "Sigmoid", "SquaredHinge", "Ternary", "Unflatten",
-           "arrays", "bank", "calibrate", "convert", "experiment", "lockstep", "loss_of", "manual_seed", "model",
-           "network_state", "save_bank", "signed", "to_backend", "unsigned"]
+           "Flatten", "HardTanh", "Linear", "Lockstep", "ReLU", "Sigmoid", "SquaredHinge", "Stochastic", "Ternary",
+           "Unflatten", "arrays", "bank", "calibrate", "convert", "experiment", "lockstep", "loss_of", "manual_seed",
+           "model", "network_state", "save_bank", "signed", "to_backend", "unsigned"]

@@ -11,13 +11,14 @@ import torch
 
 from ..config import Cells, Experiment, Layer, edited, load, parse
 from ..contract.errors import ConfigError
+from ..model.crossbar import StateError
 from ..train import run_folder
 from . import formats
 from .array import Array, arrays
 from .formats import Formats, described
 from .layers import Conv2d, Flatten, Linear, Unflatten
 from .losses import CrossEntropy, SquaredHinge
-from .neurons import HardTanh, Neuron, ReLU, Sigmoid, Ternary
+from .neurons import HardTanh, Neuron, ReLU, Sigmoid, Stochastic, Ternary
 from .seed import manual_seed
 
 Fields = dict[str, Any]
@@ -41,6 +42,10 @@ class Chain(torch.nn.Sequential):
         for index, array in enumerate(arrays(self)):
             prefix = f"layer{index}_"
             array.load({name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)})
+        for name, neurons in _firing(self).items():
+            if name not in state:
+                raise StateError(f"the state has no array {name!r}")
+            neurons.lfsr.state = int(state[name])
 
 
 def model(source: Experiment | str | Path) -> Chain:
@@ -67,10 +72,22 @@ def loss_of(experiment: Experiment) -> torch.nn.Module:
 
 
 def network_state(model: torch.nn.Module) -> State:
-    """The state of the arrays in ``model``, as `model.network.Network.load` takes it, and the write pulses of their
-    cells."""
+    """The state of the arrays and of the stochastic neurons in ``model``, as `model.network.Network.load` takes it, and
+    the write pulses of the arrays' cells."""
     return {f"layer{index}_{name}": values for index, array in enumerate(arrays(model))
-            for name, values in array.state().items()}
+            for name, values in array.state().items()} | {
+        name: np.array(neurons.lfsr.state, dtype=np.uint32) for name, neurons in _firing(model).items()}
+
+
+def _firing(model: torch.nn.Module) -> dict[str, Stochastic]:
+    """The stochastic neurons in ``model``, by the names of their LFSRs in the state of a network: each drives the array
+    behind it."""
+    found, behind = {}, 0
+    for module in model.modules():
+        behind += isinstance(module, Array)
+        if isinstance(module, Stochastic):
+            found[f"layer{behind}_neuron_lfsr"] = module
+    return found
 
 
 def experiment(model: torch.nn.Module, **fields: Any) -> Experiment:
@@ -139,6 +156,8 @@ def _neuron(layer: Layer) -> Neuron:
             return HardTanh(layer.activation_bits, layer.z_frac)
         case "sigmoid":
             return Sigmoid(layer.activation_bits)
+        case "stochastic":
+            return Stochastic()
         case _:
             return Ternary()
 
@@ -223,4 +242,5 @@ def _activation(name: str, module: Neuron, z_frac: int) -> Fields:
     if module.kind in ("relu", "hard_tanh") and module.format.frac != z_frac:
         raise ConfigError(f"{name}: frac={module.format.frac}: in a machine it is the z_frac of the layer before, "
                           f"{z_frac}")
-    return {"neuron": module.kind} | ({} if module.kind == "ternary" else {"activation_bits": module.format.bits})
+    given = module.kind not in ("ternary", "stochastic")
+    return {"neuron": module.kind} | ({"activation_bits": module.format.bits} if given else {})

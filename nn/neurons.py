@@ -12,9 +12,12 @@ import torch
 
 from ..contract.formats import ActivationFormat, neuron_format
 from ..contract.formats import Neuron as NeuronKind
-from ..contract.tables import DERIVATIVE_FRAC
+from ..contract.lfsr import NEURON_STREAM, hashed_state
+from ..contract.tables import DERIVATIVE_FRAC, FIRING_BITS
+from ..model.lfsr import Lfsr
 from . import formats
 from .activation import Activation
+from .seed import upcoming
 
 
 class Neuron(torch.nn.Module, ABC):
@@ -107,6 +110,42 @@ class Ternary(Neuron):
     def _integers(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         size = z.abs()
         return (size >= 1) * z.sign(), ((size > 0.5) & (size < 1.5)).double()
+
+    def extra_repr(self) -> str:
+        return ""
+
+
+class Stochastic(Neuron):
+    """1 with the probability that the logistic function gives, else 0. The derivative is that of the probability: the
+    gradient passes straight through what has been drawn.
+
+    Each output draws a word from an LFSR, sample by sample, in the machine's order of cells: inputs of four dimensions
+    are images. The LFSR is that of the next array that is made after these neurons. In evaluation, words are drawn as
+    training would draw them, and the LFSR stays as it is.
+    """
+
+    kind = "stochastic"
+
+    def __init__(self) -> None:
+        super().__init__(neuron_format("stochastic", 1, 0))
+        seed, index = upcoming()
+        self.lfsr = Lfsr(hashed_state(seed, NEURON_STREAM, index))
+
+    def _integers(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        s, one = 1 / (1 + torch.exp(-z)), 2.0**DERIVATIVE_FRAC
+        chances = _rounded(s * ((1 << FIRING_BITS) - 1))
+        cells = chances.movedim(1, -1) if z.dim() == 4 else chances
+        lfsr = self.lfsr if self.training else Lfsr(self.lfsr.state)
+        fires = lfsr.draw(z.numel()).reshape(cells.shape).to(z.device) < cells
+        return (fires.movedim(-1, 1) if z.dim() == 4 else fires).double(), _rounded(s * (1 - s) * one) / one
+
+    def get_extra_state(self) -> torch.Tensor:
+        """The state of the LFSR."""
+        return torch.tensor(self.lfsr.state)
+
+    def set_extra_state(self, state: torch.Tensor) -> None:
+        """Restore what ``get_extra_state`` returned."""
+        self.lfsr.state = int(state)
 
     def extra_repr(self) -> str:
         return ""

@@ -19,6 +19,11 @@ def manual_seed(seed: int) -> None:
     _next[:] = seed, 0
 
 
+def upcoming() -> tuple[int, int]:
+    """The seed and the index that the next array will have."""
+    return numbered(*_next)
+
+
 def take() -> tuple[int, int]:
     """The seed and the index of the next array."""
     seed, number = _next

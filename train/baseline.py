@@ -62,7 +62,7 @@ def _layer(layer: Layer, window: Window) -> nn.Module:
 
 def _neuron(layer: Layer) -> nn.Module:
     match layer.neuron:
-        case "sigmoid":
+        case "sigmoid" | "stochastic":
             return nn.Sigmoid()
         case "hard_tanh":
             limit = 2.0 ** (layer.activation_bits - 1 - layer.z_frac)

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from ...contract.geometry import CrossbarGeometry
+from ...contract.lfsr import LEAP
 from ..basics.delay import delay, delays
 from ..basics.queue import LATENCY, Queue, Storage
 from .accumulator import GradientAccumulator
@@ -26,6 +27,7 @@ from .layouts import (
     row_sum_layout,
     state_bits,
 )
+from .lfsr import Lfsr
 from .position_deltas import PositionDeltas
 from .programmer import StochasticProgrammer
 from .programming_queue import ProgrammingQueue
@@ -63,13 +65,14 @@ class Crossbar(wiring.Component):
 
     In a plain geometry, a beat of ``d`` has the deltas of ``deltas`` columns, a divisor of the lanes; in others, it has
     one of a column at a position. Where no neurons drive the rows, as in a first layer, there are no row sums and no
-    ``e``.
+    ``e``. Where stochastic neurons do, ``words`` shows what the next ``neurons`` of them draw; they draw it with
+    ``fire``.
 
     Clock cycles: see ``CrossbarController``. Cost: ``rows * cols`` cells of ``cell_layout`` in memory, and two
     multipliers a lane; see the parts.
     """
 
-    def __init__(self, *, geometry: CrossbarGeometry, deltas: int = 1) -> None:
+    def __init__(self, *, geometry: CrossbarGeometry, deltas: int = 1, neurons: int = 1) -> None:
         self.geometry = geometry
         self.deltas = deltas
         ports = {
@@ -92,6 +95,11 @@ class Crossbar(wiring.Component):
         if geometry.backward:
             #: The row sums.
             ports["e"] = Out(stream.Signature(row_sum_layout(geometry)))
+        if geometry.source == "stochastic":
+            #: The stochastic neurons that drive the rows draw `words`.
+            ports["fire"] = In(1)
+            #: The next words of their LFSR, the first one in the low bits.
+            ports["words"] = Out(LEAP * neurons)
         super().__init__(ports)
         self._controller = (RowController if geometry.plain else WindowController)(geometry=geometry)
         self._conductance = ConductanceArray(geometry=geometry)
@@ -101,6 +109,7 @@ class Crossbar(wiring.Component):
         self._adc = Adc(geometry=geometry)
         self._queue = ProgrammingQueue(geometry=geometry)
         self._programmer = StochasticProgrammer(geometry=geometry)
+        self._firing = Lfsr(draws=neurons) if geometry.source == "stochastic" else None
         self._row_sum_room = Signal()  # behind the pipeline
 
     def elaborate(self, platform: Any) -> Module:
@@ -117,6 +126,9 @@ class Crossbar(wiring.Component):
             m.d.comb += self._accumulator.visit.eq(self._controller.visit)
             m.d.comb += [to[lane].eq(row[lane].g) for to, row in zip(
                 self._accumulator.rows, self._conductance.rows, strict=True) for lane in range(self.geometry.lanes)]
+        if self._firing is not None:
+            m.submodules.firing = self._firing
+            m.d.comb += [self._firing.step.eq(self.fire), self.words.eq(self._firing.word)]
         self._configure(m)
         self._program(m)
         self._select_cells(m)
@@ -155,14 +167,18 @@ class Crossbar(wiring.Component):
         """Run-time parameters, and the states of the LFSRs."""
         controller, accumulator, programmer, adc = self._controller, self._accumulator, self._programmer, self._adc
         configured: list[Any] = [accumulator, programmer, *([adc] if self.geometry.read_noise else [])]
-        generators: dict[str, Any] = {"lfsr": programmer, "rounding_lfsr": accumulator, "read_lfsr": adc}
         m.d.comb += [part.parameters.eq(controller.parameters) for part in configured]
         for index, name in enumerate(self.geometry.lfsrs):
-            m.d.comb += [
-                generators[name].lfsr_load.eq(controller.lfsr_load[index]),
-                generators[name].lfsr_state.eq(self.state_in.payload),
-                controller.lfsr[index].eq(generators[name].lfsr),
-            ]
+            load, loaded, state = self._lfsr(name)
+            m.d.comb += [load.eq(controller.lfsr_load[index]), loaded.eq(self.state_in.payload),
+                         controller.lfsr[index].eq(state)]
+
+    def _lfsr(self, name: str) -> tuple[Any, Any, Any]:
+        """Of the LFSR ``name``: what makes it take a state, that state, and the state that it is in."""
+        if self._firing is not None and name == "neuron_lfsr":
+            return self._firing.load, self._firing.load_state, self._firing.state
+        parts: dict[str, Any] = {"lfsr": self._programmer, "rounding_lfsr": self._accumulator, "read_lfsr": self._adc}
+        return parts[name].lfsr_load, parts[name].lfsr_state, parts[name].lfsr
 
     def _program(self, m: Module) -> None:
         """Cells that have reached the threshold are programmed one by one. Those of program-and-verify come from the

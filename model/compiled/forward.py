@@ -5,7 +5,7 @@ from numba import njit
 from ...contract.tables import NORMAL_MASK
 from .arithmetic import draw, round_shift
 from .lanes import Vector, larger, load, resized, spread, store, zeros
-from .tables import BLOCK, FEW, MANY, READING, Integer, Layer, Pointer, Scratch, State, Tables
+from .tables import BLOCK, FEW, FIRING, MANY, READING, Integer, Layer, Pointer, Scratch, State, Tables
 
 
 @njit(forceinline=True)
@@ -28,6 +28,18 @@ def enter_outputs(layer: Layer, scratch: Scratch, tables: Tables) -> None:
             z = layer.neuron + scratch.pooled[first + place]
             scratch.x[cell + place] = tables.neuron_x[z]
             scratch.y[cell + place] = tables.neuron_y[z]
+        first += layer.inner
+
+
+@njit
+def fire(layer: Layer, state: State, scratch: Scratch, tables: Tables) -> None:
+    """Let the stochastic neurons of the map of ``layer``, which has been entered, fire or not."""
+    first = 0
+    for line in range(layer.lines):
+        cell = layer.map + layer.first_inner + line * layer.line
+        for place in range(layer.inner):
+            probability = tables.firing[layer.neuron + scratch.pooled[first + place]]
+            scratch.x[cell + place] = draw(state.lfsrs, layer.index, FIRING, tables) < probability
         first += layer.inner
 
 

@@ -7,6 +7,7 @@ from .forward import (
     convert,
     enter_map,
     enter_outputs,
+    fire,
     first_grain,
     list_cells,
     list_rows,
@@ -69,6 +70,8 @@ def _infer(layers: np.ndarray, state: State, tables: Tables, scratch: Scratch, s
     for index in range(last + 1):
         if index:
             enter_outputs(layers[index], scratch, tables)
+            if layers[index].fires:
+                fire(layers[index], state, scratch, tables)
         forward(layers[index], state, tables, scratch)
         pool(layers[index], scratch)
     best = 0

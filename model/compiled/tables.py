@@ -15,7 +15,7 @@ from ...contract.lfsr import WIDTH
 from ...contract.tables import NOISE_FRAC, normal_quantiles
 from ...contract.widths import signed_bits
 from ...contract.window import Window
-from ..lfsr import jump
+from ..lfsr import Lfsr, jump
 from ..network import Network
 
 MANY, SOME, FEW = 32, 16, 8
@@ -29,8 +29,8 @@ NARROW = 29
 (FORWARDS, FORWARD_ROWS, BACKWARD_ROWS, UPDATE_ROWS, VISITED_ROWS, ATTEMPTS, VERIFY_ATTEMPTS, FAILURES,
  REFRESHES, PRODUCT_ROWS) = range(len(POSITION_COUNTERS))
 COUNTS = len(POSITION_COUNTERS)
-LFSRS = "lfsr", "rounding_lfsr", "read_lfsr"
-PROGRAMMING, ROUNDING, READING = range(len(LFSRS))
+LFSRS = "lfsr", "rounding_lfsr", "read_lfsr", "neuron_lfsr"
+PROGRAMMING, ROUNDING, READING, FIRING = range(len(LFSRS))
 KINDS = len(LFSRS)
 PULSES = "landing", "step", "switching"
 LANDING, STEP, SWITCHING = range(len(PULSES))
@@ -71,6 +71,8 @@ class Tables(NamedTuple):
     """int16: for each layer, the drive for each ``z`` of the layer before, the smallest ``z`` first."""
     neuron_y: np.ndarray
     """Likewise, the derivative."""
+    firing: np.ndarray
+    """int64: likewise, of stochastic neurons: the probability that they fire; empty without any."""
     delta_right: np.ndarray
     """int16: the delta of the labelled column, for each ``z`` of the last layer."""
     delta_wrong: np.ndarray
@@ -201,7 +203,8 @@ def _fields(geometry: CrossbarGeometry) -> dict[str, int]:
         # a change of any file here a change of type.
         f"sources_{digest()}": 0,
         "inputs": geometry.inputs, "rows": geometry.rows, "cols": geometry.cols,
-        "alike": geometry.source in (None, "relu"), "bias_value": geometry.bias_value,
+        "alike": geometry.source in (None, "relu"), "fires": geometry.source == "stochastic",
+        "bias_value": geometry.bias_value,
         "narrow_products": BLOCK * magnitude < 1 << 15, "narrow_sum": narrow_sum, "finer": finer,
         "adc_shift": min(geometry.adc_shift - finer, 30 if narrow_sum else 62),
         "z_limit": 1 << geometry.z_bits - 1,
@@ -256,19 +259,23 @@ def tables(network: Network) -> Tables:
     geometries = [crossbar.geometry for crossbar in network.crossbars]
     shape = len(geometries), _values(geometries)
     x, y = np.zeros(shape, dtype=np.int16), np.zeros(shape, dtype=np.int16)
+    firing = np.zeros(shape if any(neuron.kind == "stochastic" for neuron in network.neurons) else 0, dtype=np.int64)
     for layer, neuron in enumerate(network.neurons, start=1):
         z = _every_z(geometries[layer - 1])
-        x[layer, :len(z)], y[layer, :len(z)] = neuron(z)
+        if neuron.kind == "stochastic":
+            firing[layer, :len(z)] = neuron.probability(z)
+        x[layer, :len(z)], y[layer, :len(z)] = neuron(z, Lfsr(1))
     z = _every_z(geometries[-1])
     right, wrong = network.loss.delta(torch.stack([z, z]), 0).numpy().astype(np.int16)  # label 0 is the first row
-    return Tables(neuron_x=x.ravel(), neuron_y=y.ravel(), delta_right=right, delta_wrong=wrong,
+    return Tables(neuron_x=x.ravel(), neuron_y=y.ravel(), firing=firing.ravel(), delta_right=right, delta_wrong=wrong,
                   **device_tables(geometries[0].device))
 
 
 def crossbar_tables(device: DeviceTables) -> Tables:
     """The tables of a crossbar without a network around it."""
     nothing = np.zeros(0, dtype=np.int16)
-    return Tables(neuron_x=nothing, neuron_y=nothing, delta_right=nothing, delta_wrong=nothing, **device_tables(device))
+    return Tables(neuron_x=nothing, neuron_y=nothing, firing=nothing.astype(np.int64), delta_right=nothing,
+                  delta_wrong=nothing, **device_tables(device))
 
 
 def device_tables(device: DeviceTables) -> dict[str, np.ndarray]:

@@ -1,7 +1,9 @@
 """The generator of random experiments: what it draws is valid, and reaches every option and every extreme."""
 
 from random import Random
+from typing import get_args
 
+from spinloom.contract.formats import Neuron
 from spinloom.devices.kinds import KINDS
 from spinloom.random_experiment import random_experiment
 
@@ -17,7 +19,7 @@ def test_it_reaches_every_option_and_every_extreme():
     errors = {crossbar.error_shift for crossbar in crossbars if crossbar.source}
     updates = {crossbar.update_shift(crossbar.learning_rate_shifts[0]) for crossbar in crossbars}
     assert {0, 1, 2, 10} <= errors & updates
-    assert {crossbar.source for crossbar in crossbars} == {None, "relu", "sigmoid", "hard_tanh", "ternary"}
+    assert {crossbar.source for crossbar in crossbars} == {None, *get_args(Neuron)}
     assert {crossbar.x.kind for crossbar in crossbars} == {"unsigned", "signed", "ternary"}
     assert {crossbar.residual for crossbar in crossbars} == {"verified", "nominal", "none"}
     assert {experiment.device.kind for experiment in experiments} == set(KINDS)

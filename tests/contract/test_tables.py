@@ -27,9 +27,13 @@ def test_sigmoid_tables_are_far_from_ties(z_frac):
     exact = 1 / (1 + np.exp(np.minimum(-z, 700)))
     assert tie_distance(exact * (1 - exact) * 512) > 1e-9
     away = exact[z != 0]
-    for bits in range(1, 16):
+    for bits in range(1, tables.FIRING_BITS + 1):
         assert tie_distance(away * ((1 << bits) - 1)) > 1e-9
         assert tables.sigmoid(12, z_frac, (1 << bits) - 1)[2048] == 1 << bits - 1
+
+
+def test_a_stochastic_neuron_fires_never_half_of_the_time_and_nearly_always():
+    assert tables.firing(12, 4)[[0, 2048, 4095]].tolist() == [0, 1 << 15, (1 << 16) - 1]
 
 
 def test_sigmoid_tables_have_the_range_of_their_formats():

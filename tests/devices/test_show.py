@@ -52,5 +52,5 @@ def test_a_picture_is_drawn(document):
     file = io.BytesIO()
     show.draw(file, parse_device(document, "test"), "test")
     picture = imread(io.BytesIO(file.getvalue()), format="png")
-    assert picture.shape[:2] == (770, 990)
+    assert picture.shape[:2] == (1210, 990)
     assert len({tuple(pixel) for pixel in picture[::7, ::7].reshape(-1, picture.shape[2]).tolist()}) > 10

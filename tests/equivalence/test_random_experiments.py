@@ -15,7 +15,7 @@ from spinloom.sim.testbenches.testbench import Case
 
 RULES = [(kind, residual) for kind in KINDS for residual in ("verified", "nominal")] + [("mtj", "none")]
 """Every kind of device with every rule of update that it can have."""
-DENSE = range(1, 4)
+DENSE = range(2, 5)
 CONVOLUTIONAL = range(1, 10)
 """Numbers of configurations with each rule, of dense networks and of networks with convolutions: the first in a row
 among which every option occurs. One of each is in `make test`, the others are in `make test-slow`."""
@@ -78,6 +78,7 @@ OPTIONS = {
     "several layers": lambda experiment: len(experiment.layers) > 1,
     "variation": lambda experiment: experiment.device_tables.variation > 0,
     "stuck cells": lambda experiment: experiment.device_tables.stuck > 0,
+    "stochastic neurons": lambda experiment: any(layer.neuron == "stochastic" for layer in experiment.layers),
     "a resolved pulse length": lambda experiment: getattr(experiment.device, "pulse_bits", None) is not None,
 }
 

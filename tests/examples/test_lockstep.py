@@ -61,7 +61,7 @@ def cifar10(example):
 
 def lstm(example):
     read = text.load("sonnets")
-    x, following = example.stretches(read.train, 1)
+    x, following = example.stretches(torch.from_numpy(read.train), 1)
     model = example.in_arrays(len(read.characters), "pcm_pair")
     return model, [(x[0, :2], following[0, :2])], lambda outputs, targets: torch.nn.functional.cross_entropy(
         outputs.flatten(0, 1), targets.flatten(), reduction="sum"), adam(lr=1.0)
@@ -70,7 +70,8 @@ def lstm(example):
 def gan(example):
     """Both networks; the generator is trained through the discriminator."""
     model = torch.nn.Sequential(example.in_arrays(example.generator), example.in_arrays(example.discriminator))
-    return model, [(example.noise(10), torch.ones(10, 1)) for _ in range(2)], (
+    run = example.Run(example.options(None, 1, "mnist").parse_args([]))
+    return model, [(example.noise(run, 10), torch.ones(10, 1)) for _ in range(2)], (
         torch.nn.BCEWithLogitsLoss(reduction="sum")), adam(lr=1.0)
 
 

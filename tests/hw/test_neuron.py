@@ -22,7 +22,7 @@ def test_agrees_with_golden_twin(seed):
     NeuronBench(Case.random(seed, layers=2, stall=(seed % 4) * 0.25)).simulate()
 
 
-@pytest.mark.parametrize("neuron", ["relu", "sigmoid", "hard_tanh", "ternary"])
+@pytest.mark.parametrize("neuron", ["relu", "sigmoid", "hard_tanh", "ternary", "stochastic"])
 def test_agrees_with_golden_twin_at_full_speed(neuron):
     NeuronBench(Case(experiment=experiment(neuron, z_bits=8, z_frac=4), stall=0)).simulate()
 

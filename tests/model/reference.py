@@ -308,6 +308,8 @@ class Crossbar:
             self.lfsr.state = lfsr_leap(self.lfsr.state, 28)
         self.rounding_lfsr = Lfsr(hash32(seed, 0xFFFE, index))
         self.read_lfsr = Lfsr(hash32(seed, 0xFFFD, index))
+        self.neuron_lfsr = Lfsr(hash32(seed, 0xFF, index))
+        self.behind_stochastic = index > 0 and experiment.layers[index - 1].neuron == "stochastic"
         allowed = [s for s in range(self.device.n) if abs(s - (self.device.n - 1) / 2) <= experiment.init_spread]
         lo, hi = allowed[0], allowed[-1]
         self.cells = []
@@ -494,6 +496,8 @@ class Crossbar:
             arrays["rounding_lfsr"] = self.rounding_lfsr.state
         if self.read_noise:
             arrays["read_lfsr"] = self.read_lfsr.state
+        if self.behind_stochastic:
+            arrays["neuron_lfsr"] = self.neuron_lfsr.state
         return arrays | {"counters": list(self.counters.values())}
 
 
@@ -501,7 +505,7 @@ def sigmoid(z, frac):
     return 1 / (1 + exp(min(700, -z / 2**frac)))
 
 
-def neuron(kind, z, b, frac):
+def neuron(kind, z, b, frac, lfsr):
     one, half = 2**frac, 2 ** (frac - 1)
     if kind == "relu":
         x = limit(z, 0, 2**b - 1)
@@ -512,6 +516,8 @@ def neuron(kind, z, b, frac):
     if kind == "ternary":
         return (z >= one) - (z <= -one), int(half < abs(z) < one + half)
     s = sigmoid(z, frac)
+    if kind == "stochastic":
+        return int(lfsr.draw() < nearest(s * (2**16 - 1))), nearest(s * (1 - s) * 512)
     return nearest((2**b - 1) * s), nearest(s * (1 - s) * 512)
 
 
@@ -520,6 +526,7 @@ NEURON_FORMATS = {  # of x: (fraction bits, largest value), from activation_bits
     "hard_tanh": lambda b, frac: (frac, 2 ** (b - 1) - 1),
     "ternary": lambda b, frac: (0, 1),
     "sigmoid": lambda b, frac: (b, 2**b - 1),
+    "stochastic": lambda b, frac: (0, 1),
 }
 INPUT_FORMATS = {
     "unsigned": lambda b: (b, 2**b - 1),
@@ -554,12 +561,13 @@ class Network:
     def forward(self, x):
         """Of every layer the map that drives it, its derivatives and its winners; and the outputs of the network."""
         drives, derivatives, winners, outputs = [list(x)], [None], [], None
-        for crossbar in self.crossbars:
+        for crossbar, behind in zip(self.crossbars, [*self.crossbars[1:], None], strict=True):
             layer = crossbar.layer
             outputs, winner = crossbar.window.pool(crossbar.forward(drives[-1]))
             winners.append(winner)
             if layer.neuron:
-                pairs = [neuron(layer.neuron, z, layer.activation_bits, layer.z_frac) for z in outputs]
+                pairs = [neuron(layer.neuron, z, layer.activation_bits, layer.z_frac, behind.neuron_lfsr)
+                         for z in outputs]
                 drives.append([x for x, _ in pairs])
                 derivatives.append([y for _, y in pairs])
         return drives, derivatives, winners, outputs
@@ -580,7 +588,7 @@ class Network:
     def passed_back(self, index, e, y):
         """The deltas of the cells of the map before layer ``index``."""
         crossbar, before = self.crossbars[index], self.experiment.layers[index - 1]
-        layer, y_frac = crossbar.layer, 9 if before.neuron == "sigmoid" else 0
+        layer, y_frac = crossbar.layer, 9 if before.neuron in ("sigmoid", "stochastic") else 0
         shift = layer.delta_frac + crossbar.device.sub_bits - layer.weight_step + y_frac - before.delta_frac
         return [saturate(round_shift(ev * yv, shift), before.delta_bits) for ev, yv in zip(e, y, strict=True)]
 

@@ -2,6 +2,8 @@ import pytest
 import torch
 from spinloom import config, nn
 from spinloom.contract.errors import ConfigError
+from spinloom.contract.lfsr import initial_states
+from spinloom.model.lfsr import Lfsr
 from spinloom.model.loss import Loss
 from spinloom.model.neuron import Neuron
 from spinloom.nn.activation import Activation
@@ -18,7 +20,8 @@ def hidden(kind, bits, z_bits, z_frac):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(("kind", "bits", "z_bits", "z_frac"), [
     ("relu", 8, 10, 6), ("relu", 3, 12, 5), ("hard_tanh", 8, 10, 6), ("hard_tanh", 4, 8, 1), ("ternary", 2, 10, 6),
-    ("ternary", 2, 6, 1), ("sigmoid", 8, 10, 6), ("sigmoid", 12, 12, 9), ("sigmoid", 1, 5, 3)])
+    ("ternary", 2, 6, 1), ("stochastic", 1, 10, 6), ("stochastic", 1, 6, 1),
+    ("sigmoid", 8, 10, 6), ("sigmoid", 12, 12, 9), ("sigmoid", 1, 5, 3)])
 def test_neurons_are_those_of_the_machine(kind, bits, z_bits, z_frac, dtype):
     """For every output that an array can have."""
     experiment = hidden(kind, bits, z_bits, z_frac)
@@ -26,15 +29,28 @@ def test_neurons_are_those_of_the_machine(kind, bits, z_bits, z_frac, dtype):
     module = nn.model(experiment)[1]
     assert module.format == after.x
     z = torch.arange(-(1 << z_bits - 1), 1 << z_bits - 1)
-    x, y = Neuron(before, after)(z)
+    x, y = Neuron(before, after)(z, Lfsr(initial_states(experiment.seed, after).get("neuron_lfsr", 1)))
     floats = (z.to(dtype) * 2.0**-z_frac).requires_grad_()
     outputs = module(floats)
     assert outputs.dtype == dtype
     assert (outputs * 2.0**after.x.frac).tolist() == x.tolist()
     outputs.sum().backward()
-    slope = y.double() * 2.0**-9 if kind == "sigmoid" else y.double()
+    slope = y.double() * 2.0**-9 if kind in ("sigmoid", "stochastic") else y.double()
     assert floats.grad.tolist() == slope.tolist()
     assert outputs.derivative.tolist() == slope.tolist()
+
+
+def test_stochastic_neurons_draw_from_an_lfsr_that_evaluation_leaves_as_it_is():
+    nn.manual_seed(3)
+    neurons, z = nn.Stochastic(), torch.zeros(4, 1000)
+    before = neurons.state_dict()
+    evaluated = neurons.eval()(z)
+    assert neurons.state_dict() == before
+    trained = neurons.train()(z)
+    assert trained.tolist() == evaluated.tolist()
+    assert neurons(z).tolist() != trained.tolist()
+    neurons.load_state_dict(before)
+    assert neurons(z).tolist() == trained.tolist()
 
 
 def test_what_lies_between_is_rounded():
