@@ -6,16 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-import numpy as np
-
-from ..config import Experiment, Store
-from ..contract.errors import ConfigError
+from ..config import Experiment
 from ..contract.link import STORED, Streams
 from ..contract.results import Result
-from ..contract.store import pack
 from ..sim.bench import complete
 from ..sim.driver import NetworkDriver
-from ..sim.stored import StoredDriver
+from ..sim.stored import StoredDriver, packed
 from ..system.progress import bar
 from ..train.data import Samples
 from ..train.lockstep import Effort, Twins
@@ -81,7 +77,7 @@ class MemorySupply(Supply):
     def __init__(self, experiment: Experiment, train: Samples, test: Samples) -> None:
         self._experiment = experiment
         self._store = store = experiment.require_store()
-        self._train, self._test = (_packed(what, samples, store)
+        self._train, self._test = (packed(what, samples, store)
                                    for what, samples in (("training", train), ("test", test)))
         self._test_base = len(self._train) if len(self._train) + len(self._test) <= store.words else 0
         self._bytes, self._seconds = 0, 0.0
@@ -107,14 +103,3 @@ class MemorySupply(Supply):
             cycles_per_sample=round(effort.cycles / effort.samples, 1) if trained else None,
             stalls=round(100 * effort.stalls / effort.cycles, 3) if trained else None,
             upload_bytes=self._bytes, upload_seconds=round(self._seconds, 1), repairs=repairs)
-
-
-def _packed(what: str, samples: Samples, store: Store) -> np.ndarray:
-    """The words of a set of ``samples``; ``ConfigError`` if ``store`` has no room for it."""
-    count = len(samples.labels)
-    if count > store.samples:
-        raise ConfigError(f"store.samples={store.samples}: the {what} set has {count:,}")
-    words = pack(*samples)
-    if len(words) > store.words:
-        raise ConfigError(f"store.words={store.words}: the {what} set takes {len(words):,}")
-    return words

@@ -44,20 +44,19 @@ def cosim(config: str, samples: int, simulator: str, digits: bool, device: str |
 
 @click.command()
 @config_argument
+@click.option("--stored", is_flag=True, help="Let the network take the samples from its memory.")
 @click.option("--samples", type=SAMPLES, metavar="N", help="Train on the first N samples of the epoch only.")
 @data_option
 @click.option("--out", metavar="DIR", help="Folder for checkpoint and result; default runs/NAME-DIGEST-epoch.")
 @click.option("--resume", is_flag=True, help="Continue the interrupted run in that folder.")
 @overwrite_option
 @answers
-def epoch(config: str, samples: int | None, data_dir: str | None, out: str | None, resume: bool,
-          overwrite: bool) -> tuple[Result, str, bool]:
+def epoch(config: str, **options: Any) -> tuple[Result, str, bool]:
     """Train the first epoch in simulated RTL (Verilator, compiled), and compare every bit with the golden model."""
     experiment = load(config)
     from ..sim import epoch as epochs
 
-    answer = epochs.run(experiment, data_dir=data_dir, out=out, resume=resume, overwrite=overwrite,
-                        samples=samples, progress=True)
+    answer = epochs.run(experiment, progress=True, **options)
     rows: dict[str, Any] = {"bit-exact": "yes" if answer.bit_exact else "NO", "samples": f"{answer.samples:,}"}
     if answer.bit_exact:
         rows |= {
@@ -65,6 +64,8 @@ def epoch(config: str, samples: int | None, data_dir: str | None, out: str | Non
             "cycles a sample": f"{answer.cycles_per_sample:.1f}, {answer.cycles_vs_bound:.3f} times the bound, "
                                f"{answer.cycles_vs_reads:.3f} times the reads",
         }
+        if answer.stalls is not None:
+            rows["stalls"] = f"{answer.stalls:.2f} % of the cycles"
         if answer.simulated_cycles_per_second and answer.rtl_samples_per_second:
             rows["simulated"] = (f"{answer.simulated_cycles_per_second:,.0f} cycles/s, "
                                  f"{answer.rtl_samples_per_second:,.0f} samples/s")
