@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
+import numpy as np
+
 from ..config import Experiment
 from ..contract.link import STORED, Streams
 from ..contract.results import Result
 from ..sim.bench import complete
 from ..sim.driver import NetworkDriver
-from ..sim.stored import StoredDriver, packed
+from ..sim.stored import StoredDriver, fill, packed
 from ..system.progress import bar
 from ..train.data import Samples
 from ..train.lockstep import Effort, Twins
@@ -96,6 +98,11 @@ class MemorySupply(Supply):
         finally:
             self._seconds += time.monotonic() - began
             self._bytes += link.bytes_sent - sent
+
+    def fill(self, columns: np.ndarray) -> None:
+        """Let the ``columns`` of a simulated SDRAM hold what an earlier run would have left there: both sets, or the
+        training set alone if they share a place."""
+        fill(columns, np.concatenate([self._train, self._test]) if self._test_base else self._train, self._store)
 
     def figures(self, effort: Effort, repairs: int) -> MemoryFigures:
         trained = effort.samples > 0

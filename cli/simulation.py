@@ -81,6 +81,7 @@ def epoch(config: str, **options: Any) -> tuple[Result, str, bool]:
 @click.option("--port", metavar="PORT", help="Serial device that the board hangs on, such as /dev/ttyUSB0.")
 @click.option("--simulate", is_flag=True, help="Simulate the board, behind a pseudo-terminal.")
 @click.option("--stored", is_flag=True, help="Train from the board's memory, which is filled with the data set first.")
+@click.option("--filled", is_flag=True, help="The simulated board's SDRAM holds the data set from the beginning.")
 @click.option("--baud", type=Whole(300, 50_000_000), default=3_000_000, show_default=True, metavar="N",
               help="Bits a second.")
 @click.option("--faults", type=Real(0, 0.999), default=0.0, metavar="F",
