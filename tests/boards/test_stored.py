@@ -2,12 +2,14 @@
 
 import itertools
 import os
+import threading
 from dataclasses import replace
 from random import Random
 
 import pytest
 from spinloom.boards import run
 from spinloom.boards.link import LinkError
+from spinloom.boards.serial_port import SerialPort
 from spinloom.boards.supply import MemorySupply
 from spinloom.config import load
 from spinloom.contract import store
@@ -184,6 +186,38 @@ def test_a_reset_in_mid_epoch(board, expected, tmp_path, monkeypatch):
     assert agrees(answer, expected)
     assert (answer.resets, answer.memory.repairs) == (1, 0)
     assert spans[2:4] == [range(80, 90)] * 2
+
+
+@pytest.mark.parametrize("number", [0, 3], ids=["upload", "feed"])
+def test_half_a_command(board, expected, tmp_path, monkeypatch, number):
+    """The line breaks in the midst of a frame, with which an upload or the third feed begins. Nothing of it is carried
+    out, and the next session goes on."""
+    operations, cut, write = 0, threading.Event(), SerialPort.write
+
+    def counted(operation):
+        async def method(driver, *arguments, **options):
+            nonlocal operations
+            if operations == number:
+                cut.set()
+            operations += 1
+            return await operation(driver, *arguments, **options)
+        return method
+
+    def torn(port, sent):
+        if not cut.is_set():
+            return write(port, sent)
+        write(port, sent[:len(sent) // 2])
+        raise LinkError("the port is gone")
+
+    board.columns[16] ^= 1  # so something has to be sent
+    with monkeypatch.context() as patch:
+        for name in ("upload", "train"):
+            patch.setattr(stored.StoredDriver, name, counted(getattr(stored.StoredDriver, name)))
+        patch.setattr(SerialPort, "write", torn)
+        with pytest.raises(LinkError, match=r"^the port is gone"):
+            trained(board, tmp_path)
+    answer = trained(board, tmp_path, resume=number > 0)
+    assert agrees(answer, expected)
 
 
 def test_a_run_that_was_given_up_continues(board, expected, tmp_path, monkeypatch):
