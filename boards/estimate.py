@@ -247,6 +247,7 @@ def structure(design: Design, board: Board) -> dict[str, float]:
                 if not block_rams(board, memory) and not single_port_rams(board, memory))
     return {
         "network": 1,
+        "cross_entropy": int(design.loss == "cross_entropy"),
         "crossbars": len(crossbars),
         "column_sums": sum(g.lanes * g.sum_bits for g in crossbars),
         "cells": sum(g.lanes * cell_layout(g).size for g in crossbars),
@@ -408,13 +409,15 @@ def check(design: Design, board: Board) -> None:
         raise EstimateError(f"{describe(design)} does not fit on {board.title}: it needs about {wanted}{remedy}")
 
 
-def weigh(rows: list[dict[str, float]], targets: list[float]) -> dict[str, float]:
-    """The weights, none negative, with which the sums of ``rows`` come closest to ``targets``, relatively."""
-    names = list(rows[0])
+def weigh(rows: list[dict[str, float]], targets: list[float], shares: list[float]) -> dict[str, float]:
+    """The weights, none negative, with which the sums of ``rows`` come closest to ``targets``, relatively. An error of
+    a row counts ``shares`` times."""
+    names, rest = list(rows[0]), np.sqrt(np.array(shares))
     figures = np.array([[row[name] / target for name in names] for row, target in zip(rows, targets, strict=True)])
+    figures *= rest[:, np.newaxis]
     scales = np.maximum(figures.max(axis=0), 1e-12)
     figures /= scales
-    weights, rest = np.zeros(len(names)), np.ones(len(targets))
+    weights = np.zeros(len(names))
     squares = (figures**2).sum(axis=0) + 1e-12
     for _ in range(20_000):  # one weight after the other, each at its best
         for index in range(len(names)):
