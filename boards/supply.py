@@ -83,6 +83,7 @@ class MemorySupply(Supply):
                                    for what, samples in (("training", train), ("test", test)))
         self._test_base = len(self._train) if len(self._train) + len(self._test) <= store.words else 0
         self._bytes, self._seconds = 0, 0.0
+        self._there: set[bool] = set()  # the sets, as `provide` names them, that need not be asked for yet
         self.twins = partial(StoredTwins, test_base=self._test_base)
 
     def driver(self, link: Link) -> StoredDriver:
@@ -90,6 +91,9 @@ class MemorySupply(Supply):
         return StoredDriver(LinkBench(link, STORED), self._experiment, address_bits=address_bits, most=most)
 
     def provide(self, link: Link, driver: StoredDriver, *, test: bool = False, progress: bool = False) -> None:
+        if test in self._there:
+            self._there.remove(test)  # if it is wanted again, something has happened to it
+            return
         words, base = (self._test, self._test_base) if test else (self._train, 0)
         began, sent = time.monotonic(), link.bytes_sent
         try:
@@ -100,9 +104,9 @@ class MemorySupply(Supply):
             self._bytes += link.bytes_sent - sent
 
     def fill(self, columns: np.ndarray) -> None:
-        """Let the ``columns`` of a simulated SDRAM hold what an earlier run would have left there: both sets, or the
-        training set alone if they share a place."""
+        """Let the ``columns`` of a simulated SDRAM hold both sets, or the training set alone if they share a place."""
         fill(columns, np.concatenate([self._train, self._test]) if self._test_base else self._train, self._store)
+        self._there = {False, True} if self._test_base else {False}
 
     def figures(self, effort: Effort, repairs: int) -> MemoryFigures:
         trained = effort.samples > 0

@@ -121,7 +121,9 @@ def run_on_board(config: str, device: str | None, epochs: int | None, **options:
 
 def _memory_rows(memory: "MemoryFigures") -> dict[str, Any]:
     """What training from the board's memory took."""
-    rows: dict[str, Any] = {"upload": f"{memory.upload_bytes:,} bytes in {memory.upload_seconds:,.1f} s"}
+    rows: dict[str, Any] = {}
+    if memory.upload_bytes:
+        rows["upload"] = f"{memory.upload_bytes:,} bytes in {memory.upload_seconds:,.1f} s"
     if memory.cycles_per_sample:
         rows["clock cycles"] = (f"{memory.cycles_per_sample:,.1f} a sample, {memory.stalls:.2f} % of them waiting for "
                                 "memory")
