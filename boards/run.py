@@ -98,7 +98,7 @@ def run(experiment: Experiment, *, built: Experiment | None = None, port: str | 
 
     If samples are ``stored``, the board's memory is filled with those of the data set that are not there yet. The board
     then takes them from there, in the order that it computes; predictions are compared by how many are correct. The
-    SDRAM of a simulated board may be ``filled`` from behind: over a simulated line that takes long.
+    SDRAM of a simulated board may be ``filled`` directly: over a simulated line that takes long.
 
     A board that is reset on the way, or finds a sample in its memory damaged, gets the last state that was compared,
     and the samples since then once more. On the lines of a simulated board the fraction ``faults`` of all bytes is

@@ -119,7 +119,7 @@ def stored_machine(experiment: Experiment, words: np.ndarray) -> tuple[CompiledB
     """A compiled simulation of the network of ``experiment`` with its memory, which holds ``words``, uint32 (n,), and a
     driver of it. ``ConfigError`` if it has no memory; ``SimulatorError`` if Verilator cannot be used.
 
-    An SDRAM is filled from behind: to write it as a host does would take longer than to train from it.
+    The cells of an SDRAM are set directly: to write and check them as a host does takes longer than to train on them.
     """
     store = experiment.require_store()
     address_bits, most = store.sizes
