@@ -34,7 +34,7 @@ class Comparison(Result):
     """Its sizes and lanes."""
     built: Design
     estimated: Resources
-    """With weights fitted to the board's other designs alone, so that the estimate is a prediction."""
+    """With weights fitted to all other designs, so that the estimate is a prediction."""
 
 
 def comparisons() -> list[Comparison]:
@@ -42,7 +42,7 @@ def comparisons() -> list[Comparison]:
     designs, found = calibration.current().designs, []
     for built in designs:
         network, board = experiment(built.design), find(built.board)
-        others = [design for design in designs if design.board == board.name and design is not built]
+        others = [design for design in designs if design is not built]
         found.append(Comparison(network=describe(network), built=built,
                                 estimated=resources(network, board, fitted(board, others))))
     return found

@@ -1,8 +1,8 @@
 """What a design needs and reaches on a board: in a moment, without synthesis.
 
-Memories and multipliers follow from the configuration by rule. LUTs are a weighed sum of a few figures of the structure
-(``structure``). The weights are what each figure costs in the family, as `calibrate` has fitted them to designs that
-were built.
+Memories and multipliers follow from the configuration by rule. LUTs are those of blocks that were counted by themselves
+(``counted_luts``), and a weighed sum of a few figures of the structure (``structure``). The weights are what a figure
+costs in the family, as `calibrate` has fitted them to designs that were built.
 """
 
 from bisect import bisect_left
@@ -74,6 +74,9 @@ LUT_RAMS = {"ecp5": 32}
 STORE_LUTS = {"ecp5": (603, 34.3, 407), "ice40": (534, 30.4, 0), "gowin": (720, 41.0, 397)}
 """LUTs of a `Feeder` with a `MemoryAccess`, for each bit of an address and of a sample's number besides, and of an
 `SdramController`: from what `hw.export.synth.count` says of them, for two sizes on an ECP5 and one on the others."""
+SOFT_LUTS = {"ecp5": 25 * 2 / 48, "ice40": 36 / 18, "gowin": 80 / 18}
+"""LUTs of a multiplier that is built of them, for each product of two bits: of `soft_multiplier_ecp5.v` with 6x8 bits,
+and of Yosys's own with 3x6, as `hw.export.synth.count` says."""
 PARTS_OF_WORDS = {"ecp5": (512, 9, 4)}
 """Words of a block RAM, bits of a part of one, and its parts, which are written one by one: words of a buffer that are
 far from each other may share a word of a block RAM."""
@@ -243,18 +246,18 @@ def split_multipliers(design: Design, board: Board) -> tuple[int, int]:
 
 
 def structure(design: Design, board: Board) -> dict[str, float]:
-    """The figures of a design that its LUTs are a weighed sum of, on ``board``."""
+    """The figures of a design that its LUTs, but for ``counted_luts``, are a weighed sum of, on ``board``."""
     crossbars = design.crossbars
     small = sum(memory.depth * memory.width for memory in memories(design, board.slots)
                 if not block_rams(board, memory) and not single_port_rams(board, memory))
     return {
         "network": 1,
+        "cross_entropy": int(design.loss == "cross_entropy"),
         "crossbars": len(crossbars),
         "column_sums": sum(g.lanes * g.sum_bits for g in crossbars),
         "cells": sum(g.lanes * cell_layout(g).size for g in crossbars),
         "row_sums": sum(g.lanes * (g.device.g_bits + g.delta_bits) for g in crossbars if g.source),
         "converted": sum(g.adcs * g.z_bits for g in crossbars),
-        "soft_multipliers": split_multipliers(design, board)[1],
         "small_memories": small,
         "stochastic": sum(g.lanes for g in crossbars if g.rounding == "stochastic"),
     }
@@ -303,12 +306,17 @@ def resources(design: Design, board: Board, weights: dict[str, float] | None = N
     figures = structure(design, board)
     found = memories(design, board.slots)
     return Resources(
-        luts=round(sum(weights[name] * figure for name, figure in figures.items()) + store_luts(design, board)),
+        luts=round(sum(weights[name] * figure for name, figure in figures.items()) + counted_luts(design, board)),
         block_rams=sum(block_rams(board, memory) for memory in found),
         dsps=split_multipliers(design, board)[0],
         single_port_rams=sum(single_port_rams(board, memory) for memory in found)
         if "single_port_rams" in board.capacity else None,
     )
+
+
+def counted_luts(design: Design, board: Board) -> float:
+    """LUTs that need no weights: of multipliers that are built of them, and of what a memory for samples needs."""
+    return SOFT_LUTS[board.family] * split_multipliers(design, board)[1] + store_luts(design, board)
 
 
 def store_luts(design: Design, board: Board) -> float:
@@ -410,13 +418,15 @@ def check(design: Design, board: Board) -> None:
         raise EstimateError(f"{describe(design)} does not fit on {board.title}: it needs about {wanted}{remedy}")
 
 
-def weigh(rows: list[dict[str, float]], targets: list[float]) -> dict[str, float]:
-    """The weights, none negative, with which the sums of ``rows`` come closest to ``targets``, relatively."""
-    names = list(rows[0])
+def weigh(rows: list[dict[str, float]], targets: list[float], shares: list[float]) -> dict[str, float]:
+    """The weights, none negative, with which the sums of ``rows`` come closest to ``targets``, relatively. An error of
+    a row counts ``shares`` times."""
+    names, rest = list(rows[0]), np.sqrt(np.array(shares))
     figures = np.array([[row[name] / target for name in names] for row, target in zip(rows, targets, strict=True)])
+    figures *= rest[:, np.newaxis]
     scales = np.maximum(figures.max(axis=0), 1e-12)
     figures /= scales
-    weights, rest = np.zeros(len(names)), np.ones(len(targets))
+    weights = np.zeros(len(names))
     squares = (figures**2).sum(axis=0) + 1e-12
     for _ in range(20_000):  # one weight after the other, each at its best
         for index in range(len(names)):

@@ -1,11 +1,13 @@
 """Training on a board behind its link, or on a simulated one, in lock-step with the golden model."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+
+import numpy as np
 
 from ..config import Experiment
 from ..contract.errors import ConfigError, InterruptedRunError, SpinloomError
@@ -83,8 +85,8 @@ class RunResult(Result):
 
 
 def run(experiment: Experiment, *, built: Experiment | None = None, port: str | None = None, baud: int = BAUD,
-        simulate: bool = False, stored: bool = False, faults: float = 0.0, samples: int | None = None,
-        test_samples: int | None = None,
+        simulate: bool = False, stored: bool = False, filled: bool = False, faults: float = 0.0,
+        samples: int | None = None, test_samples: int | None = None,
         data_dir: str | Path | None = None, out: str | Path | None = None, resume: bool = False,
         overwrite: bool = False, progress: bool = False) -> RunResult:
     """Train ``experiment`` on the board at the serial device ``port``, or on a simulated one, for its epochs or the
@@ -95,7 +97,8 @@ def run(experiment: Experiment, *, built: Experiment | None = None, port: str | 
     parameters that are replaced at run time (`contract.parameters`): it may have another device of the same kind.
 
     If samples are ``stored``, the board's memory is filled with those of the data set that are not there yet. The board
-    then takes them from there, in the order that it computes; predictions are compared by how many are correct.
+    then takes them from there, in the order that it computes; predictions are compared by how many are correct. The
+    SDRAM of a simulated board may be ``filled`` directly: over a simulated line that takes long.
 
     A board that is reset on the way, or finds a sample in its memory damaged, gets the last state that was compared,
     and the samples since then once more. On the lines of a simulated board the fraction ``faults`` of all bytes is
@@ -120,6 +123,9 @@ def run(experiment: Experiment, *, built: Experiment | None = None, port: str | 
         raise ConfigError(f"faults={faults}: a fraction, of a simulated board's bytes")
     experiment.require_in_situ()
     built = built or experiment
+    if filled and not (simulate and stored and experiment.require_store().memory == "sdram"):
+        raise ConfigError("filled: only the SDRAM of a simulated board is; give --filled with --simulate and --stored, "
+                          'and memory = "sdram"')
     if stored and experiment.require_store() != built.store:
         raise ConfigError("store: the machine was generated with another memory for samples")
     for generated, wanted in zip(built.crossbars, experiment.crossbars, strict=True):
@@ -129,8 +135,8 @@ def run(experiment: Experiment, *, built: Experiment | None = None, port: str | 
     if test_samples is not None:
         test_samples = data.taken(test_samples, len(dataset.test.labels), "test samples")
     test = data.Samples(*(part[:test_samples] for part in dataset.test))
-    supply: Supply = MemorySupply(experiment, dataset.train, test) if stored else \
-        LineSupply(experiment, NETWORK if built.store is None else STORED)
+    memory = MemorySupply(experiment, dataset.train, test) if stored else None
+    supply: Supply = memory or LineSupply(experiment, NETWORK if built.store is None else STORED)
     identity = Identity.of("run --stored" if stored else "run", experiment, dataset, samples=total, test=test_samples,
                            built=built)
     folder = Path(out) if out is not None else run_folder.default(identity, "-board")
@@ -141,7 +147,8 @@ def run(experiment: Experiment, *, built: Experiment | None = None, port: str | 
         trained = Training(Plan(experiment, dataset.train, total), folder, record, supply)
         if resume:
             trained.resume()
-        with _open(built, port, baud, faults, progress) as line, deferred_stop() as stop:
+        fill = memory.fill if memory and filled else None
+        with _open(built, port, baud, faults, fill, progress) as line, deferred_stop() as stop:
             link = Link(line, built.design_digest, stop=stop,
                         patience=SIMULATED_PATIENCE if simulate else None)
             accuracy, difference = None, None
@@ -158,8 +165,10 @@ def run(experiment: Experiment, *, built: Experiment | None = None, port: str | 
 
 
 @contextmanager
-def _open(built: Experiment, port: str | None, baud: int, faults: float, progress: bool) -> Iterator[Port]:
-    """The line to the board: simulated if ``port`` is None, and then with ``faults``."""
+def _open(built: Experiment, port: str | None, baud: int, faults: float, fill: Callable[[np.ndarray], None] | None,
+          progress: bool) -> Iterator[Port]:
+    """The line to the board: simulated if ``port`` is None, and then with ``faults``. ``fill`` is given the columns of
+    the SDRAM that it has then."""
     if port is not None:
         with closing(SerialPort(port, baud)) as line:
             yield line
@@ -171,6 +180,8 @@ def _open(built: Experiment, port: str | None, baud: int, faults: float, progres
             linked(built, divisor=SIMULATED_DIVISOR, memory=simulated_memory),
             Noise(Random(built.seed), faults), Noise(Random(built.seed + 1), faults))
     with board, closing(SerialPort(board.port, baud)) as line:
+        if fill:
+            fill(board.columns)
         yield line
 
 

@@ -8,14 +8,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..config import Experiment, Store
-from ..contract.errors import ConfigError
+from ..config import Experiment
 from ..contract.link import STORED, Streams
 from ..contract.results import Result
-from ..contract.store import pack
 from ..sim.bench import complete
 from ..sim.driver import NetworkDriver
-from ..sim.stored import StoredDriver
+from ..sim.stored import StoredDriver, fill, packed
 from ..system.progress import bar
 from ..train.data import Samples
 from ..train.lockstep import Effort, Twins
@@ -81,10 +79,11 @@ class MemorySupply(Supply):
     def __init__(self, experiment: Experiment, train: Samples, test: Samples) -> None:
         self._experiment = experiment
         self._store = store = experiment.require_store()
-        self._train, self._test = (_packed(what, samples, store)
+        self._train, self._test = (packed(what, samples, store)
                                    for what, samples in (("training", train), ("test", test)))
         self._test_base = len(self._train) if len(self._train) + len(self._test) <= store.words else 0
         self._bytes, self._seconds = 0, 0.0
+        self._there: set[bool] = set()  # the sets, as `provide` names them, that need not be asked for yet
         self.twins = partial(StoredTwins, test_base=self._test_base)
 
     def driver(self, link: Link) -> StoredDriver:
@@ -92,6 +91,9 @@ class MemorySupply(Supply):
         return StoredDriver(LinkBench(link, STORED), self._experiment, address_bits=address_bits, most=most)
 
     def provide(self, link: Link, driver: StoredDriver, *, test: bool = False, progress: bool = False) -> None:
+        if test in self._there:
+            self._there.remove(test)  # if it is wanted again, something has happened to it
+            return
         words, base = (self._test, self._test_base) if test else (self._train, 0)
         began, sent = time.monotonic(), link.bytes_sent
         try:
@@ -101,20 +103,14 @@ class MemorySupply(Supply):
             self._seconds += time.monotonic() - began
             self._bytes += link.bytes_sent - sent
 
+    def fill(self, columns: np.ndarray) -> None:
+        """Let the ``columns`` of a simulated SDRAM hold both sets, or the training set alone if they share a place."""
+        fill(columns, np.concatenate([self._train, self._test]) if self._test_base else self._train, self._store)
+        self._there = {False, True} if self._test_base else {False}
+
     def figures(self, effort: Effort, repairs: int) -> MemoryFigures:
         trained = effort.samples > 0
         return MemoryFigures(
             cycles_per_sample=round(effort.cycles / effort.samples, 1) if trained else None,
             stalls=round(100 * effort.stalls / effort.cycles, 3) if trained else None,
             upload_bytes=self._bytes, upload_seconds=round(self._seconds, 1), repairs=repairs)
-
-
-def _packed(what: str, samples: Samples, store: Store) -> np.ndarray:
-    """The words of a set of ``samples``; ``ConfigError`` if ``store`` has no room for it."""
-    count = len(samples.labels)
-    if count > store.samples:
-        raise ConfigError(f"store.samples={store.samples}: the {what} set has {count:,}")
-    words = pack(*samples)
-    if len(words) > store.words:
-        raise ConfigError(f"store.words={store.words}: the {what} set takes {len(words):,}")
-    return words

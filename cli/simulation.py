@@ -44,20 +44,19 @@ def cosim(config: str, samples: int, simulator: str, digits: bool, device: str |
 
 @click.command()
 @config_argument
+@click.option("--stored", is_flag=True, help="Let the network take the samples from its memory.")
 @click.option("--samples", type=SAMPLES, metavar="N", help="Train on the first N samples of the epoch only.")
 @data_option
 @click.option("--out", metavar="DIR", help="Folder for checkpoint and result; default runs/NAME-DIGEST-epoch.")
 @click.option("--resume", is_flag=True, help="Continue the interrupted run in that folder.")
 @overwrite_option
 @answers
-def epoch(config: str, samples: int | None, data_dir: str | None, out: str | None, resume: bool,
-          overwrite: bool) -> tuple[Result, str, bool]:
+def epoch(config: str, **options: Any) -> tuple[Result, str, bool]:
     """Train the first epoch in simulated RTL (Verilator, compiled), and compare every bit with the golden model."""
     experiment = load(config)
     from ..sim import epoch as epochs
 
-    answer = epochs.run(experiment, data_dir=data_dir, out=out, resume=resume, overwrite=overwrite,
-                        samples=samples, progress=True)
+    answer = epochs.run(experiment, progress=True, **options)
     rows: dict[str, Any] = {"bit-exact": "yes" if answer.bit_exact else "NO", "samples": f"{answer.samples:,}"}
     if answer.bit_exact:
         rows |= {
@@ -65,6 +64,8 @@ def epoch(config: str, samples: int | None, data_dir: str | None, out: str | Non
             "cycles a sample": f"{answer.cycles_per_sample:.1f}, {answer.cycles_vs_bound:.3f} times the bound, "
                                f"{answer.cycles_vs_reads:.3f} times the reads",
         }
+        if answer.stalls is not None:
+            rows["stalls"] = f"{answer.stalls:.2f} % of the cycles"
         if answer.simulated_cycles_per_second and answer.rtl_samples_per_second:
             rows["simulated"] = (f"{answer.simulated_cycles_per_second:,.0f} cycles/s, "
                                  f"{answer.rtl_samples_per_second:,.0f} samples/s")
@@ -80,6 +81,7 @@ def epoch(config: str, samples: int | None, data_dir: str | None, out: str | Non
 @click.option("--port", metavar="PORT", help="Serial device that the board hangs on, such as /dev/ttyUSB0.")
 @click.option("--simulate", is_flag=True, help="Simulate the board, behind a pseudo-terminal.")
 @click.option("--stored", is_flag=True, help="Train from the board's memory, which is filled with the data set first.")
+@click.option("--filled", is_flag=True, help="The simulated board's SDRAM holds the data set from the beginning.")
 @click.option("--baud", type=Whole(300, 50_000_000), default=3_000_000, show_default=True, metavar="N",
               help="Bits a second.")
 @click.option("--faults", type=Real(0, 0.999), default=0.0, metavar="F",
@@ -119,7 +121,9 @@ def run_on_board(config: str, device: str | None, epochs: int | None, **options:
 
 def _memory_rows(memory: "MemoryFigures") -> dict[str, Any]:
     """What training from the board's memory took."""
-    rows: dict[str, Any] = {"upload": f"{memory.upload_bytes:,} bytes in {memory.upload_seconds:,.1f} s"}
+    rows: dict[str, Any] = {}
+    if memory.upload_bytes:
+        rows["upload"] = f"{memory.upload_bytes:,} bytes in {memory.upload_seconds:,.1f} s"
     if memory.cycles_per_sample:
         rows["clock cycles"] = (f"{memory.cycles_per_sample:,.1f} a sample, {memory.stalls:.2f} % of them waiting for "
                                 "memory")

@@ -11,9 +11,11 @@ from collections.abc import Callable
 from importlib import resources
 from random import Random
 
+import numpy as np
+
 from ..hw.export.verilog import to_verilog
 from ..hw.link.linked_design import LinkedDesign
-from .sdram import cells_driver, check
+from .sdram import cells_driver, check, has_sdram
 from .simulators.library import build, declare
 from .simulators.toolchain import TOP, SimulationError
 
@@ -52,6 +54,7 @@ class SimulatedBoard:
         ))
         self.to_board, self.to_host = to_board, to_host
         self._divisor = component.divisor
+        self._column_bits = len(component.cells.address) if has_sdram(component) else 0
         self._resets = 0
         self.cycle = 0
         """Clock cycles passed."""
@@ -90,9 +93,10 @@ class SimulatedBoard:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def flip(self, column: int, bit: int) -> None:
-        """Flip a bit of a column of its SDRAM, by its address."""
-        self._library.board_columns(self._handle)[column] ^= 1 << bit
+    @property
+    def columns(self) -> np.ndarray:
+        """The columns of its SDRAM, by address, while it has power: what is written here is in the chip."""
+        return np.ctypeslib.as_array(self._library.board_columns(self._handle), (1 << self._column_bits,))
 
     def reset(self) -> None:
         """Press the reset button."""

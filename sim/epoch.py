@@ -1,8 +1,11 @@
 """The first epoch of a data set, trained in simulated RTL and compared with the golden model bit for bit."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Self
+
+import numpy as np
 
 from ..config import Experiment
 from ..contract.errors import ConfigError
@@ -13,12 +16,14 @@ from ..system.stop import deferred_stop
 from ..train import data, run_folder
 from ..train.difference import DifferenceError
 from ..train.identity import Identity
-from ..train.lockstep import Effort, Lockstep, Plan, Position, digest
+from ..train.lockstep import SPAN, Effort, Lockstep, Plan, Position, Twins, digest
 from ..train.results import DataRecord
+from ..train.stored import StoredTwins
 from .bench import complete
 from .benches.compiled import CompiledBench
 from .driver import NetworkDriver
 from .simulators import toolchain
+from .stored import packed, stored_machine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +51,9 @@ class EpochResult(Result):
     """Speed of the simulation. None unless bit-exact."""
     out: str
     """The folder with checkpoint or state, and this result."""
+    stalls: float | None = None
+    """Percentage of the clock cycles in which the network waited for its memory. None if it took no samples from
+    there."""
     data: DataRecord | None = None
     """The data set. None in results of earlier versions."""
     identity: str | None = None
@@ -66,11 +74,24 @@ class EpochPosition(Position):
                        read_cycles=self.read_cycles + effort.read_cycles)
 
 
-def run(experiment: Experiment, *, data_dir: str | Path | None = None, out: str | Path | None = None,
-        resume: bool = False, overwrite: bool = False, samples: int | None = None,
+@dataclass(frozen=True, kw_only=True)
+class StoredPosition(EpochPosition):
+    """Also counts the clock cycles in which the network waited for its memory."""
+
+    stalls: int = 0
+
+    def after(self, effort: Effort) -> Self:
+        return replace(super().after(effort), stalls=self.stalls + effort.stalls)
+
+
+def run(experiment: Experiment, *, stored: bool = False, data_dir: str | Path | None = None,
+        out: str | Path | None = None, resume: bool = False, overwrite: bool = False, samples: int | None = None,
         progress: bool = False) -> EpochResult:
     """Train on the first epoch of ``experiment``, or the first ``samples`` samples of its order, in a Verilator model
     of the network. Compare every prediction and, at the end and at every checkpoint, the complete state.
+
+    If samples are ``stored``, the network takes them from the memory that its section ``store`` describes, in the order
+    that it computes, and predictions are compared by how many are correct.
 
     The folder ``out`` takes the checkpoint, from which ``resume`` continues to the same bits. In the end it holds the
     state, ``state.npz``, and the answer, ``epoch.json``; ``resume`` then gives that answer. Unless it is given, it is
@@ -86,16 +107,18 @@ def run(experiment: Experiment, *, data_dir: str | Path | None = None, out: str 
     dataset = data.load(experiment, data_dir)
     train = dataset.train
     total = data.taken(samples, len(train.labels), "training samples")
-    identity = Identity.of("epoch", experiment, dataset, samples=total)
+    words = packed("training", train, experiment.require_store()) if stored else None
+    identity = Identity.of("epoch --stored" if stored else "epoch", experiment, dataset, samples=total)
     folder = Path(out) if out is not None else run_folder.default(identity, "-epoch")
     with run_folder.hold(folder, identity, resume=resume, overwrite=overwrite) as record:
         answer = run_folder.ended(folder, record, EpochResult, run_folder.EPOCH_RESULT)
         if answer and answer.bit_exact and (folder / run_folder.STATE).exists():
             return answer
-        lockstep = Lockstep(Plan(experiment, train, total, cut=True), folder, record, EpochPosition())
+        lockstep = Lockstep(Plan(experiment, train, total, cut=not stored), folder, record,
+                            StoredPosition() if stored else EpochPosition())
         if resume:
             lockstep.resume()
-        difference = None if lockstep.ended else _train(lockstep, progress)
+        difference = None if lockstep.ended else _train(lockstep, words, progress)
         answer = _result(lockstep, difference, folder, dataset.record)
         if answer.bit_exact:
             lockstep.finish()
@@ -103,17 +126,25 @@ def run(experiment: Experiment, *, data_dir: str | Path | None = None, out: str 
     return answer
 
 
-def _train(lockstep: Lockstep[EpochPosition], progress: bool) -> str | None:
-    """Train golden model and RTL from where they are to the end. Returns the first difference, None if there is
-    none."""
-    experiment = lockstep.plan.experiment
+def _machine(experiment: Experiment, words: np.ndarray | None) -> tuple[CompiledBench, NetworkDriver]:
+    """The network in simulation, and its driver. Its memory holds ``words``; it has none if they are None."""
+    if words is not None:
+        return stored_machine(experiment, words)
+    bench = CompiledBench(Design(geometries=experiment.crossbars, loss=experiment.loss))
+    return bench, NetworkDriver(bench, experiment.crossbars, experiment.loss)
+
+
+def _train(lockstep: Lockstep[EpochPosition], words: np.ndarray | None, progress: bool) -> str | None:
+    """Train golden model and RTL, whose memory holds ``words``, from where they are to the end. Returns the first
+    difference, None if there is none."""
     with bar(show=progress, total=lockstep.plan.total, initial=lockstep.position.sample, unit=" samples") as shown:
         with waiting(shown, "building the simulator"):
-            bench = CompiledBench(Design(geometries=experiment.crossbars, loss=experiment.loss))
+            bench, driver = _machine(lockstep.plan.experiment, words)
         shown.set_description("training in simulated RTL")
         shown.unpause()
         try:
-            complete(lockstep.start(NetworkDriver(bench, experiment.crossbars, experiment.loss), lambda: bench.cycle))
+            twins = Twins if words is None else partial(StoredTwins, longest=SPAN)
+            complete(lockstep.start(driver, lambda: bench.cycle, twins))
             with deferred_stop() as stop:
                 complete(lockstep.train(stop, shown))
         except DifferenceError as error:
@@ -136,4 +167,6 @@ def _result(lockstep: Lockstep[EpochPosition], difference: str | None, folder: P
         cycles_vs_reads=position.cycles / max(1, position.read_cycles),
         simulated_cycles_per_second=effort.metered / effort.seconds if measured else None,
         rtl_samples_per_second=effort.samples / effort.seconds if measured else None, out=str(folder),
+        stalls=round(100 * position.stalls / max(1, position.cycles), 3) if isinstance(position, StoredPosition)
+        else None,
         data=data_record if lockstep.record.digest else None, identity=lockstep.record.digest)

@@ -7,13 +7,16 @@ import numpy as np
 from ..config import Experiment, Store
 from ..contract.errors import ConfigError
 from ..contract.permutation import permutation_key
-from ..contract.store import Report, StoreError, crc
+from ..contract.store import Report, StoreError, crc, pack
 from ..hw.operations import NetworkOperation
 from ..hw.store.access import access_layout
 from ..hw.store.feeder import feed_layout, report_layout
 from ..hw.store.memory import WORD_BITS, BlockMemory
+from ..hw.store.network import NetworkWithMemory
 from ..hw.store.sdram_chip import TANG_NANO_20K_SDRAM, ULX3S_SDRAM
-from .bench import Bench
+from ..train.data import Samples
+from .bench import Bench, complete
+from .benches.compiled import CompiledBench
 from .driver import NetworkDriver, Order
 from .sdram import SdramMemory
 
@@ -33,6 +36,24 @@ def simulated_memory(store: Store) -> BlockMemory | SdramMemory:
         raise ConfigError(f"store.words={store.words}: chips of SDRAM have {' or '.join(map(str, CHIPS))}")
     chip = CHIPS[store.words]
     return SdramMemory(chip=chip, timing=chip.timing(CLOCK_MHZ))
+
+
+def packed(what: str, samples: Samples, store: Store) -> np.ndarray:
+    """The words of the ``what`` set, uint32 (n,), of ``samples``; ``ConfigError`` if ``store`` has no room for it."""
+    count = len(samples.labels)
+    if count > store.samples:
+        raise ConfigError(f"store.samples={store.samples}: the {what} set has {count:,}")
+    words = pack(*samples)
+    if len(words) > store.words:
+        raise ConfigError(f"store.words={store.words}: the {what} set takes {len(words):,}")
+    return words
+
+
+def fill(columns: np.ndarray, words: np.ndarray, store: Store) -> None:
+    """Let the ``columns`` of a simulated SDRAM, which ``store`` describes, hold ``words``, uint32 (n,), from its first
+    word on."""
+    contents = words.astype("<u4").view(f"<u{CHIPS[store.words].data_bits // 8}")
+    columns[:len(contents)] = contents
 
 
 class StoredDriver(NetworkDriver):
@@ -92,3 +113,21 @@ class StoredDriver(NetworkDriver):
         await self._until(lambda: len(self._report) > 0)
         report = self._report.take()
         return Report(**report | {"damaged": bool(report["damaged"])})
+
+
+def stored_machine(experiment: Experiment, words: np.ndarray) -> tuple[CompiledBench, StoredDriver]:
+    """A compiled simulation of the network of ``experiment`` with its memory, which holds ``words``, uint32 (n,), and a
+    driver of it. ``ConfigError`` if it has no memory; ``SimulatorError`` if Verilator cannot be used.
+
+    The cells of an SDRAM are set directly: to write and check them as a host does takes longer than to train on them.
+    """
+    store = experiment.require_store()
+    address_bits, most = store.sizes
+    bench = CompiledBench(NetworkWithMemory(geometries=experiment.crossbars, loss=experiment.loss,
+                                            memory=simulated_memory(store), most=most))
+    driver = StoredDriver(bench, experiment, address_bits=address_bits, most=most)
+    if store.memory == "sdram":
+        fill(bench.columns, words, store)
+    else:
+        complete(driver.upload(words))
+    return bench, driver

@@ -34,7 +34,7 @@ class Identity:
     """What a run is of, as it began."""
 
     command: str
-    """``train``, ``epoch`` or ``run``."""
+    """``train``, ``epoch`` or ``run``; or one of the last two with ``--stored``."""
     experiment: Experiment
     data: DataRecord
     order: str

@@ -32,18 +32,20 @@ class StoredMachine(Machine, Protocol):
 class StoredTwins(Twins):
     """The golden model and a machine that is told which of its samples to take.
 
-    What the machine predicted correctly is compared span by span. Its training set is at the word 0, its test set at
-    ``test_base``. ``DamagedSampleError`` if a sample is not what was stored.
+    What the machine predicted correctly is compared span by span, of ``longest`` samples or ``SPAN``. Its training set
+    is at the word 0, its test set at ``test_base``. ``DamagedSampleError`` if a sample is not what was stored.
     """
 
-    def __init__(self, golden: Network, machine: StoredMachine, *, test_base: int, **options: Any) -> None:
+    def __init__(self, golden: Network, machine: StoredMachine, *, test_base: int = 0, longest: int | None = None,
+                 **options: Any) -> None:
         super().__init__(golden, machine, **options)
         self._stored = machine
         self._test_base = test_base
+        self._longest = longest
 
     @property
     def longest(self) -> int:
-        return SPAN
+        return self._longest or SPAN
 
     async def _feed(self, xs: torch.Tensor, labels: np.ndarray, span: Span, expected: np.ndarray) -> tuple[int, int]:
         report = await self._stored.train(span.epoch, len(labels), span.places)

@@ -2,12 +2,14 @@
 
 import itertools
 import os
+import threading
 from dataclasses import replace
 from random import Random
 
 import pytest
 from spinloom.boards import run
 from spinloom.boards.link import LinkError
+from spinloom.boards.serial_port import SerialPort
 from spinloom.boards.supply import MemorySupply
 from spinloom.config import load
 from spinloom.contract import store
@@ -101,6 +103,14 @@ def test_a_run_from_memory(board, few, expected, tmp_path):
         assert answer.test_accuracy == line.test_accuracy
 
 
+@pytest.mark.slow
+def test_a_board_that_is_filled(few, expected, tmp_path):
+    """Nothing goes over the line for the memory."""
+    answer = run.run(small(), simulate=True, stored=True, filled=True, samples=SAMPLES, out=tmp_path)
+    assert agrees(answer, expected)
+    assert answer.memory.upload_bytes == 0
+
+
 def agrees(answer, expected):
     """Whether a run has ended as if nothing had happened."""
     assert answer.bit_exact
@@ -112,7 +122,7 @@ def agrees(answer, expected):
 def test_a_bad_line_and_resets(board, expected, tmp_path):
     """Bytes lost, doubled, flipped and delayed; resets while the memory is filled, and in the midst of an epoch."""
     noise, count = Noise(Random(1), 0.001), itertools.count()
-    board.flip(16, 0)  # so something has to be sent
+    board.columns[16] ^= 1  # so something has to be sent
 
     def to_board(sent: bytes) -> bytes:
         if any(next(count) in (700, 5000) for _ in sent):
@@ -136,7 +146,7 @@ def test_a_bit_that_flips_in_memory(board, few, expected, tmp_path, monkeypatch)
     async def struck(driver, epoch, count, places, **options):
         spans.append((epoch, places))
         if len(spans) == 2:
-            board.flip(2 * int(words[store.HEADER_WORDS + sample]) + 3, 9)
+            board.columns[2 * int(words[store.HEADER_WORDS + sample]) + 3] ^= 1 << 9
         return await train(driver, epoch, count, places, **options)
 
     monkeypatch.setattr(stored.StoredDriver, "train", struck)
@@ -153,7 +163,7 @@ def test_a_memory_that_forgets_is_given_up(board, tmp_path, monkeypatch):
 
     async def forgetful(driver, words, *rest):
         sent = await upload(driver, words, *rest)
-        board.flip(40, 1)
+        board.columns[40] ^= 2
         return sent
 
     monkeypatch.setattr(stored.StoredDriver, "upload", forgetful)
@@ -176,6 +186,38 @@ def test_a_reset_in_mid_epoch(board, expected, tmp_path, monkeypatch):
     assert agrees(answer, expected)
     assert (answer.resets, answer.memory.repairs) == (1, 0)
     assert spans[2:4] == [range(80, 90)] * 2
+
+
+@pytest.mark.parametrize("number", [0, 3], ids=["upload", "feed"])
+def test_half_a_command(board, expected, tmp_path, monkeypatch, number):
+    """The line breaks in the midst of a frame, with which an upload or the third feed begins. Nothing of it is carried
+    out, and the next session goes on."""
+    operations, cut, write = 0, threading.Event(), SerialPort.write
+
+    def counted(operation):
+        async def method(driver, *arguments, **options):
+            nonlocal operations
+            if operations == number:
+                cut.set()
+            operations += 1
+            return await operation(driver, *arguments, **options)
+        return method
+
+    def torn(port, sent):
+        if not cut.is_set():
+            return write(port, sent)
+        write(port, sent[:len(sent) // 2])
+        raise LinkError("the port is gone")
+
+    board.columns[16] ^= 1  # so something has to be sent
+    with monkeypatch.context() as patch:
+        for name in ("upload", "train"):
+            patch.setattr(stored.StoredDriver, name, counted(getattr(stored.StoredDriver, name)))
+        patch.setattr(SerialPort, "write", torn)
+        with pytest.raises(LinkError, match=r"^the port is gone"):
+            trained(board, tmp_path)
+    answer = trained(board, tmp_path, resume=number > 0)
+    assert agrees(answer, expected)
 
 
 def test_a_run_that_was_given_up_continues(board, expected, tmp_path, monkeypatch):
@@ -230,6 +272,15 @@ def test_what_cannot_be_stored(fields, message, tmp_path):
     with pytest.raises(ConfigError) as error:
         run.run(small(**fields), simulate=True, stored=True, out=tmp_path)
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize(("fields", "options"), [
+    ({}, {"port": "/dev/null", "stored": True}), ({}, {"simulate": True}),
+    ({"store": {"memory": "block_ram", "words": 10_000}}, {"simulate": True, "stored": True}),
+])
+def test_only_a_simulated_sdram_is_filled(fields, options, tmp_path):
+    with pytest.raises(ConfigError, match=r"^filled: only the SDRAM of a simulated board is; give --filled with "):
+        run.run(small(**fields), filled=True, out=tmp_path, **options)
 
 
 def test_memories_of_other_sizes(tmp_path):

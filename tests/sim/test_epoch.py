@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from spinloom.config import load
 from spinloom.contract.errors import ConfigError, InterruptedRunError
+from spinloom.hw.store.sdram_chip import ULX3S_SDRAM
 from spinloom.model.compiled import trainer
 from spinloom.sim import epoch
 from spinloom.study.energy import account
@@ -18,10 +19,57 @@ def small(**fields):
     return load("digits-dw5").replaced(layers=layers, **fields)
 
 
+def stored(memory, **fields):
+    """A network that has the digits in its memory."""
+    words = {"block_ram": 32_768, "sdram": ULX3S_SDRAM.words}[memory]
+    return small(order="permuted", store={"memory": memory, "words": words}, **fields)
+
+
 @pytest.mark.parametrize("batch", [pytest.param(1, marks=pytest.mark.slow), 4])
 def test_an_interrupted_epoch_resumes_to_the_same_bits(tmp_path, monkeypatch, batch):
-    experiment = small(batch=batch)
-    whole = epoch.run(experiment, out=tmp_path / "whole", samples=610)
+    interrupt(tmp_path, monkeypatch, small(batch=batch), small(seed=9))
+
+
+@pytest.mark.parametrize("batch", [1, pytest.param(4, marks=pytest.mark.slow)])
+def test_so_does_one_from_memory(tmp_path, monkeypatch, batch):
+    whole = interrupt(tmp_path, monkeypatch, stored("sdram", batch=batch), stored("sdram", batch=batch, seed=9),
+                      stored=True)
+    assert 0 < whole.stalls < 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("memory", ["block_ram", "sdram"])
+def test_an_epoch_from_memory_ends_in_the_same_bits(tmp_path, memory):
+    from_memory, without = (epoch.run(stored(memory), stored=way, out=tmp_path / str(way)) for way in (True, False))
+    assert from_memory.bit_exact
+    assert from_memory.digest == without.digest
+    assert from_memory.samples == without.samples == 1438
+    assert from_memory.training_accuracy == without.training_accuracy
+    assert without.stalls is None
+
+
+def test_other_samples_in_memory(tmp_path, monkeypatch):
+    packed = epoch.packed
+    monkeypatch.setattr(epoch, "packed", lambda what, samples, store: packed(
+        what, samples._replace(images=samples.images // 2), store))
+    answer = epoch.run(stored("block_ram"), stored=True, samples=60, out=tmp_path)
+    assert not answer.bit_exact
+    assert answer.first_difference.startswith(("correct predictions for samples 0 to 59: ", "layer 0, row "))
+
+
+@pytest.mark.parametrize(("fields", "message"), [
+    ({"store": None}, 'store: the machine has no memory for samples; add .*'),
+    ({"order": "hashed"}, 'order="hashed": a machine that trains from its memory computes the order itself; .*'),
+    ({"store": {"memory": "block_ram", "words": 26_000}}, "store.words=26000: the training set takes 26,788"),
+])
+def test_what_has_no_place_in_memory(fields, message, tmp_path):
+    with pytest.raises(ConfigError, match=f"^{message}$"):
+        epoch.run(stored("block_ram").replaced(**fields), stored=True, out=tmp_path)
+
+
+def interrupt(tmp_path, monkeypatch, experiment, other, **options):
+    """Train, once in one go and once with an interruption; ``other`` is another experiment. Returns the answer."""
+    whole = epoch.run(experiment, out=tmp_path / "whole", samples=610, **options)
     assert whole.bit_exact
     assert whole.samples == 610
     assert whole.bound_cycles_per_sample < whole.cycles_per_sample
@@ -41,25 +89,26 @@ def test_an_interrupted_epoch_resumes_to_the_same_bits(tmp_path, monkeypatch, ba
 
     monkeypatch.setattr(epoch, "deferred_stop", Stopped)
     with pytest.raises(InterruptedRunError, match="after 250 of 610 samples"):
-        epoch.run(experiment, out=tmp_path / "torn", samples=610)
+        epoch.run(experiment, out=tmp_path / "torn", samples=610, **options)
     monkeypatch.undo()
     assert account.run(tmp_path / "torn").samples == 250
     assert evaluate.run(tmp_path / "torn").test_accuracy > 0
     with pytest.raises(ConfigError, match="torn holds a run that has not ended; continue it with --resume, "):
-        epoch.run(experiment, out=tmp_path / "torn", samples=610)
+        epoch.run(experiment, out=tmp_path / "torn", samples=610, **options)
     with pytest.raises(ConfigError, match="torn cannot be resumed, .* something else: seed: 1 recorded, 9 now"):
-        epoch.run(small(seed=9), out=tmp_path / "torn", samples=610, resume=True)
-    resumed = epoch.run(experiment, out=tmp_path / "torn", samples=610, resume=True)
+        epoch.run(other, out=tmp_path / "torn", samples=610, resume=True, **options)
+    resumed = epoch.run(experiment, out=tmp_path / "torn", samples=610, resume=True, **options)
     assert resumed.digest == whole.digest
     assert (resumed.samples, resumed.training_accuracy) == (whole.samples, whole.training_accuracy)
-    assert epoch.run(experiment, out=tmp_path / "torn", samples=610, resume=True) == resumed
+    assert epoch.run(experiment, out=tmp_path / "torn", samples=610, resume=True, **options) == resumed
     with pytest.raises(ConfigError, match="torn holds a finished run; take another folder with --out, or --overwrite"):
-        epoch.run(experiment, out=tmp_path / "torn", samples=610)
+        epoch.run(experiment, out=tmp_path / "torn", samples=610, **options)
     accuracy = evaluate.run(tmp_path / "torn").test_accuracy
     assert 0 < accuracy == evaluate.run(tmp_path / "whole").test_accuracy
     assert account.run(tmp_path / "torn").samples == 610
     with np.load(tmp_path / "whole" / "state.npz") as first, np.load(tmp_path / "torn" / "state.npz") as second:
         assert all((first[name] == second[name]).all() for name in first if name.startswith("layer"))
+    return whole
 
 
 def test_a_difference_is_reported(tmp_path, monkeypatch):
