@@ -127,7 +127,8 @@ def test_the_list_names_what_there_is(capsys):
     assert len(listing.run().devices) == len(NAMES)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [
+    name if name in ("reram-array", "ecram") else pytest.param(name, marks=pytest.mark.slow) for name in NAMES])
 def test_networks_of_it_train_the_same_bits_compiled(name):
     experiment, count = load("digits-dw5", name), 40
     images, labels = data.load(experiment).train

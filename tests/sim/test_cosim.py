@@ -30,6 +30,7 @@ def test_a_published_device_trains_the_same_bits_in_rtl(quick):
     assert answer.counters["attempts"] > 0
 
 
+@pytest.mark.slow
 def test_stochastic_neurons_fire_alike_in_rtl(quick):
     layers = {0: {"neuron": "stochastic", "z_bits": 8, "z_frac": 4}, 1: {"rate_offset": 3}}
     answer = cosim.run(small().replaced(layers=layers), samples=12, simulator=quick)

@@ -25,7 +25,8 @@ def stored(memory, **fields):
     return small(order="permuted", store={"memory": memory, "words": words}, **fields)
 
 
-@pytest.mark.parametrize("batch", [pytest.param(1, marks=pytest.mark.slow), 4])
+@pytest.mark.slow
+@pytest.mark.parametrize("batch", [1, 4])
 def test_an_interrupted_epoch_resumes_to_the_same_bits(tmp_path, monkeypatch, batch):
     interrupt(tmp_path, monkeypatch, small(batch=batch), small(seed=9))
 

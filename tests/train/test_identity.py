@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from spinloom import cli, config
 from spinloom.contract.errors import ConfigError, InterruptedRunError
-from spinloom.study import energy
+from spinloom.study.energy import account
 from spinloom.train import data, evaluate, loop, run_folder, transfer
 from spinloom.train.identity import Identity, configuration_differences, digest_of, listed
 
@@ -151,7 +151,7 @@ def test_the_state_of_another_run_is_refused_everywhere(tmp_path):
     run(experiment(seed=2), out=tmp_path / "two")
     shutil.copy(tmp_path / "two" / "state.npz", tmp_path / "one" / "state.npz")
     message = r"one/state.npz: is the state of another run than that of .*one/experiment.json \(its digest is "
-    for use in (evaluate.run, energy.run, lambda folder: loop.run(None, resume=folder, progress=False)):
+    for use in (evaluate.run, account.run, lambda folder: loop.run(None, resume=folder, progress=False)):
         with pytest.raises(ConfigError, match=message):
             use(tmp_path / "one")
 
@@ -238,7 +238,7 @@ def test_a_run_of_an_earlier_version_goes_on_with_a_warning(tmp_path, monkeypatc
     assert (result.identity, result.data) == (None, None)
     assert outcome(folder)[1] == outcome(tmp_path / "whole")[1]
     assert evaluate.run(folder).test_accuracy == result.test_accuracy
-    assert energy.run(folder).samples == 120
+    assert account.run(folder).samples == 120
     assert capsys.readouterr().err.count("warning: ") == 2
     with pytest.raises(ConfigError, match="something else: seed: 1 recorded, 2 now"):
         loop.run(experiment(seed=2), resume=folder, progress=False)

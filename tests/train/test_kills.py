@@ -173,6 +173,7 @@ def test_random_moments(tmp_path, run):
     assert killed
 
 
+@pytest.mark.slow
 def test_a_reproduction_that_is_killed_is_carried_on(tmp_path, monkeypatch):
     preset = experiment(epochs=1)
     monkeypatch.setattr(reproduce, "load", lambda name: preset)
