@@ -73,7 +73,8 @@ class Board:
             raise ConfigError(f'store.memory="sdram": {self.title} has none; set memory = "block_ram"')
         chip = self.sdram.chip
         if chip.words != store.words:
-            raise ConfigError(f"store.words={store.words}: the SDRAM of {self.title} has {chip.words}")
+            raise ConfigError(f"store.words={store.words}: the SDRAM of {self.title} has {chip.words}; "
+                              f"set words = {chip.words}")
         return SdramController(chip=chip, timing=chip.timing(self.clock_mhz))
 
 

@@ -119,8 +119,11 @@ def run(experiment: Experiment, *, built: Experiment | None = None, port: str | 
     for name, value in (("samples", samples), ("test samples", test_samples)):
         if value is not None and value < 1:
             raise ConfigError(f"{name}={value}: must be at least 1")
-    if not 0 <= faults < 1 or faults and not simulate:
-        raise ConfigError(f"faults={faults}: a fraction, of a simulated board's bytes")
+    if not 0 <= faults < 1:
+        raise ConfigError(f"faults={faults}: must be a fraction, from 0 to below 1")
+    if faults and not simulate:
+        raise ConfigError(f"faults={faults}: only bytes of a simulated board can be damaged; give --simulate, or leave "
+                          "--faults out")
     experiment.require_in_situ()
     built = built or experiment
     if filled and not (simulate and stored and experiment.require_store().memory == "sdram"):

@@ -6,6 +6,7 @@ import pickle
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from math import cos, nan, pi
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -76,6 +77,9 @@ class Run:
         if given.torch_device != "cpu" and given.backend != "golden":
             raise ConfigError(f"--torch-device {given.torch_device}: goes with --backend golden only, "
                               f"not with {given.backend}")
+        if given.checkpoint:
+            with _written(given.checkpoint):
+                given.checkpoint.mkdir(parents=True, exist_ok=True)
         self.measured = nan
         """What the last training has reached."""
         self._began, self._before, self._saved = time.monotonic(), 0.0, 0.0
@@ -184,8 +188,8 @@ class Run:
             state = {"options": self._identity, "epoch": self._epoch, "batch": self._batch, "seconds": self.seconds,
                      "random": torch.get_rng_state(),
                      "parts": {name: part.state_dict() for name, part in self._parts.items()}}
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            replace(self._file, lambda file: torch.save(state, file))
+            with _written(self._file):
+                replace(self._file, lambda file: torch.save(state, file))
 
     def _resume(self) -> None:
         """Go on where a training of that name was, if there is one; ``ConfigError`` if it had other options."""
@@ -252,6 +256,15 @@ def frechet(features: torch.Tensor, others: torch.Tensor) -> float:
     root = vectors * values.clamp(min=0).sqrt() @ vectors.T
     both = torch.linalg.eigvalsh(root @ covariance[1] @ root).clamp(min=0).sqrt().sum()
     return float((mean[0] - mean[1]).square().sum() + covariance[0].trace() + covariance[1].trace() - 2 * both)
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
+    """``ConfigError`` if ``path``, which is written here, cannot be."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written ({error.strerror}); name a folder with --checkpoint") from None
 
 
 def _positive(text: str) -> int:

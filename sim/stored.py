@@ -42,10 +42,11 @@ def packed(what: str, samples: Samples, store: Store) -> np.ndarray:
     """The words of the ``what`` set, uint32 (n,), of ``samples``; ``ConfigError`` if ``store`` has no room for it."""
     count = len(samples.labels)
     if count > store.samples:
-        raise ConfigError(f"store.samples={store.samples}: the {what} set has {count:,}")
+        raise ConfigError(f"store.samples={store.samples}: the {what} set has {count:,}; raise it")
     words = pack(*samples)
     if len(words) > store.words:
-        raise ConfigError(f"store.words={store.words}: the {what} set takes {len(words):,}")
+        raise ConfigError(f"store.words={store.words}: the {what} set takes {len(words):,}; raise it, or "
+                          "choose a smaller data set")
     return words
 
 

@@ -81,9 +81,6 @@ class Costs(Section):
         bounded = [size for size in sizes[:-1] if size is not None]
         if sizes[-1] is not None or len(bounded) < len(sizes) - 1 or bounded != sorted(bounded):
             raise ValueError(f"memory: bytes={sizes}: must ascend, and be left out in the last")
-        for kind in self.device:
-            if kind not in KINDS:
-                raise ValueError(f"device.{key(kind)}: must be one of {', '.join(KINDS)}")
         for name in self.digital:
             if key(name) != name:
                 raise ValueError(f"digital.{key(name)}: a name is made of letters, digits and _")
@@ -102,6 +99,10 @@ def load_costs(path: str | Path | None = None) -> Costs:
     document = _over({"device": {name: kind.costs().model_dump() for name, kind in KINDS.items()}}, toml.read(COSTS))
     if path is not None:
         document = _over(document, toml.read(Path(path)))
+    devices = document["device"]
+    for kind in devices if isinstance(devices, dict) else ():
+        if kind not in KINDS:
+            raise ConfigError(f"{path}: device.{key(kind)}: must be one of {', '.join(KINDS)}")
     try:
         return Costs.model_validate(document)
     except ValidationError as error:

@@ -42,12 +42,16 @@ class Counting(GradientAccumulator):
 def measure(folder: str | Path, samples: int, costs: Costs, data_dir: str | Path | None = None,
             ) -> tuple[IncrementsResult, ...]:
     """The increments of the first ``samples`` samples of the epoch that the run in ``folder`` would go on with, by
-    layer; the run stays as it is. ``ConfigError`` if there is no run, or a host makes its increments."""
+    layer; the run stays as it is. ``ConfigError`` if there is no run, a host makes its increments, or it is not one of
+    `spinloom train`."""
     folder = Path(folder)
     record = run_folder.read_record(folder)
     experiment = record.experiment
     if experiment.host:
         raise ConfigError(f"{folder}: a host makes the increments; leave --increments out")
+    if record.identity and record.identity.command.split()[0] in ("epoch", "run"):
+        raise ConfigError(f"{folder}: the state that `spinloom {record.identity.command}` leaves does not say which "
+                          "epoch comes next; leave --increments out")
     network, dataset = Network(experiment), data.load(experiment, data_dir)
     run_folder.read_state(folder, record, network)
     epoch = run_folder.read_position(folder, record).epoch

@@ -226,7 +226,8 @@ def test_memories_of_boards():
     assert [each.name for each in BOARDS.values() if each.stores(stored)] == ["ulx3s"]
     with pytest.raises(ConfigError, match=r'^store.memory="sdram": iCEBreaker .* has none; set memory = "block_ram"$'):
         find("icebreaker").top(stored)
-    with pytest.raises(ConfigError, match=r"^store.words=8388608: the SDRAM of Tang Nano 20K .* has 2097152$"):
+    with pytest.raises(ConfigError, match=r"^store.words=8388608: the SDRAM of Tang Nano 20K .* has 2097152; "
+                                          r"set words = 2097152$"):
         find("tang-nano-20k").top(stored)
 
 

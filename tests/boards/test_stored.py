@@ -265,8 +265,9 @@ def test_the_test_set_may_take_the_place_of_the_training_set(few):
                       "and words"),
     ({"order": "hashed"}, 'order="hashed": a machine that trains from its memory computes the order itself; '
                           'set order = "permuted"'),
-    ({"store": SDRAM | {"samples": 89}}, "store.samples=89: the training set has 90"),
-    ({"store": {"memory": "block_ram", "words": 100}}, "store.words=100: the training set takes 1,646"),
+    ({"store": SDRAM | {"samples": 89}}, "store.samples=89: the training set has 90; raise it"),
+    ({"store": {"memory": "block_ram", "words": 100}}, "store.words=100: the training set takes 1,646; raise it, or "
+                                                          "choose a smaller data set"),
 ])
 def test_what_cannot_be_stored(fields, message, tmp_path):
     with pytest.raises(ConfigError) as error:

@@ -58,6 +58,7 @@ def test_an_example_learns_by_the_command_line():
     (("--data", "{nowhere}"), "no data set 'mnist' there; there is no such folder"),
     (("--samples", "0"), "must be 1 or more"),
     (("--torch-device", "cuda", "--backend", "rtl"), "--torch-device cuda: "),
+    (("--checkpoint", "/dev/null"), "/dev/null: cannot be written (File exists); name a folder with --checkpoint"),
     (("--seed", "-1"), "seed=-1: must be a whole number from 0"),
 ])
 def test_errors_are_lines(tmp_path, options, message):
