@@ -14,7 +14,7 @@ CELLS = {
     "pcm_pair": {"device": device("pcm_pair"), "write": {"margin": 0.75}, "weight_step": -4, "init_spread": 3.0},
     "domain_wall": {"device": device("domain_wall", states=5, sigma=0.2), "weight_step": -1},
 }
-RATES = {"pcm_pair": 0.6, "domain_wall": 0.1, "weights": 0.06}  # at first; of cells, in levels
+RATES = {"pcm_pair": 0.3, "domain_wall": 0.05, "weights": 0.02}  # at first; of cells, in levels
 
 
 class Characters(torch.nn.Module):
