@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 from ..contract.device import DeviceTables
 from ..contract.errors import ConfigError
 from ..contract.widths import signed_bits
-from .costs import Cost, DeviceCosts
+from .costs import Cost, DeviceCosts, Duration
 from .fitting import (
     MAX_STATES,
     MIN_PULSES,
@@ -204,7 +204,8 @@ class IncrementalDevice(StateDevice, Fittable):
         return DeviceCosts(
             read=Cost(picojoules=0.002, standing="placeholder", source="0.2 V across 5 uS for 10 ns"),
             pulse=Cost(picojoules=1, standing="placeholder",
-                       source="order of magnitude of a filamentary memory: 1 V, 50 uA, 20 ns"))
+                       source="order of magnitude of a filamentary memory: 1 V, 50 uA, 20 ns"),
+            pulse_time=Duration(nanoseconds=20, standing="placeholder", source="the pulse behind the energy"))
 
     @classmethod
     def random_section(cls, random: Random) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from ..contract.device import DeviceTables
 from ..contract.errors import ConfigError
 from ..contract.widths import signed_bits
 from ..render.figure import GREEN, ORANGE, legend, title
-from .costs import Cost, DeviceCosts
+from .costs import Cost, DeviceCosts, Duration
 from .fitting import (
     MIN_PULSES,
     RESOLUTION,
@@ -196,7 +196,9 @@ class PcmPairDevice(Device, Fittable):
             pulse=Cost(picojoules=5, standing="placeholder",
                        source="order of magnitude of a SET pulse: 1 V, 100 uA, 50 ns"),
             reset=Cost(picojoules=10, standing="placeholder",
-                       source="order of magnitude of a RESET pulse: 2 V, 200 uA, 25 ns"))
+                       source="order of magnitude of a RESET pulse: 2 V, 200 uA, 25 ns"),
+            pulse_time=Duration(nanoseconds=50, standing="placeholder", source="the SET pulse behind the energy"),
+            reset_time=Duration(nanoseconds=25, standing="placeholder", source="the RESET pulse behind the energy"))
 
     @classmethod
     def random_section(cls, random: Random) -> dict[str, Any]:

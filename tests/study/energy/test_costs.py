@@ -81,8 +81,8 @@ def test_placeholders_in_lists_are_found_and_scaled(tmp_path):
     ("bytes = 32768", "bytes = 100", r"memory: bytes=\[8192, 100, 1048576, None\]: must ascend"),
     ("bits = 16", "bits = 65", "digital.float16.bits=65: .* less than or equal to 64"),
     ("[digital.float16]", '[digital."a b"]', r"digital\..*: Field required"),
-    ("[device.pcm_pair]", "[device.rram]", "device.rram: must be one of ideal, domain_wall"),
-    ("[device.pcm_pair]", "[device.pcm_pair", "not valid TOML"),
+    ("[digital.float16]", "[device.rram]", "device.rram: must be one of ideal, domain_wall"),
+    ("[time.read]", "[time.read", "not valid TOML"),
     ("[time.read]", "[timing.read]", "timing: Extra inputs are not permitted"),
 ])
 def test_a_wrong_table_of_costs_is_named(tmp_path, old, new, message):
