@@ -29,6 +29,9 @@ NEURON_STREAM = 0xFF
 """Hash streams of initial states: of the master sequence, from which the LFSRs of programming start, and of the LFSRs
 for stochastic rounding, for read noise and for the neurons before a layer, one for each layer."""
 STREAMS = {"rounding_lfsr": ROUNDING_STREAM, "read_lfsr": READ_STREAM, "neuron_lfsr": NEURON_STREAM}
+"""The last three, by the names of the LFSRs in the state of a crossbar."""
+LFSRS = "lfsr", *STREAMS
+"""The names of all LFSRs that a crossbar can have, that of programming first."""
 
 BLOCK_STREAM = 0xFFFC
 """Hash stream of the seeds of further blocks of ``MAX_SEGMENTS`` crossbars."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..contract.errors import SpinloomError
 from ..contract.geometry import POSITION_COUNTERS
+from ..contract.lfsr import LFSRS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +59,7 @@ def expect_state(expected: dict[str, np.ndarray], actual: dict[str, np.ndarray],
         for row, col in differ[:1].tolist():
             expect(name, int(expected[prefix + name][row, col]), int(actual[prefix + name][row, col]),
                    sample=sample, layer=layer, row=row, col=col)
-    for name in ("lfsr", "rounding_lfsr", "read_lfsr", "neuron_lfsr"):
+    for name in LFSRS:
         if prefix + name in expected:
             expect(name, int(expected[prefix + name]), int(actual[prefix + name]), sample=sample, layer=layer)
     before, after = (state[f"{prefix}counters"].tolist() for state in (expected, actual))

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...contract.geometry import COUNTER_BITS, POSITION_COUNTERS
+from ...contract.lfsr import LFSRS
 from ..crossbar import Crossbar
-from .tables import COUNTS, KINDS, LFSRS, State
+from .tables import COUNTS, KINDS, State
 
 
 def state_of(crossbars: Sequence[Crossbar], g: np.ndarray, g_minus: np.ndarray, chi: np.ndarray, pulses: np.ndarray,

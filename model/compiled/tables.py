@@ -11,7 +11,7 @@ import torch
 
 from ...contract.device import DeviceTables
 from ...contract.geometry import MAX_SIDE, POSITION_COUNTERS, CrossbarGeometry
-from ...contract.lfsr import WIDTH
+from ...contract.lfsr import LFSRS, WIDTH
 from ...contract.tables import NOISE_FRAC, normal_quantiles
 from ...contract.widths import signed_bits
 from ...contract.window import Window
@@ -29,7 +29,6 @@ NARROW = 29
 (FORWARDS, FORWARD_ROWS, BACKWARD_ROWS, UPDATE_ROWS, VISITED_ROWS, ATTEMPTS, VERIFY_ATTEMPTS, FAILURES,
  REFRESHES, PRODUCT_ROWS) = range(len(POSITION_COUNTERS))
 COUNTS = len(POSITION_COUNTERS)
-LFSRS = "lfsr", "rounding_lfsr", "read_lfsr", "neuron_lfsr"
 PROGRAMMING, ROUNDING, READING, FIRING = range(len(LFSRS))
 KINDS = len(LFSRS)
 PULSES = "landing", "step", "switching"
