@@ -56,13 +56,14 @@ def counted(counters: dict[str, int]) -> Rows:
         visits=counters["visited_rows"])
 
 
-def dense(crossbar: CrossbarGeometry, samples: int, batch: int) -> Rows:
-    """What ``samples`` take where nothing that is 0 is left out: every row, at every position."""
+def dense(crossbar: CrossbarGeometry, samples: int, batches: int) -> Rows:
+    """What ``samples`` in ``batches`` mini-batches take where nothing that is 0 is left out: every row, at every
+    position."""
     passes = samples * crossbar.positions
     backwards = passes if crossbar.backward else 0
     return Rows(forwards=passes, forward=passes * crossbar.rows, backwards=backwards,
                 backward=backwards * crossbar.inputs, products=passes * crossbar.rows, updates=samples * crossbar.rows,
-                visits=-(-samples // batch) * crossbar.rows)
+                visits=batches * crossbar.rows)
 
 
 def operations(crossbar: CrossbarGeometry, rows: Rows) -> dict[str, int]:

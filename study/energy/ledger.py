@@ -36,6 +36,13 @@ class Run:
         return self.counters[0]["forwards"] // self.experiment.crossbars[0].positions
 
     @property
+    def batches(self) -> int:
+        """Mini-batches. Each ends with a visit of all rows; without any, every sample is one."""
+        if self.experiment.batch == 1:
+            return self.samples
+        return self.counters[0]["visited_rows"] // self.experiment.crossbars[0].rows
+
+    @property
     def layers(self) -> Iterator[tuple[int, CrossbarGeometry]]:
         """The number of each layer, and its crossbar."""
         return enumerate(self.experiment.crossbars)
@@ -43,7 +50,7 @@ class Run:
     def rows(self, layer: int, *, zeros: bool) -> Rows:
         """The rows of a layer that training goes through, those that are 0 among them or not."""
         if zeros:
-            return dense(self.experiment.crossbars[layer], self.samples, self.experiment.batch)
+            return dense(self.experiment.crossbars[layer], self.samples, self.batches)
         return counted(self.counters[layer])
 
     def operations(self, phase: str, *, zeros: bool) -> int:
@@ -100,13 +107,12 @@ def entries(run: Run, costs: Costs, *, banked: bool) -> list[Entry]:
 
 def digital_entries(run: Run, costs: Costs, digital: Digital, *, zeros: bool, banked: bool) -> list[Entry]:
     """The digital side. It computes with ``zeros``, or leaves out the rows that we leave out."""
-    batches = -(-run.samples // run.experiment.batch)
     found = []
     for layer, crossbar in run.layers:
         access = costs.access(_held(crossbar, digital.bits, banked), digital.bits)
         prices = {"multiplications": digital.multiply, "additions": digital.add, "weight accesses": access}
         found += [Entry(layer=layer, event=event, price=Price(energy=(prices[event.name],))) for event in
-                  digital_events(run.experiment, crossbar, run.rows(layer, zeros=zeros), batches) if event.number]
+                  digital_events(run.experiment, crossbar, run.rows(layer, zeros=zeros), run.batches) if event.number]
     return found
 
 

@@ -201,6 +201,20 @@ def test_a_host_and_a_transfer_are_not_compared():
     assert [row.here for row in written.published if row.quantity == "energy a sample"] == [None]
 
 
+def test_a_mini_batch_ends_with_its_epoch():
+    """Two epochs of three samples in mini-batches of two are four of them: so often do both sides go over all rows."""
+    described = experiment({"input": {"count": 2}, "layers": [{"cols": 2, "weight_step": -1}]}, batch=2)
+    network = Network(described)
+    for epoch in range(2):
+        network.train_span(torch.ones((3, 2), dtype=torch.int64), np.zeros(3, dtype=np.int64), np.arange(3), range(3),
+                           described.learning_rate_shift(epoch))
+    run = Run(experiment=described, counters=[crossbar.counters for crossbar in network.crossbars])
+    assert (run.samples, run.batches) == (6, 4)
+    dense = account.account(run, table()).digital[0]
+    assert dense.multiplications == 6 * 2 * 4 + 4 * 4
+    assert dense.weight_accesses == 6 * 3 * 4 + 4 * 3 * 4
+
+
 @pytest.mark.parametrize("convolutional", [False, True])
 def test_random_trainings_add_up(convolutional):
     """Whatever is trained: parts add up to wholes, what is left out is no more than all of it, banks cost no more than

@@ -102,7 +102,7 @@ def digital(described, layer, samples):
     crossbar = described.crossbars[layer]
     batches = -(-samples // described.batch)
     found = {}
-    for event in events.digital_events(described, crossbar, events.dense(crossbar, samples, described.batch), batches):
+    for event in events.digital_events(described, crossbar, events.dense(crossbar, samples, batches), batches):
         found[event.name] = found.get(event.name, 0) + event.number
     return found
 
@@ -145,7 +145,7 @@ def test_a_digital_implementation_that_leaves_out_what_we_do():
 @pytest.mark.parametrize(("layer", "forward", "backward"), [(0, 7 * 28, 0), (1, 7 * 12, 7 * 12)])
 def test_operations_are_two_a_cell(layer, forward, backward):
     crossbar = experiment().crossbars[layer]
-    assert events.operations(crossbar, events.dense(crossbar, 7, 1)) == {
+    assert events.operations(crossbar, events.dense(crossbar, 7, 7)) == {
         "forward": 2 * forward, "backward": 2 * backward, "update": 2 * forward}
     assert events.operations(crossbar, events.counted(COUNTS)) == {
         "forward": 2 * crossbar.cols * 50, "backward": 2 * crossbar.cols * 20, "update": 2 * crossbar.cols * 40}
