@@ -61,7 +61,8 @@ def test_other_samples_in_memory(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("fields", "message"), [
     ({"store": None}, 'store: the machine has no memory for samples; add .*'),
     ({"order": "hashed"}, 'order="hashed": a machine that trains from its memory computes the order itself; .*'),
-    ({"store": {"memory": "block_ram", "words": 26_000}}, "store.words=26000: the training set takes 26,788"),
+    ({"store": {"memory": "block_ram", "words": 26_000}},
+     "store.words=26000: the training set takes 26,788; raise it, or choose a smaller data set"),
 ])
 def test_what_has_no_place_in_memory(fields, message, tmp_path):
     with pytest.raises(ConfigError, match=f"^{message}$"):
