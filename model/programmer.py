@@ -23,10 +23,7 @@ class StochasticProgrammer:
         k = levels if chi > 0 else -levels
         before, state = cell.g, device.state_of(cell.g)
         target = min(max(state + k, 0), geometry.device.states - 1)
-        for _ in range(1 if geometry.device.pulse == "landing" else abs(target - state)):
-            self._pulse(cell, target, up=k > 0)
-        if device.worn(cell):
-            self._rewrite(cell, cell.g, target)
+        self._move(cell, state, target)
         match geometry.residual:
             case "nominal":
                 return chi - k * geometry.threshold
@@ -40,6 +37,18 @@ class StochasticProgrammer:
         """Program-and-verify ``cell`` to the nominal conductance of ``state``; returns the write pulses spent."""
         goal = self.device.nominal(state)
         return self._rewrite(cell, goal, state) if self._misses(cell, goal) else 0
+
+    def _move(self, cell: Cell, state: int, target: int) -> None:
+        """Pulse ``cell``, which is in ``state``, toward the state ``target``."""
+        self.pulse(cell, target, abs(target - state), up=target > state)
+        if self.device.worn(cell):
+            self._rewrite(cell, cell.g, target)
+
+    def pulse(self, cell: Cell, target: int, distance: int, *, up: bool) -> None:
+        """Give ``cell`` one write pulse toward the state ``target`` if the device lands at states, else ``distance``
+        pulses up or down."""
+        for _ in range(1 if self.geometry.device.pulse == "landing" else distance):
+            self._pulse(cell, target, up)
 
     def _rewrite(self, cell: Cell, goal: int, state: int) -> int:
         """Write ``cell`` to the conductance ``goal``, or toward ``state`` if the device lands at states, until it is

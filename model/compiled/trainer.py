@@ -25,9 +25,7 @@ class CompiledTrainer:
         self.network, self.experiment, self.torch_device = network, network.experiment, network.torch_device
         geometries = [crossbar.geometry for crossbar in network.crossbars]
         self._layers = layer_records(geometries)
-        arrays = {name: array.numpy() for name, array in network.arrays.items()}
-        self._arrays = (arrays["g"], arrays.get("g_minus", np.zeros(0, dtype=np.int16)), arrays["chi"],
-                        network.pulses.numpy())
+        self._arrays = {name: array.numpy() for name, array in network.arrays.items()}, network.pulses.numpy()
         self._tables = tables(network)
         self._scratch = scratch(geometries, self._layers)
         nothing = torch.zeros((0, self.experiment.input.count), dtype=torch.int16), np.zeros(0, dtype=np.int64)
