@@ -14,8 +14,7 @@ from .counters import Counters
 from .device import Cell, SlicedCell, fixed_in_cells, initial_levels
 from .fixed import exact_float
 from .lfsr import Lfsr
-from .programmer import StochasticProgrammer
-from .sliced_programmer import SlicedProgrammer
+from .sliced_programmer import programmer
 from .window import Windows, with_bias
 
 Places = tuple[torch.Tensor, ...]
@@ -56,7 +55,6 @@ class Crossbar:
         self.adc = Adc(geometry, torch_device)
         self.accumulator = GradientAccumulator(geometry, self.lfsrs.get("rounding_lfsr"), torch_device)
         self._weights = None if geometry.device.slices is None else geometry.device.slices.weights
-        programmer = StochasticProgrammer if self._weights is None else SlicedProgrammer
         self.programmer = programmer(geometry, self.lfsrs["lfsr"], self.counters)
         self._fixed = fixed_in_cells(geometry)
         levels = torch.from_numpy(initial_levels(geometry, seed, self._fixed[0])).to(torch_device)

@@ -7,6 +7,12 @@ from .lfsr import WORD_MASK, Lfsr
 from .programmer import StochasticProgrammer
 
 
+def programmer(geometry: CrossbarGeometry, lfsr: Lfsr, counters: Counters | None = None) -> StochasticProgrammer:
+    """The programmer of the cells of ``geometry``."""
+    kind = StochasticProgrammer if geometry.device.slices is None else SlicedProgrammer
+    return kind(geometry, lfsr, counters)
+
+
 class SlicedProgrammer(StochasticProgrammer):
     """Programs the devices of one cell after the other (arithmetic 4.6): a ``StochasticProgrammer`` for each cell as a
     whole, and one for each of its devices."""
