@@ -111,6 +111,16 @@ class DeviceTables:
         return replace(self, states=self.slices.states, g_bits=self.slices.g_bits, slices=None)
 
     @property
+    def devices(self) -> int:
+        """Devices of a cell that have a conductance and differences of their own; a pair counts as one."""
+        return 1 if self.slices is None else self.slices.count
+
+    @property
+    def cell_bits(self) -> int:
+        """Width of the conductances that a cell holds: its own, and those beside it."""
+        return self.g_bits + self.minus_bits + (self.devices - 1) * self.single.g_bits
+
+    @property
     def origin(self) -> int:
         """Conductance of nominal state 0."""
         return nominal(0, self.states, self.sub_bits)

@@ -188,13 +188,12 @@ class CrossbarGeometry:
     @property
     def devices(self) -> int:
         """Devices of a cell that have tables and a conductance of their own; a pair counts as one."""
-        return 1 if self.device.slices is None else self.device.slices.count
+        return self.device.devices
 
     @property
     def cell_bits(self) -> int:
         """Width of all that a cell of the arrays holds."""
-        device = self.device
-        return self.chi_bits + device.g_bits + device.minus_bits + (self.devices - 1) * device.single.g_bits
+        return self.chi_bits + self.device.cell_bits
 
     @property
     def inputs(self) -> int:
