@@ -80,8 +80,8 @@ def _synapse(random: Random, device: Fields, stochastic: bool, chi_bits: int) ->
     tables = parse_device(device, "random").compile()
     if stochastic or tables.pair or random.random() < 0.5:
         return None
-    section: Fields = {"turns": random.choice((2, 3, 4, 8))}
-    if random.random() < 0.6:
+    section: Fields = {"turns": random.choice((2, 2, 3, 4))}
+    if random.random() < 0.5:
         weights = [1]
         for _ in range(random.randint(1, 4)):
             reach = min(1 + (tables.states - 1) * sum(weights), MAX_WEIGHT)
@@ -172,7 +172,7 @@ def _convolution(random: Random, shape: Shape, last: bool) -> tuple[Fields, Shap
     place: Fields = {"kind": "conv", "kernel": kernel, "padding": padding, "stride": stride, "drop": drop}
     if last:
         place["pool"], pooled = outputs, (1, 1)
-    elif random.random() < 0.6:
+    elif random.random() < 0.5:
         axes = [_steps(random, side, drop, range(1, 5), padded=False) for side in outputs]
         place["pool"], _, place["pool_stride"], pooled = zip(*axes, strict=True)
     else:

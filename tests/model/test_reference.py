@@ -94,10 +94,12 @@ class Pair:
         self.epoch(1)
         self.apply()
         experiment, crossbars = self.experiment, self.other.crossbars
-        cells = [cell for crossbar in crossbars for row in crossbar.cells for cell in row]
+        cells = [part for crossbar in crossbars for row in crossbar.cells for cell in row
+                 for part in getattr(cell, "parts", [cell])]
         reached = {
             experiment.update.rounding: True, experiment.update.residual: True, "batch": experiment.batch > 1,
             "read noise": bool(experiment.converters.read_noise), "refreshed while training": refreshed,
+            "several devices": bool(experiment.synapse),
             "stuck": any(cell.stuck for cell in cells), "variation": any(cell.displacement for cell in cells),
         } | {name: any(crossbar.counters.get(name) for crossbar in crossbars) for name in reference.COUNTERS}
         return {name for name, happened in reached.items() if happened}
@@ -105,11 +107,11 @@ class Pair:
 
 ALWAYS = {"threshold", "verified", "nominal", "batch", "read noise", *reference.COUNTERS} - {"failures", "refreshes"}
 KINDS_REACH = [
-    ("ideal", {"failures", "stuck"}),
-    ("domain_wall", {"failures", "stuck", "variation"}),
-    ("incremental", {"failures", "stuck", "variation"}),
+    ("ideal", {"failures", "stuck", "several devices"}),
+    ("domain_wall", {"failures", "stuck", "variation", "several devices"}),
+    ("incremental", {"failures", "stuck", "variation", "several devices"}),
     ("pcm_pair", {"failures", "stuck", "variation", "refreshes", "refreshed while training"}),
-    ("mtj", {"failures", "stuck", "stochastic", "none"}),
+    ("mtj", {"failures", "stuck", "stochastic", "none", "several devices"}),
 ]
 
 
@@ -264,7 +266,7 @@ def test_corners_equal_the_reference(corner):
     assert {"attempts", "update_rows", "backward_rows"} <= reached
 
 
-STOCHASTIC = {"device": {"kind": "mtj"}, "update": {"rounding": "stochastic", "residual": "none"}}
+STOCHASTIC = {"device": {"kind": "mtj"}, "update": {"rounding": "stochastic", "residual": "none"}, "synapse": None}
 
 
 def quick(experiment, **sections):
