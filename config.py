@@ -183,7 +183,8 @@ class Transfer(Section):
     """Ex-situ training: a precursor is trained, and the states of its cells are written into fresh devices."""
 
     precursor: AnyDevice | None = None
-    """Device of the precursor, which must have as many states. Unless given, it is that of the experiment."""
+    """Device of the precursor, one in each cell, which must have as many states as a cell of the experiment. Unless
+    given, the precursor's cells are those of the experiment."""
 
 
 class Synapse(Section):
@@ -482,7 +483,9 @@ class Experiment(Section):
         if self.transfer and self.transfer.precursor:
             states = self.transfer.precursor.compile().states
             if states != self.device_tables.states:
-                raise ValueError(f"transfer.precursor has {states} states; the device has {self.device_tables.states}")
+                raise ValueError(f"transfer.precursor has {states} states; "
+                                 f"{'the device has' if self.synapse is None else 'a cell has'} "
+                                 f"{self.device_tables.states}")
         self.crossbars  # noqa: B018 - derives, and thereby checks, every width
         return self
 
@@ -556,9 +559,11 @@ class Experiment(Section):
 
     @property
     def precursor(self) -> "Experiment":
-        """What is trained before a transfer: this experiment, with the precursor's device."""
+        """What is trained before a transfer: this experiment, with the precursor's device, one in each cell, if there
+        is one."""
         device = self.transfer.precursor if self.transfer else None
-        return self.replaced(name=names.extended(self.name, "-precursor"), transfer=None, device=device or self.device)
+        cells = {"device": device, "synapse": None} if device else {}
+        return self.replaced(name=names.extended(self.name, "-precursor"), transfer=None, **cells)
 
     def replaced(self, **fields: Any) -> "Experiment":
         """This experiment with other ``fields``, validated again. ``ConfigError`` in one line if it is not valid.

@@ -13,11 +13,16 @@ NOTHING = np.zeros(0, dtype=np.int16)
 """An array that there is not."""
 
 
-def state_of(crossbars: Sequence[Crossbar], arrays: dict[str, np.ndarray], pulses: np.ndarray,
-             row_reads: np.ndarray) -> State:
-    """The state of ``crossbars``, whose ``arrays`` and ``pulses`` are given as vectors over all of them."""
+def arrays_of(arrays: dict[str, np.ndarray], pulses: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The first fields of a ``State``, as vectors, from the arrays of a crossbar or a network and its ``pulses``."""
+    fields = (arrays.get(name, NOTHING) for name in ("g", "g_minus", "slices", "chi"))
+    return tuple(array.reshape(-1) for array in (*fields, pulses))
+
+
+def state_of(crossbars: Sequence[Crossbar], arrays: tuple[np.ndarray, ...], row_reads: np.ndarray) -> State:
+    """The state of ``crossbars``, whose ``arrays``, by ``arrays_of``, are vectors over all of them."""
     return State(
-        arrays["g"], arrays.get("g_minus", NOTHING), arrays.get("slices", NOTHING), arrays["chi"], pulses,
+        *arrays,
         lfsrs=np.array([crossbar.lfsrs[name].state if name in crossbar.lfsrs else 0
                         for crossbar in crossbars for name in LFSRS], dtype=np.uint32),
         counters=np.array([crossbar.counters.get(name, 0) for crossbar in crossbars for name in POSITION_COUNTERS],

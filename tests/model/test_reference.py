@@ -307,7 +307,7 @@ def test_training_with_a_host_equals_the_reference(optimizer):
         equal(network.state() | trainer.state(), other.network.state() | other.state(), f"{optimizer}, seed {seed}")
         pulses += sum(crossbar.counters["attempts"] for crossbar in network.crossbars)
         reached.add((experiment.update.rounding, any(layer.kind == "conv" for layer in experiment.layers)))
-    assert pulses > 100
+    assert pulses > 50
     assert reached == {(rounding, conv) for rounding in ("threshold", "stochastic") for conv in (False, True)}
 
 
@@ -317,9 +317,11 @@ def test_ex_situ_equals_the_reference(kind):
     for seed in range(30):
         random = Random(f"{kind} {seed}")
         device = random_experiment(random, 1, kind).device
-        precursor = {"kind": "ideal", "states": device.compile().states, "sub_bits": random.randint(1, 6)}
+        synapse = {"slices": [2, 1]} if seed % 3 == 0 and kind != "pcm_pair" else None
+        states = 1 + (device.compile().states - 1) * (3 if synapse else 1)
+        precursor = {"kind": "ideal", "states": states, "sub_bits": random.randint(1, 6)}
         experiment = quick(random_experiment(random, 2, "ideal", convolutions=seed % 2 == 1),
-                           device=device.model_dump(), transfer={"precursor": precursor})
+                           device=device.model_dump(), synapse=synapse, transfer={"precursor": precursor})
         if experiment is None:
             continue
         source, target = Network(experiment.precursor), Network(experiment)
