@@ -54,7 +54,7 @@ def _document(random: Random, count: int, kind: str, convolutions: bool) -> Fiel
              "bits": extreme(random, 2, 12)}
     layers = _layers(random, places, device["sub_bits"], loss, Input.model_validate(given).format)
     lowest_rate = max(random.choice((0, random.randint(0, 8))), *(layer.pop("rate") for layer in layers))
-    document = {
+    document: Fields = {
         "seed": random.getrandbits(32),
         "batch": random.choice((1, 1, 1, 2, 3, 5)),
         "learning_rate_shifts": [lowest_rate + random.choice((0, 0, 1, 2, 4, 15))

@@ -58,6 +58,11 @@ class Slices:
         """How many devices there are."""
         return len(self.weights)
 
+    @property
+    def shifts(self) -> tuple[int, ...]:
+        """log2 of the weights."""
+        return tuple(weight.bit_length() - 1 for weight in self.weights)
+
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceTables:

@@ -1,6 +1,6 @@
 """The crossbar: an array of stochastic memory cells that computes, learns and is programmed."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -54,15 +54,15 @@ class Crossbar:
         """What makes windows of the map before, and a map of the outputs."""
         self.adc = Adc(geometry, torch_device)
         self.accumulator = GradientAccumulator(geometry, self.lfsrs.get("rounding_lfsr"), torch_device)
-        self._weights = None if geometry.device.slices is None else geometry.device.slices.weights
+        self._weights = geometry.device.slices.weights if geometry.device.slices else ()
         self.programmer = programmer(geometry, self.lfsrs["lfsr"], self.counters)
         self._fixed = fixed_in_cells(geometry)
         levels = torch.from_numpy(initial_levels(geometry, seed, self._fixed[0])).to(torch_device)
-        self.g = levels if self._weights is None else self._summed(levels)
+        self.g = self._summed(levels) if self._weights else levels
         """Conductances in sub-levels, int16 (rows, cols)."""
         self.g_minus = (-self.g).clamp(min=0) if geometry.device.pair else None
         """Of pairs: the conductances of the devices that count negative, likewise."""
-        self.slices = None if self._weights is None else levels[..., :-1].contiguous()
+        self.slices = levels[..., :-1].contiguous() if self._weights else None
         """Of cells of several devices: the conductances of all but the last, int16 (rows, cols, devices - 1). The last
         is what they leave of ``g``."""
         self.pulses = torch.zeros_like(levels, dtype=torch.int32)
@@ -212,7 +212,7 @@ class Crossbar:
         )}
         if device.pair:
             self._integers("g + g_minus", {"g + g_minus": state["g"] + state["g_minus"]}, shape, 0, device.span)
-        if self._weights is not None:
+        if self._weights:
             last = state["g"] - (state["slices"] * self._weights[:-1]).sum(-1)
             self._integers("g - slices", {"g - slices": last}, shape, *device.single.g_range)
         for name, array in self.arrays.items():
@@ -265,31 +265,29 @@ class Crossbar:
             cells, chi[where].tolist(), strict=True)], dtype=chi.dtype, device=self.torch_device)
         self._replace(where, cells)
 
-    def _cells(self, where: Places) -> list[Cell] | list[SlicedCell]:
-        """The cells at the places ``where``."""
-        if self.slices is not None:
-            return self._sliced_cells(where)
+    def _cells(self, where: Places) -> list[Any]:
+        """The cells at the places ``where``: of one device or a pair, ``Cell``, of several, ``SlicedCell``."""
         g = self.g[where]
+        place = tuple(index.cpu().numpy() for index in where)
+        fixed = [array[place] for array in self._fixed]
+        if self.slices is not None:
+            return self._sliced_cells(g, self.slices[where].to(torch.int64), *fixed)
         g_minus = torch.zeros_like(g) if self.g_minus is None else self.g_minus[where]
-        place = tuple(index.cpu().numpy() for index in where)
-        vectors = g, g_minus, *(array[place] for array in self._fixed)
-        return [Cell(*values) for values in zip(*(vector.tolist() for vector in vectors), strict=True)]
+        return [Cell(*values) for values in zip(*(vector.tolist() for vector in (g, g_minus, *fixed)), strict=True)]
 
-    def _sliced_cells(self, where: Places) -> list[SlicedCell]:
-        """The cells at the places ``where``, of several devices."""
-        first = self.slices[where].to(torch.int64)
-        last = self.g[where] - (first * torch.tensor(self._weights[:-1], device=self.torch_device)).sum(-1)
-        levels = torch.cat([first, last.unsqueeze(-1)], dim=-1)
-        place = tuple(index.cpu().numpy() for index in where)
-        fixed = [array[place].tolist() for array in self._fixed]
-        return [SlicedCell([Cell(g, 0, *each) for g, *each in zip(*cell, strict=True)], self._weights)
-                for cell in zip(levels.tolist(), *fixed, strict=True)]
+    def _sliced_cells(self, g: torch.Tensor, slices: torch.Tensor, *fixed: np.ndarray) -> list[SlicedCell]:
+        """Cells of several devices: their conductances (n,), those of all their devices but the last (n, devices - 1),
+        and what is fixed in each device, arrays (n, devices)."""
+        last = g - (slices * slices.new_tensor(self._weights[:-1])).sum(-1)
+        levels = torch.cat([slices, last.unsqueeze(-1)], dim=-1).tolist()
+        return [SlicedCell([Cell(level, 0, *each) for level, *each in zip(*cell, strict=True)], self._weights)
+                for cell in zip(levels, *(array.tolist() for array in fixed), strict=True)]
 
     def _summed(self, levels: torch.Tensor) -> torch.Tensor:
-        """The conductances, int16 (..., rows, cols), of cells whose devices have ``levels`` (..., devices)."""
+        """The conductances, int16 (rows, cols), of cells whose devices have ``levels`` (rows, cols, devices)."""
         return (levels.to(torch.int64) * torch.tensor(self._weights, device=levels.device)).sum(-1).to(torch.int16)
 
-    def _replace(self, where: Places, cells: list[Cell] | list[SlicedCell]) -> None:
+    def _replace(self, where: Places, cells: list[Any]) -> None:
         """Put ``cells`` into the places ``where``."""
         self.g[where] = torch.tensor([cell.g for cell in cells], dtype=self.g.dtype, device=self.torch_device)
         self.pulses[where] += torch.tensor([cell.pulses for cell in cells], dtype=self.pulses.dtype,

@@ -66,6 +66,11 @@ class Device:
         limit = 1 << self.tables.g_bits - 1
         return np.minimum(np.maximum(self.movement(state, displacement, word), -limit), limit - 1)
 
+    def fresh(self, states: np.ndarray, displacement: np.ndarray, words: np.ndarray) -> np.ndarray:
+        """The conductances, int16, of new devices in ``states``."""
+        levels = self.land(states, displacement, words) if self.tables.pulse == "landing" else self.nominal(states)
+        return levels.astype(np.int16)
+
     def state_of(self, g: Integers) -> Any:
         """The state whose nominal conductance is nearest to ``g``."""
         device = self.tables
@@ -125,45 +130,28 @@ class Device:
 def fixed_in_cells(geometry: CrossbarGeometry) -> tuple[np.ndarray, np.ndarray]:
     """The displacement of each cell, int16, and whether it is stuck, bool: both (rows, cols) (arithmetic 3.3), of cells
     of several devices (rows, cols, devices) (3.4). Where cells do not differ, these are views of a single value."""
-    device, shape = geometry.device, (geometry.rows, geometry.cols)
-    sliced = device.slices is not None
+    device, sides = geometry.device, (geometry.rows, geometry.cols)
+    shape = sides if device.slices is None else (*sides, device.devices)
     if not device.differs:
-        shape += (geometry.devices,) * sliced
         return np.broadcast_to(np.int16(0), shape), np.broadcast_to(np.False_, shape)
-    hashes = np.stack([cell_hash(geometry.cell_seed, *shape, number) for number in range(geometry.devices)], axis=-1)
-    hashes = (hashes if sliced else hashes[..., 0]).astype(np.int64)
+    hashes = np.stack([cell_hash(geometry.cell_seed, *sides, number) for number in range(device.devices)], axis=-1)
+    hashes = hashes.reshape(shape).astype(np.int64)
     return noise(device.variation, hashes).astype(np.int16), hashes >> 16 < device.stuck
 
 
 def initial_levels(geometry: CrossbarGeometry, seed: int, displacement: np.ndarray) -> np.ndarray:
     """The conductances of the cells of a new crossbar, int16 (rows, cols) (arithmetic 4.1), of cells of several devices
     those of the devices, (rows, cols, devices)."""
-    cells = Device(geometry.device)
-    states = _drawn_states(geometry, _initial_hashes(geometry, seed, 0))
+    cells, (low, high) = Device(geometry.device), geometry.init_states
+    shape = geometry.devices, geometry.rows, geometry.cols
+    places = np.arange(np.prod(shape), dtype=np.uint64).reshape(shape)
+    hashes = hash32(seed, geometry.index, places).astype(np.int64)
+    states = low + ((hashes[0] >> 16) * (high - low + 1) >> 16)
     if geometry.device.slices is None:
-        return _initial(cells, states, displacement, _initial_hashes(geometry, seed, 0))
+        return cells.fresh(states, displacement, hashes[0])
     device, rest, levels = Device(geometry.device.single), cells.nominal(states), []
-    for number, weight in enumerate(geometry.device.slices.weights):
-        states = device.state_of(rest >> weight.bit_length() - 1)
-        hashes = _initial_hashes(geometry, seed, number)
-        levels.append(_initial(device, states, displacement[..., number], hashes))
-        rest = rest - weight * levels[-1].astype(np.int64)
+    for number, shift in enumerate(geometry.device.slices.shifts):
+        states = device.state_of(rest >> shift)
+        levels.append(device.fresh(states, displacement[..., number], hashes[number]))
+        rest = rest - (levels[-1].astype(np.int64) << shift)
     return np.stack(levels, axis=-1)
-
-
-def _initial_hashes(geometry: CrossbarGeometry, seed: int, device: int) -> np.ndarray:
-    """What the cells of a new crossbar draw for one of their devices: int64 (rows, cols)."""
-    cells = np.arange(geometry.rows * geometry.cols, dtype=np.uint64).reshape(geometry.rows, geometry.cols)
-    return hash32(seed, geometry.index, cells + np.uint64(device * cells.size)).astype(np.int64)
-
-
-def _drawn_states(geometry: CrossbarGeometry, hashes: np.ndarray) -> np.ndarray:
-    low, high = geometry.init_states
-    return low + ((hashes >> 16) * (high - low + 1) >> 16)
-
-
-def _initial(device: Device, states: np.ndarray, displacement: np.ndarray, hashes: np.ndarray) -> np.ndarray:
-    """The conductances, int16, of new devices in ``states``."""
-    if device.tables.pulse == "landing":
-        return device.land(states, displacement, hashes).astype(np.int16)
-    return device.nominal(states).astype(np.int16)

@@ -1,58 +1,60 @@
 """The programmer of cells of several devices."""
 
+from typing import Any
+
 from ..contract.geometry import CrossbarGeometry
+from ..contract.lfsr import LEAP
 from .counters import Counters
 from .device import Cell, SlicedCell
 from .lfsr import WORD_MASK, Lfsr
-from .programmer import StochasticProgrammer
+from .programmer import Programmer, StochasticProgrammer
 
 
-def programmer(geometry: CrossbarGeometry, lfsr: Lfsr, counters: Counters | None = None) -> StochasticProgrammer:
+def programmer(geometry: CrossbarGeometry, lfsr: Lfsr, counters: Counters | None = None) -> Programmer[Any]:
     """The programmer of the cells of ``geometry``."""
-    kind = StochasticProgrammer if geometry.device.slices is None else SlicedProgrammer
-    return kind(geometry, lfsr, counters)
+    if geometry.device.slices is None:
+        return StochasticProgrammer(geometry, lfsr, counters)
+    return SlicedProgrammer(geometry, lfsr, counters)
 
 
-class SlicedProgrammer(StochasticProgrammer):
-    """Programs the devices of one cell after the other (arithmetic 4.6): a ``StochasticProgrammer`` for each cell as a
-    whole, and one for each of its devices."""
+class SlicedProgrammer(Programmer[SlicedCell]):
+    """Programs cells of several devices, the devices of one after the other (arithmetic 4.6)."""
 
     def __init__(self, geometry: CrossbarGeometry, lfsr: Lfsr, counters: Counters | None = None) -> None:
         """As ``StochasticProgrammer``; the geometry has ``slices``."""
         super().__init__(geometry, lfsr, counters)
         self.single = StochasticProgrammer(geometry.single, lfsr, self.counters)
+        """Of one device."""
         slices, half = geometry.device.slices, 1 << geometry.device.sub_bits - 1
         assert slices is not None
         self.slices = slices
         self._reaches = [half * (1 + (slices.states - 1) * sum(slices.weights[place + 1:]))
                          for place in range(slices.count)]
 
-    def write(self, cell: SlicedCell, state: int) -> list[int]:  # type: ignore[override]
-        """Program-and-verify the devices of ``cell``, so that it is at ``state``; returns the write pulses that each
-        has taken."""
+    def write(self, cell: SlicedCell, state: int) -> list[int]:
         rest, device = self.device.nominal(state), self.single.device
         if not self._misses(cell, rest):
             return [0] * self.slices.count
         pulses = []
-        for weight, each in zip(cell.weights, cell.devices, strict=True):
-            pulses.append(self.single.write(each, device.state_of(rest >> weight.bit_length() - 1)))
-            rest -= weight * each.g
+        for shift, each in zip(self.slices.shifts, cell.devices, strict=True):
+            pulses.append(self.single.write(each, device.state_of(rest >> shift)))
+            rest -= each.g << shift
         return pulses
 
-    def _move(self, cell: SlicedCell, state: int, target: int) -> None:  # type: ignore[override]
+    def _move(self, cell: SlicedCell, state: int, target: int) -> None:
         rest = self.device.nominal(target)
         if self.slices.in_turn:
-            drawn = cell.devices[(self.lfsr.state & WORD_MASK) * self.slices.count >> 16]
-            self._put(drawn, rest - cell.g + drawn.g, weight=1)
+            drawn = cell.devices[(self.lfsr.state & WORD_MASK) * self.slices.count >> LEAP]
+            self._put(drawn, rest - cell.g + drawn.g, shift=0)
             return
-        for weight, device, reach in zip(cell.weights, cell.devices, self._reaches, strict=True):
-            if abs(rest - weight * device.g) >= reach:
-                self._put(device, rest, weight)
-            rest -= weight * device.g
+        for shift, device, reach in zip(self.slices.shifts, cell.devices, self._reaches, strict=True):
+            if abs(rest - (device.g << shift)) >= reach:
+                self._put(device, rest, shift)
+            rest -= device.g << shift
 
-    def _put(self, device: Cell, rest: int, weight: int) -> None:
-        """Pulse ``device`` toward the state in which it, ``weight`` times, is nearest to the conductance ``rest``."""
+    def _put(self, device: Cell, rest: int, shift: int) -> None:
+        """Pulse ``device``, of the weight ``2**shift``, toward the state in which it comes nearest to ``rest``."""
         law = self.single.device
-        target = law.state_of(rest >> weight.bit_length() - 1)
+        target = law.state_of(rest >> shift)
         distance = max(1, abs(target - law.state_of(device.g)))
-        self.single.pulse(device, target, distance, up=rest > weight * device.g)
+        self.single.pulse(device, target, distance, up=rest > device.g << shift)

@@ -45,4 +45,5 @@ def reconfigured(random: Random, geometry: CrossbarGeometry) -> CrossbarGeometry
         geometry, threshold=threshold, margin=random.choice((0, geometry.margin, widest)),
         max_attempts=random.choice((1, 2, random.randint(1, 40))),
         cell_seed=random.getrandbits(32) if device.differs else 0,
-        read_noise=random.randint(1, noisiest) if geometry.read_noise else 0, device=replace(geometry.device, **changes))
+        read_noise=random.randint(1, noisiest) if geometry.read_noise else 0,
+        device=replace(geometry.device, **changes))

@@ -41,9 +41,9 @@ def random_state(random: Random, geometry: CrossbarGeometry) -> dict[str, np.nda
         plus, minus = (array(0, geometry.device.span, np.int16) for _ in range(2))
         state |= {"g": plus - minus, "g_minus": minus}
     if geometry.device.slices:
-        levels = [array(*geometry.device.single.g_range, np.int16) for _ in range(geometry.devices)]
-        state |= {"g": sum(weight * level for weight, level in zip(geometry.device.slices.weights, levels, strict=True)),
-                  "slices": np.stack(levels[:-1], axis=-1)}
+        levels = np.stack([array(*geometry.device.single.g_range, np.int16) for _ in range(geometry.devices)], axis=-1)
+        state |= {"g": (levels * geometry.device.slices.weights).sum(axis=-1).astype(np.int16),
+                  "slices": levels[..., :-1]}
     return state | {name: np.array(random.randrange(1, 1 << 32), dtype=np.uint32)
                     for name in geometry.lfsrs}
 

@@ -28,7 +28,8 @@ class StochasticProgrammer(wiring.Component):
 
     Three stages work on different cells: some are fetched ahead; one residual is divided by the threshold
     (`ResidualDivider`); one cell is programmed (`CellProgrammer`), of several devices one after the other
-    (`SlicedProgrammer`). Where cells differ, a hash is made in the first two stages (`CellHash`). Throughput: a request takes as many clock cycles as its slowest stage.
+    (`SlicedProgrammer`). Where cells differ, a hash is made in the first two stages (`CellHash`). Throughput: a
+    request takes as many clock cycles as its slowest stage.
 
     Cost: the parts. The division, the hash, and what a kind of device needs exist only where they are configured.
     """

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Array, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -55,7 +55,7 @@ class SlicedProgrammer(wiring.Component):
         super().__init__(ports)
         cell = geometry.device
         assert cell.slices is not None
-        self._slices, self._shifts = cell.slices, [weight.bit_length() - 1 for weight in cell.slices.weights]
+        self._slices = cell.slices
         # A landing device may never reach its outermost nominal levels, so these may need more bits than its levels.
         self._wide = signed(max(cell.g_bits, signed_bits(-cell.origin)) + 2)
 
@@ -150,7 +150,7 @@ class SlicedProgrammer(wiring.Component):
     def _split(self, served: Any, levels: Array) -> list[Any]:
         """The conductances of the devices: the last is what the others leave of the cell's."""
         first = [served.cell.slices[index] for index in range(self._slices.count - 1)]
-        last = served.cell.g - sum(level << shift for level, shift in zip(first, self._shifts, strict=False))
+        last = served.cell.g - sum(level << shift for level, shift in zip(first, self._slices.shifts, strict=False))
         return [level.eq(value) for level, value in zip(levels, [*first, last], strict=True)]
 
     def _reaches(self) -> list[Value]:
@@ -161,11 +161,11 @@ class SlicedProgrammer(wiring.Component):
 
     def _weighted(self, value: Value, number: Signal) -> Value:
         """``value``, of a device, as it counts in the cell."""
-        return Array(value << shift for shift in self._shifts)[number]
+        return Array(value << shift for shift in self._slices.shifts)[number]
 
     def _share(self, rest: Signal, number: Signal) -> Value:
         """The conductance that a device would have if it made up the ``rest`` alone."""
-        return Array(rest >> shift for shift in self._shifts)[number]
+        return Array(rest >> shift for shift in self._slices.shifts)[number]
 
     def _ask(self, m: Module, served: Any, number: Signal, level: Value, offset: Signal, state: Signal,
              now: Signal) -> None:

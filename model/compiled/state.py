@@ -13,13 +13,17 @@ NOTHING = np.zeros(0, dtype=np.int16)
 """An array that there is not."""
 
 
-def arrays_of(arrays: dict[str, np.ndarray], pulses: np.ndarray) -> tuple[np.ndarray, ...]:
-    """The first fields of a ``State``, as vectors, from the arrays of a crossbar or a network and its ``pulses``."""
-    fields = (arrays.get(name, NOTHING) for name in ("g", "g_minus", "slices", "chi"))
-    return tuple(array.reshape(-1) for array in (*fields, pulses))
+Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""The first fields of a ``State``."""
 
 
-def state_of(crossbars: Sequence[Crossbar], arrays: tuple[np.ndarray, ...], row_reads: np.ndarray) -> State:
+def arrays_of(arrays: dict[str, np.ndarray], pulses: np.ndarray) -> Arrays:
+    """As vectors, from the arrays of a crossbar or a network and its ``pulses``."""
+    g, g_minus, slices, chi = (arrays.get(name, NOTHING).reshape(-1) for name in ("g", "g_minus", "slices", "chi"))
+    return g, g_minus, slices, chi, pulses.reshape(-1)
+
+
+def state_of(crossbars: Sequence[Crossbar], arrays: Arrays, row_reads: np.ndarray) -> State:
     """The state of ``crossbars``, whose ``arrays``, by ``arrays_of``, are vectors over all of them."""
     return State(
         *arrays,

@@ -295,7 +295,7 @@ def device_tables(device: DeviceTables) -> dict[str, np.ndarray]:
     return {
         "mean": integers(device.mean), "sigma": integers(device.sigma), "probability": integers(device.probability),
         "base": integers(base), "slope": integers(slope), "normal": normal_quantiles(),
-        "shifts": integers(tuple(weight.bit_length() - 1 for weight in (device.slices.weights if device.slices else ()))),
+        "shifts": integers(device.slices.shifts if device.slices else ()),
         "leap": torch.stack([jump(values << shift, 1) for shift in range(0, WIDTH, 8)]).numpy().astype(
             np.uint32).ravel()}
 

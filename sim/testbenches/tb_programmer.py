@@ -15,7 +15,7 @@ from ...hw.crossbar.parameters import parameter_layout
 from ...hw.crossbar.programmer import StochasticProgrammer
 from ...model.device import Cell, Device, SlicedCell, fixed_in_cells
 from ...model.lfsr import Lfsr
-from ...model.programmer import StochasticProgrammer as GoldenProgrammer
+from ...model.programmer import Programmer
 from ...model.sliced_programmer import programmer
 from ...train.difference import expect
 from ..benches.packing import Packing
@@ -52,7 +52,7 @@ class ProgrammerBench(Testbench[None]):
         await configure(bench, self.geometry, geometry)
         await self.serve(bench, memory, programmer(geometry, lfsr), self.case.samples - half)
 
-    async def serve(self, bench: PinBench, memory: "_Memory", golden: GoldenProgrammer, requests: int) -> None:
+    async def serve(self, bench: PinBench, memory: "_Memory", golden: Programmer[Any], requests: int) -> None:
         """Have the design serve so many random ``requests`` as ``golden`` does."""
         random, pins, geometry = self.random, bench.pins, golden.geometry
         displacements, stuck = fixed_in_cells(geometry)
@@ -139,13 +139,13 @@ def random_device(random: Random, tables: DeviceTables) -> Cell:
             return Cell(random.randrange(-1 << tables.g_bits - 1, 1 << tables.g_bits - 1))
 
 
-def random_cell(random: Random, device: Device, geometry: CrossbarGeometry) -> tuple[Cell | SlicedCell, int]:
+def random_cell(random: Random, device: Device, geometry: CrossbarGeometry) -> tuple[Any, int]:
     """A cell, and a residual that has reached the threshold and does not push the cell beyond its last state."""
     limit, threshold = 1 << geometry.chi_bits - 1, geometry.threshold
     tables, slices = geometry.device, geometry.device.slices
     while True:
         devices = [random_device(random, tables.single) for _ in range(geometry.devices)]
-        cell = devices[0] if slices is None else SlicedCell(devices, slices.weights)
+        cell: Any = devices[0] if slices is None else SlicedCell(devices, slices.weights)
         if geometry.residual == "none":
             chi = threshold * random.randint(1, limit // threshold - 1)
         else:
