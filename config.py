@@ -222,7 +222,8 @@ class Synapse(Section):
             reach = 1 + (device.states - 1) * sum(self.weights[place + 1:])
             if weight > reach:
                 raise ValueError(f"synapse.slices={list(self.weights)}: a device that counts {weight} leaves gaps, as "
-                                 f"those behind it reach {reach - 1} levels; use at most {reach}, or more states")
+                                 f"those behind it reach {reach - 1} levels; use at most "
+                                 f"{1 << reach.bit_length() - 1}, or more states")
         cell = device.sliced(self.weights, in_turn=self.turns is not None)
         if cell.g_bits > MAX_G_BITS:
             raise ValueError(f"synapse: the conductance of a cell would be {cell.g_bits} bits wide, at most "
