@@ -25,8 +25,8 @@ class SlicedProgrammer(wiring.Component):
     """Programs or writes one cell of several devices after the other, as section 4.6 of docs/arithmetic.md defines. For
     each device that is to be pulsed it asks a `CellProgrammer`, built for one device.
 
-    Clock cycles: 3 for a cell, 3 for each of its devices, and for each that is pulsed or written 1 more besides those
-    of the `CellProgrammer`. Where cells differ, each device waits for its hash.
+    Clock cycles: 4 for a cell, 3 for each of its devices, and for each that is pulsed or written those of the
+    `CellProgrammer`, less 1. Where cells differ, each device waits for its hash.
 
     Cost: registers for a cell, and subtractors of its width.
     """

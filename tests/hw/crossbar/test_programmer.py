@@ -100,6 +100,17 @@ def test_clock_cycles_of_a_request(device, pulses, cycles):
     assert cycles_of_requests(StochasticProgrammer(geometry=made), [(request, cell)] * 8)[3:] == [cycles] * 4
 
 
+@pytest.mark.parametrize(("g", "synapse", "pulses"), [
+    (-4, {"slices": [8, 4, 2, 1]}, 4), (-12, {"slices": [8, 4, 2, 1]}, 1), (-4, {"turns": 4}, 1)], ids=str)
+def test_clock_cycles_of_a_cell_of_several_devices(g, synapse, pulses):
+    made = parse({"input": {"count": 9}, "device": {"kind": "ideal", "states": 2}, "synapse": synapse,
+                  "layers": [{"cols": 12, "lanes": 4}]}, "programmer").crossbars[0]
+    cell = {"g": g, "slices": [-4, 4, 4] if "slices" in synapse else [4, -4, -4], "chi": 1 << made.chi_frac}
+    request = {"position": {"address": 1, "lane": 2}, "write": 0, "state": 0}
+    machine = StochasticProgrammer(geometry=made)
+    assert cycles_of_requests(machine, [(request, cell)] * 8)[3:] == [4 + 4 * 3 + pulses * 4] * 4
+
+
 @pytest.mark.parametrize("lanes", [1, 3, 4, 12])
 def test_cell_hash(lanes):
     made = geometry({"kind": "domain_wall", "stuck": 0.1}, lanes)
