@@ -1,0 +1,12 @@
+"""Sweeps: many runs of configurations that differ in some fields, and one table of what came out.
+
+A `document.Sweep` says which points there are (``points``), a `plan.Run` is what one of them comes to, and ``runs``
+sees that each has run: in processes of this machine or on a cluster (``executors``), where ``worker`` trains it.
+``search`` makes points of what earlier ones gave, ``table`` puts the results together.
+"""
+
+from .document import Sweep
+from .results import SweepResult
+from .runs import run
+
+__all__ = ["Sweep", "SweepResult", "run"]
