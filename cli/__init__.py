@@ -29,8 +29,8 @@ def cli() -> None:
     caches.settle()
 
 
-for command in (training.train, training.evaluate, training.reproduce, design.generate, simulation.cosim, design.synth,
-                design.estimate, simulation.epoch, device.devices, energy.energy, study.demo, study.bench,
+for command in (training.train, training.evaluate, study.reproduce, design.generate, simulation.cosim, design.synth,
+                design.estimate, simulation.epoch, device.devices, energy.energy, study.sweep, study.demo, study.bench,
                 simulation.run_on_board):
     cli.add_command(command)
 options.require_text(cli)

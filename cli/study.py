@@ -1,17 +1,91 @@
-"""Commands that put figures together: benchmarks, the demonstration."""
+"""Commands that put many runs together: sweeps, every preset, benchmarks, the demonstration."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..config import load
 from ..render.text import table
 from .common import Answer, answers, data_option
+from .options import EPOCHS, Whole
 
 if TYPE_CHECKING:
     from ..sim.cosim import CosimResult
     from ..study.demo import DemoResult
+    from ..study.sweep import SweepResult
+
+NAMED = 10
+"""Runs that have failed that a summary names at most; the table names all."""
+
+
+def where_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of ``command`` that say where, and what of, a sweep is trained."""
+    for option in (
+            click.option("--retry", is_flag=True, help="Train again what has failed before."),
+            click.option("--cluster", metavar="ADDRESS",
+                         help="Train on the cluster whose dask scheduler is at ADDRESS."),
+            click.option("--workers", type=Whole(0, 4096), metavar="N",
+                         help="Processes that train; one a core unless given. With 0 this process itself trains.")):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("file", metavar="SWEEP")
+@where_options
+@data_option
+@click.option("--out", metavar="DIR", help="Folder of the sweep; default runs/NAME, after the file.")
+@answers
+def sweep(file: str, workers: int | None, cluster: str | None, retry: bool, data_dir: str | None,
+          out: str | None) -> Answer:
+    """Train many runs that differ in some fields, as the TOML file SWEEP says, and put them into one table.
+
+    What exists is not trained again, and what was interrupted goes on.
+    """
+    from ..study import sweep as sweeping
+
+    result = sweeping.run(file, out=out, data_dir=data_dir, workers=workers, cluster=cluster, retry=retry)
+    return result, sweep_summary(result), not result.failed
+
+
+def sweep_summary(result: "SweepResult") -> str:
+    """What a sweep has come to, as a short table."""
+    rows = {"runs": f"{result.runs:,}", "trained now": f"{result.done:,}", "there already": f"{result.skipped:,}",
+            "failed": f"{result.failed:,}"}
+    if result.best:
+        rows["best"] = f"{result.best.value:g} with " + _given(result.best.fields)
+    rows |= {"took": _minutes(round(result.seconds)), "table": f"{result.table}, table.parquet"}
+    failed = [f"{failure.run}, {_given(failure.fields)}: {failure.error}" for failure in result.failures[:NAMED]]
+    more = [f"and {result.failed - NAMED:,} more"] if result.failed > NAMED else []
+    return "\n".join([table(rows), *(["", "failed:"] if failed else []), *failed, *more])
+
+
+def _given(fields: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in fields.items())
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[PRESET]...")
+@click.option("--seeds", type=Whole(1, 1000), default=3, show_default=True, metavar="N",
+              help="Seeds of each preset, over which the table gives means.")
+@click.option("--epochs", type=EPOCHS, metavar="N", help="Epochs to train, instead of each preset's.")
+@where_options
+@data_option
+@click.option("--out", default="runs/reproduce", show_default=True, metavar="DIR", help="Folder of the sweep.")
+@answers
+def reproduce(names: tuple[str, ...], seeds: int, epochs: int | None, workers: int | None, cluster: str | None,
+              retry: bool, data_dir: str | None, out: str) -> Answer:
+    """Train every preset on MNIST, and put them into one table beside their baselines and the papers' figures.
+
+    It is a sweep: what exists is not trained again, and what was interrupted goes on.
+    """
+    from ..study import reproduce as reproduction
+
+    result = reproduction.run(names, data_dir=data_dir, out=out, seeds=seeds, epochs=epochs, workers=workers,
+                              cluster=cluster, retry=retry)
+    return result, reproduction.report(result), True
 
 
 @click.command()

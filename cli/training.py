@@ -8,7 +8,7 @@ import click
 from ..config import Experiment, load
 from ..render.text import table
 from .common import Answer, answers, config_argument, data_option, device_option, override, overwrite_option
-from .options import EPOCHS, SAMPLES, SEED, Real, Whole
+from .options import EPOCHS, SAMPLES, SEED, Real
 
 
 def shifts(_: click.Context, option: click.Parameter, value: str | None) -> tuple[int, ...] | None:
@@ -116,22 +116,3 @@ def evaluate(run_folder: str, seconds: tuple[float, ...], data_dir: str | None) 
     rows = {"test accuracy": f"{result.test_accuracy:.2f} %"}
     rows |= {f"after {drifted.seconds:g} s": f"{drifted.test_accuracy:.2f} %" for drifted in result.drift}
     return result, table(rows), True
-
-
-@click.command()
-@click.argument("names", nargs=-1, metavar="[PRESET]...")
-@click.option("--seeds", type=Whole(1, 1000), default=3, show_default=True, metavar="N",
-              help="Seeds of each preset, over which the table gives means.")
-@click.option("--epochs", type=EPOCHS, metavar="N", help="Epochs to train, instead of each preset's.")
-@data_option
-@click.option("--out", default="runs/reproduce", show_default=True, metavar="DIR",
-              help="Folder for the runs and the table; what has run there already is not run again.")
-@click.option("--overwrite", is_flag=True, help="Run again what has run there on another configuration or other data.")
-@answers
-def reproduce(names: tuple[str, ...], seeds: int, epochs: int | None, data_dir: str | None, out: str,
-              overwrite: bool) -> Answer:
-    """Train every preset on MNIST, and put them into one table beside their baselines and the papers' figures."""
-    from ..study import reproduce as reproduction
-
-    result = reproduction.run(names, data_dir=data_dir, out=out, seeds=seeds, epochs=epochs, overwrite=overwrite)
-    return result, reproduction.report(result), True

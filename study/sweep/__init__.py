@@ -7,6 +7,6 @@ sees that each has run: in processes of this machine or on a cluster (``executor
 
 from .document import Sweep
 from .results import SweepResult
-from .runs import run
+from .runs import RUNS, run
 
-__all__ = ["Sweep", "SweepResult", "run"]
+__all__ = ["RUNS", "Sweep", "SweepResult", "run"]

@@ -65,14 +65,15 @@ def run(source: str | Path | dict[str, Any], *, out: str | Path | None = None, d
     begun = time.monotonic()
     if workers is not None and (cluster or workers < 0):
         raise ConfigError(f"workers={workers}: must be 0 or more, and a cluster has its own")
-    sweep, file = read(source), None if isinstance(source, dict) else Path(source)
+    sweep = read(source)
+    file, text = (None, toml.text_of(source)) if isinstance(source, dict) else (Path(source), "")
     folder = Path(out or Path("runs") / files.safe_name(file.stem if file else "sweep"))
     planner = Planner(sweep, file.parent if file else Path(), data_dir)
     proposals = Proposals(sweep.search, _name(sweep)) if sweep.search else None
     batches = (_Batch(planner, sweep, batch) for batch in (proposals.batches() if proposals else [[Point()]]))
     first = next(batches)
     first.require_possible()
-    content = file.read_bytes() if file else toml.text_of(source).encode()
+    content = file.read_bytes() if file else text.encode()
     with (executor(workers, cluster) as place, _held(folder, content), deferred_stop() as stop,
           bar(show=progress, total=sweep.count if proposals else len(first.runs), unit="run", desc="sweep",
               smoothing=0.05) as line):
@@ -171,8 +172,11 @@ class _Study:
     def values(self, batch: _Batch) -> list[float | None]:
         """What a search looks at: of each trial of ``batch`` the mean over its runs; None if one has failed."""
         assert self._sweep.search
-        found = [[self._rows[run.digest].get(self._sweep.search.of) for run in trial] for trial in batch.trials]
-        return [None if None in trial else mean(trial) for trial in found]
+        of = self._sweep.search.of
+        found = [[value for run in trial if (value := self._rows[run.digest].get(of)) is not None]
+                 for trial in batch.trials]
+        return [mean(found) if len(found) == len(trial) else None
+                for found, trial in zip(found, batch.trials, strict=True)]
 
     def result(self, seconds: float, proposals: Proposals | None) -> SweepResult:
         """What has come of it, after so many ``seconds``."""

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 JOURNAL = "search.journal"
 """The trials, as optuna's journal storage keeps them: its tools show them."""
 
+SEED_STEP = 1_000_003
+"""Between the seeds of the first trials of two searches whose seeds are neighbours."""
+
 
 class Proposals:
     """The trials of a search, batch by batch. Batch by batch they follow from the seed and the values of the batches
@@ -40,8 +43,8 @@ class Proposals:
             study.add_trials(self._trials)
             self._proposed = []
             for _ in range(min(self._search.at_once, left)):
-                study.sampler = self._optuna.samplers.TPESampler(
-                    seed=self._search.seed + len(study.trials), constant_liar=True)
+                seed = (self._search.seed * SEED_STEP + len(study.trials)) % (1 << 32)
+                study.sampler = self._optuna.samplers.TPESampler(seed=seed, constant_liar=True)
                 self._proposed.append(study.ask(self._distributions).params)
             yield [{field: self._value(field, params[field]) for field in self._distributions}
                    for params in self._proposed]
