@@ -85,7 +85,9 @@ class Sweep(Section):
                 raise ConfigError(f"{name}: given twice, in {' and in '.join(places)}")
         for name, values in self._grid.items():
             require_values(name, values)
-        for part in (self.random, self.search):
+        for place, part in (("random", self.random), ("search", self.search)):
+            if part and not part.fields:
+                raise ConfigError(f"{place}.fields: gives no field")
             for name, choice in part.choices.items() if part else ():
                 if not isinstance(choice, Range):
                     require_values(name, choice)

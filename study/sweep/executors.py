@@ -67,11 +67,13 @@ class InlineExecutor(Executor):
 
 
 class LocalExecutor(Executor):
-    """Processes of this machine, with one thread each. The first of them compiles the trainer, the others wait for
-    that."""
+    """Processes of this machine, with one thread each. They are forked from one that has loaded all that they need. The
+    first of them compiles the trainer, the others wait for that."""
 
     def __init__(self, workers: int) -> None:
         """``workers`` processes, which are started when they are needed."""
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload([worker.__name__])
         self._threads = ThreadPoolExecutor(workers)  # each keeps one process at work, and sees if it is lost
         self._own = threading.local()
         self._compiling, self._compiled = threading.Lock(), False
@@ -113,7 +115,7 @@ class LocalExecutor(Executor):
     def _pool(self) -> ProcessPoolExecutor:
         """The process of this thread, which is started if there is none."""
         if getattr(self._own, "pool", None) is None:
-            self._own.pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), worker.begin)
+            self._own.pool = ProcessPoolExecutor(1, self._context, worker.begin)
             self._pools.add(self._own.pool)
             self._own.process = self._own.pool.submit(os.getpid).result()
             self._processes.add(self._own.process)

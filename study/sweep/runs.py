@@ -68,21 +68,24 @@ def run(source: str | Path | dict[str, Any], *, out: str | Path | None = None, d
     sweep = read(source)
     file, text = (None, toml.text_of(source)) if isinstance(source, dict) else (Path(source), "")
     folder = Path(out or Path("runs") / files.safe_name(file.stem if file else "sweep"))
+    if sweep.search and sweep.search.of not in (known := table.figure_names()):
+        raise ConfigError(f"search.of={shown(sweep.search.of)}: must be one of {', '.join(known)}")
     planner = Planner(sweep, file.parent if file else Path(), data_dir)
     proposals = Proposals(sweep.search, _name(sweep)) if sweep.search else None
     batches = (_Batch(planner, sweep, batch) for batch in (proposals.batches() if proposals else [[Point()]]))
     first = next(batches)
     first.require_possible()
     content = file.read_bytes() if file else text.encode()
-    with (executor(workers, cluster) as place, _held(folder, content), deferred_stop() as stop,
-          bar(show=progress, total=sweep.count if proposals else len(first.runs), unit="run", desc="sweep",
-              smoothing=0.05) as line):
-        study = _Study(sweep, folder, data_dir, retry, line)
-        for batch in chain([first], batches):
-            study.train(batch.runs, place, stop)
-            if proposals:
-                proposals.tell(study.values(batch))
-                proposals.record(folder)
+    with executor(workers, cluster) as place, _held(folder, content), deferred_stop() as stop:
+        study = _Study(sweep, folder, data_dir, retry)
+        with bar(show=progress, total=sweep.count if proposals else len(first.runs), unit="run", desc="sweep",
+                 initial=study.enter(first.runs), smoothing=0.05) as line:
+            for batch in chain([first], batches):
+                line.update(study.enter(batch.runs))
+                study.train(batch.runs, place, stop, line)
+                if proposals:
+                    proposals.tell(study.values(batch))
+                    proposals.record(folder)
         if stop.is_set():
             raise InterruptedRunError("interrupted at the end; the same command gives the result")
     return study.result(time.monotonic() - begun, proposals)
@@ -139,8 +142,8 @@ class _Batch:
 class _Study:
     """A sweep under way: its rows, and how many runs have come to what."""
 
-    def __init__(self, sweep: Sweep, folder: Path, data_dir: str | Path | None, retry: bool, line: tqdm) -> None:
-        self._sweep, self._folder, self._retry, self._line = sweep, folder, retry, line
+    def __init__(self, sweep: Sweep, folder: Path, data_dir: str | Path | None, retry: bool) -> None:
+        self._sweep, self._folder, self._retry = sweep, folder, retry
         self._data_dir = None if data_dir is None else str(Path(data_dir).absolute())
         self._costs = load_costs()
         self._rows: dict[str, table.Row] = {}
@@ -149,9 +152,28 @@ class _Study:
         self._done = self._skipped = 0
         self._written = 0.0
 
-    def train(self, runs: Sequence[Run], place: Executor, stop: threading.Event) -> None:
-        """Train those of ``runs`` that have not been trained. ``InterruptedRunError`` once ``stop`` is set."""
-        waiting, pending = deque(self._new(runs)), dict[Future, Run]()
+    def enter(self, runs: Iterable[Run]) -> int:
+        """Give every one of ``runs`` that has none a row. Returns how many of these need no training."""
+        known = 0
+        for run in runs:
+            if run.digest in self._rows:
+                continue
+            self._points[run.digest] = run.point
+            varied = {name: run.point[name] if name in run.point else run.experiment and value(name, run.experiment)
+                      for name in self._sweep.varied}
+            self._rows[run.digest] = {"run": run.digest, "status": table.WAITING, "error": "",
+                                      "config": run.config} | varied
+            if error := run.error or ("" if self._retry else self._failure(run)):
+                self._rows[run.digest] |= {"status": table.FAILED, "error": error}
+            elif self._read(run):
+                self._skipped += 1
+            known += self._rows[run.digest]["status"] != table.WAITING
+        return known
+
+    def train(self, runs: Iterable[Run], place: Executor, stop: threading.Event, line: tqdm) -> None:
+        """Train those of ``runs`` that wait for it. ``InterruptedRunError`` once ``stop`` is set."""
+        waiting = deque(run for run in runs if self._rows[run.digest]["status"] == table.WAITING)
+        pending: dict[Future, Run] = {}
         self._write()
         try:
             while (waiting or pending) and not stop.is_set():
@@ -160,7 +182,8 @@ class _Study:
                     pending[self._submit(run, place)] = run
                 for future in wait(pending, timeout=0 if more else 0.2, return_when=FIRST_COMPLETED).done:
                     self._end(pending.pop(future), future)
-                self._line.refresh()
+                    line.update()
+                line.refresh()
                 if time.monotonic() - self._written > TABLE_SECONDS:
                     self._write()
         finally:
@@ -188,27 +211,6 @@ class _Study:
             seconds=round(seconds, 3), table=self._folder / table.CSV, out=self._folder, failures=failures,
             best=BestTrial(fields=best[0], value=best[1]) if best else None)
 
-    def _new(self, runs: Iterable[Run]) -> Iterator[Run]:
-        """Those of ``runs`` that are to be trained; each of them all gets a row."""
-        for run in runs:
-            if run.digest in self._rows:
-                continue
-            self._points[run.digest] = run.point
-            varied = {name: run.point[name] if name in run.point else run.experiment and value(name, run.experiment)
-                      for name in self._sweep.varied}
-            self._rows[run.digest] = {"run": run.digest, "status": table.WAITING, "error": "",
-                                      "config": run.config} | varied
-            error = run.error or ("" if self._retry else self._failure(run))
-            if error:
-                self._rows[run.digest] |= {"status": table.FAILED, "error": error}
-            elif self._read(run):
-                self._skipped += 1
-            else:
-                yield run
-                continue
-            self._line.initial += 1  # it took no time, so the estimate of the end leaves it out
-            self._line.n = self._line.last_print_n = self._line.n + 1
-
     def _submit(self, run: Run, place: Executor) -> Future:
         """Have ``run`` trained."""
         assert run.experiment
@@ -235,7 +237,6 @@ class _Study:
         else:
             (self._place(run) / FAILURE).unlink(missing_ok=True)
             self._done += 1
-        self._line.update()
 
     def _read(self, run: Run) -> bool:
         """Fill in the row of ``run`` from its folder; False if it has no result there."""

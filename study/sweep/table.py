@@ -13,7 +13,7 @@ import pyarrow.parquet
 
 from ...contract.errors import ConfigError
 from ...system import files
-from ...train.results import TrainResult
+from ...train.results import TrainResult, TransferResult
 from .ranges import label
 
 CSV, PARQUET = "table.csv", "table.parquet"
@@ -29,9 +29,19 @@ Row = dict[str, Any]
 
 def figures(result: TrainResult) -> Row:
     """The scalars of ``result``, by their names."""
-    kinds = get_type_hints(type(result))
-    return {each.name: getattr(result, each.name) for each in fields_of(result)
-            if {*(get_args(kinds[each.name]) or (kinds[each.name],))} <= {int, float, bool, NoneType}}
+    return {name: getattr(result, name) for name in _scalars(type(result))}
+
+
+def figure_names() -> list[str]:
+    """The columns behind those of the fields, of any run."""
+    return [*_scalars(TransferResult), *ENERGY]
+
+
+def _scalars(kind: type[TrainResult]) -> list[str]:
+    """The fields of ``kind`` that are a number or a truth value, or None."""
+    kinds = get_type_hints(kind)
+    return [each.name for each in fields_of(kind)
+            if {*(get_args(kinds[each.name]) or (kinds[each.name],))} <= {int, float, bool, NoneType}]
 
 
 def write(folder: Path, varied: Sequence[str], rows: Sequence[Row]) -> None:
