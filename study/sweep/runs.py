@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from ...contract.errors import ConfigError, InterruptedRunError, SpinloomError, one_line, shown
 from ...system import disk, files, toml
-from ...system.claim import HOLDER, LOCK, claimed
+from ...system.claim import HOLDER, claimed
 from ...system.notice import warn
 from ...system.progress import bar
 from ...system.stop import deferred_stop
@@ -109,7 +109,7 @@ def _held(folder: Path, content: bytes) -> Iterator[None]:
 
 
 def _refuse_other(folder: Path) -> None:
-    if not folder.is_dir() or not {path.name for path in folder.iterdir()} - {LOCK, HOLDER}:
+    if not folder.is_dir() or all(path.name == HOLDER or path.name.startswith(".") for path in folder.iterdir()):
         return
     try:
         found = json.loads(files.read(folder / RECORD, MOST_BYTES))["format"]
@@ -239,8 +239,10 @@ class _Study:
             self._done += 1
 
     def _read(self, run: Run) -> bool:
-        """Fill in the row of ``run`` from its folder; False if it has no result there."""
+        """Fill in the row of ``run`` from its folder; False if it has not come to its end there."""
         assert run.experiment
+        if (self._place(run) / HOLDER).exists():  # a process is at work there, or was killed
+            return False
         kind = TransferResult if run.experiment.transfer else TrainResult
         try:
             result = run_folder.read_result(self._place(run), kind)

@@ -7,7 +7,8 @@ from spinloom.cli import run as program
 from spinloom.contract.errors import ConfigError, InterruptedRunError
 from spinloom.study import sweep
 from spinloom.study.energy import account
-from spinloom.study.sweep import executors, plan, runs, table, worker
+from spinloom.study.sweep import document, executors, plan, runs, table, worker
+from spinloom.study.sweep.document import Sweep
 from spinloom.system import toml
 from spinloom.system.claim import InUseError, claimed
 from spinloom.train import loop, run_folder
@@ -73,8 +74,8 @@ def test_what_exists_is_not_run_again(monkeypatch):
 
 def test_a_digest_is_of_what_decides_the_bits(tmp_path):
     def digest(point=None, **fields):
-        document = {"config": "small.toml"} | fields
-        planner = plan.Planner(sweep.Sweep.model_validate(document | {"grid": {"seed": [1]}}), tmp_path, None)
+        source = {"config": "small.toml"} | fields
+        planner = plan.Planner(Sweep.model_validate(source | {"grid": {"seed": [1]}}), tmp_path, None)
         run = planner.run(point or {})
         assert not run.error
         return run.digest
@@ -89,13 +90,18 @@ def test_a_digest_is_of_what_decides_the_bits(tmp_path):
     assert len({digest(point) for point in [{}, *other]}) == len(other) + 1
 
 
+@pytest.mark.parametrize("path", sorted((config.PRESETS.parent / "examples" / "sweeps").glob("*.toml")))
+def test_the_examples_are_sweeps(path):
+    assert document.read(path).count in (90, 120)
+
+
 def test_points_of_a_list_and_of_draws():
     random = {"draws": 3, "seed": 5, "fields": {
         "device.sigma": {"from": 0.1, "to": 0.4}, "layers.0.cols": {"from": 7, "to": 9}, "seed": [1, 2, 3],
         "update.threshold": {"from": 0.5, "to": 2.0, "log": True}}}
     listed = [{"device": {"kind": "ideal"}}, {"device": "domain_wall"}]
     source = {"config": "small.toml", "fixed": {"samples": 50}, "random": random, "list": listed}
-    points = list(plan.points(sweep.Sweep.model_validate(source)))
+    points = list(plan.points(Sweep.model_validate(source)))
     assert len(points) == 6
     assert points[:3] == [point | {"device.kind": "ideal"} for point in (
         {name: value for name, value in point.items() if name != "device"} for point in points[3:])]
@@ -105,7 +111,7 @@ def test_points_of_a_list_and_of_draws():
         assert point["seed"] in (1, 2, 3)
         assert 0.5 <= point["update.threshold"] < 2
         assert point["samples"] == 50
-    more = sweep.Sweep.model_validate(source | {"random": random | {"draws": 4}})
+    more = Sweep.model_validate(source | {"random": random | {"draws": 4}})
     assert list(plan.points(more))[:3] == points[:3]
 
 
@@ -281,10 +287,10 @@ def test_the_command_answers(tmp_path, capsys):
     small = SMALL | {"grid": {"seed": [1, 2]}, "fixed": {"samples": 20}}
     assert program(["sweep", _file(small, "few.toml"), "--workers", "0", "--json"]) == 0
     out, err = capsys.readouterr()
-    document = json.loads(out)
-    assert {name: document[name] for name in ("runs", "done", "skipped", "failed", "table")} == {
+    answer = json.loads(out)
+    assert {name: answer[name] for name in ("runs", "done", "skipped", "failed", "table")} == {
         "runs": 2, "done": 2, "skipped": 0, "failed": 0, "table": "runs/few/table.csv"}
-    assert document["seconds"] > 0
+    assert answer["seconds"] > 0
     assert "Traceback" not in err
     assert (tmp_path / "runs/few/sweep.toml").read_text() == (tmp_path / "few.toml").read_text()
     assert program(["sweep", "few.toml", "--workers", "0"]) == 0
