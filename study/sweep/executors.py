@@ -155,7 +155,8 @@ class ClusterExecutor(Executor):
             from distributed import Client
         except ImportError:
             raise ConfigError("--cluster needs dask.distributed; install spinloom[cluster]") from None
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        for name in ("distributed", "distributed.client"):  # what goes wrong is told in one line
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
             self._client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:

@@ -183,6 +183,8 @@ class _Study:
                 for future in wait(pending, timeout=0 if more else 0.2, return_when=FIRST_COMPLETED).done:
                     self._end(pending.pop(future), future)
                     line.update()
+                    if failed := self._count(table.FAILED):
+                        line.set_postfix_str(f"{failed} failed")
                 line.refresh()
                 if time.monotonic() - self._written > TABLE_SECONDS:
                     self._write()
@@ -276,6 +278,8 @@ class _Study:
         self._written = time.monotonic()
 
     def _interrupted(self) -> InterruptedRunError:
-        waiting = sum(row["status"] == table.WAITING for row in self._rows.values())
-        return InterruptedRunError(f"interrupted with {waiting} of {len(self._rows)} runs to go; the same command goes "
-                                   "on with them")
+        return InterruptedRunError(f"interrupted with {self._count(table.WAITING)} of {len(self._rows)} runs to go; "
+                                   "the same command goes on with them")
+
+    def _count(self, status: str) -> int:
+        return sum(row["status"] == status for row in self._rows.values())
