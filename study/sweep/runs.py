@@ -127,8 +127,11 @@ class _Batch:
     def __init__(self, planner: Planner, sweep: Sweep, proposed: Sequence[Point]) -> None:
         """The points of ``sweep``, each with each of those ``proposed``."""
         self.trials = [[planner.run(point | trial) for point in points(sweep)] for trial in proposed]
-        self.runs = list({run.digest: run for trial in reversed(self.trials) for run in reversed(trial)}.values())[::-1]
-        """Those that differ, in their order."""
+        found: dict[str, Run] = {}
+        for run in chain(*self.trials):
+            found.setdefault(run.digest, run)
+        self.runs = list(found.values())
+        """Those that differ."""
 
     def require_possible(self) -> None:
         """``ConfigError`` if all its runs are contradictory. A line on standard error if some are."""
@@ -198,7 +201,7 @@ class _Study:
         """What a search looks at: of each trial of ``batch`` the mean over its runs; None if one has failed."""
         assert self._sweep.search
         of = self._sweep.search.of
-        found = [[value for run in trial if (value := self._rows[run.digest].get(of)) is not None]
+        found = [[figure for run in trial if (figure := self._rows[run.digest].get(of)) is not None]
                  for trial in batch.trials]
         return [mean(found) if len(found) == len(trial) else None
                 for found, trial in zip(found, batch.trials, strict=True)]
