@@ -77,9 +77,8 @@ class Sweep(Section):
     @model_validator(mode="after")
     def _check(self) -> Self:
         given = [name for part in self._parts.values() for name in part]
+        require_known(given)
         for name in given:
-            require_known(name)
-        for name in set(given):
             places = [place for place, part in self._parts.items() if name in part]
             if len(places) > 1:
                 raise ConfigError(f"{name}: given twice, in {' and in '.join(places)}")

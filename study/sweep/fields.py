@@ -5,13 +5,14 @@
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from pydantic import BaseModel
 
 from ...config import Experiment, edited, parse
-from ...contract.errors import ConfigError, shown
+from ...contract.errors import ConfigError
 from ...devices.kinds import sections
 
 CONFIG, SAMPLES, DEVICE = "config", "samples", "device"
@@ -23,38 +24,36 @@ _INDEX = re.compile(r"-?[0-9]{1,4}")
 
 def flat(section: dict[str, Any], is_value: Callable[[Any], bool] = lambda value: not isinstance(value, dict),
          place: str = "") -> dict[str, Any]:
-    """What ``section`` gives, by the dotted names of the fields. ``is_value`` tells a value from a section; ``place``
-    is put before names. ``ConfigError`` if a section is empty."""
+    """What ``section`` gives, by the dotted names of the fields. ``is_value`` tells a value from a section with fields;
+    an empty section is a value. ``place`` is put before names."""
     found: dict[str, Any] = {}
     for name, value in section.items():
-        if is_value(value):
-            found[place + name] = value
-        elif not isinstance(value, dict) or not value:
-            raise ConfigError(f"{place}{name}={shown(value)}: gives no values")
-        else:
-            found |= flat(value, is_value, f"{place}{name}.")
+        found |= {place + name: value} if is_value(value) or not value else flat(value, is_value, f"{place}{name}.")
     return found
 
 
-def require_known(name: str) -> None:
-    """``ConfigError`` unless ``name`` is a field that a sweep may give."""
-    if name in (CONFIG, SAMPLES):
-        return
+def require_known(names: Iterable[str]) -> None:
+    """``ConfigError`` unless ``names`` are fields that a sweep may give together."""
+    for name in names:
+        _require_known(name)
+        inner = next((other for other in names if other.startswith(f"{name}.")), None)
+        if inner and name != DEVICE:
+            raise ConfigError(f"{name}: given as a whole, and by its field {inner}; give one of the two")
+
+
+def _require_known(name: str) -> None:
     models: list[type[BaseModel]] = [Experiment]
-    before = "a sweep"
-    for part in name.split("."):
-        if before.endswith("layers") and _INDEX.fullmatch(part):
-            before += f".{part}"
-            continue
-        there = {field: info for model in models for field, info in model.model_fields.items()}
-        if before == "a sweep":
-            there = {field: info for field, info in there.items() if field != NAME}
-        if part not in there:
-            known = [CONFIG, SAMPLES, *there] if before == "a sweep" else list(there)
-            raise ConfigError(f"{name}: unknown field; {before} can give {', '.join(known) or 'none'}")
-        annotations = [model.model_fields[part].annotation for model in models if part in model.model_fields]
-        models = [section for annotation in annotations for section in sections(annotation)]
-        before = part if before == "a sweep" else f"{before}.{part}"
+    place = ""
+    for part in name.split(".") if name not in (CONFIG, SAMPLES) else ():
+        if place != "layers" or not _INDEX.fullmatch(part):
+            known = dict.fromkeys(field for model in models for field in model.model_fields)
+            if not place:
+                known = dict.fromkeys([CONFIG, SAMPLES, *(field for field in known if field != NAME)])
+            if part not in known:
+                raise ConfigError(f"{name}: unknown field; {place or 'a sweep'} can give {', '.join(known) or 'none'}")
+            models = [section for model in models if part in model.model_fields
+                      for section in sections(model.model_fields[part].annotation)]
+        place = f"{place}.{part}".lstrip(".")
 
 
 def applied(fields: dict[str, Any], experiment: Experiment) -> Experiment:
@@ -73,15 +72,16 @@ def applied(fields: dict[str, Any], experiment: Experiment) -> Experiment:
 
 
 def value(name: str, experiment: Experiment) -> Any:
-    """What ``experiment`` has in the field ``name``, whose values may differ from layer to layer: None then, or if it
-    has no such field."""
+    """What ``experiment`` has in the field ``name``. None if it has no such field, or if that differs from layer to
+    layer."""
     found = []
-    for path in _paths(name, len(experiment.layers)):
-        section: Any = experiment.model_dump(mode="json")
-        for part in path:
-            section = section.get(part) if isinstance(section, dict) else section[part] if section else None
-        found.append(section)
-    return found[0] if all(each == found[0] for each in found) else None
+    with suppress(ConfigError):
+        for path in _paths(name, len(experiment.layers)):
+            section: Any = experiment.model_dump(mode="json")
+            for part in path:
+                section = section.get(part) if isinstance(section, dict) else section[part] if section else None
+            found.append(section)
+    return found[0] if found and all(each == found[0] for each in found) else None
 
 
 def _paths(name: str, layers: int) -> Iterator[list[Any]]:

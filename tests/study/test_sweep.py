@@ -117,9 +117,11 @@ def test_points_of_a_list_and_of_draws():
 
 def test_presets_and_data_sets_may_differ():
     answer = swept({"fixed": {"epochs": 1, "samples": 20}, "list": [
-        {"config": "small.toml"}, {"config": "digits-dw5", "seed": 3}, {"config": "digits-conv-dw5"}]})
+        {"config": "small.toml"}, {"config": "digits-dw5", "seed": 3},
+        {"config": "digits-conv-dw5", "layers.2.z_frac": 5}]})
     assert [(row["config"], row["seed"], row["samples"]) for row in rows(answer.out)] == [
         ("small.toml", "1", "20"), ("digits-dw5", "3", "20"), ("digits-conv-dw5", "1", "20")]
+    assert [row["layers.2.z_frac"] for row in rows(answer.out)] == ["", "", "5"]
     assert all(float(row["baseline_accuracy"]) > 0 for row in rows(answer.out))
 
 
@@ -131,7 +133,7 @@ def test_a_baseline_is_added_to_runs_without_one():
 
 
 def test_ex_situ_runs_have_columns_of_their_own():
-    answer = swept({"config": "small.toml", "fixed": {"samples": 100, "transfer.precursor.kind": "ideal"},
+    answer = swept({"config": "small.toml", "fixed": {"samples": 100, "transfer": {}},
                     "grid": {"device.sigma": [0.1]}, "baseline": False})
     row = rows(answer.out)[0]
     assert row["cells_outside_margin"] == "0"
@@ -227,7 +229,8 @@ def _file(source, name="sweep.toml"):
     ({"grid": {"seed": []}}, r"seed=\[\]: must be a list of at least one value"),
     ({"grid": {"seed": 1}}, "seed=1: must be a list of at least one value"),
     ({"grid": {"seed": [1, 2, 1]}}, "seed: has 1 twice"),
-    ({"grid": {"device": {}}}, "device={}: gives no values"),
+    ({"grid": {"device": {}}}, "device={}: must be a list of at least one value"),
+    ({"grid": {"host.epsilon": [0.1]}, "fixed": {"host": {}}}, "host: given as a whole, and by its field host.epsilon"),
     ({"grid": {"sede": [1]}}, "sede: unknown field; a sweep can give config, samples, dataset, seed, "),
     ({"grid": {"name": ["x"]}}, "name: unknown field"),
     ({"grid": {"device.sgima": [1]}}, "device.sgima: unknown field; device can give "),
