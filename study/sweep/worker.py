@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from ...config import load, parse
 from ...system.claim import STALE_SECONDS, InUseError
 from ...train import loop, run_folder, transfer
@@ -24,6 +26,7 @@ def begin() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.stderr.flush()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    tqdm.set_lock(threading.RLock())  # its own is a semaphore, which would stay if this process is killed
     threading.Thread(target=_follow_parent, daemon=True).start()
 
 
