@@ -29,7 +29,7 @@ def cli() -> None:
     caches.settle()
 
 
-for command in (training.train, training.evaluate, study.reproduce, design.generate, simulation.cosim, design.synth,
+for command in (training.train, training.evaluate, training.reproduce, design.generate, simulation.cosim, design.synth,
                 design.estimate, simulation.epoch, device.devices, energy.energy, study.sweep, study.demo, study.bench,
                 simulation.run_on_board):
     cli.add_command(command)

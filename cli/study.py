@@ -1,6 +1,5 @@
-"""Commands that put many runs together: sweeps, every preset, benchmarks, the demonstration."""
+"""Commands that put figures together: sweeps, benchmarks, the demonstration."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,8 +7,7 @@ import click
 
 from ..config import load
 from ..render.text import table
-from .common import Answer, answers, data_option
-from .options import EPOCHS, Whole
+from .common import Answer, answers, data_option, sweep_options
 
 if TYPE_CHECKING:
     from ..sim.cosim import CosimResult
@@ -20,21 +18,9 @@ NAMED = 10
 """Runs that have failed that a summary names at most; the table names all."""
 
 
-def where_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of ``command`` that say where, and what of, a sweep is trained."""
-    for option in (
-            click.option("--retry", is_flag=True, help="Train again what has failed before."),
-            click.option("--cluster", metavar="ADDRESS",
-                         help="Train on the cluster whose dask scheduler is at ADDRESS."),
-            click.option("--workers", type=Whole(0, 4096), metavar="N",
-                         help="Processes that train; one a core unless given. With 0 this process itself trains.")):
-        command = option(command)
-    return command
-
-
 @click.command()
 @click.argument("file", metavar="SWEEP")
-@where_options
+@sweep_options
 @data_option
 @click.option("--out", metavar="DIR", help="Folder of the sweep; default runs/NAME, after the file.")
 @answers
@@ -64,28 +50,6 @@ def sweep_summary(result: "SweepResult") -> str:
 
 def _given(fields: dict[str, Any]) -> str:
     return ", ".join(f"{name}={value}" for name, value in fields.items())
-
-
-@click.command()
-@click.argument("names", nargs=-1, metavar="[PRESET]...")
-@click.option("--seeds", type=Whole(1, 1000), default=3, show_default=True, metavar="N",
-              help="Seeds of each preset, over which the table gives means.")
-@click.option("--epochs", type=EPOCHS, metavar="N", help="Epochs to train, instead of each preset's.")
-@where_options
-@data_option
-@click.option("--out", default="runs/reproduce", show_default=True, metavar="DIR", help="Folder of the sweep.")
-@answers
-def reproduce(names: tuple[str, ...], seeds: int, epochs: int | None, workers: int | None, cluster: str | None,
-              retry: bool, data_dir: str | None, out: str) -> Answer:
-    """Train every preset on MNIST, and put them into one table beside their baselines and the papers' figures.
-
-    It is a sweep: what exists is not trained again, and what was interrupted goes on.
-    """
-    from ..study import reproduce as reproduction
-
-    result = reproduction.run(names, data_dir=data_dir, out=out, seeds=seeds, epochs=epochs, workers=workers,
-                              cluster=cluster, retry=retry)
-    return result, reproduction.report(result), True
 
 
 @click.command()

@@ -7,8 +7,17 @@ import click
 
 from ..config import Experiment, load
 from ..render.text import table
-from .common import Answer, answers, config_argument, data_option, device_option, override, overwrite_option
-from .options import EPOCHS, SAMPLES, SEED, Real
+from .common import (
+    Answer,
+    answers,
+    config_argument,
+    data_option,
+    device_option,
+    override,
+    overwrite_option,
+    sweep_options,
+)
+from .options import EPOCHS, SAMPLES, SEED, Real, Whole
 
 
 def shifts(_: click.Context, option: click.Parameter, value: str | None) -> tuple[int, ...] | None:
@@ -116,3 +125,25 @@ def evaluate(run_folder: str, seconds: tuple[float, ...], data_dir: str | None) 
     rows = {"test accuracy": f"{result.test_accuracy:.2f} %"}
     rows |= {f"after {drifted.seconds:g} s": f"{drifted.test_accuracy:.2f} %" for drifted in result.drift}
     return result, table(rows), True
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[PRESET]...")
+@click.option("--seeds", type=Whole(1, 1000), default=3, show_default=True, metavar="N",
+              help="Seeds of each preset, over which the table gives means.")
+@click.option("--epochs", type=EPOCHS, metavar="N", help="Epochs to train, instead of each preset's.")
+@sweep_options
+@data_option
+@click.option("--out", default="runs/reproduce", show_default=True, metavar="DIR", help="Folder of the sweep.")
+@answers
+def reproduce(names: tuple[str, ...], seeds: int, epochs: int | None, workers: int | None, cluster: str | None,
+              retry: bool, data_dir: str | None, out: str) -> Answer:
+    """Train every preset on MNIST, and put them into one table beside their baselines and the papers' figures.
+
+    It is a sweep: what exists is not trained again, and what was interrupted goes on.
+    """
+    from ..study import reproduce as reproduction
+
+    result = reproduction.run(names, data_dir=data_dir, out=out, seeds=seeds, epochs=epochs, workers=workers,
+                              cluster=cluster, retry=retry)
+    return result, reproduction.report(result), True
