@@ -56,7 +56,7 @@ def expect_state(expected: dict[str, np.ndarray], actual: dict[str, np.ndarray],
         if prefix + name not in expected:
             continue
         differ = np.argwhere(expected[prefix + name] != actual[prefix + name])
-        for row, col, *device in differ[:1].tolist():
+        for row, col, *_ in differ[:1].tolist():
             expect(name, expected[prefix + name][row, col].tolist(), actual[prefix + name][row, col].tolist(),
                    sample=sample, layer=layer, row=row, col=col)
     for name in LFSRS:
