@@ -53,8 +53,9 @@ def _document(random: Random, count: int, kind: str, convolutions: bool) -> Fiel
              "bits": extreme(random, 2, 12)}
     layers = _layers(random, places, device["sub_bits"], loss, Input.model_validate(given).format)
     lowest_rate = max(random.choice((0, random.randint(0, 8))), *(layer.pop("rate") for layer in layers))
+    seed = random.getrandbits(32)
     return {
-        "seed": random.getrandbits(32),
+        "seed": seed,
         "batch": random.choice((1, 1, 1, 2, 3, 5)),
         "learning_rate_shifts": [lowest_rate + random.choice((0, 0, 1, 2, 4, 15))
                                  for _ in range(random.randint(1, 3))],
@@ -66,8 +67,25 @@ def _document(random: Random, count: int, kind: str, convolutions: bool) -> Fiel
         if stochastic else {"threshold": random.choice((0.25, 0.3, 0.5, 1.0, 1.7)),
                             "residual": random.choice(("verified", "nominal"))},
         "write": {"margin": random.choice((0.0, 0.25, 0.5)), "max_attempts": random.choice((1, 2, 3, 5, 16))},
-        "converters": {"read_noise": random.choice((0.0, 0.0, random.uniform(0, 3), 63.9))},
+        "converters": {"read_noise": random.choice((0.0, 0.0, random.uniform(0, 3), 63.9))}
+        | _converters(Random(seed), min(layer["z_bits"] for layer in layers)),
         "layers": layers,
+    }
+
+
+def _converters(random: Random, z_bits: int) -> Fields:
+    """Converters as they are, behind which outputs have ``z_bits`` or more. They have numbers of their own, and so
+    change nothing else that is drawn."""
+    if random.random() < 0.5:
+        return {}
+    figures = 1 << random.randint(0, min(z_bits, 4))
+    return {
+        "offset": random.choice((0.0, random.uniform(0, 3), 63.9)),
+        "gain": random.choice((0.0, random.uniform(0, 0.1), 0.249)),
+        "nonlinearity": [random.choice((random.uniform(-2, 2), random.uniform(-63, 63))) for _ in range(figures)]
+        if random.random() < 0.5 else [],
+        "row_dac_bits": random.choice((None, random.randint(1, 12))),
+        "column_dac_bits": random.choice((None, random.randint(1, 16))),
     }
 
 

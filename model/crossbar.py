@@ -9,7 +9,7 @@ from ..contract.errors import SpinloomError
 from ..contract.geometry import COUNTER_BITS, CrossbarGeometry
 from ..contract.lfsr import WIDTH, initial_states
 from .accumulator import GradientAccumulator
-from .adc import Adc
+from .adc import Adc, dac
 from .counters import Counters
 from .device import Cell, fixed_in_cells, initial_levels
 from .fixed import exact_float
@@ -237,11 +237,13 @@ class Crossbar:
 
     def _convert(self, drive: torch.Tensor, g: torch.Tensor, read_lfsr: Lfsr | None) -> torch.Tensor:
         """The outputs for the drive of the rows ``g``."""
-        sums = drive.to(self._exact) @ g.to(self._exact)
+        x = self.geometry.x
+        sums = dac(drive, x.bits, x.signed, self.geometry.x_dropped).to(self._exact) @ g.to(self._exact)
         return self.adc.convert(sums.to(torch.int64), read_lfsr)
 
     def _row_sums(self, d: torch.Tensor, g: torch.Tensor) -> torch.Tensor:
         """The sums of the rows ``g``: (..., rows)."""
+        d = dac(d, self.geometry.delta_bits, True, self.geometry.delta_dropped)
         return (d.to(self._exact) @ g.to(self._exact).T).to(torch.int64)
 
     def _visit(self, rows: torch.Tensor) -> None:

@@ -97,13 +97,24 @@ class Pair:
         cells = [cell for crossbar in crossbars for row in crossbar.cells for cell in row]
         reached = {
             experiment.update.rounding: True, experiment.update.residual: True, "batch": experiment.batch > 1,
-            "read noise": bool(experiment.converters.read_noise), "refreshed while training": refreshed,
+            "read noise": bool(experiment.converters.read_noise), **converters(crossbars), "refreshed while training": refreshed,
             "stuck": any(cell.stuck for cell in cells), "variation": any(cell.displacement for cell in cells),
         } | {name: any(crossbar.counters.get(name) for crossbar in crossbars) for name in reference.COUNTERS}
         return {name for name, happened in reached.items() if happened}
 
 
-ALWAYS = {"threshold", "verified", "nominal", "batch", "read noise", *reference.COUNTERS} - {"failures", "refreshes"}
+def converters(crossbars):
+    """Which converters of ``crossbars``, those of references, are not ideal, and how."""
+    return {"offset": any(any(crossbar.offsets) for crossbar in crossbars),
+            "gain": any(any(crossbar.gains) for crossbar in crossbars),
+            "nonlinearity": any(any(crossbar.inl) for crossbar in crossbars),
+            "row DAC": any(crossbar.row_dac and crossbar.x_width > crossbar.row_dac for crossbar in crossbars
+                           if crossbar.x_width),
+            "column DAC": any(crossbar.column_dac and crossbar.layer.delta_bits > crossbar.column_dac
+                              for crossbar in crossbars)}
+
+
+ALWAYS = {"threshold", "verified", "nominal", "batch", "read noise", *converters([]), *reference.COUNTERS} - {"failures", "refreshes"}
 KINDS_REACH = [
     ("ideal", {"failures", "stuck"}),
     ("domain_wall", {"failures", "stuck", "variation"}),
