@@ -84,8 +84,8 @@ def _converters(random: Random, z_bits: int) -> Fields:
         "gain": random.choice((0.0, random.uniform(0, 0.1), 0.249)),
         "nonlinearity": [random.choice((random.uniform(-2, 2), random.uniform(-63, 63))) for _ in range(figures)]
         if random.random() < 0.5 else [],
-        "row_dac_bits": random.choice((None, random.randint(1, 12))),
-        "column_dac_bits": random.choice((None, random.randint(1, 16))),
+        "row_dac_bits": random.choice((None, random.randint(2, 5), random.randint(1, 12))),
+        "column_dac_bits": random.choice((None, random.randint(2, 5), random.randint(1, 16))),
     }
 
 

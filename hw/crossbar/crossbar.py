@@ -166,7 +166,9 @@ class Crossbar(wiring.Component):
     def _configure(self, m: Module) -> None:
         """Run-time parameters, and the states of the LFSRs."""
         controller, accumulator, programmer, adc = self._controller, self._accumulator, self._programmer, self._adc
-        configured: list[Any] = [accumulator, programmer, *([adc] if self.geometry.read_noise else [])]
+        geometry = self.geometry
+        configured: list[Any] = [accumulator, programmer,
+                                 *([adc] if geometry.read_noise or geometry.distorted else [])]
         m.d.comb += [part.parameters.eq(controller.parameters) for part in configured]
         for index, name in enumerate(self.geometry.lfsrs):
             load, loaded, state = self._lfsr(name)

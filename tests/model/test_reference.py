@@ -97,9 +97,10 @@ class Pair:
         cells = [cell for crossbar in crossbars for row in crossbar.cells for cell in row]
         reached = {
             experiment.update.rounding: True, experiment.update.residual: True, "batch": experiment.batch > 1,
-            "read noise": bool(experiment.converters.read_noise), **converters(crossbars), "refreshed while training": refreshed,
+            "read noise": bool(experiment.converters.read_noise), "refreshed while training": refreshed,
             "stuck": any(cell.stuck for cell in cells), "variation": any(cell.displacement for cell in cells),
-        } | {name: any(crossbar.counters.get(name) for crossbar in crossbars) for name in reference.COUNTERS}
+        } | converters(crossbars)
+        reached |= {name: any(crossbar.counters.get(name) for crossbar in crossbars) for name in reference.COUNTERS}
         return {name for name, happened in reached.items() if happened}
 
 
@@ -114,7 +115,8 @@ def converters(crossbars):
                               for crossbar in crossbars)}
 
 
-ALWAYS = {"threshold", "verified", "nominal", "batch", "read noise", *converters([]), *reference.COUNTERS} - {"failures", "refreshes"}
+ALWAYS = {"threshold", "verified", "nominal", "batch", "read noise", *converters([]), *reference.COUNTERS} - {
+    "failures", "refreshes"}
 KINDS_REACH = [
     ("ideal", {"failures", "stuck"}),
     ("domain_wall", {"failures", "stuck", "variation"}),
