@@ -36,6 +36,7 @@ from .contract.section import Section
 from .contract.shapes import LayerShape, topology
 from .contract.widths import divisors, index_bits
 from .contract.window import MAX_MAP_CELLS, MAX_MAP_SIDE, Shape, Window
+from .contract.wires import RATIO_FRAC
 from .devices import published
 from .devices.kinds import KINDS, AnyDevice, explain, parse_device
 from .devices.specification import Device
@@ -205,6 +206,8 @@ class Converters(Section):
                             Field(max_length=MAX_NONLINEARITY)] = ()
     """What the transfer curve of every ADC adds in equal segments of its codes, the lowest first, in least significant
     bits: a power of two of figures."""
+    wire_ratio: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Resistance of a wire between two cells, as a share of that of a device at its largest conductance."""
     row_dac_bits: Annotated[int, Field(ge=1, le=16)] | None = None
     """Resolution of the DACs that drive the rows; that of the drive unless given."""
     column_dac_bits: Annotated[int, Field(ge=1, le=16)] | None = None
@@ -220,6 +223,7 @@ class Converters(Section):
             "read_noise": units(self.read_noise, SIGMA_FRAC), "offset": offset, "gain": gain,
             "column_seed": hash_base(seed, COLUMN_STREAM + index) if offset or gain else 0,
             "nonlinearity": tuple(units(figure, OFFSET_FRAC) for figure in self.nonlinearity),
+            "wires": units(self.wire_ratio, RATIO_FRAC),
             "row_dac_bits": self.row_dac_bits or 0, "column_dac_bits": self.column_dac_bits or 0}
 
 

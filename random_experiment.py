@@ -20,7 +20,7 @@ LARGEST_RATE_SHIFT = 16
 
 
 def random_experiment(random: Random, layers: int | None = None, kind: str | None = None, *,
-                      convolutions: bool = False, reads: bool = False) -> Experiment:
+                      convolutions: bool = False, reads: bool = False, wires: bool = False) -> Experiment:
     """An experiment of ``layers`` (else 1 to 3) layers with few rows and columns, on devices of ``kind`` (else of any).
 
     Every field of the configuration is drawn, extreme widths included. A shift that would come out negative is mended
@@ -28,10 +28,13 @@ def random_experiment(random: Random, layers: int | None = None, kind: str | Non
 
     With ``convolutions``, of 1 to 4 layers unless ``layers`` says otherwise, one to three are convolutions, and layers
     have learning rates of their own. With ``reads``, several rows may be read in a clock cycle.
+    With ``wires``, those of the array may have a resistance, which hardware does not know.
     """
     count = layers or random.randint(1, 4 if convolutions else 3)
     kind = kind or random.choice(list(KINDS))
     experiment = parse(_document(random, count, kind, convolutions), "random")
+    if wires:
+        experiment = experiment.replaced(converters={"wire_ratio": random.choice((0.0, 0.001, 0.1, 1.0))})
     if not reads:
         return experiment
     changes: dict[int, Fields] = {}
@@ -76,7 +79,7 @@ def _document(random: Random, count: int, kind: str, convolutions: bool) -> Fiel
 def _converters(random: Random, z_bits: int) -> Fields:
     """Converters as they are, behind which outputs have ``z_bits`` or more. They have numbers of their own, and so
     change nothing else that is drawn."""
-    if random.random() < 0.5:
+    if random.random() < 0.4:
         return {}
     figures = 1 << random.randint(0, min(z_bits, 4))
     return {
@@ -84,7 +87,7 @@ def _converters(random: Random, z_bits: int) -> Fields:
         "gain": random.choice((0.0, random.uniform(0, 0.1), 0.249)),
         "nonlinearity": [random.choice((random.uniform(-2, 2), random.uniform(-63, 63))) for _ in range(figures)]
         if random.random() < 0.5 else [],
-        "row_dac_bits": random.choice((None, random.randint(2, 5), random.randint(1, 12))),
+        "row_dac_bits": random.choice((None, random.randint(1, 4), random.randint(1, 4))),
         "column_dac_bits": random.choice((None, random.randint(2, 5), random.randint(1, 16))),
     }
 

@@ -116,6 +116,8 @@ class CrossbarGeometry:
     """Base of the hash by which columns differ (arithmetic 4.6); 0 where they do not."""
     nonlinearity: tuple[int, ...] = ()
     """What is added to a conversion in each segment of the codes, in 2**-4 of the least significant bit of ``z``."""
+    wires: int = 0
+    """Resistance of a wire between two cells, in 2**-32 of that of a device at its largest conductance."""
     row_dac_bits: int = 0
     column_dac_bits: int = 0
     """Resolution of the DACs that drive the rows, and the columns in a backward pass; 0 for that of what they

@@ -133,6 +133,7 @@ def design_digest(geometries: tuple[CrossbarGeometry, ...], loss: Loss | None = 
         for name, plain in (("window", geometry.window.plain), ("rate_offset", geometry.rate_offset == 0),
                             ("forward_reads", geometry.forward_reads == 1),
                             ("second_reads", geometry.second_reads == 1),
+                            ("wires", geometry.wires == 0),
                             ("row_dac_bits", geometry.row_dac_bits == 0),
                             ("column_dac_bits", geometry.column_dac_bits == 0)):
             if plain:  # the digests of bitstreams in use know of no such field

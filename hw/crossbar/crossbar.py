@@ -7,8 +7,10 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from ...contract.errors import ConfigError
 from ...contract.geometry import CrossbarGeometry
 from ...contract.lfsr import LEAP
+from ...contract.wires import RATIO_FRAC
 from ..basics.delay import delay, delays
 from ..basics.queue import LATENCY, Queue, Storage
 from .accumulator import GradientAccumulator
@@ -73,6 +75,10 @@ class Crossbar(wiring.Component):
     """
 
     def __init__(self, *, geometry: CrossbarGeometry, deltas: int = 1, neurons: int = 1) -> None:
+        if geometry.wires:
+            raise ConfigError(f"converters.wire_ratio={geometry.wires * 2.0**-RATIO_FRAC:g}: voltage drops along wires "
+                              "are for the golden model only, as hardware would need one more multiplier for each cell "
+                              "that it reads at once; leave it out")
         self.geometry = geometry
         self.deltas = deltas
         ports = {

@@ -159,11 +159,11 @@ def convert(layer: Layer, state: State, scratch: Scratch, rows: Integer, output:
     """Compute the outputs, into ``z`` from ``output`` on, for the ``rows`` that have been listed. Where converters are
     not ideal, the sums go into ``fine``."""
     if layer.narrow_products:
-        _convert(layer, state.g, scratch, scratch.drives16, rows, output, scratch.drives16, scratch.drives32)
+        _convert(layer, state.read_g, scratch, scratch.drives16, rows, output, scratch.drives16, scratch.drives32)
     elif layer.narrow_sum:
-        _convert(layer, state.g, scratch, scratch.drives32, rows, output, scratch.drives32, scratch.drives32)
+        _convert(layer, state.read_g, scratch, scratch.drives32, rows, output, scratch.drives32, scratch.drives32)
     else:
-        _convert(layer, state.g, scratch, scratch.drives32, rows, output, scratch.drives32, scratch.firsts)
+        _convert(layer, state.read_g, scratch, scratch.drives32, rows, output, scratch.drives32, scratch.firsts)
 
 
 @njit

@@ -93,9 +93,9 @@ def backward(layer: Layer, state: State, scratch: Scratch, grain: Integer, d: Po
             cell = scratch.lists[i]
             first = layer.cell + (cell + behind) * layer.cols
             if layer.narrow_error:
-                scratch.e[cell] += _row_sum(state.g, first, d, first_d, layer.cols)
+                scratch.e[cell] += _row_sum(state.read_g, first, d, first_d, layer.cols)
             else:
-                scratch.e[cell] += _wide_row_sum(state.g, first, d, first_d, layer.cols)
+                scratch.e[cell] += _wide_row_sum(state.read_g, first, d, first_d, layer.cols)
         count += stop - start
         grain += layer.line_grains
         row += layer.stretch

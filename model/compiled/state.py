@@ -13,8 +13,10 @@ from .tables import COUNTS, KINDS, State
 def state_of(crossbars: Sequence[Crossbar], g: np.ndarray, g_minus: np.ndarray, chi: np.ndarray, pulses: np.ndarray,
              row_reads: np.ndarray) -> State:
     """The state of ``crossbars``, whose arrays are given as vectors over all of them."""
+    wired = any(crossbar.geometry.wires for crossbar in crossbars)
     return State(
-        g, g_minus, chi, pulses,
+        g, np.concatenate([crossbar.read_g().numpy().astype(np.int16).ravel() for crossbar in crossbars])
+        if wired else g, g_minus, chi, pulses,
         lfsrs=np.array([crossbar.lfsrs[name].state if name in crossbar.lfsrs else 0
                         for crossbar in crossbars for name in LFSRS], dtype=np.uint32),
         counters=np.array([crossbar.counters.get(name, 0) for crossbar in crossbars for name in POSITION_COUNTERS],

@@ -16,6 +16,7 @@ from ...contract.lfsr import LFSRS, WIDTH
 from ...contract.tables import NOISE_FRAC, normal_quantiles
 from ...contract.widths import signed_bits
 from ...contract.window import Window
+from ...contract.wires import mean_factors
 from ..lfsr import Lfsr, jump
 from ..network import Network
 
@@ -50,6 +51,8 @@ class State(NamedTuple):
 
     g: np.ndarray
     """int16 (cells,): the conductances of all crossbars, layer by layer, row-major."""
+    read_g: np.ndarray
+    """Likewise, as they are read: through wires. The same array where these have no resistance."""
     g_minus: np.ndarray
     """Likewise, of the devices that count negative; empty without pairs."""
     chi: np.ndarray
@@ -92,6 +95,8 @@ class Tables(NamedTuple):
     none is distorted."""
     nonlinearity: np.ndarray
     """int64: that of all converters."""
+    factors: np.ndarray
+    """int64: what wires leave of each cell, of all crossbars; empty where they have no resistance."""
     leap: np.ndarray
     """uint32 (4 * 256,): for each byte of an LFSR's state, the images of its values one draw on."""
 
@@ -219,7 +224,7 @@ def _fields(geometry: CrossbarGeometry) -> dict[str, int]:
         "alike": geometry.source in (None, "relu"), "fires": geometry.source == "stochastic",
         "bias_value": geometry.bias_value,
         "narrow_products": BLOCK * magnitude < 1 << 15, "narrow_sum": narrow_sum, "finer": finer,
-        "adc_shift": adc_shift, "distorted": geometry.distorted,
+        "adc_shift": adc_shift, "distorted": geometry.distorted, "wired": bool(geometry.wires),
         "nonlinear": bool(geometry.nonlinearity), "fine_shift": max(adc_shift - OFFSET_FRAC, 0),
         "finer_sums": max(OFFSET_FRAC - adc_shift, 0), "fine_limit": 1 << fine_bits(geometry) - 1,
         "code_shift": geometry.z_bits - (len(geometry.nonlinearity).bit_length() - 1),
@@ -297,10 +302,12 @@ def crossbar_tables(geometry: CrossbarGeometry) -> Tables:
 
 
 def converter_tables(geometries: list[CrossbarGeometry]) -> dict[str, np.ndarray]:
-    """Those of the tables that follow from the converters."""
+    """Those of the tables that follow from the converters and wires."""
     offsets, gains = zip(*map(mismatch, geometries), strict=True) if geometries[0].distorted else ([], [])
     nothing = np.zeros(0, dtype=np.int64)
-    return {"offset": np.concatenate([nothing, *offsets]), "gain": np.concatenate([nothing, *gains]),
+    factors = [mean_factors(geometry).ravel() for geometry in geometries if geometry.wires]
+    return {"factors": np.concatenate([nothing, *factors]), "offset": np.concatenate([nothing, *offsets]),
+            "gain": np.concatenate([nothing, *gains]),
             "nonlinearity": np.array(geometries[0].nonlinearity, dtype=np.int64)}
 
 

@@ -342,7 +342,34 @@ class Crossbar:
         self.gains = [round_shift(gain * NORMAL[(h >> 16) % 1024], 7) for h in hashes]
         self.inl = [nearest64(figure * 2.0**4) for figure in converters.nonlinearity]
         self.ideal = offset == gain == 0 and not self.inl
+        self.wires = nearest64(converters.wire_ratio * 2.0**32)
+        self.factors = self.wire_factors() if self.wires else None
         self.row_dac, self.column_dac = converters.row_dac_bits, converters.column_dac_bits
+
+    def wire_factors(self):
+        levels = [self.device.nominal(s) for s in range(self.device.n)]
+        m = sum(max(0, level) for level in levels) / (self.device.n * levels[-1])
+        share = self.wires * 2.0**-32 * m
+
+        def line(count):
+            y = [share]
+            for _ in range(count - 1):
+                y.insert(0, share + y[0] / (1 + y[0]))
+            f = [1.0]
+            for each in y:
+                f.append(f[-1] / (1 + each))
+            return f[1:]
+
+        across, down = line(self.cols), line(self.rows)
+        return [[nearest64(down[self.rows - 1 - r] * across[c] * 2.0**12) for c in range(self.cols)]
+                for r in range(self.rows)]
+
+    def read(self):
+        """The conductances as they are read."""
+        if self.factors is None:
+            return self.conductances()
+        return [[round_shift(g * factor, 12) for g, factor in zip(*row, strict=True)]
+                for row in zip(self.conductances(), self.factors, strict=True)]
 
     def count(self, name, number=1):
         self.counters[name] = (self.counters[name] + number) % 2**40
@@ -355,7 +382,7 @@ class Crossbar:
         return self.window.seen(x, p) + self.bias
 
     def forward(self, x):
-        columns = list(zip(*self.conductances(), strict=True))
+        columns = list(zip(*self.read(), strict=True))
         z = []
         for p in self.positions:
             drive = self.driven(x, p)
@@ -394,7 +421,7 @@ class Crossbar:
 
     def row_sums(self, d):
         """``e`` of every cell, uncounted."""
-        e, g = [0] * self.window.map_cells, self.conductances()
+        e, g = [0] * self.window.map_cells, self.read()
         for p in self.erroneous(d):
             read = d[p]
             if self.column_dac:

@@ -109,6 +109,7 @@ def converters(crossbars):
     return {"offset": any(any(crossbar.offsets) for crossbar in crossbars),
             "gain": any(any(crossbar.gains) for crossbar in crossbars),
             "nonlinearity": any(any(crossbar.inl) for crossbar in crossbars),
+            "wires": any(crossbar.factors for crossbar in crossbars),
             "row DAC": any(crossbar.row_dac and crossbar.x_width > crossbar.row_dac for crossbar in crossbars
                            if crossbar.x_width),
             "column DAC": any(crossbar.column_dac and crossbar.layer.delta_bits > crossbar.column_dac
@@ -138,7 +139,7 @@ def compared(experiment, seed, name):
 def test_every_operation_equals_the_reference(kind, also):
     reached = set()
     for seed in range(20):
-        reached |= compared(random_experiment(Random(f"{kind} {seed}"), kind=kind), seed, kind)
+        reached |= compared(random_experiment(Random(f"{kind} {seed}"), kind=kind, wires=True), seed, kind)
     assert reached == ALWAYS - {"product_rows"} | also, "the random experiments leave something out"
 
 
@@ -148,7 +149,7 @@ CONVOLUTIONS = range(16)
 def convolutions(kind, number):
     """Random network ``number`` with convolutions and devices of ``kind``; every other one at its largest learning
     rate."""
-    experiment = random_experiment(Random(f"{kind} {number}"), kind=kind, convolutions=True)
+    experiment = random_experiment(Random(f"{kind} {number}"), kind=kind, convolutions=True, wires=True)
     return quick(experiment) if number % 2 else experiment
 
 
