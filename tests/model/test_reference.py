@@ -222,6 +222,7 @@ def test_windows_and_winners_of_the_reference_are_those_of_pytorch(number):
         d = np.zeros((window.positions, layer.cols), dtype=int)
         np.add.at(d, (winners, [c for c, _ in window.pooled]), delta)
         crossbar.conductances, crossbar.bias = g.tolist, []
+        crossbar.factors = crossbar.column_dac = None
         assert crossbar.row_sums(d.tolist()) == flat(for_image).tolist()
         gradient = crossbar.products(x.tolist(), d.tolist())
         assert for_kernel.movedim((0, 1), (3, 2)).reshape(g.shape).tolist() == [
