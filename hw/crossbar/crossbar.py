@@ -59,6 +59,14 @@ def outputs_depth(geometry: CrossbarGeometry) -> int:
     return 1 << ceil_log2(2 * (summed(geometry) + adc_latency(geometry) + groups + LATENCY["block"]))
 
 
+def require_no_wires(geometry: CrossbarGeometry) -> None:
+    """``ConfigError`` if wires of ``geometry`` have a resistance."""
+    if geometry.wires:
+        raise ConfigError(f"converters.wire_ratio={geometry.wires * 2.0**-RATIO_FRAC:g}: voltage drops along wires are "
+                          "for the golden model only, as hardware would need one more multiplier for each cell that it "
+                          "reads at once; leave it out")
+
+
 class Crossbar(wiring.Component):
     """One layer: ``rows x cols`` cells with their residuals, programmer and controller.
 
@@ -75,10 +83,7 @@ class Crossbar(wiring.Component):
     """
 
     def __init__(self, *, geometry: CrossbarGeometry, deltas: int = 1, neurons: int = 1) -> None:
-        if geometry.wires:
-            raise ConfigError(f"converters.wire_ratio={geometry.wires * 2.0**-RATIO_FRAC:g}: voltage drops along wires "
-                              "are for the golden model only, as hardware would need one more multiplier for each cell "
-                              "that it reads at once; leave it out")
+        require_no_wires(geometry)
         self.geometry = geometry
         self.deltas = deltas
         ports = {

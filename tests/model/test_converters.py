@@ -5,7 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from spinloom.config import parse
+from spinloom.boards import catalogue
+from spinloom.boards.estimate import estimate, memories, multipliers
+from spinloom.config import load, parse
 from spinloom.contract.converters import GAIN_FRAC, OFFSET_FRAC, mismatch
 from spinloom.contract.errors import ConfigError
 from spinloom.hw.crossbar.crossbar import Crossbar as Hardware
@@ -95,8 +97,19 @@ def test_updates_take_what_dacs_do_not_resolve():
 
 
 def test_hardware_has_no_wires():
-    with pytest.raises(ConfigError, match=r"converters.wire_ratio=0.001: .* golden model only.*; leave it out"):
-        Hardware(geometry=geometry(wire_ratio=0.001))
+    wired = load("digits-dw5").replaced(converters={"wire_ratio": 0.001})
+    for build in (lambda: Hardware(geometry=wired.crossbars[0]), lambda: estimate(wired, catalogue.find("icebreaker"))):
+        with pytest.raises(ConfigError, match=r"converters.wire_ratio=0.001: .* golden model only.*; leave it out"):
+            build()
+
+
+def test_estimates_know_of_distortion():
+    """A multiplier for each ADC of both layers where gains differ, no multiplier for offsets."""
+    plain, offset, gain = (load("digits-dw5").replaced(converters=converters) for converters in (
+        {}, {"offset": 1.0}, {"offset": 1.0, "gain": 0.1}))
+    adcs = sum(crossbar.adcs for crossbar in plain.crossbars)
+    assert len(multipliers(plain)) == len(multipliers(offset)) == len(multipliers(gain)) - adcs
+    assert len(memories(plain)) + 2 == len(memories(offset)) == len(memories(gain))
 
 
 @pytest.mark.parametrize(("converters", "message"), [
