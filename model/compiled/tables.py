@@ -215,7 +215,7 @@ def _fields(geometry: CrossbarGeometry) -> dict[str, int]:
     magnitude = geometry.x.magnitude << device.g_bits - 1
     finer = max(geometry.adc_shift - NOISE_FRAC, 0) if geometry.read_noise else 0
     narrow_sum = geometry.sum_bits <= NARROW
-    adc_shift = min(geometry.adc_shift - finer, 30 if narrow_sum else 62)
+    adc_shift, widest = geometry.adc_shift - finer, 30 if narrow_sum else 62
     return {
         # Numba finds compiled code again by the types of its arguments and the time stamp of one file. This name makes
         # a change of any file here a change of type.
@@ -224,8 +224,8 @@ def _fields(geometry: CrossbarGeometry) -> dict[str, int]:
         "alike": geometry.source in (None, "relu"), "fires": geometry.source == "stochastic",
         "bias_value": geometry.bias_value,
         "narrow_products": BLOCK * magnitude < 1 << 15, "narrow_sum": narrow_sum, "finer": finer,
-        "adc_shift": adc_shift, "distorted": geometry.distorted, "wired": bool(geometry.wires),
-        "nonlinear": bool(geometry.nonlinearity), "fine_shift": max(adc_shift - OFFSET_FRAC, 0),
+        "adc_shift": min(adc_shift, widest), "distorted": geometry.distorted, "wired": bool(geometry.wires),
+        "nonlinear": bool(geometry.nonlinearity), "fine_shift": min(max(adc_shift - OFFSET_FRAC, 0), widest),
         "finer_sums": max(OFFSET_FRAC - adc_shift, 0), "fine_limit": 1 << fine_bits(geometry) - 1,
         "code_shift": geometry.z_bits - (len(geometry.nonlinearity).bit_length() - 1),
         "x_dropped": geometry.x_dropped, "x_highest": geometry.x.maximum >> geometry.x_dropped,
