@@ -1,4 +1,4 @@
-"""What is fixed in the converters of a crossbar (arithmetic 4.6)."""
+"""What is fixed in the converters of a crossbar (arithmetic 4.7)."""
 
 import numpy as np
 

@@ -36,7 +36,7 @@ def left(conductances: np.ndarray, ratio: float) -> np.ndarray:
 
 
 def mean_factors(geometry: CrossbarGeometry) -> np.ndarray:
-    """The factor of each cell of a crossbar in training, in ``2**-FACTOR_FRAC``: int64 (rows, cols) (arithmetic 4.6).
+    """The factor of each cell of a crossbar in training, in ``2**-FACTOR_FRAC``: int64 (rows, cols) (arithmetic 4.7).
     All conductances count as their mean, so that the factors stay as they are."""
     device = geometry.device
     levels = [int(nominal(state, device.states, device.sub_bits)) for state in range(device.states)]

@@ -38,7 +38,7 @@ class Adc:
 
     def _distorted(self, fine: torch.Tensor) -> torch.Tensor:
         """The outputs of converters that are not ideal, for column sums in ``2**-OFFSET_FRAC`` of a least significant
-        bit (arithmetic 4.6)."""
+        bit (arithmetic 4.7)."""
         bits = self.geometry.z_bits
         passed = saturate(fine, fine_bits(self.geometry))
         passed = passed + round_shift(passed * self._gain, GAIN_FRAC) + self._offset
@@ -51,7 +51,7 @@ class Adc:
 
 def dac(values: torch.Tensor, bits: int, signed: bool, dropped: int) -> torch.Tensor:
     """What DACs make of ``values``, integers of any type, ``bits`` wide, of which they do not resolve the lowest
-    ``dropped`` (arithmetic 4.6)."""
+    ``dropped`` (arithmetic 4.7)."""
     if not dropped:
         return values
     rounded, kept = round_shift(values.to(torch.int64), dropped), bits - dropped

@@ -23,7 +23,7 @@ PARTS = ("command", "experiment", "samples", "data", "order", "test", "built")
 LATER = {"kind": "dense", "kernel": None, "stride": [1, 1], "padding": [0, 0], "pool": None, "pool_stride": None,
          "drop": False, "map": None, "rate_offset": 0, "forward_reads": 1, "second_reads": 1, "order": "hashed",
          "store": None, "offset": 0.0, "gain": 0.0, "nonlinearity": [], "wire_ratio": 0.0, "row_dac_bits": None,
-         "column_dac_bits": None}
+         "column_dac_bits": None, "synapse": None}
 """Fields of experiments, layers, inputs and converters that earlier versions did not have, with what goes without
 saying: it leaves digests, and the names of run folders, as they were."""
 SHOWN = 4

@@ -49,7 +49,7 @@ def saturate(value: Value, bits: int, signed: bool = True) -> Value:
 
 
 def coarse(value: Value, dropped: int) -> Value:
-    """``value``, of which DACs do not resolve the lowest ``dropped`` bits (docs/arithmetic.md 4.6), in the same shape.
+    """``value``, of which DACs do not resolve the lowest ``dropped`` bits (docs/arithmetic.md 4.7), in the same shape.
 
     Cost: an incrementer of the bits that are left; nothing if ``dropped`` is 0.
     """

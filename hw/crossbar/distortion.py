@@ -22,7 +22,7 @@ def distortion_latency(geometry: CrossbarGeometry) -> int:
 
 
 class Distortion(wiring.Component):
-    """The outputs ``z`` of docs/arithmetic.md 4.6 for ``adcs`` column sums at once; columns come in ascending order,
+    """The outputs ``z`` of docs/arithmetic.md 4.7 for ``adcs`` column sums at once; columns come in ascending order,
     and begin again after the last.
 
     ``z`` comes ``latency`` clock cycles after its ``sums``; only those with ``enable`` count. Throughput: a group of
