@@ -2,6 +2,9 @@
 
 from importlib.metadata import version as version_of
 
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
+
 project = "Spinloom"
 author = "the Spinloom authors"
 version = release = version_of("spinloom")
@@ -17,3 +20,18 @@ autodoc_member_order = "bysource"
 
 html_theme = "furo"
 html_title = f"Spinloom {version}"
+html_show_copyright = False
+html_copy_source = False
+html_math_renderer = "mathml"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+
+
+def render_formula(page, node):
+    """A formula as MathML, which browsers draw by themselves: nothing is loaded from elsewhere."""
+    page.body.append(tex2mathml(node.astext(), as_block=isinstance(node, nodes.math_block)))
+    raise nodes.SkipNode
+
+
+def setup(app):
+    app.add_html_math_renderer("mathml", (render_formula, None), (render_formula, None))
