@@ -3,13 +3,14 @@
 A block is known by what stands behind its fence:
 
 | ``python`` | is executed, with the names of the blocks before it |
-| ``console`` | lines that begin with ``$ spinloom`` are run; what follows them must be what they print, with ``...`` for times |
+| ``console`` | lines that begin with ``$ spinloom`` or ``$ python`` are run; what follows them must be what they print,
+  with ``...`` for times |
 | ``text`` | what the block before it must have printed |
 | ``python slow`` | is executed with the commands only |
-| ``diff FILE`` | a change to this file of the package. Only commands see it |
-| ``toml FILE``, and any other language | a file with this name, in the folder where the page is run |
+| ``diff FILE`` | a change to this file of the package, in places that ``@@`` divides |
+| any language with ``FILE`` | a new file: of the package if it has a folder, else where the page is run |
 
-Anything else is only shown.
+Anything else is only shown. Of changes to the package, which are made in a copy, only commands know.
 """
 
 import contextlib
@@ -62,41 +63,46 @@ class Reader:
     def _do(self, block: Block) -> None:
         if block.file == "slow" and not self.commands:
             self._printed = None
+        elif block.language == "diff":
+            file = self._copied() / block.file
+            file.write_text(changed(file.read_text(), block.text))
+        elif block.file not in ("", "slow"):
+            (self._copied() if "/" in block.file else self.folder).joinpath(block.file).write_text(block.text)
         elif block.language == "python":
             with contextlib.redirect_stdout(io.StringIO()) as printed:
                 exec(compile(block.text, self.page.name, "exec"), self._names)
             self._printed = printed.getvalue()
         elif block.language == "console":
-            for command, shown in re.findall(r"^\$ (spinloom .*)\n((?:[^$].*\n|\n)*)", block.text, re.M):
+            for command, shown in re.findall(r"^\$ ((?:spinloom|python) .*)\n((?:[^$].*\n|\n)*)", block.text, re.M):
                 if self.commands:
                     printed = self._command(command)
                     assert OutputChecker().check_output(shown, printed, ELLIPSIS), f"{command}\n{printed}"
         elif block.language == "text":
             assert self._printed in (block.text, None), self._printed
-        elif block.language == "diff":
-            self._change(block)
-        elif block.file:
-            Path(block.file).write_text(block.text)
 
     def _command(self, command: str) -> str:
-        """What a command of the program prints on standard output."""
-        done = subprocess.run([sys.executable, "-m", *shlex.split(command)], text=True, capture_output=True, check=False,
-                              env=os.environ | {"PYTHONPATH": str(self._packages)}, timeout=600)
+        """What a command prints on standard output, or else on standard error."""
+        program, *arguments = shlex.split(command)
+        done = subprocess.run([sys.executable, *(["-m", program] if program == "spinloom" else []), *arguments],
+                              env=os.environ | {"PYTHONPATH": str(self._packages)}, text=True, capture_output=True,
+                              check=False, timeout=600)
         assert "Traceback" not in done.stderr, done.stderr
         return done.stdout or done.stderr
 
-    def _change(self, block: Block) -> None:
-        """Change a file in a copy of the package."""
+    def _copied(self) -> Path:
+        """A copy of the package, in the place of the package."""
         package = self._packages / "spinloom"
         if package.is_symlink():
             package.unlink()
             shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("build", "runs", ".*", "__pycache__"))
-        file = package / block.file
-        file.write_text(changed(file.read_text(), block.text))
+        return package
 
 
 def changed(text: str, difference: str) -> str:
-    """``text`` after a ``difference``, whose lines begin with a blank, ``-`` or ``+``, and which fits one place."""
-    before, after = ("".join(line[1:] + "\n" for line in difference.splitlines() if line[:1] != sign) for sign in "+-")
-    assert text.count(before) == 1, before
-    return text.replace(before, after)
+    """``text`` after a ``difference``, whose lines begin with a blank, ``-`` or ``+``; each of its parts fits one place
+    only."""
+    for part in re.split(r"^@@.*\n", difference, flags=re.M):
+        before, after = ("".join(line[1:] + "\n" for line in part.splitlines() if line[:1] != sign) for sign in "+-")
+        assert text.count(before) == 1, before
+        text = text.replace(before, after)
+    return text

@@ -4,7 +4,7 @@ import pytest
 
 from .pages import DOCS, Reader
 
-PAGES = ("start", "tutorial-device", "tutorial-rtl", "tutorial-pytorch")
+PAGES = ("start", "tutorial-device", "tutorial-rtl", "tutorial-pytorch", "extending")
 
 
 @pytest.mark.parametrize("name", PAGES)
