@@ -6,14 +6,14 @@ import sys
 
 import pytest
 
-from .pages import DOCS
+from .pages import DOCS, PACKAGE
 
 pytest.importorskip("furo")
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """The folder of the site. A page that no list of index.md names is a warning, and so is a link that leads nowhere."""
+    """The folder of the site. Warnings are errors: a page that no list of index.md names, a link that leads nowhere."""
     folder = tmp_path_factory.mktemp("site")
     done = subprocess.run([sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", DOCS, folder], text=True,
                           capture_output=True, check=False, timeout=600)
@@ -28,3 +28,9 @@ def test_every_document_is_a_page(site):
 def test_nothing_is_loaded_from_elsewhere(site):
     loaded = re.compile(r'<(?:script|img|link rel="stylesheet")[^>]*? (?:src|href)="(https?:[^"]*)"')
     assert {address for page in site.glob("*.html") for address in loaded.findall(page.read_text())} == set()
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_links_of_documents_outside_of_the_site_lead_somewhere(name):
+    linked = re.findall(r"\]\(((?!https?:)[^)#]+)", (PACKAGE / name).read_text())
+    assert [place for place in linked if not (PACKAGE / place).exists()] == []

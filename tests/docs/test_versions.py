@@ -1,6 +1,5 @@
 """What documents say about versions is what the code says."""
 
-import json
 import re
 import tomllib
 
@@ -21,8 +20,3 @@ def test_the_package_has_one_version():
 def test_the_page_has_them():
     rows = dict(re.findall(r"^\| the ([\w ]+) \| .* \| (.*?) \| .*? \|$", (DOCS / "versions.md").read_text(), re.M))
     assert (rows["package"], rows["link"]) == (VERSION, str(PROTOCOL_VERSION))
-
-
-def test_every_preset_that_trains_here_has_a_digest():
-    digests = json.loads((PACKAGE / "tests" / "equivalence" / "preset_digests.json").read_text())
-    assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in digests.values())
