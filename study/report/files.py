@@ -1,0 +1,65 @@
+"""Charts as files, and what a notebook needs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...contract.errors import ConfigError
+from ...contract.results import Result
+from ...render import chart_figure
+from ...render.chart import Chart
+from ...render.figure import SAVERS
+from ...system.files import replace
+from . import detail, figures
+from .material import Material, gather
+
+MOST_DETAILS = 6
+"""Runs of a study that are looked at one by one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FiguresResult(Result):
+    """What ``run`` has written."""
+
+    figures: tuple[str, ...]
+    """Their names."""
+    files: tuple[Path, ...]
+    left_out: tuple[str, ...]
+    """What could not be read, and why."""
+
+
+def run(folders: Sequence[str | Path], out: str | Path, formats: Sequence[str] = ("png",)) -> FiguresResult:
+    """Write every chart of what is in ``folders`` to the folder ``out``, in each of ``formats``, with its data as CSV
+    beside it. ``ConfigError`` if there is nothing to show, or if a format is unknown."""
+    for name in formats:
+        if name not in SAVERS:
+            raise ConfigError(f"format {name}: must be one of {', '.join(SAVERS)}")
+    material, sections = charts(folders)
+    found = [chart for section in sections for chart in section.charts]
+    if not found:
+        raise ConfigError(f"{', '.join(map(str, folders))}: there is nothing in it of which a figure could be made")
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = [path for chart in found for path in _write(folder, chart, formats)]
+    return FiguresResult(figures=tuple(chart.name for chart in found), files=tuple(written),
+                         left_out=tuple(material.left_out))
+
+
+def charts(folders: Sequence[str | Path]) -> tuple[Material, list[figures.Section]]:
+    """What is in ``folders``, and all charts of it, by section. `render.chart_figure.draw` makes one a figure of
+    matplotlib."""
+    material = gather(folders)
+    details = [found for study in material.studies for name, folder in study.chosen(MOST_DETAILS)
+               if (found := detail.read(name, folder, material.left_out))]
+    return material, figures.sections(material, details)
+
+
+def _write(folder: Path, chart: Chart, formats: Sequence[str]) -> list[Path]:
+    """The files of one chart."""
+    data = folder / f"{chart.name}.csv"
+    replace(data, lambda file: file.write(chart.csv().encode()))
+    figure = chart_figure.draw(chart)
+    paths = [folder / f"{chart.name}.{name}" for name in formats]
+    for name, path in zip(formats, paths, strict=True):
+        replace(path, lambda file, name=name: SAVERS[name](figure, file))  # type: ignore[misc]
+    return [data, *paths]
