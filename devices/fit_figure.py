@@ -60,8 +60,9 @@ def distributions(near: Measurements, given: Measurements, scale: float) -> tupl
     """The changes by a pulse as densities: edges, float64 (n + 1,); what was measured and what the device would give,
     float64 (n,)."""
     edges = np.histogram_bin_edges(near.after - near.before, BINS)
-    return (edges, *(np.histogram(values, edges, density=True)[0]
-                     for values in (near.after - near.before, (given.after - given.before) * scale)))
+    measured, learned = (np.histogram(values, edges, density=True)[0]
+                         for values in (near.after - near.before, (given.after - given.before) * scale))
+    return edges, measured, learned
 
 
 def _to_device(near: Measurements, given: Measurements) -> tuple[float, float]:

@@ -25,6 +25,8 @@ class Axis:
     """Whether the scale is logarithmic."""
     whole: bool = False
     """Whether only whole numbers are marked."""
+    prefixes: bool = False
+    """Whether numbers get the prefixes of units: ``5n`` for 5e-9."""
 
     def __str__(self) -> str:
         return f"{self.label} ({self.unit})" if self.unit else self.label
@@ -104,16 +106,19 @@ class Chart:
         if self.cells is not None:
             yield str(self.x), str(self.y), str(self.cells.axis)
             for y, row in zip(self.cells.y, self.cells.values, strict=True):
-                yield from ((x, y, "" if value is None else value) for x, value in zip(self.cells.x, row, strict=True))
+                yield from ((x, y, _empty(value)) for x, value in zip(self.cells.x, row, strict=True))
             return
         yield "series", str(self.x), str(self.y), "lower", "upper", "label"
         for each in self.series:
-            low, high = each.band or ([""] * len(each.x),) * 2
-            labels = each.labels or [""] * len(each.x)
-            for x, y, *rest in zip(each.x, each.y, low, high, labels, strict=True):
-                yield each.name, x, "" if y is None else y, *rest
+            nothing = [None] * len(each.x)
+            for line in zip(each.x, each.y, *(each.band or (nothing, nothing)), each.labels or nothing, strict=True):
+                yield each.name, *map(_empty, line)
         yield from ((limit.name, *((limit.value, "") if limit.vertical else ("", limit.value)), "", "", "")
                     for limit in self.limits)
+
+
+def _empty(value: Any) -> Any:
+    return "" if value is None else value
 
 
 def text(place: Value) -> str:

@@ -17,6 +17,8 @@ MARKERS = "osD^vPX*"
 """Of the series, over and over: they are told apart without colours, too."""
 MOST_TEXT = 80
 """Cells of a heat map that have their value written on them."""
+LIGHT = 0.55
+"""Part of the range from which on the colours of heat maps are light."""
 MOST_NAMES = 6
 """Names along an axis that are written level."""
 
@@ -72,12 +74,15 @@ def _draw_cells(figure: "Figure", axes: "Axes", cells: Cells) -> None:
     image = axes.imshow(values, cmap=house.COLOURS, aspect="auto", origin="lower")
     axes.set_xticks(range(len(cells.x)), [house.escaped(text(place)) for place in cells.x])
     axes.set_yticks(range(len(cells.y)), [house.escaped(text(place)) for place in cells.y])
-    figure.colorbar(image, label=house.escaped(str(cells.axis)))
+    bar = figure.colorbar(image, label=house.escaped(str(cells.axis)))
+    if cells.axis.prefixes:
+        house.prefixes(bar.ax.yaxis)
     if values.size <= MOST_TEXT:
+        middle = np.nanmin(values) + LIGHT * (np.nanmax(values) - np.nanmin(values))
         for (row, column), value in np.ndenumerate(values):
             if np.isfinite(value):
-                axes.text(column, row, f"{value:.3g}", ha="center", va="center", fontsize=house.SMALL - 1,
-                          color="black" if image.norm(value) > 0.55 else "white")
+                axes.text(column, row, house.prefixed(value) if cells.axis.prefixes else f"{value:.3g}", ha="center",
+                          va="center", fontsize=house.SMALL - 1, color="black" if value > middle else "white")
 
 
 def _draw_limit(axes: "Axes", limit: Limit) -> None:
@@ -104,3 +109,5 @@ def _scale(axes: "Axes", side: str, axis: Axis, named: bool) -> None:
         axes.set(**{f"{side}scale": "log"})
     elif axis.whole and side == "x" and not named:
         house.whole_numbers(axes)
+    if axis.prefixes and not (named and side == "x"):
+        house.prefixes(axes.xaxis if side == "x" else axes.yaxis)

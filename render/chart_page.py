@@ -14,6 +14,8 @@ SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross
 """Of the series, over and over, as `chart_figure.MARKERS`."""
 MOST_TEXT = 80
 """Cells of a heat map that have their value written on them."""
+MOST_MARKS = 10
+"""Whole numbers that are marked along an axis."""
 GREY = "#8a8a8a"
 """Of limits."""
 
@@ -56,12 +58,14 @@ def _traces(chart: Chart, index: int, series: Series) -> list[dict[str, Any]]:
 
 
 def _cells(cells: Cells) -> dict[str, Any]:
+    prefixes = cells.axis.prefixes
+    bar = {"title": {"text": escape(str(cells.axis)), "side": "right"}, "thickness": 12,
+           "tickformat": "~s" if prefixes else ""}
     trace = {"type": "heatmap", "x": list(map(text, cells.x)), "y": list(map(text, cells.y)),
-             "z": [list(row) for row in cells.values], "colorscale": house.COLOURS.capitalize(), "xgap": 1, "ygap": 1,
-             "hovertemplate": "%{x}, %{y}: %{z:,.5~g}<extra></extra>",
-             "colorbar": {"title": {"text": escape(str(cells.axis)), "side": "right"}, "thickness": 12}}
+             "z": [list(row) for row in cells.values], "colorscale": house.COLOURS.capitalize(), "colorbar": bar,
+             "xgap": 1, "ygap": 1, "hovertemplate": "%{x}, %{y}: %{z:,.5~g}<extra></extra>"}
     if len(cells.x) * len(cells.y) <= MOST_TEXT:
-        trace |= {"texttemplate": "%{z:.3~g}"}
+        trace |= {"texttemplate": "%{z:.3~s}" if prefixes else "%{z:.3~g}"}
     return trace
 
 
@@ -69,13 +73,23 @@ def _axis(axis: Axis, chart: Chart, *, along: bool) -> dict[str, Any]:
     named = along and bool(chart.names) or chart.cells is not None
     kind = "category" if named else "log" if axis.log else "linear"
     document = {"title": {"text": escape(str(axis))}, "type": kind, "automargin": True}
-    if axis.log:
+    if axis.log and not named:
         document |= {"dtick": 1, "exponentformat": "power"}
-    if axis.whole and not named:
-        document |= {"tickformat": ",d"}
+    if not named and (axis.whole or axis.prefixes):
+        document |= {"tickformat": "~s" if axis.prefixes else ",d"}
+    if along and axis.whole and not named:
+        document |= {"dtick": _whole_step(chart)}
     if named and along and chart.names:
         document |= {"categoryorder": "array", "categoryarray": list(map(escape, chart.names))}
     return document
+
+
+def _whole_step(chart: Chart) -> int:
+    """Between the whole numbers that are marked along the x axis."""
+    places = [place for each in chart.series for place in each.x if not isinstance(place, str)]
+    span = max(places, default=0.0) - min(places, default=0.0)
+    return next(step for power in range(19) for step in (10**power, 2 * 10**power, 5 * 10**power)
+                if span / step <= MOST_MARKS or power == 18)
 
 
 def _shape(value: float, *, vertical: bool) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from ..system.files import replace
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import XAxis, YAxis
     from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREEN, RED, GREY = "#1f5fa8", "#e08a2c", "#1a7f4b", "#b3261e", "0.45"
@@ -73,6 +74,20 @@ def whole_numbers(axes: "Axes") -> None:
     from matplotlib.ticker import MaxNLocator
 
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def prefixes(axis: "XAxis | YAxis") -> None:
+    """Mark numbers along ``axis`` with the prefixes of units: ``5n`` for 5e-9."""
+    from matplotlib.ticker import EngFormatter
+
+    axis.set_major_formatter(EngFormatter(sep=""))
+
+
+def prefixed(value: float) -> str:
+    """``value`` with the prefix of a unit: ``22.9k`` for 22,931."""
+    from matplotlib.ticker import EngFormatter
+
+    return EngFormatter(sep="").format_data(float(f"{value:.3g}"))
 
 
 def save(figure: "Figure", file: BinaryIO, dpi: int = DPI) -> None:

@@ -3,7 +3,7 @@
 import math
 import statistics
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, groupby
 from typing import Any
 
@@ -12,29 +12,30 @@ import numpy as np
 from ...render.chart import Axis, Cells, Chart, Limit, Series, Value
 from ...system.files import safe_name
 from ..energy.costs import REFERENCE
+from ..energy.results import EnergyResult
 from .detail import Detail
 from .material import Material
 from .measured import measured
 from .results import Size
-from .table import FIRST_RESULT, SEED, Row, Study
+from .table import FIRST_RESULT, SEED, Row, Study, shortened
 
 MOST_FIELDS = 4
 """Fields of a study that get charts of their own, the first ones."""
 MOST_PLACES = 30
 """Values of a field along an axis; a field with more of them is drawn run by run."""
-MOST_LINES = 6
-"""In a chart over one field, for the values of another."""
+MOST_LINES = 8
+"""In a chart over one field, or of all runs, for the values of another field."""
 MOST_STEPS = 400
 """Of a line in steps."""
 ACCURACY = Axis(label="test accuracy", unit="%")
 QUANTITIES = {
     FIRST_RESULT: ACCURACY,
-    "write_pulses": Axis(label="write pulses"),
-    "most_write_pulses": Axis(label="write pulses of the worst cell"),
-    "energy_joules": Axis(label="energy of the training", unit="J"),
+    "write_pulses": Axis(label="write pulses", prefixes=True),
+    "most_write_pulses": Axis(label="write pulses of the worst cell", prefixes=True),
+    "energy_joules": Axis(label="energy of the training", unit="J", prefixes=True),
 }
 """Columns that are drawn over fields, with their axes."""
-RUN, EPOCH = Axis(label="run"), Axis(label="epoch", whole=True)
+EPOCH, JOULES = Axis(label="epoch", whole=True), Axis(label="energy a sample", unit="J", prefixes=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +50,7 @@ def sections(material: Material, details: Sequence[Detail]) -> list[Section]:
     """All charts for which there is something to show: of ``material``, and of the runs in ``details``."""
     studies = material.studies
     found = {
-        "Accuracy, pulses and energy over what was varied": [
-            chart for index, study in enumerate(studies) for chart in of_study(study, f"-{index + 1}" if index else "")],
+        "Accuracy, pulses and energy over what was varied": [chart for study in studies for chart in of_study(study)],
         "Learning": learning(details),
         "Write pulses and wear": [*pulses(details), *wear(details)],
         "Energy": energy(details),
@@ -58,43 +58,46 @@ def sections(material: Material, details: Sequence[Detail]) -> list[Section]:
         "Size and clock": sizes(material.sizes),
         "Devices": [chart for path, fit in material.fits if (chart := measured(path, fit))],
     }
-    return [Section(title=title, charts=tuple(charts)) for title, charts in found.items() if charts]
+    taken: dict[str, int] = {}
+    return [Section(title=title, charts=tuple(_distinct(chart, taken) for chart in charts))
+            for title, charts in found.items() if charts]
 
 
-def of_study(study: Study, suffix: str = "") -> list[Chart]:
+def of_study(study: Study) -> list[Chart]:
     """The charts of what was varied: over pairs of fields as heat maps, over one field with a band, and what accuracy
-    costs. ``suffix`` keeps the names of several studies apart."""
+    costs."""
     rows = study.done
-    varied = [name for name in study.fields if name != SEED and 1 < len(_places(rows, name))][:MOST_FIELDS]
+    varied = [name for name in study.fields if name != SEED and len(_places(rows, name)) > 1][:MOST_FIELDS]
     placed = [name for name in varied if len(_places(rows, name)) <= MOST_PLACES]
     shown = {name: axis for name, axis in QUANTITIES.items() if any(row.get(name) is not None for row in rows)}
-    charts = [heat_map(rows, x, y, FIRST_RESULT, suffix) for x, y in map(_longer_first(rows), combinations(placed, 2))]
+    charts = [heat_map(rows, x, y, FIRST_RESULT) for x, y in map(_longer_first(rows), combinations(placed, 2))]
     if len(placed) == 2:
         x, y = _longer_first(rows)((placed[0], placed[1]))
-        charts += [heat_map(rows, x, y, name, suffix) for name in shown if name != FIRST_RESULT]
+        charts += [heat_map(rows, x, y, name) for name in shown if name != FIRST_RESULT]
     for name in varied:
         others = [other for other in placed if other != name]
         by = others[0] if len(varied) == 2 and others and len(_places(rows, others[0])) <= MOST_LINES else None
         quantities = shown if len(varied) == 1 else [FIRST_RESULT]
-        charts += [over(rows, name, quantity, by, suffix) if name in placed else scatter(rows, name, quantity, suffix)
+        charts += [over(rows, name, quantity, by) if name in placed else scatter(rows, name, quantity)
                    for quantity in quantities]
     if len(rows) > 2:
-        charts += [scatter(rows, name, FIRST_RESULT, suffix) for name in ("energy_joules", "write_pulses")
-                   if name in shown][:1]
+        lines = [name for name in placed if len(_places(rows, name)) <= MOST_LINES]
+        charts += [scatter(rows, name, FIRST_RESULT, lines[0] if lines else None)
+                   for name in ("energy_joules", "write_pulses") if name in shown][:1]
     return charts
 
 
-def heat_map(rows: Sequence[Row], x: str, y: str, quantity: str, suffix: str = "") -> Chart:
+def heat_map(rows: Sequence[Row], x: str, y: str, quantity: str) -> Chart:
     """The mean of ``quantity`` over the fields ``x`` and ``y``."""
     across, up = _places(rows, x), _places(rows, y)
     values = [[_mean(row[quantity] for row in rows if row[x] == at and row[y] == height) for at in across]
               for height in up]
     axis = QUANTITIES[quantity]
-    return Chart(name=_name(quantity, x, y) + suffix, title=f"{axis.label} over {x} and {y}", x=Axis(label=x),
+    return Chart(name=_name(quantity, "map", x, y), title=f"{axis.label} over {x} and {y}", x=Axis(label=x),
                  y=Axis(label=y), cells=Cells(x=across, y=up, values=values, axis=axis), note=_averaged(rows, (x, y)))
 
 
-def over(rows: Sequence[Row], x: str, quantity: str, by: str | None = None, suffix: str = "") -> Chart:
+def over(rows: Sequence[Row], x: str, quantity: str, by: str | None = None) -> Chart:
     """The mean of ``quantity`` over the field ``x``, with a band of a standard deviation on each side; a line for each
     value of the field ``by``, if it is given."""
     series = [_banded(f"{by} = {value}" if by else "mean", [row for row in rows if by is None or row[by] == value],
@@ -102,20 +105,22 @@ def over(rows: Sequence[Row], x: str, quantity: str, by: str | None = None, suff
     baselines = [] if quantity != FIRST_RESULT else [
         row["baseline_accuracy"] for row in rows if row.get("baseline_accuracy") is not None]
     axis = QUANTITIES[quantity]
-    return Chart(name=_name(quantity, x, by or "") + suffix, title=f"{axis.label} over {x}", x=Axis(label=x), y=axis,
+    return Chart(name=_name(quantity, "over", x), title=f"{axis.label} over {x}", x=Axis(label=x), y=axis,
                  series=tuple(series), note="; ".join(filter(None, (
                      _averaged(rows, (x, by) if by else (x,)), "bands: one standard deviation on each side"))),
                  limits=(Limit(name="floating point, mean", value=statistics.mean(baselines)),) if baselines else ())
 
 
-def scatter(rows: Sequence[Row], x: str, y: str, suffix: str = "") -> Chart:
-    """A point for each run: the column ``y`` over the column ``x``."""
+def scatter(rows: Sequence[Row], x: str, y: str, by: str | None = None) -> Chart:
+    """A point for each run: the column ``y`` over the column ``x``, by the values of the field ``by`` if given."""
     shown = [row for row in rows if row.get(x) is not None and row.get(y) is not None]
+    groups = [(f"{by} = {value}" if by else "runs", [row for row in shown if by is None or row[by] == value])
+              for value in (_places(shown, by) if by else [None])]
     axis = QUANTITIES.get(x, Axis(label=x))
-    points = Series(name="runs", mark="points", x=[row[x] for row in shown], y=[row[y] for row in shown],
-                    labels=[str(row["run"])[:40] for row in shown])
-    return Chart(name=_name(y, x, "runs") + suffix, title=f"{QUANTITIES[y].label} against {axis.label}", x=axis,
-                 y=QUANTITIES[y], series=(points,), note="one point a run")
+    return Chart(name=_name(y, "against", x), title=f"{QUANTITIES[y].label} against {axis.label}", x=axis,
+                 y=QUANTITIES[y], note="one point a run", series=tuple(
+                     Series(name=name, mark="points", x=[row[x] for row in group], y=[row[y] for row in group],
+                            labels=[shortened(row["run"]) for row in group]) for name, group in groups))
 
 
 def learning(details: Sequence[Detail]) -> list[Chart]:
@@ -190,31 +195,34 @@ def _survival(name: str, counts: np.ndarray) -> Series:
 
 
 def energy(details: Sequence[Detail]) -> list[Chart]:
-    """Energy a sample: by event and phase, and beside digital implementations."""
+    """Energy a sample: of the first run by event and phase, and of all that can be compared beside digital
+    implementations."""
     spent = [(each.name, each.energy) for each in details if each.energy and each.energy.samples]
-    if not spent:
-        return []
-    name, first = spent[0]
-    phases = list(dict.fromkeys(row.phase for row in first.events))
-    totals: dict[str, dict[str, float]] = {}
-    for row in first.events:
-        of_event = totals.setdefault(row.event, dict.fromkeys(phases, 0.0))
-        of_event[row.phase] += row.joules / first.samples
-    events = sorted(((event, by_phase) for event, by_phase in totals.items() if sum(by_phase.values())),
-                    key=lambda each: -sum(each[1].values()))
-    joules = Axis(label="energy a sample", unit="J")
-    digital = {"here": "joules"} | {each.name: "" for each in first.digital if each.zeros}
-    return [
-        Chart(name="energy-by-event", title=f"energy a sample by phase and event, {name}", x=Axis(label="phase"),
-              y=joules, stacked=True, note=f"memories banked; {100 * first.placeholder_share:.1f} % rest on placeholders",
-              series=tuple(Series(name=event, mark="bars", x=phases, y=list(by_phase.values()))
-                           for event, by_phase in events)),
-        Chart(name="energy-and-digital", title="energy a sample beside digital implementations",
-              x=Axis(label="implementation"), y=Axis(label="energy a sample", unit="J", log=True),
-              note=f"memories banked on all sides; dense; the reference is {REFERENCE}",
-              series=tuple(Series(name=run, mark="bars", x=list(digital), y=[each.joules / each.samples, *(
-                  row.joules / each.samples for row in each.digital if row.zeros)]) for run, each in spent)),
-    ]
+    beside = [(name, account) for name, account in spent if account.ratio is not None]
+    return [*(_by_event(name, account) for name, account in spent[:1]), *([_beside_digital(beside)] if beside else [])]
+
+
+def _by_event(name: str, account: EnergyResult) -> Chart:
+    phases = list(dict.fromkeys(row.phase for row in account.events))
+    events: dict[str, dict[str, float]] = {}
+    for row in account.events:
+        events.setdefault(row.event, dict.fromkeys(phases, 0.0))[row.phase] += row.joules / account.samples
+    largest_first = sorted(events.items(), key=lambda each: -sum(each[1].values()))
+    return Chart(
+        name="energy-by-event", title=f"energy a sample by phase and event, {name}", x=Axis(label="phase"), y=JOULES,
+        stacked=True, note=f"memories banked; {100 * account.placeholder_share:.1f} % rest on placeholders",
+        series=tuple(Series(name=event, mark="bars", x=phases, y=list(by_phase.values()))
+                     for event, by_phase in largest_first if any(by_phase.values())))
+
+
+def _beside_digital(accounts: Sequence[tuple[str, EnergyResult]]) -> Chart:
+    return Chart(
+        name="energy-and-digital", title="energy a sample beside digital implementations",
+        x=Axis(label="implementation"), y=JOULES, note=f"memories banked on all sides; the reference is {REFERENCE}, dense",
+        series=tuple(Series(
+            name=name, mark="bars", x=["here", *(row.name for row in account.digital if row.zeros)],
+            y=[each / account.samples for each in (account.joules, *(
+                row.joules for row in account.digital if row.zeros))]) for name, account in accounts))
 
 
 def drift(material: Material) -> list[Chart]:
@@ -233,6 +241,8 @@ def drift(material: Material) -> list[Chart]:
 def sizes(found: Sequence[Size]) -> list[Chart]:
     """What designs take of an FPGA, and their clock, over lanes."""
     known = [each for each in found if each.all_lanes]
+    if len({each.all_lanes for each in known}) < 2:
+        return []
     lanes = Axis(label="lanes of all crossbars", whole=True)
     charts = []
     for name, axis, of in (("luts", Axis(label="LUTs"), lambda each: each.luts),
@@ -251,6 +261,12 @@ def _over_lanes(found: Sequence[Size], of: Callable[[Size], Any]) -> tuple[Serie
     return tuple(Series(name=name, x=[each.all_lanes or 0 for each in group], y=[of(each) for each in group],
                         labels=[each.experiment for each in group])
                  for name, members in groupby(shown, lambda each: each.of) for group in [list(members)])
+
+
+def _distinct(chart: Chart, taken: dict[str, int]) -> Chart:
+    """``chart``, with a number behind its name if that is ``taken``."""
+    taken[chart.name] = taken.get(chart.name, 0) + 1
+    return chart if taken[chart.name] == 1 else replace(chart, name=f"{chart.name}-{taken[chart.name]}")
 
 
 def _banded(name: str, rows: Sequence[Row], x: str, quantity: str) -> Series:

@@ -1,4 +1,4 @@
-"""Charts as files, and what a notebook needs."""
+"""Charts as files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,11 +10,7 @@ from ...render import chart_figure
 from ...render.chart import Chart
 from ...render.figure import SAVERS
 from ...system.files import replace
-from . import detail, figures
-from .material import Material, gather
-
-MOST_DETAILS = 6
-"""Runs of a study that are looked at one by one."""
+from .contents import read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,24 +30,15 @@ def run(folders: Sequence[str | Path], out: str | Path, formats: Sequence[str] =
     for name in formats:
         if name not in SAVERS:
             raise ConfigError(f"format {name}: must be one of {', '.join(SAVERS)}")
-    material, sections = charts(folders)
-    found = [chart for section in sections for chart in section.charts]
+    answer = read(folders)
+    found = [chart for section in answer.sections for chart in section.charts]
     if not found:
         raise ConfigError(f"{', '.join(map(str, folders))}: there is nothing in it of which a figure could be made")
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     written = [path for chart in found for path in _write(folder, chart, formats)]
     return FiguresResult(figures=tuple(chart.name for chart in found), files=tuple(written),
-                         left_out=tuple(material.left_out))
-
-
-def charts(folders: Sequence[str | Path]) -> tuple[Material, list[figures.Section]]:
-    """What is in ``folders``, and all charts of it, by section. `render.chart_figure.draw` makes one a figure of
-    matplotlib."""
-    material = gather(folders)
-    details = [found for study in material.studies for name, folder in study.chosen(MOST_DETAILS)
-               if (found := detail.read(name, folder, material.left_out))]
-    return material, figures.sections(material, details)
+                         left_out=tuple(answer.material.left_out))
 
 
 def _write(folder: Path, chart: Chart, formats: Sequence[str]) -> list[Path]:

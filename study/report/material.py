@@ -7,6 +7,7 @@ called: ``spinloom cosim digits-dw5 --json > runs/cosim.json``. What cannot be r
 import json
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,11 +44,14 @@ class Material:
 def gather(folders: Sequence[str | Path]) -> Material:
     """All that is in ``folders`` and in the folders within them. ``ConfigError`` if one of them is no folder, or if
     nothing is found at all."""
-    found, runs = Material(), []
+    found = Material()
+    runs: list[Run] = []
     for folder in map(Path, folders):
         if not folder.is_dir():
             raise ConfigError(f"{folder}: no such folder; {REMEDY}")
-        runs += [run for place in _folders(folder) if (run := _enter(place, found))]
+        for place in _folders(folder):
+            with _told(found):
+                runs += _enter(place, found)
     if runs:
         found.studies.append(of_runs(runs))
     if not any((found.studies, found.agreements, found.evaluations, found.energies, found.sizes, found.fits)):
@@ -64,19 +68,20 @@ def _folders(folder: Path) -> Iterator[Path]:
         yield Path(place)
 
 
-def _enter(folder: Path, found: Material) -> Run | None:
-    """Put what lies in ``folder`` itself into ``found``; returns the run, if it is the folder of one of ``train``."""
+def _enter(folder: Path, found: Material) -> list[Run]:
+    """Put what lies in ``folder`` itself into ``found``; returns its run, if it is the folder of one of ``train``.
+    ``ConfigError`` if that run cannot be read."""
     names = sorted(path.name for path in folder.iterdir() if path.suffix in (".json", ".csv"))
     if TABLE in names:
-        _kept(found, lambda: found.studies.append(read_table(folder)))
-    run = None
-    if run_folder.RECORD in names:
-        run = _kept(found, lambda: _run(folder))
+        with _told(found):
+            found.studies.append(read_table(folder))
+    run = _run(folder) if run_folder.RECORD in names else None
     of_run = {run_folder.RECORD} | ({run_folder.RESULT} if run else set())
     for name in names:
         if name.endswith(".json") and name not in of_run:
-            _kept(found, lambda name=name: _recognise(folder / name, found))  # type: ignore[misc]
-    return run
+            with _told(found):
+                _document(folder / name, found)
+    return [run] if run else []
 
 
 def _run(folder: Path) -> Run | None:
@@ -87,18 +92,26 @@ def _run(folder: Path) -> Run | None:
     return Run.of(folder, record)
 
 
-def _recognise(path: Path, found: Material) -> None:
-    """Put the result in the file ``path`` into ``found``. Files of other things are passed over."""
+def _document(path: Path, found: Material) -> None:
+    """Put what the file ``path`` holds into ``found``."""
     try:
         document = json.loads(files.read(path, MOST_BYTES))
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not a whole JSON document ({error})") from None
+    _recognise(document, path, found)
+
+
+def _recognise(document: Any, path: Path, found: Material) -> None:
+    """Put the result ``document``, of the file ``path``, into ``found``. Documents of other things are passed over."""
     if not isinstance(document, dict):
         return
     name, keys = str(path), document.keys()
-    if {"bit_exact", "samples"} <= keys:
+    if {"train", "cosim", "synth"} <= keys and isinstance(document["cosim"], list):  # of the demonstration
+        for part in (*document["cosim"], document["synth"]):
+            _recognise(part, path, found)
+    elif {"bit_exact", "samples"} <= keys:
         found.agreements.append(Agreement.read(document, path))
     elif {"drift", "test_accuracy"} <= keys:
         found.evaluations.append((name, EvaluateResult.from_json(document, name)))
@@ -112,10 +125,10 @@ def _recognise(path: Path, found: Material) -> None:
         found.fits.append((path, Fit.from_json(document, name)))
 
 
-def _kept(found: Material, read: Any) -> Any:
-    """What ``read`` returns; None, with its message among what is left out, if it raises ``ConfigError``."""
+@contextmanager
+def _told(found: Material) -> Iterator[None]:
+    """Within the ``with`` block, a ``ConfigError`` ends the block, and its message is among what is left out."""
     try:
-        return read()
+        yield
     except ConfigError as error:
         found.left_out.append(one_line(str(error)))
-        return None

@@ -70,9 +70,8 @@ class Size(Result):
     @property
     def all_lanes(self) -> int | None:
         """Of all crossbars together."""
-        lanes = self.lanes or tuple(shape.get("lanes") for shape in self.shapes)
-        counts = [count for count in lanes if isinstance(count, int)]
-        return sum(counts) if counts else None
+        lanes = self.lanes or [count for shape in self.shapes if isinstance(count := shape.get("lanes"), int)]
+        return sum(lanes) if lanes else None
 
     @classmethod
     def read(cls, document: dict[str, Any], file: str) -> "Size":

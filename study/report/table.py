@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -23,8 +24,8 @@ trained."""
 FIRST_RESULT = "test_accuracy"
 """The column with which results begin. Those between are the fields that differ between runs."""
 SEED = "seed"
-SHORT = 8
-"""Letters of a digest that name a run in a chart."""
+DIGEST, SHORT = re.compile("[0-9a-f]{16,}"), 8
+"""What names the runs of a sweep, and how many letters of it stand in charts."""
 Row = dict[str, Any]
 """A run: text, numbers or None, by column."""
 
@@ -72,10 +73,10 @@ class Study:
         ``most``; otherwise the best, the median and the worst of them."""
         ended = [(row, folder) for row, folder in zip(self.rows, self.folders, strict=True) if _ended(row)]
         if len(ended) <= most:
-            return [(str(row["run"]), folder) for row, folder in ended]
+            return [(shortened(row["run"]), folder) for row, folder in ended]
         ended.sort(key=lambda each: each[0][FIRST_RESULT])
         picked = {"best": ended[-1], "median": ended[len(ended) // 2], "worst": ended[0]}
-        return [(f"{name}: {str(row['run'])[:SHORT]}", folder) for name, (row, folder) in picked.items()]
+        return [(f"{name}: {shortened(row['run'])}", folder) for name, (row, folder) in picked.items()]
 
 
 def read_table(folder: Path) -> Study:
@@ -106,6 +107,11 @@ def of_runs(runs: Sequence[Run]) -> Study:
              "config": run.record.experiment.name} | {name: fields.get(name) for name in varied} | _results(run.result)
             for run, fields in zip(runs, told, strict=True)]
     return Study(name="runs", fields=tuple(varied), rows=rows, folders=[run.folder for run in runs])
+
+
+def shortened(run: str) -> str:
+    """The name of a run as it stands in charts: the beginning of a digest, other names as they are."""
+    return run[:SHORT] if DIGEST.fullmatch(run) else run
 
 
 def _ended(row: Row) -> bool:

@@ -1,0 +1,36 @@
+"""How large a report of 1,000 runs is, and how long a browser takes to open it:
+
+    python tests/study/report/speed.py [RUNS]
+"""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from browser import chromium, load  # noqa: E402 - beside this file
+from spinloom import config  # noqa: E402
+from spinloom.study.report import page  # noqa: E402
+from spinloom.train import loop  # noqa: E402
+from synthetic import sweep  # noqa: E402
+
+
+def measure(runs):
+    """Prints size and times."""
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        loop.run(config.load("digits-dw5").replaced(epochs=2), out=folder / "run", progress=False)
+        sweep(folder / "sweep", runs, folder / "run")
+        began = time.perf_counter()
+        answer = page.run([folder / "sweep"], folder / "report.html")
+        print(f"{answer.runs:,} runs, {answer.charts} charts: {answer.bytes / 1e6:.1f} MB, "
+              f"written in {time.perf_counter() - began:.1f} s")
+        with chromium() as driver:
+            for number in range(3):
+                print(f"opened in {load(driver, answer.out):.2f} s" + (" (first)" if number == 0 else ""))
+
+
+if __name__ == "__main__":
+    measure(int(sys.argv[1]) if len(sys.argv) > 1 else 1000)
