@@ -1,7 +1,8 @@
 """Charts as files."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ...contract.errors import ConfigError
@@ -41,12 +42,12 @@ def run(folders: Sequence[str | Path], out: str | Path, formats: Sequence[str] =
                          left_out=tuple(answer.material.left_out))
 
 
-def _write(folder: Path, chart: Chart, formats: Sequence[str]) -> list[Path]:
+def _write(folder: Path, chart: Chart, formats: Sequence[str]) -> Iterator[Path]:
     """The files of one chart."""
     data = folder / f"{chart.name}.csv"
     replace(data, lambda file: file.write(chart.csv().encode()))
-    figure = chart_figure.draw(chart)
-    paths = [folder / f"{chart.name}.{name}" for name in formats]
-    for name, path in zip(formats, paths, strict=True):
-        replace(path, lambda file, name=name: SAVERS[name](figure, file))  # type: ignore[misc]
-    return [data, *paths]
+    yield data
+    for name in formats:
+        path, figure = folder / f"{chart.name}.{name}", chart_figure.draw(chart)  # anew: saving one changes its layout
+        replace(path, partial(SAVERS[name], figure))
+        yield path

@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ TEMPLATE, STYLE, SCRIPT = (Path(__file__).with_name(f"page.{suffix}") for suffix
 LIBRARIES = {"plotly": ("plotly", "package_data/plotly.min.js"), "tables": ("itables", "html/dt_bundle.js"),
              "table_style": ("itables", "html/dt_bundle.css")}
 """What the page holds of others: the package that carries it, and where."""
+NEEDED = ("plotly", "itables", "jinja2")
 CSV, SVG = "text/csv", "image/svg+xml"
 
 
@@ -68,6 +70,7 @@ class Table:
 def run(folders: Sequence[str | Path], out: str | Path) -> ReportResult:
     """Write the page of all that is in ``folders`` to the file ``out``. ``ConfigError`` if there is nothing, or if
     ``out`` cannot be written; ``MissingPackageError`` if a package is missing."""
+    _require()
     libraries = {name: _library(*place) for name, place in LIBRARIES.items()}
     path = Path(out)
     if path.is_dir() or not path.parent.is_dir():
@@ -143,18 +146,24 @@ def _embedded(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
+def _require() -> None:
+    """``MissingPackageError`` unless all packages are installed that a page needs."""
+    for package in NEEDED:
+        try:
+            found = find_spec(package)
+        except ValueError:
+            found = None
+        if found is None:
+            raise MissingPackageError(f"a report needs the Python packages {', '.join(NEEDED)}, and {package} is not "
+                                      f"installed; pip install {' '.join(NEEDED)}")
+
+
 def _library(package: str, file: str) -> str:
     """A file of an installed package."""
-    found = find_spec(package)
-    if found is None or found.origin is None:
-        raise MissingPackageError(f"a report needs the Python packages plotly, itables and jinja2: {package} is not "
-                                  "installed; pip install plotly itables jinja2")
-    return (Path(found.origin).parent / file).read_text(encoding="utf-8")
+    return files(package).joinpath(file).read_text(encoding="utf-8")
 
 
 def _template() -> "Template":
-    try:
-        from jinja2 import Environment, StrictUndefined
-    except ImportError:
-        raise MissingPackageError("a report needs the Python package jinja2; pip install jinja2") from None
+    from jinja2 import Environment, StrictUndefined
+
     return Environment(autoescape=True, undefined=StrictUndefined).from_string(TEMPLATE.read_text())

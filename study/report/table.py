@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -99,11 +100,13 @@ def read_table(folder: Path) -> Study:
 
 
 def of_runs(runs: Sequence[Run]) -> Study:
-    """``runs`` as a study: its fields are those in which their configurations differ."""
+    """``runs`` as a study: its fields are those in which their configurations differ. They are called by their folders,
+    from the one that holds all of them."""
     told = [dict(_flat(run.record.experiment.model_dump(mode="json"))) for run in runs]
     names = [name for name in dict.fromkeys(name for fields in told for name in fields) if name != "name"]
     varied = [name for name in names if len({repr(fields.get(name)) for fields in told}) > 1]
-    rows = [{"run": str(run.folder), "status": "done" if run.result else "waiting", "error": None,
+    common = os.path.commonpath([run.folder.absolute().parent for run in runs])
+    rows = [{"run": os.path.relpath(run.folder, common), "status": "done" if run.result else "waiting", "error": None,
              "config": run.record.experiment.name} | {name: fields.get(name) for name in varied} | _results(run.result)
             for run, fields in zip(runs, told, strict=True)]
     return Study(name="runs", fields=tuple(varied), rows=rows, folders=[run.folder for run in runs])
