@@ -1,14 +1,13 @@
 """What is in folders, with the charts of it: what a notebook asks for, and what figures and the page are made of.
 
-    for section in contents.read(["runs/sweep"]).sections:
-        for chart in section.charts:
-            chart_figure.draw(chart)
+    chart_figure.draw(contents.read(["runs/digits"]).charts["learning"])
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...render.chart import Chart
 from . import figures
 from .detail import Detail
 from .detail import read as read_run
@@ -28,6 +27,11 @@ class Contents:
     """Of the runs that are looked at one by one."""
     sections: list[Section]
     """All charts of it. `render.chart_figure.draw` makes one a figure of matplotlib."""
+
+    @property
+    def charts(self) -> dict[str, Chart]:
+        """The charts by name."""
+        return {chart.name: chart for section in self.sections for chart in section.charts}
 
 
 def read(folders: Sequence[str | Path]) -> Contents:

@@ -31,15 +31,14 @@ def run(folders: Sequence[str | Path], out: str | Path, formats: Sequence[str] =
     for name in formats:
         if name not in SAVERS:
             raise ConfigError(f"format {name}: must be one of {', '.join(SAVERS)}")
-    answer = read(folders)
-    found = [chart for section in answer.sections for chart in section.charts]
-    if not found:
+    found = read(folders)
+    if not found.charts:
         raise ConfigError(f"{', '.join(map(str, folders))}: there is nothing in it of which a figure could be made")
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    written = [path for chart in found for path in _write(folder, chart, formats)]
-    return FiguresResult(figures=tuple(chart.name for chart in found), files=tuple(written),
-                         left_out=tuple(answer.material.left_out))
+    written = [path for chart in found.charts.values() for path in _write(folder, chart, formats)]
+    return FiguresResult(figures=tuple(found.charts), files=tuple(written),
+                         left_out=tuple(found.material.left_out))
 
 
 def _write(folder: Path, chart: Chart, formats: Sequence[str]) -> Iterator[Path]:

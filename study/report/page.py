@@ -77,7 +77,6 @@ def run(folders: Sequence[str | Path], out: str | Path) -> ReportResult:
         reason = "is a folder" if path.is_dir() else "there is no such folder"
         raise ConfigError(f"{out}: {reason}; name a file to write")
     found = read(folders)
-    charts = [chart for section in found.sections for chart in section.charts]
     tables = list(_tables(found.material))
     page = _template().render(
         title=_title(folders), summary=summary.summarise(found.material, found.details).to_json(),
@@ -86,13 +85,13 @@ def run(folders: Sequence[str | Path], out: str | Path) -> ReportResult:
                   for section in found.sections],
         tables=[{"name": table.name, "title": table.title, "data": _embedded(table.csv().encode(), CSV)}
                 for table in tables],
-        charts={chart.name: chart_page.draw(chart) for chart in charts},
+        charts={name: chart_page.draw(chart) for name, chart in found.charts.items()},
         rows={table.name: {"columns": table.columns, "data": table.rows} for table in tables},
         libraries=libraries | {"tables": base64.b64encode(libraries["tables"].encode()).decode()},
         version=version("spinloom"), sources=", ".join(map(str, folders)))
     replace(path, lambda file: file.write(page.encode()))
     return ReportResult(out=path, bytes=len(page.encode()), runs=sum(len(each.rows) for each in found.material.studies),
-                        charts=len(charts), left_out=tuple(found.material.left_out))
+                        charts=len(found.charts), left_out=tuple(found.material.left_out))
 
 
 def _title(folders: Sequence[str | Path]) -> str:

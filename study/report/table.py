@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +25,8 @@ HEAD = ("run", "status", "error", "config")
 trained."""
 FIRST_RESULT = "test_accuracy"
 """The column with which results begin. Those between are the fields that differ between runs."""
+ENERGY = ("energy_joules", "digital_joules")
+"""Columns that are there before there is a result."""
 SEED = "seed"
 DIGEST, SHORT = re.compile("[0-9a-f]{16,}"), 8
 """What names the runs of a sweep, and how many letters of it stand in charts."""
@@ -90,10 +93,9 @@ def read_table(folder: Path) -> Study:
     except (ValueError, csv.Error) as error:
         raise ConfigError(f"{path}: not the table of a sweep ({error})") from None
     names = [name for name in (lines[0] if lines else ()) if name]
-    if not {*HEAD, FIRST_RESULT} <= set(names):
-        raise ConfigError(f"{path}: not the table of a sweep: it has no runs with the columns "
-                          f"{', '.join((*HEAD, FIRST_RESULT))}")
-    varied = names[names.index(HEAD[-1]) + 1:names.index(FIRST_RESULT)]
+    if not set(HEAD) <= set(names):
+        raise ConfigError(f"{path}: not the table of a sweep: it has no runs with the columns {', '.join(HEAD)}")
+    varied = list(takewhile(lambda name: name not in (FIRST_RESULT, *ENERGY), names[names.index(HEAD[-1]) + 1:]))
     rows = [{name: line[name] if name in HEAD else _value(line[name]) for name in names} for line in lines]
     return Study(name=str(folder), fields=tuple(varied), rows=rows,
                  folders=[folder / RUNS / row["run"] for row in rows])

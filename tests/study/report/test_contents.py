@@ -28,10 +28,6 @@ def written(folder, name, document):
     return folder
 
 
-def chart(found, name):
-    return next(chart for section in found.sections for chart in section.charts if chart.name == name)
-
-
 def tiles(found):
     return {tile.label: tile for tile in summarise(found.material, found.details).tiles}
 
@@ -42,10 +38,10 @@ def test_one_run(run):
     result = json.loads((run / "result.json").read_text())
     assert study.rows[0] | {"test_accuracy": result["test_accuracy"], "write_pulses": result["write_pulses"],
                             "status": "done", "config": "small"} == study.rows[0]
-    learning = chart(found, "learning")
+    learning = found.charts["learning"]
     assert learning.series[0].y[-1] == result["test_accuracy"]
     assert learning.limits[0].value == result["baseline_accuracy"]
-    assert [round(each * 100) for each in chart(found, "pulses-by-epoch").series[0].y] == [
+    assert [round(each * 100) for each in found.charts["pulses-by-epoch"].series[0].y] == [
         row.write_pulses for row in found.details[0].epochs]
     assert tiles(found)["best test accuracy"].value == f"{result['test_accuracy']:.2f} %"
     assert tiles(found)["golden model = hardware"].value == "not compared"
@@ -54,7 +50,7 @@ def test_one_run(run):
 
 def test_wear_tells_the_worst_cell_and_its_pulses(run):
     pulses = np.load(run / "state.npz")["layer0_pulses"]
-    wear = chart(contents.read([run]), f"wear-{run.name}")
+    wear = contents.read([run]).charts[f"wear-{run.name}"]
     first = wear.series[0]
     assert first.x[-1] == pulses.max()
     assert first.y == [100 * int((pulses >= place).sum()) / pulses.size for place in first.x]
@@ -78,10 +74,10 @@ def test_a_sweep_is_read_from_its_table(tmp_path, run):
     assert (len(study.rows), len(study.done)) == (200, 196)
     best, median, worst = (each.name.split(":")[0] for each in found.details)
     assert (best, median, worst) == ("best", "median", "worst")
-    heat = chart(found, "test-accuracy-map-device-sigma-device-states").cells
+    heat = found.charts["test-accuracy-map-device-sigma-device-states"].cells
     cell = [row["test_accuracy"] for row in study.done if (row["device.states"], row["device.sigma"]) == (2, 0.05)]
     assert heat.values[0][0] == sum(cell) / len(cell)
-    line = chart(found, "test-accuracy-over-device-sigma").series[0]
+    line = found.charts["test-accuracy-over-device-sigma"].series[0]
     assert (line.name, line.y[0]) == ("device.states = 2", heat.values[0][0])
     assert line.band[0][0] < line.y[0] < line.band[1][0]
     assert tiles(found)["runs that have ended"].remark == "of 200, 4 failed"
@@ -112,10 +108,10 @@ def test_results_are_known_by_their_fields_whatever_the_file_is_called(tmp_path)
     written(folder, "other.json", [1, 2])
     found = contents.read([tmp_path])
     assert [(each.of, each.bit_exact) for each in found.material.agreements] == [("RTL, verilator", True)]
-    assert chart(found, "drift").series[0].y == [88.0, 80.0]
+    assert found.charts["drift"].series[0].y == [88.0, 80.0]
     assert [(each.of, each.all_lanes) for each in found.material.sizes] == [
         ("placed and routed, ulx3s", 10), ("estimated, ulx3s", 3), ("synthesised, ecp5", 6)]
-    assert chart(found, "size-clock").series[0].y == [57.5]
+    assert found.charts["size-clock"].series[0].y == [57.5]
     assert tiles(found)["golden model = hardware"].value == "every bit"
 
 
@@ -160,16 +156,15 @@ def test_a_run_of_an_earlier_version_is_shown_without_what_it_did_not_record(run
     found = contents.read([old])
     assert found.details[0].pulses == []
     assert found.details[0].energy is not None
-    assert "pulses-by-layer" not in [chart.name for section in found.sections for chart in section.charts]
+    assert "pulses-by-layer" not in found.charts
 
 
 def test_charts_have_different_names(run, tmp_path):
     for name in ("one", "two"):
         sweep(tmp_path / name, 100, run)
     found = contents.read([tmp_path])
-    names = [chart.name for section in found.sections for chart in section.charts]
-    assert len(names) == len(set(names))
-    assert "test-accuracy-over-device-sigma-2" in names
+    assert len(found.charts) == sum(len(section.charts) for section in found.sections)
+    assert "test-accuracy-over-device-sigma-2" in found.charts
 
 
 def test_sizes_are_drawn_only_over_different_lanes():
@@ -194,6 +189,14 @@ def test_figures_are_files_with_their_data_beside_them(tmp_path):
 def test_unknown_formats_are_refused(run, tmp_path):
     with pytest.raises(ConfigError, match="format gif: must be one of png, svg, pdf"):
         files.run([run], tmp_path, ("gif",))
+
+
+def test_a_sweep_that_has_just_begun(tmp_path):
+    written(tmp_path, "table.csv", "run,status,error,config,seed,energy_joules,digital_joules\n0a,waiting,,c,1,,\n")
+    found = contents.read([tmp_path])
+    assert found.material.studies[0].fields == ("seed",)
+    assert tiles(found)["runs that have ended"].remark == "of 1, 1 waiting"
+    assert found.sections == []
 
 
 def test_a_table_may_lack_values(tmp_path):
