@@ -81,6 +81,8 @@ class Chart:
     series: tuple[Series, ...] = ()
     cells: Cells | None = None
     limits: tuple[Limit, ...] = ()
+    legend: str = ""
+    """What the names of the series are values of."""
     stacked: bool = False
     """Whether bars stand on one another."""
     note: str = ""
@@ -108,7 +110,7 @@ class Chart:
             for y, row in zip(self.cells.y, self.cells.values, strict=True):
                 yield from ((x, y, _empty(value)) for x, value in zip(self.cells.x, row, strict=True))
             return
-        yield "series", str(self.x), str(self.y), "lower", "upper", "label"
+        yield self.legend or "series", str(self.x), str(self.y), "lower", "upper", "label"
         for each in self.series:
             nothing = [None] * len(each.x)
             for line in zip(each.x, each.y, *(each.band or (nothing, nothing)), each.labels or nothing, strict=True):

@@ -101,7 +101,7 @@ def _name(axes: "Axes", chart: Chart) -> None:
         return
     house.plain(axes, grid="y" if chart.names else "both")
     if len(chart.series) + len(chart.limits) > 1:
-        house.legend(axes)
+        house.legend(axes, title=house.escaped(chart.legend) or None, title_fontsize=house.SMALL)
 
 
 def _scale(axes: "Axes", side: str, axis: Axis, named: bool) -> None:

@@ -30,6 +30,7 @@ def draw(chart: Chart) -> dict[str, Any]:
     return {"data": data + [_limit(limit.name) for limit in chart.limits], "layout": {
         "xaxis": _axis(chart.x, chart, along=True), "yaxis": _axis(chart.y, chart, along=False),
         "barmode": "stack" if chart.stacked else "group", "showlegend": shown, "hovermode": "closest",
+        "legend": {"title": {"text": escape(chart.legend)}},
         "shapes": [_shape(limit.value, vertical=limit.vertical) for limit in chart.limits]}}
 
 

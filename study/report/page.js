@@ -15,7 +15,7 @@ function draw(place) {
     ...layout, xaxis: axis(layout.xaxis), yaxis: axis(layout.yaxis),
     font: { color: color("--ink"), family: "system-ui, sans-serif", size: 12 },
     paper_bgcolor: "transparent", plot_bgcolor: "transparent", margin: { l: 10, r: 10, t: 10, b: 10 },
-    legend: { orientation: "h", x: 0, xanchor: "left", y: 1.02, yanchor: "bottom" },
+    legend: { ...layout.legend, orientation: "h", x: 0, xanchor: "left", y: 1.02, yanchor: "bottom" },
     modebar: { bgcolor: color("--card"), color: color("--faint"), activecolor: color("--ink") },
   }, { responsive: true, displaylogo: false, displayModeBar: matchMedia("(hover: hover)").matches ? "hover" : false,
        modeBarButtons: [["zoom2d", "pan2d", "resetScale2d", "toImage"]] });

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...contract.errors import ConfigError, SpinloomError
-from ...contract.results import Result
+from ...contract.results import Result, plain
 from ...render import chart_figure, chart_page
 from ...render.chart import Chart
 from ...render.figure import save_svg
@@ -85,8 +85,8 @@ def run(folders: Sequence[str | Path], out: str | Path) -> ReportResult:
                   for section in found.sections],
         tables=[{"name": table.name, "title": table.title, "data": _embedded(table.csv().encode(), CSV)}
                 for table in tables],
-        charts={name: chart_page.draw(chart) for name, chart in found.charts.items()},
-        rows={table.name: {"columns": table.columns, "data": table.rows} for table in tables},
+        charts=plain({name: chart_page.draw(chart) for name, chart in found.charts.items()}),
+        rows=plain({table.name: {"columns": table.columns, "data": table.rows} for table in tables}),
         libraries=libraries | {"tables": base64.b64encode(libraries["tables"].encode()).decode()},
         version=version("spinloom"), sources=", ".join(map(str, folders)))
     replace(path, lambda file: file.write(page.encode()))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
-from ...render.chart import Axis, Cells, Chart, Limit, Series, Value
+from ...render.chart import Axis, Cells, Chart, Limit, Series, Value, text
 from ...system.files import safe_name
 from .table import FIRST_RESULT, SEED, Row, Study, shortened
 
@@ -75,7 +75,7 @@ def of_fields(rows: Sequence[Row], fields: Sequence[str]) -> list[Chart]:
 def heat_map(rows: Sequence[Row], x: str, y: str, quantity: str) -> Chart:
     """The mean of ``quantity`` over the fields ``x`` and ``y``."""
     across, up = _places(rows, x), _places(rows, y)
-    values = [[_mean(row[quantity] for row in rows if row[x] == at and row[y] == height) for at in across]
+    values = [[_mean(row.get(quantity) for row in rows if row[x] == at and row[y] == height) for at in across]
               for height in up]
     axis = QUANTITIES[quantity]
     return Chart(name=_name(quantity, "map", x, y), title=f"{axis.label} over {x} and {y}", x=Axis(label=x),
@@ -85,25 +85,26 @@ def heat_map(rows: Sequence[Row], x: str, y: str, quantity: str) -> Chart:
 def over(rows: Sequence[Row], x: str, quantity: str, by: str | None = None) -> Chart:
     """The mean of ``quantity`` over the field ``x``, with a band of a standard deviation on each side; a line for each
     value of the field ``by``, if it is given."""
-    series = [_banded(f"{by} = {value}" if by else "mean", [row for row in rows if by is None or row[by] == value],
-                      x, quantity) for value in (_places(rows, by) if by else [None])]
+    series = [_banded(text(value) if by else "mean", [row for row in rows if by is None or row[by] == value],
+                      x, quantity) for value in (_places(rows, by) if by else [""])]
     baselines = [] if quantity != FIRST_RESULT else [
         row["baseline_accuracy"] for row in rows if row.get("baseline_accuracy") is not None]
     axis = QUANTITIES[quantity]
     return Chart(name=_name(quantity, "over", x), title=f"{axis.label} over {x}", x=Axis(label=x), y=axis,
-                 series=tuple(series), note="; ".join(filter(None, (
-                     _averaged(rows, (x, by) if by else (x,)), "bands: one standard deviation on each side"))),
+                 legend=by or "", series=tuple(series), note="; ".join(filter(None, (
+                     _averaged(rows, (x, by) if by else (x,)),
+                     any(each.band for each in series) and "bands: one standard deviation on each side"))),
                  limits=(Limit(name="floating point, mean", value=statistics.mean(baselines)),) if baselines else ())
 
 
 def scatter(rows: Sequence[Row], x: str, y: str, by: str | None = None) -> Chart:
     """A point for each run: the column ``y`` over the column ``x``, by the values of the field ``by`` if given."""
     shown = [row for row in rows if row.get(x) is not None and row.get(y) is not None]
-    groups = [(f"{by} = {value}" if by else "runs", [row for row in shown if by is None or row[by] == value])
-              for value in (_places(shown, by) if by else [None])]
+    groups = [(text(value) if by else "runs", [row for row in shown if by is None or row[by] == value])
+              for value in (_places(shown, by) if by else [""])]
     axis = QUANTITIES.get(x, Axis(label=x))
     return Chart(name=_name(y, "against", x), title=f"{QUANTITIES[y].label} against {axis.label}", x=axis,
-                 y=QUANTITIES[y], note="one point a run", series=tuple(
+                 y=QUANTITIES[y], note="one point a run", legend=by or "", series=tuple(
                      Series(name=name, mark="points", x=[row[x] for row in group], y=[row[y] for row in group],
                             labels=[shortened(row["run"]) for row in group]) for name, group in groups))
 
