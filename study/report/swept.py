@@ -89,11 +89,11 @@ def over(rows: Sequence[Row], x: str, quantity: str, by: str | None = None) -> C
                       x, quantity) for value in (_places(rows, by) if by else [""])]
     baselines = [] if quantity != FIRST_RESULT else [
         row["baseline_accuracy"] for row in rows if row.get("baseline_accuracy") is not None]
-    axis = QUANTITIES[quantity]
+    axis, notes = QUANTITIES[quantity], [_averaged(rows, (x, by) if by else (x,))]
+    if any(each.band for each in series):
+        notes.append("bands: one standard deviation on each side")
     return Chart(name=_name(quantity, "over", x), title=f"{axis.label} over {x}", x=Axis(label=x), y=axis,
-                 legend=by or "", series=tuple(series), note="; ".join(filter(None, (
-                     _averaged(rows, (x, by) if by else (x,)),
-                     any(each.band for each in series) and "bands: one standard deviation on each side"))),
+                 legend=by or "", series=tuple(series), note="; ".join(filter(None, notes)),
                  limits=(Limit(name="floating point, mean", value=statistics.mean(baselines)),) if baselines else ())
 
 
