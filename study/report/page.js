@@ -1,4 +1,5 @@
-// The wiring of a report: plotly.js draws the charts, DataTables the tables, both from the page's own JSON.
+// The wiring of a report: plotly.js draws the charts, DataTables the tables, both from the page's own JSON. A chart is a
+// picture until it comes into view; plotly.js, which takes a second to load, is first run then.
 import DataTable from "datatables";
 
 const root = document.documentElement;
@@ -7,11 +8,23 @@ const charts = told("charts"), tables = told("tables");
 const system = matchMedia("(prefers-color-scheme: dark)");
 let chosen = null;
 
-function draw(place) {
+function plotly() {
+  if (!window.Plotly) {
+    const script = document.createElement("script");
+    script.textContent = document.getElementById("plotly").textContent;
+    document.head.append(script);
+  }
+  return window.Plotly;
+}
+
+function draw(figure) {
+  const place = figure.querySelector("[data-chart]");
   const color = (name) => getComputedStyle(root).getPropertyValue(name).trim();
   const { data, layout } = charts[place.dataset.chart];
   const axis = (each) => ({ ...each, gridcolor: color("--line"), zerolinecolor: color("--line"), linecolor: color("--faint") });
-  Plotly.react(place, data, {
+  const library = plotly();
+  figure.dataset.drawn = "";
+  library.react(place, data, {
     ...layout, xaxis: axis(layout.xaxis), yaxis: axis(layout.yaxis),
     font: { color: color("--ink"), family: "system-ui, sans-serif", size: 12 },
     paper_bgcolor: "transparent", plot_bgcolor: "transparent", margin: { l: 10, r: 10, t: 10, b: 10 },
@@ -23,10 +36,9 @@ function draw(place) {
 
 const seen = new IntersectionObserver((entries) => entries.filter((entry) => entry.isIntersecting).forEach(({ target }) => {
   seen.unobserve(target);
-  target.dataset.drawn = "";
-  draw(target);
+  setTimeout(() => draw(target));  // after the picture has been shown
 }), { rootMargin: "400px" });
-document.querySelectorAll("[data-chart]").forEach((place) => seen.observe(place));
+document.querySelectorAll("figure").forEach((figure) => seen.observe(figure));
 document.querySelectorAll("a.picture").forEach((link) => { link.href = link.closest("figure").querySelector("img").src; });
 
 function theme() {
@@ -46,10 +58,9 @@ const shown = (value, kind) => kind !== "display" && kind !== "filter" || value 
   : typeof value === "number" ? (kind === "filter" ? value : number(value)) : text(value);
 for (const [name, { columns, data }] of Object.entries(tables)) {
   new DataTable(document.getElementById(name), {
-    data, columns: columns.map((title) => ({ title: text(title), render: shown })), order: [], pageLength: 25, autoWidth: false,
+    data, columns: columns.map((title) => ({ title: text(title), render: shown })), order: [], pageLength: 25,
     deferRender: true, paging: data.length > 25, info: data.length > 25, searching: data.length > 5,
-    columnControl: data.length > 5 ? [{ target: 0, content: ["order"] }, { target: 1, content: ["search"] }] : ["order"],
-    ordering: { indicators: false, handler: true },
+    columnControl: data.length > 5 ? [{ target: 1, content: ["search"] }] : [],
   });
 }
 root.dataset.ready = performance.now();  // milliseconds, for whoever measures

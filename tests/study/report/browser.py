@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
+FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1400,1100")
 
 
 @contextmanager
@@ -29,10 +29,20 @@ def chromium():
 
 
 def load(driver, page):
-    """Open the file ``page``; returns the seconds until its charts and tables were there."""
+    """Open the file ``page``; returns the seconds until its text, pictures and tables were there."""
+    driver.get(page.as_uri())
+    wait(driver, "return document.documentElement.dataset.ready !== undefined")
+    return driver.execute_script("return +document.documentElement.dataset.ready") / 1000
+
+
+def drawn(driver):
+    """Wait until a chart is drawn; returns the seconds since the page was opened."""
+    wait(driver, "return document.querySelector('figure[data-drawn] .main-svg') !== null")
+    return driver.execute_script("return performance.now()") / 1000
+
+
+def wait(driver, condition):
+    """Wait until ``condition``, a script, returns true."""
     from selenium.webdriver.support.ui import WebDriverWait
 
-    driver.get(page.as_uri())
-    WebDriverWait(driver, 60).until(lambda each: each.execute_script(
-        "return document.documentElement.dataset.ready !== undefined"))
-    return driver.execute_script("return +document.documentElement.dataset.ready") / 1000
+    WebDriverWait(driver, 60, poll_frequency=0.05).until(lambda each: each.execute_script(condition))

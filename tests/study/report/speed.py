@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from browser import chromium, load  # noqa: E402 - beside this file
+from browser import chromium, drawn, load  # noqa: E402 - beside this file
 from spinloom import config  # noqa: E402
 from spinloom.study.report import page  # noqa: E402
 from spinloom.train import loop  # noqa: E402
@@ -28,8 +28,10 @@ def measure(runs):
         print(f"{answer.runs:,} runs, {answer.charts} charts: {answer.bytes / 1e6:.1f} MB, "
               f"written in {time.perf_counter() - began:.1f} s")
         with chromium() as driver:
-            for number in range(3):
-                print(f"opened in {load(driver, answer.out):.2f} s" + (" (first)" if number == 0 else ""))
+            driver.get("about:blank")
+            for browser in ("a browser that has just been started", "the same once more"):
+                print(f"{browser}: text, pictures and tables after {load(driver, answer.out):.2f} s, "
+                      f"the first chart after {drawn(driver):.2f} s")
 
 
 if __name__ == "__main__":

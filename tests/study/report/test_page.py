@@ -9,7 +9,7 @@ from spinloom import cli
 from spinloom.contract.errors import ConfigError
 from spinloom.study.report import page
 
-from .browser import chromium, load
+from .browser import chromium, load, wait
 from .synthetic import sweep
 
 
@@ -70,21 +70,23 @@ def test_every_chart_is_drawn_when_it_comes_into_view(opened):
     assert len(charts) == len(set(charts)) > 5
     for name in charts:
         opened.execute_script(f"document.querySelector('[data-chart=\"{name}\"]').scrollIntoView()")
-        assert opened.execute_async_script(
-            "const [name, done] = arguments; const look = () => document.querySelector(`[data-chart='${name}'] svg`)"
-            " ? done(true) : setTimeout(look, 20); look()", name)
+        wait(opened, f"return document.querySelector('[data-chart=\"{name}\"] svg') !== null")
 
 
 def test_tables_sort_and_filter(opened):
     accuracies = [float(cell) for cell in column(opened, 8) if cell]
-    header = opened.find_element("css selector", "#runs-1 thead tr:first-child :is(th, td):nth-child(8)")
-    opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", header)
-    header.click()
+    head = opened.find_element("css selector", "#runs-1 thead tr:first-child :nth-child(8) .dt-column-title")
+    opened.execute_script("arguments[0].scrollIntoView({block: 'center', inline: 'center'})", head)
+    head.click()
+    wait(opened, "return document.querySelector('#runs-1 tbody td:nth-child(8)').textContent === ''")  # of failed runs
     rising = [float(cell) for cell in column(opened, 8) if cell]
-    assert rising == sorted(rising) != accuracies
-    header.click()
+    assert rising == sorted(rising)
+    assert rising[0] <= min(accuracies)
+    head.click()
+    wait(opened, "return document.querySelector('#runs-1 tbody td:nth-child(8)').textContent !== ''")
     assert float(column(opened, 8)[0]) >= max(accuracies)
     opened.find_element("css selector", ".dt-search input").send_keys("failed")
+    wait(opened, "return document.querySelectorAll('#runs-1 tbody tr').length === 2")
     assert set(column(opened, 2)) == {"failed"}
     assert column(opened, 3) == ["interrupted <b>& lost</b>"] * 2  # text, not markup
 
@@ -93,9 +95,9 @@ def test_a_column_has_a_filter_of_its_own(opened):
     field = opened.find_elements("css selector", "#runs-1 thead tr:nth-child(2) input")[4]
     opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", field)
     field.send_keys("17")
-    assert opened.execute_async_script(
-        "const done = arguments[0]; setTimeout(() => done([...document.querySelectorAll("
-        "'#runs-1 tbody td:nth-child(5)')].every(cell => cell.textContent === '17')), 600)")
+    wait(opened, "return [...document.querySelectorAll('#runs-1 tbody td:nth-child(5)')]"
+                 ".every(cell => cell.textContent === '17')")
+    assert set(column(opened, 5)) == {"17"}
 
 
 def test_light_and_dark(opened, written):
@@ -121,7 +123,7 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(opened, written):
 def test_on_paper_there_are_pictures_instead_of_charts(opened):
     opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     shown = "return [...document.querySelectorAll(arguments[0])].map(each => getComputedStyle(each).display)"
-    assert set(opened.execute_script(shown, "img.print")) == {"block"}
+    assert set(opened.execute_script(shown, "figure img")) == {"block"}
     assert set(opened.execute_script(shown, ".plot, #theme, .links")) == {"none"}
     opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
