@@ -70,8 +70,8 @@ class Board:
         if store.memory == "block_ram":
             return BlockMemory(depth=store.words)
         if store.memory == "axi":
-            raise ConfigError(f'store.memory="axi": {self.title} is no system on chip; generate the network with --axi, '
-                              'or set memory = "block_ram"')
+            raise ConfigError(f'store.memory="axi": {self.title} is no system on chip; set memory = "block_ram", or '
+                              "generate the network with --axi")
         if self.sdram is None:
             raise ConfigError(f'store.memory="sdram": {self.title} has none; set memory = "block_ram"')
         chip = self.sdram.chip

@@ -164,9 +164,9 @@ S = TypeVar("S", RegisterSource, RegisterSink)
 
 
 class RegisterBench(Bench):
-    """A network for ``geometries`` and ``loss`` behind the registers at ``base`` on ``bus``, which may train from a memory
-    of the sizes ``store``. This resets it, and its results and words of state go to registers from now on. Its cells
-    stay.
+    """A network for ``geometries`` and ``loss`` behind the registers at ``base`` on ``bus``; one that trains from a
+    memory of the sizes ``store``, if it is given. This resets it, and its results and words of state go to registers
+    from now on. Its cells stay.
 
     ``BusError`` if there is no such network, or no beat moves for ``patience`` seconds while one is waited for.
     """

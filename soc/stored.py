@@ -27,8 +27,8 @@ class MemoryAnswerError(StoreError):
 
 
 class SystemDriver(StoredDriver):
-    """Drives the network of ``experiment`` behind registers on ``bus``, whose memory is ``buffer``: as every `StoredDriver`
-    does. Feeds can be stopped. ``options`` are those of `RegisterBench`.
+    """Drives the network of ``experiment`` behind registers on ``bus``, whose memory is ``buffer``: as every
+    `StoredDriver` does. Feeds can be stopped. ``options`` are those of `RegisterBench`.
 
     ``BusError`` if there is no such network, or the buffer begins in the midst of a page; ``ConfigError`` if the
     experiment has no memory for samples.

@@ -55,11 +55,11 @@ class Feeder(wiring.Component):
     A clock cycle is a stall if the network is ready for ``x`` and there is none, or if it is idle before the last
     sample. Effects of the last sample may still be on their way to the arrays when its feed is reported.
 
-    If feeds are ``stoppable``, a feed ends early when ``stop`` says so, or a sample is found damaged: no sample is begun
-    any more, and it is reported when those that were begun are done. A sample is begun only when all of its words have
-    come (`SampleReader`, ``whole``), so none is begun of which a word is wrong by its checksum, or came in a clock cycle
-    with ``stop`` or after it. The payload of ``report`` then shows at any time what a feed has come to so far. What was
-    read ahead is dropped when a feed has been reported.
+    If feeds are ``stoppable``, a feed ends early when ``stop`` says so, or a sample is found damaged: no sample is
+    begun any more, and the feed is reported when those that were begun are done. A sample is begun only when all of its
+    words have come (`SampleReader`, ``whole``). So none is begun whose checksum is wrong, and none of which a word came
+    while ``stop`` was set. The payload of ``report`` shows at any time what the feed has come to so far. What was read
+    ahead is dropped when the feed has been reported.
 
     Cost: a `PermutedOrder`, a `SampleReader`, and counters.
     """
