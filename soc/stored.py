@@ -64,10 +64,14 @@ class SystemDriver(StoredDriver):
         self._check()
         return digest
 
-    def _write(self, address: int, words: np.ndarray) -> None:
+    async def upload(self, words: np.ndarray, address: int = 0,
+                     passed: Callable[[int], object] = lambda words: None) -> int:
         if address + len(words) > len(self._buffer):
             raise StoreError(f"the buffer has {len(self._buffer):,} words, and {address + len(words):,} are needed: "
                              "take a larger one")
+        return await super().upload(words, address, passed)
+
+    def _write(self, address: int, words: np.ndarray) -> None:
         self._buffer[address:address + len(words)] = words
 
     async def _fed(self, operation: Order, count: int, places: range, base: int, *, epoch: int | None = None,

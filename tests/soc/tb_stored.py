@@ -13,6 +13,7 @@ from cocotbext.axi import AxiReadBus, AxiResp, AxiSlaveRead
 from spinloom.contract.store import HEADER_WORDS, StoreError, pack
 from spinloom.hw.axi.network import AxiTop
 from spinloom.hw.axi.read_master import PAGE_BITS
+from spinloom.hw.operations import NetworkOperation
 from spinloom.hw.store.memory import WORD_BITS
 from spinloom.model.network import Network
 from spinloom.sim.bench import complete
@@ -217,10 +218,10 @@ class StoredBench(CocotbTestbench):
 
     def reset(self, bus):
         """In the midst of a feed, with bursts on their way. The cells stay as they are, and are loaded again."""
-        self.driver._feed.put({"base": self.base, "operation": 1, "boost": 0, "batch": 1, "filled": 0, "count": COUNT,
-                               "first": 0, "last": COUNT - 1, "permute": 1, "key": 5})
-        status = self.driver.registers.read("status")
-        self.driver._feed.move(status)
+        registers = self.driver.registers
+        for field, value in {"base": self.base, "count": COUNT, "first": 0, "last": COUNT - 1, "key": 5}.items():
+            registers.write(f"feed_{field}", **{field: value})
+        registers.write("feed", operation=NetworkOperation.TRAIN, permute=1, boost=0)
         for _ in range(30):
             self.driver.counts()
         self.driver = SystemDriver(bus, self.case.experiment, SimulatedBuffer(self.memory))
