@@ -83,13 +83,14 @@ def draw(file: BinaryIO, placed: list[Placed]) -> None:
     for network, colour in zip(SERIES, figure.SERIES, strict=False):
         points = [(entry.lanes, entry.fmax_mhz) for entry in placed if entry.network == network]
         if points:
-            axes.scatter(*zip(*points, strict=True), s=22, color=colour, zorder=3, label=f"{network}, by seed")
+            axes.scatter([lanes for lanes, _ in points], [fmax for _, fmax in points], s=22, color=colour, zorder=3,
+                         label=f"{network}, by seed")
             middle = {lanes: median(fmax for each, fmax in points if each == lanes) for lanes, _ in sorted(points)}
             axes.plot(list(middle), list(middle.values()), color=colour, linewidth=1, alpha=0.6)
     once = [(calibrate.experiment(design.design).crossbars[0].lanes, design.fmax_mhz)
             for design in calibration.current().designs if design.board == BOARD and design.placed]
-    axes.scatter(*zip(*once, strict=True), s=26, facecolors="none", edgecolors=figure.GREY, zorder=2,
-                 label="other designs, placed once")
+    axes.scatter([lanes for lanes, _ in once], [fmax for _, fmax in once], s=26, facecolors="none",
+                 edgecolors=figure.GREY, zorder=2, label="other designs, placed once")
     axes.axhline(find(BOARD).clock_mhz, color=figure.RED, linewidth=1, label="the board's clock")
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter("{x:g}")
