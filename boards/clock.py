@@ -88,7 +88,7 @@ def draw(file: BinaryIO, placed: list[Placed]) -> None:
             middle = {lanes: median(fmax for each, fmax in points if each == lanes) for lanes, _ in sorted(points)}
             axes.plot(list(middle), list(middle.values()), color=colour, linewidth=1, alpha=0.6)
     once = [(calibrate.experiment(design.design).crossbars[0].lanes, design.fmax_mhz)
-            for design in calibration.current().designs if design.board == BOARD and design.placed]
+            for design in calibration.current().designs if design.board == BOARD and design.fmax_mhz]
     axes.scatter([lanes for lanes, _ in once], [fmax for _, fmax in once], s=26, facecolors="none",
                  edgecolors=figure.GREY, zorder=2, label="other designs, placed once")
     axes.axhline(find(BOARD).clock_mhz, color=figure.RED, linewidth=1, label="the board's clock")
