@@ -63,6 +63,8 @@ class Crossbar:
         self.pulses = torch.zeros_like(self.g, dtype=torch.int32)
         """Write pulses that each cell has been given, int32 (rows, cols). They are no part of the state: the machine
         does not know them."""
+        self.first = 0
+        """The number of the first cell in the network."""
         g_magnitude = 1 << geometry.device.g_bits - 1
         self._exact = exact_float(
             g_magnitude * max(geometry.rows * geometry.x.magnitude, geometry.cols << geometry.delta_bits - 1))
@@ -260,8 +262,10 @@ class Crossbar:
         g = self.g[where]
         g_minus = torch.zeros_like(g) if self.g_minus is None else self.g_minus[where]
         place = tuple(index.cpu().numpy() for index in where)
+        numbers = self.first + place[0] * self.geometry.cols + place[1]
         vectors = g, g_minus, *(array[place] for array in self._fixed)
-        return [Cell(*values) for values in zip(*(vector.tolist() for vector in vectors), strict=True)]
+        return [Cell(*values, number=number) for *values, number in zip(
+            *(vector.tolist() for vector in vectors), numbers.tolist(), strict=True)]
 
     def _replace(self, where: Places, cells: list[Cell]) -> None:
         """Put ``cells`` into the places ``where``."""

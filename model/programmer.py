@@ -1,9 +1,11 @@
 """The programmer: it turns residuals into write pulses."""
 
 from ..contract.geometry import CrossbarGeometry
+from ..contract.pulses import Pulse
 from .counters import Counters
 from .device import Cell, Device
 from .lfsr import Lfsr
+from .recorder import Recorder
 
 
 class StochasticProgrammer:
@@ -15,6 +17,8 @@ class StochasticProgrammer:
         self.lfsr = lfsr
         self.counters = Counters() if counters is None else counters
         self.device = Device(geometry.device)
+        self.recorder: Recorder | None = None
+        """What keeps the write pulses, if they are traced."""
 
     def program(self, cell: Cell, chi: int) -> int:
         """Program ``cell``. Its residual ``chi`` is bounded and has reached the threshold; returns the new one."""
@@ -23,8 +27,9 @@ class StochasticProgrammer:
         k = levels if chi > 0 else -levels
         before, state = cell.g, device.state_of(cell.g)
         target = min(max(state + k, 0), geometry.device.states - 1)
-        for _ in range(1 if geometry.device.pulse == "landing" else abs(target - state)):
-            self._pulse(cell, target, up=k > 0)
+        pulses = 1 if geometry.device.pulse == "landing" else abs(target - state)
+        for attempt in range(1, pulses + 1):
+            self._pulse(cell, target, k > 0, device.nominal(target), attempt)
         if device.worn(cell):
             self._rewrite(cell, cell.g, target)
         match geometry.residual:
@@ -49,15 +54,19 @@ class StochasticProgrammer:
             self.counters.count(refreshes=1)
         tries = 0
         while self._misses(cell, goal) and tries < self.geometry.max_attempts:
-            self._pulse(cell, state, up=cell.g < goal)
             tries += 1
+            self._pulse(cell, state, cell.g < goal, goal, tries, verify=True)
         self.counters.count(verify_attempts=tries, failures=self._misses(cell, goal))
         return tries
 
     def _misses(self, cell: Cell, goal: int) -> bool:
         return abs(cell.g - goal) > self.geometry.margin
 
-    def _pulse(self, cell: Cell, toward: int, up: bool) -> None:
+    def _pulse(self, cell: Cell, toward: int, up: bool, asked: int, attempt: int, verify: bool = False) -> None:
+        """A write pulse, with the arguments of `Device.pulse` and, for a trace, those of `Pulse`."""
+        before = cell.g
         self.device.pulse(cell, self.lfsr.word(), toward=toward, up=up)
         cell.pulses += 1
         self.counters.count(attempts=1)
+        if self.recorder is not None:
+            self.recorder.add(Pulse(cell.number, before, asked, cell.g, attempt, up, verify))

@@ -4,6 +4,7 @@ import numpy as np
 from numba import njit
 
 from ...contract.device import CURVE_REST_BITS
+from ...contract.pulses import PULSE_WORDS, UP, VERIFY
 from ..lfsr import WORD_MASK
 from .arithmetic import clip, draw, leap, mix32, noise
 from .tables import (
@@ -12,11 +13,14 @@ from .tables import (
     FAILURES,
     KINDS,
     LANDING,
+    LIMIT,
     NOMINAL,
     PROGRAMMING,
     REFRESHES,
     ROUNDING,
+    SAMPLE,
     SWITCHING,
+    TRACED,
     VERIFIED,
     VERIFY_ATTEMPTS,
     Integer,
@@ -94,8 +98,9 @@ def _program(layer: Layer, state: State, tables: Tables, cell: Integer) -> None:
     old = _state_of(layer, before)
     target = clip(old + k, 0, layer.states - 1)
     fixed = _fixed(layer, tables, cell)
-    for _ in range(1 if layer.pulse == LANDING else abs(target - old)):
-        _pulse(layer, state, tables, cell, fixed, target, k > 0)
+    how = np.int64(UP if k > 0 else 0)
+    for attempt in range(1 if layer.pulse == LANDING else abs(target - old)):
+        _pulse(layer, state, tables, cell, fixed, target, layer.origin + (target << layer.sub_bits), how + attempt + 1)
     if layer.pair:
         minus = np.int64(state.g_minus[cell])
         plus = minus + state.g[cell]
@@ -110,15 +115,33 @@ def _program(layer: Layer, state: State, tables: Tables, cell: Integer) -> None:
 
 @njit
 def _pulse(layer: Layer, state: State, tables: Tables, cell: Integer, fixed: tuple[Integer, bool],
-           toward: Integer, up: bool) -> None:
+           toward: Integer, asked: Integer, how: Integer) -> None:
     """A write pulse: toward the state ``toward`` if the device lands at states, else up or down. ``fixed`` is what
-    ``_fixed`` tells of the cell."""
+    ``_fixed`` tells of the cell; ``asked`` and ``how`` are what a trace says of the pulse, in ``asked`` and
+    ``attempt``."""
     state.counters[layer.index * COUNTS + ATTEMPTS] += 1
     state.pulses[cell] += 1
-    word = draw(state.lfsrs, layer.index, PROGRAMMING, tables)
-    displacement, stuck = fixed
-    if stuck:
-        return
+    word, before = draw(state.lfsrs, layer.index, PROGRAMMING, tables), np.int64(state.g[cell])
+    if not fixed[1]:
+        _move(layer, state, tables, cell, fixed[0], toward, how & UP != 0, word)
+    if state.tracing[LIMIT]:
+        _trace(state, cell, before, asked, how)
+
+
+@njit(forceinline=True)
+def _trace(state: State, cell: Integer, before: Integer, asked: Integer, how: Integer) -> None:
+    """Trace a write pulse that has been given."""
+    place = state.tracing[TRACED] * PULSE_WORDS
+    state.tracing[TRACED] += 1
+    state.trace[place] = state.tracing[SAMPLE] | np.int64(cell) << 32
+    state.trace[place + 1] = (before & WORD_MASK | (asked & WORD_MASK) << 16
+                              | (np.int64(state.g[cell]) & WORD_MASK) << 32 | how << 48)
+
+
+@njit(forceinline=True)
+def _move(layer: Layer, state: State, tables: Tables, cell: Integer, displacement: Integer, toward: Integer, up: bool,
+          word: Integer) -> None:
+    """What a write pulse that has drawn ``word`` does to a cell that is not stuck."""
     g = np.int64(state.g[cell])
     if layer.pulse == SWITCHING:
         old = _state_of(layer, g)
@@ -154,8 +177,9 @@ def _refresh(layer: Layer, state: State, tables: Tables, cell: Integer, fixed: t
         state.g[cell] = state.g_minus[cell] = 0
     tries = 0
     while abs(state.g[cell] - goal) > layer.margin and tries < layer.max_attempts:
-        _pulse(layer, state, tables, cell, fixed, np.int64(0), bool(state.g[cell] < goal))
         tries += 1
+        _pulse(layer, state, tables, cell, fixed, np.int64(0), goal,
+               np.int64(VERIFY + tries + (UP if state.g[cell] < goal else 0)))
     state.counters[counters + VERIFY_ATTEMPTS] += tries
     state.counters[counters + FAILURES] += abs(state.g[cell] - goal) > layer.margin
 

@@ -9,17 +9,20 @@ from ...contract.lfsr import LFSRS
 from ..crossbar import Crossbar
 from .tables import COUNTS, KINDS, State
 
+NO_TRACE = np.zeros(0, dtype=np.int64)
+
 
 def state_of(crossbars: Sequence[Crossbar], g: np.ndarray, g_minus: np.ndarray, chi: np.ndarray, pulses: np.ndarray,
-             row_reads: np.ndarray) -> State:
-    """The state of ``crossbars``, whose arrays are given as vectors over all of them."""
+             row_reads: np.ndarray, trace: np.ndarray = NO_TRACE, limit: int = 0, sample: int = 0) -> State:
+    """The state of ``crossbars``, whose arrays are given as vectors over all of them. Write pulses are traced in
+    ``trace``, if there is a ``limit``; ``sample`` samples have been trained."""
     return State(
         g, g_minus, chi, pulses,
         lfsrs=np.array([crossbar.lfsrs[name].state if name in crossbar.lfsrs else 0
                         for crossbar in crossbars for name in LFSRS], dtype=np.uint32),
         counters=np.array([crossbar.counters.get(name, 0) for crossbar in crossbars for name in POSITION_COUNTERS],
                           dtype=np.int64),
-        row_reads=row_reads)
+        row_reads=row_reads, trace=trace, tracing=np.array([limit, sample, 0], dtype=np.int64))
 
 
 def give_back(state: State, crossbars: Sequence[Crossbar]) -> None:

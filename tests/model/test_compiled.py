@@ -31,6 +31,7 @@ def assert_same_state(network, reference):
 def assert_compiled_equals_reference(experiment, seed, count=20):
     """Two epochs, the compiled's in three calls; returns the reference."""
     reference, network = Network(experiment), Network(experiment)
+    recorders = reference.record(), network.record()
     compiled = CompiledTrainer(network)
     xs, labels = random_samples(experiment, count, seed)
     for epoch in range(2):
@@ -42,6 +43,8 @@ def assert_compiled_equals_reference(experiment, seed, count=20):
         assert np.concatenate(actual).tolist() == expected.tolist()
         assert compiled.predict(xs).tolist() == reference.predict(xs).tolist()
         assert_same_state(network, reference)
+        traces = [recorder.take() for recorder in recorders]
+        assert traces[0].tolist() == traces[1].tolist()
     return reference
 
 
