@@ -264,8 +264,8 @@ class Crossbar:
         place = tuple(index.cpu().numpy() for index in where)
         numbers = self.first + place[0] * self.geometry.cols + place[1]
         vectors = g, g_minus, *(array[place] for array in self._fixed)
-        return [Cell(*values, number=number) for *values, number in zip(
-            *(vector.tolist() for vector in vectors), numbers.tolist(), strict=True)]
+        values = zip(*(vector.tolist() for vector in vectors), numbers.tolist(), strict=True)
+        return [Cell(g, minus, displacement, stuck, number=number) for g, minus, displacement, stuck, number in values]
 
     def _replace(self, where: Places, cells: list[Cell]) -> None:
         """Put ``cells`` into the places ``where``."""

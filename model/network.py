@@ -45,7 +45,7 @@ class Network:
         self.pulses = torch.cat([crossbar.pulses.flatten() for crossbar in self.crossbars])
         """Write pulses that each cell has been given, int32, likewise; no part of the state."""
         for crossbar, pulses in zip(self.crossbars, _parts(self.pulses, self.crossbars), strict=True):
-            crossbar.pulses, crossbar.first = pulses, pulses.storage_offset()
+            crossbar.pulses, crossbar.first = pulses, int(pulses.storage_offset())
         self.recorder: Recorder | None = None
         """What keeps the write pulses, once they are recorded."""
         self.neurons = [Neuron(before, after, torch_device) for before, after in pairwise(geometries)]
