@@ -83,8 +83,8 @@ def train(config: str, epochs: int | None, rates: tuple[int, ...] | None, seed: 
         "floating-point baseline": f"{result.baseline_accuracy:.2f} %",
         **({"data": str(result.data)} if result.data else {}),
         "write pulses": f"{result.write_pulses:,}",
-        "write pulses a cell": f"{result.write_pulses / cells:.3f}" + (
-            f", at most {result.most_write_pulses:,}" if result.most_write_pulses is not None else ""),
+        "write pulses a cell": f"{result.write_pulses / cells:.3f}",
+        **({"worst cell": str(result.wear.worst), "cells by write pulses": str(result.wear)} if result.wear else {}),
         "samples a second": f"{result.samples_per_second:,}",
         "run folder": str(result.out),
     }

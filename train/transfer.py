@@ -22,7 +22,7 @@ from .plot import plot_attempts
 from .results import TrainResult, TransferResult
 from .run_folder import Position, Record
 from .trace import TraceWriter
-from .wear import Wear
+from .wear import Wear, wear
 
 
 def transfer(source: Network, target: Network) -> list[WriteReport]:
@@ -76,13 +76,14 @@ def _write(experiment: Experiment, dataset: data.Dataset, folder: Path, record: 
         trace.begin()
     reports = transfer(source, target)
     attempts = np.concatenate([report.attempts.ravel() for report in reports])
+    worn = wear([report.attempts for report in reports])
     result = TransferResult(
         test_accuracy=round(train.test_accuracy(target, dataset), 3), baseline_accuracy=trained.baseline_accuracy,
         write_pulses=int(attempts.sum()), samples_per_second=trained.samples_per_second,
         epochs=trained.epochs, samples=trained.samples, out=folder, data=trained.data, identity=record.digest,
         precursor_accuracy=trained.test_accuracy, precursor_write_pulses=trained.write_pulses,
-        cells=len(attempts), attempts_per_cell=round(float(attempts.mean()), 3), most_write_pulses=int(attempts.max()),
-        cells_outside_margin=sum(report.failures for report in reports))
+        cells=len(attempts), attempts_per_cell=round(float(attempts.mean()), 3), most_write_pulses=worn.worst.pulses,
+        wear=worn, cells_outside_margin=sum(report.failures for report in reports))
     arrays = target.state() | Wear(target).state() | (trace.state() if trace else {})
     run_folder.write_state(folder, arrays, Position(result.epochs), record)
     run_folder.write_result(folder, result)
