@@ -10,6 +10,8 @@ PULSE = np.dtype([("sample", "<u4"), ("cell", "<u4"), ("before", "<i2"), ("asked
 """A write pulse in a trace. ``attempt`` also holds ``UP`` and ``VERIFY``."""
 PULSE_WORDS = PULSE.itemsize // 8
 """Words of 64 bits of a write pulse in a trace."""
+SAMPLE_BITS = 32
+"""Width of the number of the sample."""
 ATTEMPT_BITS = 12
 """Width of the number of the attempt: no device has more states, and ``max_attempts`` is less."""
 UP, VERIFY = 1 << ATTEMPT_BITS, 2 << ATTEMPT_BITS

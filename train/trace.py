@@ -40,7 +40,8 @@ class TraceWriter:
         self.recorder = recorder
         self._path = folder / TRACE
         self._header = header(record)
-        self._written = 0
+        self.written = 0
+        """Pulses in the file."""
 
     def begin(self) -> None:
         """Make the file, without a pulse."""
@@ -51,12 +52,12 @@ class TraceWriter:
         pulses = self.recorder.take()
         if len(pulses):
             self._put(pulses)
-            self._written += len(pulses)
+            self.written += len(pulses)
 
     def state(self) -> dict[str, np.ndarray]:
         self.append()
         self._put(None)
-        return {TRACED: np.array(self._written, dtype=np.int64)}
+        return {TRACED: np.array(self.written, dtype=np.int64)}
 
     def load(self, state: dict[str, np.ndarray]) -> None:
         """Continue where ``state`` was. ``KeyError`` or ``ValueError`` if the trace does not reach as far, or is of
@@ -68,7 +69,7 @@ class TraceWriter:
         if not self._path.is_file() or self._path.stat().st_size < size or not self._is_of_run():
             raise ValueError(f"{self._path} is not the trace that belongs to it; put that back, or begin again with "
                              "--overwrite")
-        self._written = int(written)
+        self.written = int(written)
 
     def _is_of_run(self) -> bool:
         with files.open_regular(self._path) as file:
@@ -79,7 +80,7 @@ class TraceWriter:
         disk. ``OSError`` names the file."""
         try:
             with self._path.open("r+b") as file:
-                file.seek(len(self._header) + self._written * PULSE.itemsize)
+                file.seek(len(self._header) + self.written * PULSE.itemsize)
                 if pulses is not None:
                     file.write(pulses.tobytes())
                 else:

@@ -44,8 +44,8 @@ def size(experiment: Experiment) -> int:
                for crossbar in experiment.crossbars)
 
 
-def agree(experiment: Experiment, number: int) -> None:
-    NetworkBench(Case(experiment=experiment, seed=number, stall=number % 3 * 0.3, samples=6)).simulate()
+def agree(experiment: Experiment, number: int, traced: bool = False) -> None:
+    NetworkBench(Case(experiment=experiment, seed=number, stall=number % 3 * 0.3, samples=6, traced=traced)).simulate()
 
 
 def slow_but(quick: int | None, kind: str, residual: str, numbers: range) -> list:
@@ -69,6 +69,18 @@ def test_golden_model_and_rtl_agree(kind, residual, number):
     case for rule in RULES for case in slow_but(None if "verified" in rule else small(*rule), *rule, CONVOLUTIONAL)])
 def test_golden_model_and_rtl_agree_on_convolutions(kind, residual, number):
     agree(convolutional(kind, residual, number), RULES.index((kind, residual)) + number)
+
+
+@pytest.mark.parametrize(("kind", "residual", "number"), [
+    case for rule in RULES for case in slow_but(None if "nominal" in rule else DENSE[1], *rule, DENSE)])
+def test_they_agree_in_every_write_pulse(kind, residual, number):
+    agree(configuration(kind, residual, number), number, traced=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "residual", "number"), [(*rule, number) for rule in RULES for number in (1, 2)])
+def test_they_agree_in_every_write_pulse_of_convolutions(kind, residual, number):
+    agree(convolutional(kind, residual, number), number, traced=True)
 
 
 OPTIONS = {
