@@ -241,6 +241,20 @@ def test_it_works_on_the_networks_own_arrays(kind):
     assert_same_state(network, reference)
 
 
+def test_a_trace_that_is_full_is_taken_between_samples(monkeypatch):
+    monkeypatch.setattr("spinloom.model.compiled.trainer.ROOM", 3)
+    experiment = config.load("digits-dw5").replaced(batch=4)
+    xs, labels = random_samples(experiment, 40, 1)
+    reference, network = Network(experiment), Network(experiment)
+    recorders = [machine.record() for machine in (reference, network)]
+    for machine in (reference, CompiledTrainer(network)):
+        machine.train_span(xs, labels, np.arange(40), range(40), 3)
+    expected, actual = (recorder.take().tolist() for recorder in recorders)
+    assert actual == expected
+    assert len(expected) > 30
+    assert recorders[1].sample == 40
+
+
 def test_counters_wrap():
     network = Network(config.load("digits-dw5"))
     state = network.state()
