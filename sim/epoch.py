@@ -17,7 +17,7 @@ from ..train import data, run_folder
 from ..train.difference import DifferenceError
 from ..train.identity import Identity
 from ..train.lockstep import SPAN, Effort, Lockstep, Plan, Position, Twins, digest
-from ..train.results import DataRecord
+from ..train.results import DataRecord, WearResult
 from ..train.stored import StoredTwins
 from .bench import complete
 from .benches.compiled import CompiledBench
@@ -58,6 +58,9 @@ class EpochResult(Result):
     """The data set. None in results of earlier versions."""
     identity: str | None = None
     """Digest of what was run: see `train.identity`. None in results of earlier versions."""
+    wear: WearResult | None = None
+    """The write pulses of cells, as the golden model counts them. None unless bit-exact, and in results of earlier
+    versions."""
     traced: int | None = None
     """Write pulses that were traced in the RTL, and are equal to those of the golden model. None without a trace."""
 
@@ -176,4 +179,5 @@ def _result(lockstep: Lockstep[EpochPosition], difference: str | None, folder: P
         rtl_samples_per_second=effort.samples / effort.seconds if measured else None, out=str(folder),
         stalls=round(100 * position.stalls / max(1, position.cycles), 3) if isinstance(position, StoredPosition)
         else None,
-        data=data_record if lockstep.record.digest else None, identity=lockstep.record.digest, traced=lockstep.traced)
+        data=data_record if lockstep.record.digest else None, identity=lockstep.record.digest, traced=lockstep.traced,
+        wear=lockstep.wear if exact else None)

@@ -26,8 +26,10 @@ from ..model.recorder import Recorder
 from . import data, run_folder, state_file
 from .difference import expect, expect_pulses, expect_state
 from .host import HostTrainer
+from .results import WearResult
 from .run_folder import Record
 from .trace import TraceWriter
+from .wear import Wear
 
 SPAN = 250
 """Samples between two comparisons of the predictions."""
@@ -340,6 +342,8 @@ class Proven(Generic[P]):
 
     state: State
     position: P
+    pulses: State
+    """The write pulses of the golden model's cells, as `Wear.state` returns them. The machine does not know them."""
 
 
 class Lockstep(Generic[P]):
@@ -357,7 +361,8 @@ class Lockstep(Generic[P]):
         self.golden = Network(plan.experiment)
         self.position = position
         """Of the last prediction that was compared."""
-        self.proven = Proven(self.golden.state(), position)
+        self._wear = Wear(self.golden)
+        self.proven = self._proven(self.golden.state())
         self.effort = Effort()
         """Of all training here, that which was lost with a machine included."""
         self._trainer: Trainer = CompiledTrainer(self.golden)
@@ -368,9 +373,13 @@ class Lockstep(Generic[P]):
         """Go to the last checkpoint, if there is one. ``ConfigError`` if it is not of this run."""
         if run_folder.has_state(self.folder, resume=True):
             self.position = read_checkpoint(self.folder, self.record, self.golden, self.plan.total, type(self.position))
-            self.proven = Proven(self.golden.state(), self.position)
-            if self._trace:
-                run_folder.read_state(self.folder, self.record, self._trace)
+            run_folder.read_state(self.folder, self.record, self._wear, *([self._trace] if self._trace else []))
+            self.proven = self._proven(self.golden.state())
+
+    @property
+    def wear(self) -> WearResult | None:
+        """The write pulses of the golden model's cells. None if an earlier version began the run."""
+        return self._wear.result
 
     @property
     def traced(self) -> int | None:
@@ -382,6 +391,10 @@ class Lockstep(Generic[P]):
         """Whether all samples are trained and the states were equal in the end."""
         return self.proven.position.sample == self.plan.total
 
+    def _proven(self, state: State) -> Proven[P]:
+        """The ``state`` at the present position."""
+        return Proven(state, self.position, self._wear.state())
+
     async def start(self, machine: Machine, meter: Callable[[], int] = lambda: 0,
                     twins: Callable[..., Twins] = Twins) -> None:
         """Bring ``machine`` and golden model, the ``twins``, into the state that is proven. ``meter`` is as in
@@ -392,6 +405,7 @@ class Lockstep(Generic[P]):
         if self._trace and not self.position.sample:
             self._trace.begin()
         self.golden.load(self.proven.state)
+        self._wear.load(self.proven.pulses)
         await machine.load(self.proven.state)
 
     async def train(self, stop: threading.Event, bar: tqdm) -> None:
@@ -405,7 +419,7 @@ class Lockstep(Generic[P]):
             bar.update(effort.samples)
             ended = self.position.sample == total
             if stop.is_set() or time.monotonic() - saved > CHECKPOINT_SECONDS or ended:
-                self.proven = Proven(await self._twins.compare(), self.position)
+                self.proven = self._proven(await self._twins.compare())
                 self.save()
                 saved = time.monotonic()
             if stop.is_set():
@@ -414,7 +428,7 @@ class Lockstep(Generic[P]):
 
     def save(self) -> None:
         """Write what is proven to the checkpoint."""
-        state = self.proven.state | (self._trace.state() if self._trace else {})
+        state = self.proven.state | self.proven.pulses | (self._trace.state() if self._trace else {})
         write_checkpoint(self.folder, self.record, state, self.proven.position)
 
     def finish(self) -> None:

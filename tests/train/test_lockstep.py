@@ -19,6 +19,7 @@ from spinloom.train.identity import Identity
 from spinloom.train.lockstep import Lockstep, Plan, Position, Twins, digest
 from spinloom.train.results import DataRecord
 from spinloom.train.trace import Trace
+from spinloom.train.wear import wear
 
 COUNT, INPUTS = 20, 6
 
@@ -137,6 +138,7 @@ def test_both_train_as_planned(tmp_path, batch, order):
     assert run.position == run.proven.position == Position(sample=2 * COUNT, correct=correct)
     assert run.effort.samples == 2 * COUNT
     assert run.effort.bound_cycles == alone.bound_cycles
+    assert run.wear == wear([crossbar.pulses.numpy() for crossbar in alone.crossbars])
 
 
 @pytest.mark.parametrize(("cut", "programs"), [(False, 2), (True, 3)])
@@ -242,6 +244,7 @@ def test_a_run_continues_from_its_checkpoint(tmp_path, monkeypatch):
     assert resumed.effort.samples == 24
     assert resumed.position == whole.position
     assert digest(resumed.proven.state) == digest(whole.proven.state)
+    assert resumed.wear == whole.wear
     with pytest.raises(ConfigError, match="of 40 samples, in a run of 20: there is no such position"):
         train(torn, experiment, ModelMachine(experiment), resume=True, total=20)
     other = train(tmp_path / "other", small(seed=3), ModelMachine(small(seed=3)))
