@@ -113,7 +113,7 @@ def _arrays(model: torch.nn.Module) -> list[Array]:
 def _gradient(array: Array, recorded: Recorded) -> torch.Tensor:
     """The gradient of the cells by the samples ``recorded``, float64 (rows, cols)."""
     crossbar = array.crossbar.at(recorded.window)
-    return gradient(crossbar.geometry, crossbar.windows.gather(recorded.x), recorded.d, 1)
+    return gradient(crossbar.geometry, recorded.x, recorded.d, 1, crossbar.windows.gather)
 
 
 def _evaluated(closure: Callable[[], Any] | None) -> Any:
