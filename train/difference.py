@@ -58,7 +58,7 @@ def expect_pulses(expected: np.ndarray, actual: np.ndarray, layer: int, first: i
     differ = np.flatnonzero(expected[:both] != actual[:both])
     place = int(differ[0]) if len(differ) else both
     if place < max(len(expected), len(actual)):
-        pulses = [pulses[place] if place < len(pulses) else None for pulses in (expected, actual)]
+        pulses: list[Any] = [pulses[place] if place < len(pulses) else None for pulses in (expected, actual)]
         pulse = pulses[1] if pulses[0] is None else pulses[0]
         row, col = divmod(int(pulse["cell"]) - first, cols)
         expect("write pulse", *(_told(pulse) for pulse in pulses), sample=int(pulse["sample"]), layer=layer, row=row,

@@ -384,7 +384,7 @@ class Lockstep(Generic[P]):
     @property
     def traced(self) -> int | None:
         """Write pulses in the trace. None if there is none."""
-        return self._trace and self._trace.written
+        return self._trace.written if self._trace else None
 
     @property
     def ended(self) -> bool:

@@ -195,7 +195,7 @@ class _Training:
         last, wear = self.rows[-1], self._wear.result
         return TrainResult(
             test_accuracy=last.test_accuracy, baseline_accuracy=baseline_accuracy,
-            write_pulses=self._pulses_before(), most_write_pulses=wear and wear.worst.pulses, wear=wear,
+            write_pulses=self._pulses_before(), most_write_pulses=wear.worst.pulses if wear else None, wear=wear,
             samples_per_second=round(self._trained / self._seconds) if self._seconds else last.samples_per_second,
             epochs=self._position.epoch, samples=len(self._labels), out=self._folder,
             data=self._dataset.record if self._record.digest else None, identity=self._record.digest)
