@@ -43,7 +43,7 @@ def parameters(geometry: CrossbarGeometry) -> tuple[Parameter, ...]:
     - ``curve[i]``, if rounding is stochastic: ``base`` in the low bits, ``slope`` above;
     - ``read_noise``, if there is any.
     """
-    device = geometry.device
+    device = geometry.device.single
     words: list[Parameter] = []
     if geometry.rounding == "threshold":
         words.append(Parameter("threshold", geometry.chi_bits - 1, geometry.threshold))
@@ -122,6 +122,8 @@ def design_digest(geometries: tuple[CrossbarGeometry, ...], loss: Loss | None = 
             del design[name]
         for name in DEVICE_REPLACED:
             del design["device"][name]
+        if geometry.device.slices is None:  # likewise
+            del design["device"]["slices"]
         design["device"]["kernel"] = design["device"].pop("pulse")  # the name in the digests of bitstreams in use
         designs.append([design, quotient_bits(geometry), [(word.name, word.bits) for word in parameters(geometry)]])
     text = json.dumps([designs, loss] if store is None else [designs, loss, store], sort_keys=True)

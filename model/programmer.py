@@ -1,14 +1,19 @@
 """The programmer: it turns residuals into write pulses."""
 
+from abc import ABC, abstractmethod
+from typing import Any, Generic, TypeVar
+
 from ..contract.geometry import CrossbarGeometry
 from ..contract.pulses import Pulse
 from .counters import Counters
-from .device import Cell, Device
+from .device import Cell, Device, SlicedCell
 from .lfsr import Lfsr
 from .recorder import Recorder
 
+AnyCell = TypeVar("AnyCell", Cell, SlicedCell)
 
-class StochasticProgrammer:
+
+class Programmer(ABC, Generic[AnyCell]):
     """Programs cells one after the other (arithmetic 4.3 and 4.4). Each write pulse draws one word from ``lfsr``."""
 
     def __init__(self, geometry: CrossbarGeometry, lfsr: Lfsr, counters: Counters | None = None) -> None:
@@ -19,19 +24,19 @@ class StochasticProgrammer:
         self.device = Device(geometry.device)
         self.recorder: Recorder | None = None
         """What keeps the write pulses, if they are traced."""
+        self._lands = geometry.device.pulse == "landing"
 
-    def program(self, cell: Cell, chi: int) -> int:
+    def record(self, recorder: Recorder | None) -> None:
+        """Let ``recorder`` keep the write pulses from now on."""
+        self.recorder = recorder
+
+    def program(self, cell: AnyCell, chi: int) -> int:
         """Program ``cell``. Its residual ``chi`` is bounded and has reached the threshold; returns the new one."""
         geometry, device = self.geometry, self.device
         levels = abs(chi) // geometry.threshold
         k = levels if chi > 0 else -levels
         before, state = cell.g, device.state_of(cell.g)
-        target = min(max(state + k, 0), geometry.device.states - 1)
-        pulses = 1 if geometry.device.pulse == "landing" else abs(target - state)
-        for attempt in range(1, pulses + 1):
-            self._pulse(cell, target, k > 0, device.nominal(target), attempt)
-        if device.worn(cell):
-            self._rewrite(cell, cell.g, target)
+        self._move(cell, state, min(max(state + k, 0), geometry.device.states - 1))
         match geometry.residual:
             case "nominal":
                 return chi - k * geometry.threshold
@@ -41,10 +46,36 @@ class StochasticProgrammer:
             case "none":
                 return 0
 
+    @abstractmethod
+    def write(self, cell: AnyCell, state: int) -> Any:
+        """Program-and-verify ``cell`` to the nominal conductance of ``state``; returns the write pulses spent: of a
+        cell of several devices, on each."""
+
+    @abstractmethod
+    def _move(self, cell: AnyCell, state: int, target: int) -> None:
+        """Pulse ``cell``, which is in ``state``, toward the state ``target``."""
+
+    def _misses(self, cell: AnyCell, goal: int) -> bool:
+        return abs(cell.g - goal) > self.geometry.margin
+
+
+class StochasticProgrammer(Programmer[Cell]):
+    """Programs cells of one device, or of a pair."""
+
     def write(self, cell: Cell, state: int) -> int:
-        """Program-and-verify ``cell`` to the nominal conductance of ``state``; returns the write pulses spent."""
         goal = self.device.nominal(state)
         return self._rewrite(cell, goal, state) if self._misses(cell, goal) else 0
+
+    def _move(self, cell: Cell, state: int, target: int) -> None:
+        self.pulse(cell, target, abs(target - state), up=target > state)
+        if self.device.worn(cell):
+            self._rewrite(cell, cell.g, target)
+
+    def pulse(self, cell: Cell, target: int, distance: int, *, up: bool) -> None:
+        """Give ``cell`` one write pulse toward the state ``target`` if the device lands at states, else ``distance``
+        pulses up or down."""
+        for attempt in range(1 if self._lands else distance):
+            self._pulse(cell, target, up, self.device.nominal(target), attempt + 1)
 
     def _rewrite(self, cell: Cell, goal: int, state: int) -> int:
         """Write ``cell`` to the conductance ``goal``, or toward ``state`` if the device lands at states, until it is
@@ -59,9 +90,6 @@ class StochasticProgrammer:
         self.counters.count(verify_attempts=tries, failures=self._misses(cell, goal))
         return tries
 
-    def _misses(self, cell: Cell, goal: int) -> bool:
-        return abs(cell.g - goal) > self.geometry.margin
-
     def _pulse(self, cell: Cell, toward: int, up: bool, asked: int, attempt: int, verify: bool = False) -> None:
         """A write pulse, with the arguments of `Device.pulse` and, for a trace, those of `Pulse`."""
         before = cell.g
@@ -69,4 +97,5 @@ class StochasticProgrammer:
         cell.pulses += 1
         self.counters.count(attempts=1)
         if self.recorder is not None:
+            up = asked > before if self._lands else up
             self.recorder.add(Pulse(cell.number, before, asked, cell.g, attempt, up, verify))

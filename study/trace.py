@@ -75,7 +75,7 @@ def run(folder: str | Path, *, cell: tuple[int, int, int] | None = None, layer: 
 def _summary(trace: Trace, parts: Iterable[np.ndarray]) -> tuple[tuple[LayerTrace, ...], tuple[int | None, int | None]]:
     """What ``parts`` hold of each layer, and their first and last sample."""
     totals = np.zeros((len(trace.shapes), 5), dtype=np.int64)
-    pulsed = [np.zeros(shape, dtype=bool) for shape in trace.shapes]
+    pulsed = [np.zeros(shape[:2], dtype=bool) for shape in trace.shapes]
     first = last = None
     for part in parts:
         for layer, (total, cells) in enumerate(zip(totals, pulsed, strict=True)):

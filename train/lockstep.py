@@ -310,7 +310,7 @@ class _TraceComparison:
         """Compare what there is. The machine has done everything."""
         pulses = self._recorder.take()
         for layer, (crossbar, actual) in enumerate(zip(self._golden.crossbars, self._machine.pulses(), strict=True)):
-            first, count = crossbar.first, crossbar.g.numel()
+            first, count = crossbar.first, crossbar.pulses.numel()
             actual["cell"] += first
             actual["sample"] += self._before
             ours = (pulses["cell"] >= first) & (pulses["cell"] < first + count)

@@ -55,14 +55,17 @@ class WornCell(Result):
     row: int
     col: int
     pulses: int
+    device: int | None = None
+    """The device that was given them, where cells have several."""
 
     def __str__(self) -> str:
-        return f"layer {self.layer}, row {self.row}, column {self.col}: {self.pulses:,} write pulses"
+        device = "" if self.device is None else f", device {self.device}"
+        return f"layer {self.layer}, row {self.row}, column {self.col}{device}: {self.pulses:,} write pulses"
 
 
 @dataclass(frozen=True, kw_only=True)
 class WearResult(Result):
-    """How many write pulses cells have been given."""
+    """How many write pulses cells have been given; where cells have several devices, each of these counts."""
 
     cells: int
     """Cells of all layers."""
@@ -126,11 +129,11 @@ class TransferResult(TrainResult):
     precursor_write_pulses: int
     """Write pulses of the precursor's training."""
     cells: int
-    """Cells written."""
+    """Cells written, or the devices of cells of several."""
     attempts_per_cell: float
-    """Write pulses that a cell took, on average."""
+    """Write pulses that each of them took, on average."""
     cells_outside_margin: int
-    """Cells that were given up outside the margin."""
+    """Those that were given up outside the margin."""
 
 
 @dataclass(frozen=True, kw_only=True)

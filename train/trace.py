@@ -4,6 +4,7 @@ import json
 import os
 from bisect import bisect_left
 from collections.abc import Iterator
+from math import prod
 from pathlib import Path
 from typing import Self
 
@@ -20,8 +21,9 @@ from .run_folder import TRACE, Record
 FORMAT, VERSION = "spinloom trace", 1
 TRACED = "traced"
 """The array of ``state.npz`` that tells how many pulses of the trace had been given."""
-SELECTED = np.dtype([("sample", "u4"), ("layer", "u1"), ("row", "u2"), ("col", "u2"), ("before", "i2"),
-                     ("asked", "i2"), ("after", "i2"), ("attempt", "u2"), ("up", "?"), ("verify", "?")])
+SELECTED = np.dtype([("sample", "u4"), ("layer", "u1"), ("row", "u2"), ("col", "u2"), ("device", "u1"),
+                     ("before", "i2"), ("asked", "i2"), ("after", "i2"), ("attempt", "u2"), ("up", "?"),
+                     ("verify", "?")])
 """A write pulse as it is selected from a trace, with its place and its flags in fields of their own."""
 MOST_HEADER = 1 << 16
 """Bytes."""
@@ -98,20 +100,22 @@ def header(record: Record) -> bytes:
 
 
 def _shapes(experiment: Experiment) -> list[list[int]]:
-    return [[crossbar.rows, crossbar.cols] for crossbar in experiment.crossbars]
+    """Of each layer: rows, columns and, if they are several, the devices of a cell."""
+    return [[crossbar.rows, crossbar.cols, *([crossbar.devices] if crossbar.devices > 1 else [])]
+            for crossbar in experiment.crossbars]
 
 
 class Trace:
     """A trace that has been written: that of a run which has ended, or up to its last checkpoint."""
 
     def __init__(self, pulses: np.ndarray, shapes: list[list[int]], name: str = "trace") -> None:
-        """Of ``pulses``, ``PULSE`` (n,), of layers of so many rows and columns. ``name`` is for messages."""
+        """Of ``pulses``, ``PULSE`` (n,), of layers with ``shapes``. ``name`` is for messages."""
         self.pulses = pulses
         """All pulses, ``PULSE`` (n,); of a file, they are mapped to memory."""
         self.shapes = shapes
-        """Rows and columns of each layer."""
+        """Of each layer: rows, columns and, if they are several, the devices of a cell."""
         self._name = name
-        self._firsts = np.cumsum([0, *(rows * cols for rows, cols in shapes)])
+        self._firsts = np.cumsum([0, *map(prod, shapes)])
 
     @classmethod
     def of(cls, folder: str | Path) -> Self:
@@ -151,7 +155,8 @@ class Trace:
             yield _matching(self._told(self.pulses[start:min(start + PART, end)]), place)
 
     def counts(self) -> list[np.ndarray]:
-        """How many pulses each cell has been given: for each layer, int64 (rows, cols)."""
+        """How many pulses each cell, or each device of cells of several, has been given: for each layer, int64 of its
+        shape."""
         counts = np.zeros(self._firsts[-1], dtype=np.int64)
         for start in range(0, len(self.pulses), PART):
             counts += np.bincount(self._cells(self.pulses[start:start + PART]), minlength=len(counts))
@@ -172,7 +177,9 @@ class Trace:
         for name in ("sample", "before", "asked", "after"):
             found[name] = pulses[name]
         found["layer"] = layers = np.searchsorted(self._firsts, cells, side="right") - 1
-        found["row"], found["col"] = np.divmod(cells - self._firsts[layers], np.array(self.shapes)[layers, 1])
+        devices = np.array([shape[2] if len(shape) > 2 else 1 for shape in self.shapes])[layers]
+        places, found["device"] = np.divmod(cells - self._firsts[layers], devices)
+        found["row"], found["col"] = np.divmod(places, np.array(self.shapes)[layers, 1])
         found["attempt"] = attempts & (1 << ATTEMPT_BITS) - 1
         found["up"], found["verify"] = attempts & UP, attempts & VERIFY
         return found
@@ -180,10 +187,10 @@ class Trace:
     def _require(self, layer: int | None = None, row: int | None = None, col: int | None = None) -> None:
         """``ConfigError`` if the network has no such place."""
         layers = self.shapes if layer is None else self.shapes[layer:layer + 1] if layer >= 0 else []
-        if not any((row is None or 0 <= row < rows) and (col is None or 0 <= col < cols) for rows, cols in layers):
+        if not any((row is None or 0 <= row < rows) and (col is None or 0 <= col < cols) for rows, cols, *_ in layers):
             place = ", ".join(f"{name} {value}" for name, value in (("layer", layer), ("row", row), ("column", col))
                               if value is not None)
-            sizes = ", ".join(f"{rows} x {cols}" for rows, cols in self.shapes)
+            sizes = ", ".join(f"{rows} x {cols}" for rows, cols, *_ in self.shapes)
             raise ConfigError(f"{self._name}: {place}: there is no such place; the layers have {sizes} cells")
 
 

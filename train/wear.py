@@ -13,7 +13,7 @@ QUANTILES = ("0.5", "0.9", "0.99", "0.999")
 
 class Wear:
     """The write pulses of a network's cells, which a run keeps beside the network's state: arrays ``layer{l}_pulses``,
-    int32 (rows, cols)."""
+    int32 (rows, cols), or (rows, cols, devices) of cells of several devices."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
@@ -47,14 +47,15 @@ class Wear:
 
 
 def wear(pulses: Sequence[np.ndarray]) -> WearResult:
-    """The worst cell and the distribution of the write ``pulses`` of cells, integers (rows, cols), one array a
-    layer."""
+    """The worst cell and the distribution of the write ``pulses`` of cells, integers (rows, cols) or (rows, cols,
+    devices), one array a layer."""
     layer = max(range(len(pulses)), key=lambda layer: int(pulses[layer].max()))
-    row, col = np.unravel_index(pulses[layer].argmax(), pulses[layer].shape)
+    row, col, *device = map(int, np.unravel_index(pulses[layer].argmax(), pulses[layer].shape))
     every = np.concatenate([array.ravel() for array in pulses]).astype(np.int64)
     bits = np.frexp(every.astype(np.float64))[1]
     quantiles = np.quantile(every, list(map(float, QUANTILES)), method="inverted_cdf")
     return WearResult(
-        cells=len(every), worst=WornCell(layer=layer, row=int(row), col=int(col), pulses=int(pulses[layer][row, col])),
+        cells=len(every), worst=WornCell(layer=layer, row=row, col=col, device=device[0] if device else None,
+                                         pulses=int(pulses[layer].max())),
         quantiles=dict(zip(QUANTILES, map(int, quantiles), strict=True)),
         histogram=tuple(np.bincount(bits).tolist()))

@@ -7,7 +7,7 @@ from ...contract.geometry import CrossbarGeometry
 from ...contract.pulses import PULSE, PULSE_WORDS
 from ..network import Network
 from . import steps
-from .state import NO_TRACE, give_back, state_of
+from .state import NO_TRACE, arrays_of, give_back, state_of
 from .tables import SAMPLE, TRACED, Samples, State, layer_records, scratch, tables
 
 ROOM = 1 << 16
@@ -30,9 +30,8 @@ class CompiledTrainer:
         self.network, self.experiment, self.torch_device = network, network.experiment, network.torch_device
         geometries = [crossbar.geometry for crossbar in network.crossbars]
         self._layers = layer_records(geometries)
-        arrays = {name: array.numpy() for name, array in network.arrays.items()}
-        self._arrays = (arrays["g"], arrays.get("g_minus", np.zeros(0, dtype=np.int16)), arrays["chi"],
-                        network.pulses.numpy())
+        self._arrays = arrays_of({name: array.numpy() for name, array in network.arrays.items()},
+                                 network.pulses.numpy())
         self._tables = tables(network)
         self._scratch = scratch(geometries, self._layers)
         self._trace, self._limit = NO_TRACE, 0
@@ -73,14 +72,14 @@ class CompiledTrainer:
     def _state(self) -> State:
         """The state of the network: its own arrays, and copies of what it counts and draws from."""
         recorder = self.network.recorder
-        return state_of(self.network.crossbars, *self._arrays,
+        return state_of(self.network.crossbars, self._arrays,
                         row_reads=np.array(self.network.row_reads, dtype=np.int64).ravel(),
                         trace=self._trace, limit=self._limit, sample=recorder.sample if recorder else 0)
 
     def _make_trace(self) -> None:
         """Make room for a trace: for ``ROOM`` pulses, and for what a sample may add. Little of that is ever used, and
         so little of it becomes memory."""
-        most = sum(crossbar.g.numel() * most_pulses(crossbar.geometry) for crossbar in self.network.crossbars)
+        most = sum(crossbar.pulses.numel() * most_pulses(crossbar.geometry) for crossbar in self.network.crossbars)
         self._trace, self._limit = np.empty((ROOM + most) * PULSE_WORDS, dtype=np.int64), ROOM
 
     def _record(self, state: State) -> None:
@@ -94,6 +93,6 @@ class CompiledTrainer:
 
 
 def most_pulses(geometry: CrossbarGeometry) -> int:
-    """Write pulses that a visit of a cell may take."""
-    device = geometry.device
+    """Write pulses that a visit of a cell may take, on each of its devices."""
+    device = geometry.single.device
     return (1 if device.pulse == "landing" else device.states - 1) + (geometry.max_attempts if device.pair else 0)

@@ -22,7 +22,8 @@ def reconfigured_twin(golden: GoldenCrossbar, geometry: CrossbarGeometry, seed: 
     """``golden`` in its state and in its place, with the run-time parameters of ``geometry``."""
     twin = GoldenCrossbar(geometry, seed)
     twin.load(golden.state())
-    twin.first, twin.programmer.recorder = golden.first, golden.programmer.recorder
+    twin.first = golden.first
+    twin.programmer.record(golden.programmer.recorder)
     return twin
 
 
