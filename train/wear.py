@@ -13,7 +13,7 @@ QUANTILES = ("0.5", "0.9", "0.99", "0.999")
 
 class Wear:
     """The write pulses of a network's cells, which a run keeps beside the network's state: arrays ``layer{l}_pulses``,
-    int32 (rows, cols), or (rows, cols, devices) of cells of several devices."""
+    int32 (rows, cols), of cells of several devices (rows, cols, devices)."""
 
     def __init__(self, network: Network) -> None:
         self._network = network

@@ -63,7 +63,8 @@ def test_random_experiments_give_the_same_bits(kind, also):
     """And leave out nothing that training does."""
     reached = set()
     for seed in range(36):
-        experiment = random_experiment(Random(f"{kind} {seed}"), kind=kind, convolutions=seed % 3 == 2, reads=True)
+        experiment = random_experiment(Random(f"{kind} {seed}"), kind=kind, convolutions=seed % 3 == 2, reads=True,
+                                       wires=True)
         network = assert_compiled_equals_reference(experiment, seed)
         if counted(network, "attempts"):
             device = experiment.device_tables

@@ -105,7 +105,7 @@ def assert_random_crossbars_give_the_same_bits(kind, implementation):
     """And leave out nothing that a crossbar does."""
     happened = set()
     for seed in range(24):
-        experiment = random_experiment(Random(f"{kind} {seed}"), kind=kind, convolutions=seed % 2 == 1)
+        experiment = random_experiment(Random(f"{kind} {seed}"), kind=kind, convolutions=seed % 2 == 1, wires=True)
         for geometry in experiment.crossbars:
             reference = assert_equals_reference(geometry, seed, implementation)
             facts = {"read noise": geometry.read_noise, "bias": geometry.bias,
