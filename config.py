@@ -279,8 +279,8 @@ class Converters(Section):
 class Store(Section):
     """A memory for samples beside the machine, which can then train from it (docs/store.md)."""
 
-    memory: Literal["block_ram", "sdram"]
-    """Block RAM of the FPGA, or an SDRAM of its board."""
+    memory: Literal["block_ram", "sdram", "axi"]
+    """Block RAM of the FPGA; an SDRAM of its board; or the memory of a system on chip, read through AXI4."""
     words: Annotated[int, Field(ge=16, le=1 << 24)]
     """Words of 32 bits that it holds; of an SDRAM, as many as its chip has."""
     samples: Annotated[int, Field(ge=1, le=1 << 24)] = 1 << 16
@@ -616,8 +616,8 @@ class Experiment(Section):
         """Its memory for samples. ``ConfigError`` unless it has one, and takes the samples in an order that a machine
         computes."""
         if self.store is None:
-            raise ConfigError('store: the machine has no memory for samples; add [store] with memory = "block_ram" or '
-                              '"sdram", and words')
+            raise ConfigError('store: the machine has no memory for samples; add [store] with memory = "block_ram", '
+                              '"sdram" or "axi", and words')
         if self.order != "permuted":
             raise ConfigError(f'order="{self.order}": a machine that trains from its memory computes the order itself; '
                               'set order = "permuted"')

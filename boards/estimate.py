@@ -46,7 +46,7 @@ from ..hw.store.reader import BUFFER
 from . import calibration
 from .board import Board
 from .results import BoardResult, Resources
-from .speed import Speed, speed
+from .speed import Speed, SystemSpeed, speed
 
 BLOCK_RAMS = {
     "ecp5": {512: 36, 1024: 18, 2048: 9, 4096: 4, 8192: 2, 16384: 1},
@@ -134,7 +134,7 @@ class Estimate(BoardResult):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Estimates(Result):
+class Estimates(BoardResult):
     """The estimates of a design for several boards."""
 
     experiment: str
@@ -144,6 +144,8 @@ class Estimates(Result):
     shapes: tuple[LayerShape, ...]
     """Of every crossbar."""
     boards: tuple[Estimate, ...]
+    system: SystemSpeed | None = None
+    """Of a network whose samples are in the memory of a system on chip."""
 
 
 def memories(design: Design, slots: int = SLOTS) -> list[Memory]:
