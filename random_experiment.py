@@ -10,7 +10,7 @@ from .contract.geometry import Loss, Neuron
 from .contract.widths import divisors
 from .contract.window import Shape
 from .devices.kinds import KINDS, random_section
-from .devices.random_figures import extreme
+from .devices.random_figures import extreme, random_effects
 
 Fields = dict[str, Any]
 MOST_READS = 8
@@ -32,6 +32,7 @@ def random_experiment(random: Random, layers: int | None = None, kind: str | Non
     count = layers or random.randint(1, 4 if convolutions else 3)
     kind = kind or random.choice(list(KINDS))
     experiment = parse(_document(random, count, kind, convolutions), "random")
+    experiment = experiment.replaced(device=random_effects(Random(experiment.seed), experiment.device_tables.states))
     if not reads:
         return experiment
     changes: dict[int, Fields] = {}

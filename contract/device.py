@@ -72,6 +72,14 @@ class DeviceTables:
     """A pair is refreshed if the larger conductance is above the first figure and the smaller one above the second."""
     curve: SwitchingCurve | None = None
     """For stochastic rounding; None if the device cannot do it."""
+    life_bits: int = 0
+    """Width of the unsigned life that is stored beside the conductance of a cell; 0 if cells do not age."""
+    lifetimes: tuple[int, ...] = ()
+    """Quantiles of the lives of new cells, ascending; 2**`contract.tables.NORMAL_INDEX_BITS` of them."""
+    wear: int = 0
+    """The probability that a write pulse takes one off the life of its cell, in units of ``2**-PROBABILITY_BITS``."""
+    sticks_at: int | None = None
+    """The state at which a cell sticks whose life has ended; None if it sticks where it is."""
 
     @property
     def origin(self) -> int:
@@ -112,6 +120,14 @@ class DeviceTables:
         """Width of the unsigned conductance ``g_minus`` that is stored beside the ``g`` of a pair; 0 if cells are no
         pairs."""
         return self.span.bit_length() if self.pair else 0
+
+    @property
+    def failed(self) -> int | None:
+        """Conductance of a cell whose life has ended; None if that is the one it had."""
+        if self.sticks_at is None:
+            return None
+        limit = 1 << self.g_bits - 1
+        return min(max(nominal(self.sticks_at, self.states, self.sub_bits), -limit), limit - 1)
 
     @property
     def differs(self) -> bool:

@@ -20,6 +20,8 @@ SHUFFLE_STREAM = 0x100
 """Stream of the order of samples in epoch 0. The streams below it belong to the layers."""
 CELL_STREAM = 0x10000
 """Stream of what is fixed in the cells of layer 0."""
+LIFE_STREAM = 0x40000
+"""Stream of the lives of the cells of layer 0."""
 
 
 def mix32(value: Words) -> Words:

@@ -15,7 +15,8 @@ from .errors import ConfigError
 from .geometry import CrossbarGeometry, Loss
 
 REPLACED = ("margin", "max_attempts", "cell_seed", "read_noise", "index", "init_states")
-DEVICE_REPLACED = ("mean", "sigma", "probability", "variation", "stuck", "refresh_high", "refresh_low", "curve")
+DEVICE_REPLACED = ("mean", "sigma", "probability", "variation", "stuck", "refresh_high", "refresh_low", "curve", "wear",
+                   "lifetimes")
 """Fields of a geometry and of its device that parameters and loaded states replace. If rounding is by threshold, the
 threshold is one more."""
 
@@ -41,7 +42,8 @@ def parameters(geometry: CrossbarGeometry) -> tuple[Parameter, ...]:
       above;
     - ``probability[i]``, that of a ``switching`` device;
     - ``curve[i]``, if rounding is stochastic: ``base`` in the low bits, ``slope`` above;
-    - ``read_noise``, if there is any.
+    - ``read_noise``, if there is any;
+    - ``wear``, if cells age.
     """
     device = geometry.device
     words: list[Parameter] = []
@@ -64,6 +66,8 @@ def parameters(geometry: CrossbarGeometry) -> tuple[Parameter, ...]:
                   for i, (base, slope) in enumerate(zip(device.curve.base, device.curve.slope, strict=True))]
     if geometry.read_noise:
         words.append(Parameter("read_noise", SIGMA_BITS, geometry.read_noise))
+    if device.life_bits:
+        words.append(Parameter("wear", PROBABILITY_BITS + 1, device.wear))
     return tuple(words)
 
 
@@ -120,7 +124,7 @@ def design_digest(geometries: tuple[CrossbarGeometry, ...], loss: Loss | None = 
                 del design[name]
         for name in _replaced(geometry):
             del design[name]
-        for name in DEVICE_REPLACED:
+        for name in (*DEVICE_REPLACED, *(() if geometry.device.life_bits else ("life_bits", "sticks_at"))):
             del design["device"][name]
         design["device"]["kernel"] = design["device"].pop("pulse")  # the name in the digests of bitstreams in use
         designs.append([design, quotient_bits(geometry), [(word.name, word.bits) for word in parameters(geometry)]])

@@ -86,7 +86,7 @@ class IncrementalDevice(StateDevice, Fittable):
             pulse="step", sub_bits=self.sub_bits, states=self.states, g_bits=signed_bits(span // 2), span=span,
             mean=tuple(self._sub_levels(v) for v in values["up_mean"] + values["down_mean"]),
             sigma=tuple(self._noise(name, v) for name in ("up_sigma", "down_sigma") for v in values[name]),
-            variation=self._noise("variation", self.variation), stuck=self._stuck)
+            variation=self._noise("variation", self.variation), **self._common)
 
     def physical(self) -> dict[str, tuple[float, ...]]:
         steps = self._steps()

@@ -11,7 +11,7 @@ from ..contract.lfsr import WIDTH, initial_states
 from .accumulator import GradientAccumulator
 from .adc import Adc
 from .counters import Counters
-from .device import Cell, fixed_in_cells, initial_levels
+from .device import Cell, fixed_in_cells, initial_levels, initial_lives
 from .fixed import exact_float
 from .lfsr import Lfsr
 from .programmer import StochasticProgrammer
@@ -60,6 +60,9 @@ class Crossbar:
         """Conductances in sub-levels, int16 (rows, cols)."""
         self.g_minus = (-self.g).clamp(min=0) if geometry.device.pair else None
         """Of pairs: the conductances of the devices that count negative, likewise."""
+        self.life = (torch.from_numpy(initial_lives(geometry, seed)).to(torch_device)
+                     if geometry.device.life_bits else None)
+        """Of cells that age: what is left of their lives, likewise."""
         self.pulses = torch.zeros_like(self.g, dtype=torch.int32)
         """Write pulses that each cell has been given, int32 (rows, cols). They are no part of the state: the machine
         does not know them."""
@@ -69,14 +72,15 @@ class Crossbar:
 
     @property
     def arrays(self) -> dict[str, torch.Tensor]:
-        """The arrays of the state by name, each (rows, cols): ``g``, ``g_minus`` if cells are pairs, and ``chi``. All
-        changes are made in place."""
-        pair = {} if self.g_minus is None else {"g_minus": self.g_minus}
-        return {"g": self.g, **pair, "chi": self.accumulator.chi}
+        """The arrays of the state by name, each (rows, cols): ``g``, ``g_minus`` if cells are pairs, ``life`` if they
+        age, and ``chi``. All changes are made in place."""
+        arrays = {"g": self.g, "g_minus": self.g_minus, "life": self.life, "chi": self.accumulator.chi}
+        return {name: array for name, array in arrays.items() if array is not None}
 
     def move(self, arrays: dict[str, torch.Tensor]) -> None:
         """Keep the state in ``arrays`` from now on. They hold the same values as the present ones."""
-        self.g, self.g_minus, self.accumulator.chi = arrays["g"], arrays.get("g_minus"), arrays["chi"]
+        self.g, self.g_minus, self.life = arrays["g"], arrays.get("g_minus"), arrays.get("life")
+        self.accumulator.chi = arrays["chi"]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The outputs ``z`` (..., cols) for the drives ``x`` (..., inputs) of windows, one after the other: those of a
@@ -197,7 +201,8 @@ class Crossbar:
         of range; the crossbar is then unchanged."""
         shape, device = tuple(self.g.shape), self.geometry.device
         chi_limit = 1 << self.geometry.chi_bits - 1
-        levels = {"g": device.g_range, "g_minus": (0, device.span), "chi": (-chi_limit, chi_limit - 1)}
+        levels = {"g": device.g_range, "g_minus": (0, device.span), "life": (0, (1 << device.life_bits) - 1),
+                  "chi": (-chi_limit, chi_limit - 1)}
         state = {name: self._integers(name, state, *bounds) for name, bounds in (
             *((name, (shape, *levels[name])) for name in self.arrays),
             *((name, ((), 1, (1 << WIDTH) - 1)) for name in self.lfsrs),
@@ -260,14 +265,15 @@ class Crossbar:
         g = self.g[where]
         g_minus = torch.zeros_like(g) if self.g_minus is None else self.g_minus[where]
         place = tuple(index.cpu().numpy() for index in where)
-        vectors = g, g_minus, *(array[place] for array in self._fixed)
+        vectors = g, g_minus, *(array[place] for array in self._fixed), *(
+            [] if self.life is None else [self.life[where]])
         return [Cell(*values) for values in zip(*(vector.tolist() for vector in vectors), strict=True)]
 
     def _replace(self, where: Places, cells: list[Cell]) -> None:
         """Put ``cells`` into the places ``where``."""
-        self.g[where] = torch.tensor([cell.g for cell in cells], dtype=self.g.dtype, device=self.torch_device)
+        for name, array in (("g", self.g), ("g_minus", self.g_minus), ("life", self.life)):
+            if array is not None:
+                array[where] = torch.tensor([getattr(cell, name) for cell in cells], dtype=array.dtype,
+                                            device=self.torch_device)
         self.pulses[where] += torch.tensor([cell.pulses for cell in cells], dtype=self.pulses.dtype,
                                            device=self.torch_device)
-        if self.g_minus is not None:
-            self.g_minus[where] = torch.tensor([cell.g_minus for cell in cells], dtype=self.g.dtype,
-                                               device=self.torch_device)

@@ -3,7 +3,7 @@
 from ..contract.geometry import CrossbarGeometry
 from .counters import Counters
 from .device import Cell, Device
-from .lfsr import Lfsr
+from .lfsr import WORD_MASK, Lfsr
 
 
 class StochasticProgrammer:
@@ -58,6 +58,7 @@ class StochasticProgrammer:
         return abs(cell.g - goal) > self.geometry.margin
 
     def _pulse(self, cell: Cell, toward: int, up: bool) -> None:
-        self.device.pulse(cell, self.lfsr.word(), toward=toward, up=up)
+        before = self.lfsr.state & WORD_MASK
+        self.device.pulse(cell, self.lfsr.word(), toward=toward, up=up, before=before)
         cell.pulses += 1
         self.counters.count(attempts=1)

@@ -9,7 +9,7 @@ from ..contract.parameters import replacements
 from ..hw.crossbar.layouts import cell_layout, drive_layout
 from .bench import ProtocolError
 
-_STORED = {"g": np.int16, "g_minus": np.int16, "chi": np.int32}
+_STORED = {"g": np.int16, "g_minus": np.int16, "life": np.int16, "chi": np.int32}
 """Types of the arrays of a state that hold a value a cell."""
 
 

@@ -28,6 +28,8 @@ def reconfigured(random: Random, geometry: CrossbarGeometry) -> CrossbarGeometry
                                   {"variation": 0, "stuck": random.randint(1, certain // 2)}))
     if device.pair:
         changes |= {name: random.randint(0, device.span) for name in ("refresh_high", "refresh_low")}
+    if device.life_bits:
+        changes["wear"] = fraction()
     if device.curve is not None:
         count = len(device.curve.base)
         points = sorted(fraction() for _ in range(count + 1))

@@ -40,6 +40,8 @@ def random_state(random: Random, geometry: CrossbarGeometry) -> dict[str, np.nda
     if geometry.device.pair:
         plus, minus = (array(0, geometry.device.span, np.int16) for _ in range(2))
         state |= {"g": plus - minus, "g_minus": minus}
+    if geometry.device.life_bits:
+        state["life"] = array(0, (1 << geometry.device.life_bits) - 1, np.int16)
     return state | {name: np.array(random.randrange(1, 1 << 32), dtype=np.uint32)
                     for name in geometry.lfsrs}
 

@@ -96,6 +96,8 @@ def level_layout(geometry: CrossbarGeometry) -> data.StructLayout:
     layout = {"g": signed(geometry.device.g_bits)}
     if geometry.device.pair:
         layout["g_minus"] = unsigned(geometry.device.minus_bits)
+    if geometry.device.life_bits:
+        layout["life"] = unsigned(geometry.device.life_bits)
     return data.StructLayout(layout)
 
 

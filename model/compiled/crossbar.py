@@ -32,7 +32,6 @@ from .tables import (
 )
 from .threads import parts, together
 
-NOTHING = np.zeros(0, dtype=np.int16)
 POSITION = 1 << 12
 """Products in the time of which a position is entered and left."""
 
@@ -174,10 +173,8 @@ class CompiledCrossbar:
         return checked
 
     def _state(self) -> State:
-        crossbar = self.crossbar
-        g_minus = NOTHING if crossbar.g_minus is None else crossbar.g_minus.numpy().reshape(-1)
-        return state_of([crossbar], crossbar.g.numpy().reshape(-1), g_minus,
-                        crossbar.accumulator.chi.numpy().reshape(-1), crossbar.pulses.numpy().reshape(-1),
+        arrays = {name: array.numpy().reshape(-1) for name, array in self.crossbar.arrays.items()}
+        return state_of([self.crossbar], arrays, self.crossbar.pulses.numpy().reshape(-1),
                         row_reads=np.zeros(2, dtype=np.int64))
 
 

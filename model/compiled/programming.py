@@ -115,10 +115,29 @@ def _pulse(layer: Layer, state: State, tables: Tables, cell: Integer, fixed: tup
     ``_fixed`` tells of the cell."""
     state.counters[layer.index * COUNTS + ATTEMPTS] += 1
     state.pulses[cell] += 1
+    before = np.int64(state.lfsrs[layer.index * KINDS + PROGRAMMING]) & WORD_MASK
     word = draw(state.lfsrs, layer.index, PROGRAMMING, tables)
-    displacement, stuck = fixed
-    if stuck:
+    if fixed[1] or _failed(layer, state, cell):
         return
+    _move(layer, state, tables, cell, fixed[0], toward, up, word)
+    if layer.ages and before < layer.wear:
+        state.life[cell] -= 1
+        if layer.sticks and state.life[cell] == 0:
+            state.g[cell] = layer.failed
+            if layer.pair:
+                state.g_minus[cell] = max(0, -layer.failed)
+
+
+@njit
+def _failed(layer: Layer, state: State, cell: Integer) -> bool:
+    """Whether the life of a cell has ended."""
+    return layer.ages and state.life[cell] == 0
+
+
+@njit
+def _move(layer: Layer, state: State, tables: Tables, cell: Integer, displacement: Integer, toward: Integer, up: bool,
+          word: Integer) -> None:
+    """What a write pulse that draws ``word`` does to a cell of ``displacement`` that moves."""
     g = np.int64(state.g[cell])
     if layer.pulse == SWITCHING:
         old = _state_of(layer, g)
@@ -150,7 +169,7 @@ def _refresh(layer: Layer, state: State, tables: Tables, cell: Integer, fixed: t
     """Reset a pair, and write it to the level that it had."""
     counters, goal = layer.index * COUNTS, np.int64(state.g[cell])
     state.counters[counters + REFRESHES] += 1
-    if not fixed[1]:
+    if not (fixed[1] or _failed(layer, state, cell)):
         state.g[cell] = state.g_minus[cell] = 0
     tries = 0
     while abs(state.g[cell] - goal) > layer.margin and tries < layer.max_attempts:

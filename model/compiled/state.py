@@ -10,11 +10,15 @@ from ..crossbar import Crossbar
 from .tables import COUNTS, KINDS, State
 
 
-def state_of(crossbars: Sequence[Crossbar], g: np.ndarray, g_minus: np.ndarray, chi: np.ndarray, pulses: np.ndarray,
+NOTHING = np.zeros(0, dtype=np.int16)
+"""An array that a state has not."""
+
+
+def state_of(crossbars: Sequence[Crossbar], arrays: dict[str, np.ndarray], pulses: np.ndarray,
              row_reads: np.ndarray) -> State:
-    """The state of ``crossbars``, whose arrays are given as vectors over all of them."""
+    """The state of ``crossbars``, whose ``arrays`` and ``pulses`` are given as vectors over all of them."""
     return State(
-        g, g_minus, chi, pulses,
+        arrays["g"], arrays.get("g_minus", NOTHING), arrays.get("life", NOTHING), arrays["chi"], pulses,
         lfsrs=np.array([crossbar.lfsrs[name].state if name in crossbar.lfsrs else 0
                         for crossbar in crossbars for name in LFSRS], dtype=np.uint32),
         counters=np.array([crossbar.counters.get(name, 0) for crossbar in crossbars for name in POSITION_COUNTERS],

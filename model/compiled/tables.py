@@ -51,6 +51,8 @@ class State(NamedTuple):
     """int16 (cells,): the conductances of all crossbars, layer by layer, row-major."""
     g_minus: np.ndarray
     """Likewise, of the devices that count negative; empty without pairs."""
+    life: np.ndarray
+    """int16: what is left of the lives of cells; empty where they do not age."""
     chi: np.ndarray
     """int32 (cells,): the residuals."""
     pulses: np.ndarray
@@ -223,6 +225,8 @@ def _fields(geometry: CrossbarGeometry) -> dict[str, int]:
         "states": device.states, "pair": device.pair, "span": device.span, "segment_shift": device.segment_shift,
         "segments": device.segments, "refresh_high": device.refresh_high, "refresh_low": device.refresh_low,
         "forward_reads": geometry.forward_reads, "second_reads": geometry.second_reads,
+        "ages": bool(device.life_bits), "wear": device.wear, "sticks": device.failed is not None,
+        "failed": device.failed or 0,
         "differs": device.differs, "cell_seed": geometry.cell_seed, "variation": device.variation,
         "stuck": device.stuck,
     }

@@ -96,6 +96,7 @@ class Device:
         self.sub_bits, self.pair = device.sub_bits, device.kind == "pcm_pair"
         self.variation = self.noise_entry(getattr(device, "variation", 0.0))
         self.stuck = nearest(device.stuck * 2**16)
+        self.ageing = device.ageing and Ageing(device.ageing)
         if self.pair:
             ratio = Fraction(device.g_max) / Fraction(device.level)
             self.span = nearest(ratio * 2**self.sub_bits)
@@ -167,6 +168,16 @@ class Device:
         return limit((g - self.origin + 2 ** (self.sub_bits - 1)) // 2**self.sub_bits, 0, self.n - 1)
 
 
+class Ageing:
+    """Section 3.4, without the cells."""
+
+    def __init__(self, section):
+        pulses = [section.endurance * exp(section.spread * v / 128) for v in NORMAL]
+        quantum = next(q for q in range(17) if nearest(pulses[-1] / 2**q) <= 2**section.bits - 1)
+        self.lifetime = [max(1, nearest(v / 2**quantum)) for v in pulses]
+        self.wear, self.sticks_at = 2 ** (16 - quantum), section.sticks_at
+
+
 class Window:
     """Sections 1.3 and 5.1: where a layer is applied to a map of the shape ``before``, and how its outputs are pooled.
 
@@ -231,12 +242,17 @@ class Lfsr:
 class Cell:
     """One cell: its level ``g`` (``plus - minus`` in a pair), its residual ``chi`` and what is fixed in it."""
 
-    def __init__(self, device, fixed, start, h):
+    def __init__(self, device, fixed, start, h, life):
         self.device, self.chi = device, 0
         self.displacement = noise(device.variation, fixed)
         self.stuck = fixed >> 16 < device.stuck
+        self.life = device.ageing and device.ageing.lifetime[life >> 22]
         self.single = self.land(start, h) if device.pulse == "landing" else device.nominal(start)
         self.plus, self.minus = (max(0, self.single), max(0, -self.single)) if device.pair else (None, None)
+
+    @property
+    def fixed(self):
+        return self.stuck or self.life == 0
 
     @property
     def g(self):
@@ -255,10 +271,22 @@ class Cell:
         m = self.device.mean[j] + self.displacement + noise(self.device.sigma[j], w)
         return limit(u + sign * m, 0, self.device.span)
 
-    def pulse(self, w, up, t):
-        device = self.device
-        if self.stuck:
+    def pulse(self, v, w, up, t):
+        if self.fixed:
             return
+        self.move(w, up, t)
+        ageing = self.device.ageing
+        if ageing and v < ageing.wear:
+            self.life -= 1
+            if self.life == 0 and ageing.sticks_at is not None:
+                g = saturate(self.device.nominal(ageing.sticks_at), self.device.g_bits)
+                if self.device.pair:
+                    self.plus, self.minus = max(0, g), max(0, -g)
+                else:
+                    self.single = g
+
+    def move(self, w, up, t):
+        device = self.device
         if device.pulse == "landing":
             self.single = self.land(t, w)
         elif device.pulse == "switching":
@@ -277,7 +305,7 @@ class Cell:
             self.single = u - device.span // 2
 
     def reset(self):
-        if not self.stuck:
+        if not self.fixed:
             self.plus = self.minus = 0
 
 
@@ -318,7 +346,8 @@ class Crossbar:
             for col in range(self.cols):
                 h = hash32(seed, index, row * self.cols + col)
                 fixed = hash32(seed, 0x10000 + index, row * 2**16 + col)
-                self.cells[row].append(Cell(self.device, fixed, lo + ((h >> 16) * (hi - lo + 1) >> 16), h))
+                life = hash32(seed, 0x40000 + index, row * 2**16 + col)
+                self.cells[row].append(Cell(self.device, fixed, lo + ((h >> 16) * (hi - lo + 1) >> 16), h, life))
         self.counters = dict.fromkeys(COUNTERS if window.positions > 1 else COUNTERS[:-1], 0)
 
     def count(self, name, number=1):
@@ -446,7 +475,8 @@ class Crossbar:
         return cell.chi
 
     def pulse(self, cell, up, t=None):
-        cell.pulse(self.lfsr.draw(), up, t)
+        v = self.lfsr.state % 2**16
+        cell.pulse(v, self.lfsr.draw(), up, t)
         self.count("attempts")
 
     def program_cell(self, cell):
@@ -491,6 +521,8 @@ class Crossbar:
         arrays = {"g": self.conductances()}
         if self.device.pair:
             arrays["g_minus"] = [[cell.minus for cell in row] for row in self.cells]
+        if self.device.ageing:
+            arrays["life"] = [[cell.life for cell in row] for row in self.cells]
         arrays |= {"chi": [[cell.chi for cell in row] for row in self.cells], "lfsr": self.lfsr.state}
         if self.stochastic:
             arrays["rounding_lfsr"] = self.rounding_lfsr.state

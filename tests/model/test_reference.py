@@ -98,12 +98,13 @@ class Pair:
         reached = {
             experiment.update.rounding: True, experiment.update.residual: True, "batch": experiment.batch > 1,
             "read noise": bool(experiment.converters.read_noise), "refreshed while training": refreshed,
+            "failed": any(cell.life == 0 for cell in cells),
             "stuck": any(cell.stuck for cell in cells), "variation": any(cell.displacement for cell in cells),
         } | {name: any(crossbar.counters.get(name) for crossbar in crossbars) for name in reference.COUNTERS}
         return {name for name, happened in reached.items() if happened}
 
 
-ALWAYS = {"threshold", "verified", "nominal", "batch", "read noise", *reference.COUNTERS} - {"failures", "refreshes"}
+ALWAYS = {"threshold", "verified", "nominal", "batch", "read noise", "failed", *reference.COUNTERS} - {"failures", "refreshes"}
 KINDS_REACH = [
     ("ideal", {"failures", "stuck"}),
     ("domain_wall", {"failures", "stuck", "variation"}),
