@@ -1,6 +1,6 @@
 """``python -m spinloom.study.ageing_figure``: the picture of ageing in docs/devices.md, and the figures beside it.
 
-The preset digits-dw5 is trained on, at one learning rate, while its cells fail one by one.
+The preset digits-dw5 is trained on, at one large learning rate, while its cells fail one by one.
 """
 
 from pathlib import Path
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 PICTURE = Path(__file__).parent.parent / "docs" / "ageing.png"
 ENDURANCES = 1e4, 1e5, 1e6
 RATE = 3
-"""The learning rate shift of all epochs: a large rate, so that write pulses never cease."""
-FEW, MANY = 0.01, 0.1
+"""The learning rate shift of all epochs."""
+THRESHOLD = 0.75
+"""Residual, in levels, from which on a cell is programmed. Both are such that write pulses never cease."""
+FEW, MANY = 0.01, 0.05
 """Shares of failed cells: what the question is about, and where a training ends."""
 STEP = 1.15
 """Factor between the numbers of samples at which a training is looked at."""
@@ -42,7 +44,8 @@ class Look(NamedTuple):
 
 def course(endurance: float, most: int) -> list[Look]:
     """Train with cells of ``endurance`` until the share ``MANY`` of them has failed, or for ``most`` samples."""
-    experiment = load("digits-dw5").replaced(learning_rate_shifts=[RATE], device={"ageing": {"endurance": endurance}})
+    experiment = load("digits-dw5").replaced(
+        learning_rate_shifts=[RATE], update={"threshold": THRESHOLD}, device={"ageing": {"endurance": endurance}})
     found = data.load(experiment)
     train, test = ((data.drive(images, experiment.input.format), labels) for images, labels in (found.train, found.test))
     network = Network(experiment)
@@ -101,7 +104,7 @@ def row(endurance: float, looks: list[Look]) -> str:
 
 
 @click.command(help=__doc__)
-@click.option("--most", type=int, default=150_000_000, show_default=True, help="Most samples of a training.")
+@click.option("--most", type=int, default=120_000_000, show_default=True, help="Most samples of a training.")
 def main(most: int) -> None:
     """Train, print and draw."""
     courses = {}
