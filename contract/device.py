@@ -13,6 +13,8 @@ SIGMA_FRAC = 4
 """Width and fraction bits of the unsigned entries of noise tables, in sub-levels."""
 PROBABILITY_BITS = 16
 """Fraction bits of a probability. Certainty is ``2**PROBABILITY_BITS``: every drawn word is smaller."""
+QUANTILE_BITS = 6
+"""log2 of the quantiles of a movement, and high bits of a drawn word that choose one."""
 SEGMENT_BITS = 4
 """log2 of the most segments into which the range of a ``step`` device is divided."""
 CURVE_BITS = 4
@@ -61,6 +63,9 @@ class DeviceTables:
     each segment, then, unless cells are pairs, the mean step downward in each."""
     sigma: tuple[int, ...] = ()
     """Cycle-to-cycle variation of each entry of ``mean``: unsigned, in units of ``2**-SIGMA_FRAC`` sub-level."""
+    quantiles: tuple[int, ...] = ()
+    """``step``: in the place of ``mean`` and ``sigma``, ``2**QUANTILE_BITS`` quantiles of the step in each segment,
+    signed, a bit wider than ``g_bits``."""
     probability: tuple[int, ...] = ()
     """``switching``: the probability that a pulse up switches, from each state, then that a pulse down does."""
     variation: int = 0
@@ -104,6 +109,13 @@ class DeviceTables:
             highest = self.span if self.pair else self.span // 2
             return -highest, highest
         return -(1 << self.g_bits - 1), (1 << self.g_bits - 1) - 1
+
+    @property
+    def average(self) -> tuple[float, ...]:
+        """The mean movement in each place of the tables, however it is given."""
+        count = 1 << QUANTILE_BITS
+        return self.mean or tuple(sum(self.quantiles[first:first + count]) / count
+                                  for first in range(0, len(self.quantiles), count))
 
     @property
     def segment_shift(self) -> int:

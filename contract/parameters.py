@@ -16,7 +16,7 @@ from .geometry import CrossbarGeometry, Loss
 
 REPLACED = ("margin", "max_attempts", "cell_seed", "read_noise", "index", "init_states")
 DEVICE_REPLACED = ("mean", "sigma", "probability", "variation", "stuck", "refresh_high", "refresh_low", "curve", "wear",
-                   "lifetimes")
+                   "lifetimes", "quantiles")
 """Fields of a geometry and of its device that parameters and loaded states replace. If rounding is by threshold, the
 threshold is one more."""
 
@@ -40,6 +40,7 @@ def parameters(geometry: CrossbarGeometry) -> tuple[Parameter, ...]:
     - ``refresh_high``, ``refresh_low``, if cells are pairs;
     - ``movement[i]``, the tables of a ``landing`` or ``step`` device: ``mean`` in the low ``g_bits`` bits, ``sigma``
       above;
+    - ``quantile[i]``, in the place of these where movements are given by quantiles;
     - ``probability[i]``, that of a ``switching`` device;
     - ``curve[i]``, if rounding is stochastic: ``base`` in the low bits, ``slope`` above;
     - ``read_noise``, if there is any;
@@ -59,6 +60,8 @@ def parameters(geometry: CrossbarGeometry) -> tuple[Parameter, ...]:
     mask = (1 << device.g_bits) - 1
     words += [Parameter(f"movement[{i}]", device.g_bits + SIGMA_BITS, mean & mask | sigma << device.g_bits)
               for i, (mean, sigma) in enumerate(zip(device.mean, device.sigma, strict=True))]
+    words += [Parameter(f"quantile[{i}]", device.g_bits + 1, value & 2 * mask + 1)
+              for i, value in enumerate(device.quantiles)]
     words += [Parameter(f"probability[{i}]", PROBABILITY_BITS + 1, value)
               for i, value in enumerate(device.probability)]
     if geometry.rounding == "stochastic" and device.curve is not None:

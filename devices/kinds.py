@@ -17,6 +17,7 @@ from . import published
 from .domain_wall import DomainWallDevice
 from .ideal import IdealDevice
 from .incremental import IncrementalDevice
+from .measured import MeasuredDevice
 from .mtj import MtjDevice
 from .pcm_pair import PcmPairDevice
 from .specification import Device
@@ -32,7 +33,7 @@ def _by_name(*kinds: type[Device]) -> dict[str, type[Device]]:
     return {get_args(kind.model_fields["kind"].annotation)[0]: kind for kind in kinds}
 
 
-KINDS = _by_name(IdealDevice, DomainWallDevice, IncrementalDevice, PcmPairDevice, MtjDevice)
+KINDS = _by_name(IdealDevice, DomainWallDevice, IncrementalDevice, PcmPairDevice, MtjDevice, MeasuredDevice)
 """Every kind of device, by the name that its section gives as ``kind``."""
 
 if TYPE_CHECKING:

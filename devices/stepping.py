@@ -1,6 +1,7 @@
 """What the kinds of the pulse law ``step`` share: the segments of their range, and the picture of their steps."""
 
 from fractions import Fraction
+from math import floor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,17 @@ def middles(span: int) -> list[Fraction]:
     """The level at the middle of each segment of the range 0 .. ``span``, in sub-levels."""
     shift = segment_shift(span)
     return [min(Fraction(2 * j + 1 << shift, 2), Fraction(span)) for j in range((span >> shift) + 1)]
+
+
+def interpolate(points: list[Fraction], place: Fraction) -> Fraction:
+    """The figure at ``place``, a fraction of the range: point ``k`` of ``n`` holds at ``(k + 1/2) / n``; linear between
+    points, constant beyond them."""
+    position = place * len(points) - Fraction(1, 2)
+    position = min(max(position, Fraction(0)), Fraction(len(points) - 1))
+    below = floor(position)
+    if position == below:
+        return points[below]
+    return points[below] + (position - below) * (points[below + 1] - points[below])
 
 
 def edges(tables: DeviceTables) -> np.ndarray:

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from ..contract.device import DeviceTables, nominal
+from ..contract.device import QUANTILE_BITS, DeviceTables, nominal
 from ..contract.geometry import CrossbarGeometry
 from ..contract.hashing import LIFE_STREAM, cell_hash, hash32, hash_base
+from ..contract.lfsr import LEAP
 from ..contract.tables import NORMAL_INDEX_BITS, noise
 
 Integers = int | np.ndarray
@@ -42,11 +43,14 @@ class Device:
 
     def __init__(self, tables: DeviceTables) -> None:
         self.tables = tables
-        self._mean, self._sigma = np.array(tables.mean, dtype=np.int64), np.array(tables.sigma, dtype=np.int64)
+        self._mean, self._sigma, self._quantiles = (
+            np.array(table, dtype=np.int64) for table in (tables.mean, tables.sigma, tables.quantiles))
 
     def movement(self, entry: Integers, displacement: Integers, word: Integers) -> Any:
         """The landing point or the step in the place ``entry`` of the tables, as it comes out with the random ``word``
         in a cell of ``displacement``."""
+        if self.tables.quantiles:
+            return self._quantiles[(entry << QUANTILE_BITS) + (word >> LEAP - QUANTILE_BITS)] + displacement
         return self._mean[entry] + displacement + noise(self._sigma[entry], word)
 
     def land(self, state: Integers, displacement: Integers, word: Integers) -> Any:
@@ -128,8 +132,8 @@ def fixed_in_cells(geometry: CrossbarGeometry) -> tuple[np.ndarray, np.ndarray]:
 
 def initial_lives(geometry: CrossbarGeometry, seed: int) -> np.ndarray:
     """The lives of the cells of a new crossbar that ages, int16 (rows, cols) (arithmetic 3.4)."""
-    hashes = cell_hash(hash_base(seed, LIFE_STREAM + geometry.index), geometry.rows, geometry.cols)
-    return np.array(geometry.device.lifetimes, dtype=np.int16)[(hashes >> np.uint64(32 - NORMAL_INDEX_BITS)).astype(int)]
+    hashes = cell_hash(hash_base(seed, LIFE_STREAM + geometry.index), geometry.rows, geometry.cols).astype(np.int64)
+    return np.array(geometry.device.lifetimes, dtype=np.int16)[hashes >> 32 - NORMAL_INDEX_BITS]
 
 
 def initial_levels(geometry: CrossbarGeometry, seed: int, displacement: np.ndarray) -> np.ndarray:

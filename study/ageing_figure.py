@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 import click
 import numpy as np
 
-from ..config import Experiment, load
+from ..config import load
 from ..model.compiled.trainer import CompiledTrainer
 from ..model.network import Network
 from ..render import figure as house
@@ -47,7 +47,8 @@ def course(endurance: float, most: int) -> list[Look]:
     experiment = load("digits-dw5").replaced(
         learning_rate_shifts=[RATE], update={"threshold": THRESHOLD}, device={"ageing": {"endurance": endurance}})
     found = data.load(experiment)
-    train, test = ((data.drive(images, experiment.input.format), labels) for images, labels in (found.train, found.test))
+    train, test = ((data.drive(images, experiment.input.format), labels)
+                   for images, labels in (found.train, found.test))
     network = Network(experiment)
     trainer, count = CompiledTrainer(network), len(train[1])
     looks: list[Look] = []
@@ -98,8 +99,8 @@ def row(endurance: float, looks: list[Look]) -> str:
     """What is printed of a training."""
     parts = [f"endurance {endurance:9,.0f}"]
     for look in (first(looks, FEW) or looks[-1], first(looks, MANY) or looks[-1]):
-        parts.append(f"{100 * look.failed:5.2f} % failed after {look.samples:11,} samples, {look.pulses:8,.0f} pulses a "
-                     f"cell: accuracy {100 * look.accuracy:.1f} %")
+        parts.append(f"{100 * look.failed:5.2f} % failed after {look.samples:11,} samples, {look.pulses:8,.0f} pulses "
+                     f"a cell: accuracy {100 * look.accuracy:.1f} %")
     return "; ".join(parts)
 
 

@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value, ValueLike, signed, uns
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from ...contract.device import PROBABILITY_BITS, SIGMA_BITS, DeviceTables
+from ...contract.device import PROBABILITY_BITS, QUANTILE_BITS, SIGMA_BITS, DeviceTables
 from ...contract.geometry import CrossbarGeometry
 from ...contract.lfsr import LEAP
 from ...contract.tables import NORMAL_BITS, NORMAL_INDEX_BITS
@@ -28,7 +28,8 @@ class Device(wiring.Component):
     its ``load``; where cells have a displacement, 3 clock cycles after it.
 
     Cost: the tables of the device in distributed memory. Unless it switches, also the normal quantile table (half of
-    its 1024 entries) and a multiplier, which noise and displacement share. Where cells age, two comparators and a
+    its 1024 entries) and a multiplier, which noise and displacement share; both only for the displacement where steps
+    are drawn from quantiles. Where cells age, two comparators and a
     counter.
     """
 
@@ -131,7 +132,7 @@ class Device(wiring.Component):
         device = self.geometry.device
         pulsed = Signal(range(device.span + 1))
         moved = Signal(range(device.span + 1))
-        entry = Signal(range(len(device.mean)))
+        entry = Signal(range(device.segments * (1 if device.pair else 2)))
         movement, moving = self._movement(m, entry)
         step = Signal.like(movement)
         steps = Signal()
@@ -181,22 +182,23 @@ class Device(wiring.Component):
         later.
         """
         device = self.geometry.device
-        m.submodules.movements = movements = table(
-            m, self.parameters, self.geometry, "movement",
-            data.StructLayout({"mean": signed(device.g_bits), "sigma": unsigned(SIGMA_BITS)}))
+        drawn_from = bool(device.quantiles)  # the word chooses a place of the table, and there is no noise
+        name, fields = ("quantile", {"mean": signed(device.g_bits + 1)}) if drawn_from else (
+            "movement", {"mean": signed(device.g_bits), "sigma": unsigned(SIGMA_BITS)})
+        m.submodules.movements = movements = table(m, self.parameters, self.geometry, name, data.StructLayout(fields))
         m.submodules.normal = normal = normal_table()
         found, drawn = movements.read_port(), Signal(NORMAL_INDEX_BITS)
         factor = Signal(signed(NORMAL_BITS), name="quantile", reset_less=True)  # as the registers of a DSP
         sigma = Signal(SIGMA_BITS)
         noise = Signal(signed(SIGMA_BITS + NORMAL_BITS), reset_less=True)
         scaled = Signal(signed(SIGMA_BITS + NORMAL_BITS - NOISE_SHIFT + 1))
-        mean = Signal(signed(max(device.g_bits, len(scaled)) + 1))
+        mean = Signal(signed(max(len(found.data.mean), len(scaled)) + 1))
         movement = Signal(signed(len(mean) + 1))
         pulsed = Signal(2)
         m.d.comb += [
-            found.addr.eq(entry),
+            found.addr.eq(Cat(self.word[-QUANTILE_BITS:], entry) if drawn_from else entry),
             drawn.eq(self.word),
-            sigma.eq(found.data.sigma),
+            sigma.eq(0 if drawn_from else found.data.sigma),
             scaled.eq(round_shift(noise, NOISE_SHIFT)),
             movement.eq(mean + scaled),
         ]

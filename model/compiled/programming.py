@@ -3,7 +3,8 @@
 import numpy as np
 from numba import njit
 
-from ...contract.device import CURVE_REST_BITS
+from ...contract.device import CURVE_REST_BITS, QUANTILE_BITS
+from ...contract.lfsr import LEAP
 from ..lfsr import WORD_MASK
 from .arithmetic import clip, draw, leap, mix32, noise
 from .tables import (
@@ -152,7 +153,10 @@ def _move(layer: Layer, state: State, tables: Tables, cell: Integer, displacemen
         entry = (g + minus if up else minus) >> layer.segment_shift
     else:
         entry = ((g + (layer.span >> 1)) >> layer.segment_shift) + (0 if up else layer.segments)
-    moved = tables.mean[entry] + displacement + noise(tables.sigma[entry], word, tables)
+    if layer.quantiles:
+        moved = tables.quantiles[(entry << QUANTILE_BITS) + (word >> LEAP - QUANTILE_BITS)] + displacement
+    else:
+        moved = tables.mean[entry] + displacement + noise(tables.sigma[entry], word, tables)
     if layer.pulse == LANDING:
         state.g[cell] = clip(moved, -layer.g_limit, layer.g_limit - 1)
     elif layer.pair:

@@ -9,7 +9,6 @@ from ...contract.lfsr import LFSRS
 from ..crossbar import Crossbar
 from .tables import COUNTS, KINDS, State
 
-
 NOTHING = np.zeros(0, dtype=np.int16)
 """An array that a state has not."""
 

@@ -80,6 +80,7 @@ class Tables(NamedTuple):
     """int16: likewise, of the others."""
     mean: np.ndarray
     sigma: np.ndarray
+    quantiles: np.ndarray
     probability: np.ndarray
     """int64: the tables of ``DeviceTables`` of these names; empty where the device has none."""
     base: np.ndarray
@@ -223,7 +224,8 @@ def _fields(geometry: CrossbarGeometry) -> dict[str, int]:
         "pulse": PULSES.index(device.pulse), "g_limit": 1 << device.g_bits - 1, "origin": device.origin,
         "lowest_top": device.lowest_top, "highest_bottom": device.highest_bottom, "sub_bits": device.sub_bits,
         "states": device.states, "pair": device.pair, "span": device.span, "segment_shift": device.segment_shift,
-        "segments": device.segments, "refresh_high": device.refresh_high, "refresh_low": device.refresh_low,
+        "segments": device.segments, "quantiles": bool(device.quantiles),
+        "refresh_high": device.refresh_high, "refresh_low": device.refresh_low,
         "forward_reads": geometry.forward_reads, "second_reads": geometry.second_reads,
         "ages": bool(device.life_bits), "wear": device.wear, "sticks": device.failed is not None,
         "failed": device.failed or 0,
@@ -290,7 +292,8 @@ def device_tables(device: DeviceTables) -> dict[str, np.ndarray]:
         return np.array(table, dtype=np.int64)
 
     return {
-        "mean": integers(device.mean), "sigma": integers(device.sigma), "probability": integers(device.probability),
+        "mean": integers(device.mean), "sigma": integers(device.sigma), "quantiles": integers(device.quantiles),
+        "probability": integers(device.probability),
         "base": integers(base), "slope": integers(slope), "normal": normal_quantiles(),
         "leap": torch.stack([jump(values << shift, 1) for shift in range(0, WIDTH, 8)]).numpy().astype(
             np.uint32).ravel()}

@@ -29,7 +29,7 @@ def test_random_sections_are_valid_and_reach_every_field_and_the_extremes(kind):
     random = Random(kind)
     sections = [random_section(random, kind) for _ in range(1500)]
     devices = [parse_device(section, "random") for section in sections]
-    assert set().union(*sections) == KINDS[kind].model_fields.keys() - {"measured", "conductances", "drift_exponent",
+    assert set().union(*sections) == KINDS[kind].model_fields.keys() - {"ageing", "measured", "conductances", "drift_exponent",
                                                                         "drift_time"}
     assert {device.sub_bits for device in devices} == {1, 2, 3, 4, 5, 6}
     assert {0.0, 1.0} < {device.stuck for device in devices}

@@ -132,12 +132,22 @@ class Device:
             self.segment_shift = max(0, bits_of(self.span) - 4)
             self.segments = (self.span >> self.segment_shift) + 1
             self.g_bits = bits_of(self.span if self.pair else self.span // 2) + 1
-            self.mean, self.sigma = [], []
-            for means, sigmas in self.step_figures(device):
+            self.mean, self.sigma, self.quantile = [], [], None
+            if device.kind == "measured":
+                self.quantile = [nearest(v * 2**self.sub_bits) for lists in (device.up, device.down)
+                                 for v in self.changes(lists)]
+            for means, sigmas in self.step_figures(device) if self.quantile is None else ():
                 for j in range(self.segments):
                     middle = min(Fraction(2 * j + 1, 2) * 2**self.segment_shift, self.span)
                     self.mean.append(nearest(means(middle) * 2**self.sub_bits))
                     self.sigma.append(self.noise_entry(sigmas(middle)))
+
+    def changes(self, lists):
+        """``change(u[j], (i + 1/2) / 64)`` for every ``j``, and for each every ``i``; in levels."""
+        at = [[interpolated(figures, Fraction(2 * i + 1, 128)) for figures in lists] for i in range(64)]
+        for j in range(self.segments):
+            middle = min(Fraction(2 * j + 1, 2) * 2**self.segment_shift, self.span)
+            yield from (interpolated(column, middle / self.span) for column in at)
 
     def step_figures(self, device):
         """For pulses up, then (of a single device) down: mean and sigma, in levels, at a level in sub-levels."""
@@ -268,7 +278,9 @@ class Cell:
 
     def moved(self, u, j, w, sign):
         """The level ``u`` of a step device after a pulse with entry ``j`` of its tables."""
-        m = self.device.mean[j] + self.displacement + noise(self.device.sigma[j], w)
+        device = self.device
+        m = self.displacement + (device.mean[j] + noise(device.sigma[j], w) if device.quantile is None
+                                 else device.quantile[64 * j + (w >> 10)])
         return limit(u + sign * m, 0, self.device.span)
 
     def pulse(self, v, w, up, t):

@@ -33,7 +33,8 @@ def survived(crossbar):
     return np.array(numbers)
 
 
-@pytest.mark.parametrize(("endurance", "bits", "quantum"), [(1000.0, 15, 0), (1000.0, 10, 2), (1e5, 12, 7), (1e6, 8, 14)])
+@pytest.mark.parametrize(("endurance", "bits", "quantum"), [
+    (1000.0, 15, 0), (1000.0, 10, 2), (1e5, 12, 7), (1e6, 8, 14)])
 def test_lives_are_log_normal(endurance, bits, quantum):
     """30,000 cells: median and scatter of the logarithm, and the share that fails first, within five standard
     errors and what rounding to whole units costs."""

@@ -104,13 +104,15 @@ class Pair:
         return {name for name, happened in reached.items() if happened}
 
 
-ALWAYS = {"threshold", "verified", "nominal", "batch", "read noise", "failed", *reference.COUNTERS} - {"failures", "refreshes"}
+ALWAYS = {"threshold", "verified", "nominal", "batch", "read noise", "failed",
+          *reference.COUNTERS} - {"failures", "refreshes"}
 KINDS_REACH = [
     ("ideal", {"failures", "stuck"}),
     ("domain_wall", {"failures", "stuck", "variation"}),
     ("incremental", {"failures", "stuck", "variation"}),
     ("pcm_pair", {"failures", "stuck", "variation", "refreshes", "refreshed while training"}),
     ("mtj", {"failures", "stuck", "stochastic", "none"}),
+    ("measured", {"failures", "stuck", "variation"}),
 ]
 
 
