@@ -17,7 +17,7 @@ from .incremental import IncrementalDevice, back_and_forth, steps_of
 from .measurements import Measurements, Response
 from .random_figures import common_fields, figure, variation
 from .specification import StateDevice
-from .stepping import edges, interpolate, middles
+from .stepping import edges, middles, multiple
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,13 +78,17 @@ class MeasuredDevice(StateDevice, Fittable):
         return {"quantiles": tuple(map(float, self._steps())), "variation": (self.variation,), "stuck": (self.stuck,)}
 
     def _steps(self) -> list[Fraction]:
-        """The quantiles of steps up, segment by segment, then of steps down."""
+        """The quantiles of steps up, segment by segment, then of steps down. They are computed as integers, which is
+        quick."""
         span, found = (self.states - 1) << self.sub_bits, []
         for distributions in (self.up, self.down):
-            parts = [[Fraction(step) for step in row] for row in distributions]
-            columns = [[interpolate(row, Fraction(2 * i + 1, 2 * QUANTILES)) for row in parts]
-                       for i in range(QUANTILES)]
-            found += [interpolate(column, middle / span) for middle in middles(span) for column in columns]
+            unit = max(step.as_integer_ratio()[1] for row in distributions for step in row)  # powers of two
+            parts = [[int(step * Fraction(unit)) for step in map(Fraction, row)] for row in distributions]
+            columns = [[multiple(row, 2 * i + 1, 2 * QUANTILES) for row in parts] for i in range(QUANTILES)]
+            for middle in middles(span):
+                full = middle.denominator * span
+                found += [Fraction(multiple(column, middle.numerator, full), 2 * full * 4 * QUANTILES * unit)
+                          for column in columns]
         return found
 
     def respond(self, pulses: int, random: np.random.Generator) -> Response:

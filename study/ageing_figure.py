@@ -105,14 +105,14 @@ def row(endurance: float, looks: list[Look]) -> str:
 
 
 @click.command(help=__doc__)
-@click.option("--most", type=int, default=120_000_000, show_default=True, help="Most samples of a training.")
+@click.option("--most", type=int, default=100_000_000, show_default=True, help="Most samples of a training.")
 def main(most: int) -> None:
     """Train, print and draw."""
     courses = {}
     for endurance in ENDURANCES:
         courses[endurance] = course(endurance, most)
         click.echo(row(endurance, courses[endurance]))
-    replace(PICTURE, lambda file: draw(courses, file))
+        replace(PICTURE, lambda file: draw(courses, file))
     click.echo(PICTURE)
 
 

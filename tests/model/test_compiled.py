@@ -53,6 +53,7 @@ def counted(network, name):
     ("ideal", {"stuck"}),
     ("domain_wall", {"stuck", "variation"}),
     ("incremental", {"stuck", "variation"}),
+    ("measured", {"stuck", "variation"}),
     ("pcm_pair", {"stuck", "variation", "verify_attempts", "failures", "refreshes"}),
     ("mtj", {"stuck", "stochastic", "none"}),
 ])
