@@ -8,7 +8,8 @@ from spinloom.sim.shrink import shrink
 AGEING = {"endurance": 2.0, "sticks_at": 0, "bits": 3}
 MEASURED = {"kind": "measured", "states": 9, "up": [[0.0, 0.0, 1.0, 3.0], [0.0, 0.5]], "down": [[-0.5, 1.0, 2.0]],
             "ageing": {"endurance": 20.0}}
-CASES = [("mnist-dw5", {"kind": "domain_wall", "ageing": AGEING}), ("mnist-pcm", {"kind": "pcm_pair", "ageing": AGEING}),
+CASES = [("mnist-dw5", {"kind": "domain_wall", "ageing": AGEING}),
+         ("mnist-pcm", {"kind": "pcm_pair", "ageing": AGEING}),
          ("mnist-dw5", MEASURED)]
 
 
