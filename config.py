@@ -37,7 +37,7 @@ from .contract.widths import divisors, index_bits
 from .contract.window import MAX_MAP_CELLS, MAX_MAP_SIDE, Shape, Window
 from .devices import published
 from .devices.kinds import KINDS, AnyDevice, explain, parse_device
-from .devices.specification import Device
+from .devices.specification import MAX_G_BITS, Device
 from .system import toml
 
 PRESETS = Path(__file__).parent / "configs"
@@ -48,6 +48,10 @@ MAX_SEED = (1 << 32) - 1
 MAX_BATCH = 1 << 24
 MAX_SPREAD = 4096
 """Of initial states, in levels: more than any device has states."""
+MAX_DEVICES = 8
+"""Of a cell."""
+MAX_WEIGHT = 64
+"""Of one of them."""
 RATES = 15
 """By how much the largest learning rate shift exceeds the smallest, where no experiment says which there are."""
 
@@ -179,7 +183,54 @@ class Transfer(Section):
     """Ex-situ training: a precursor is trained, and the states of its cells are written into fresh devices."""
 
     precursor: AnyDevice | None = None
-    """Device of the precursor, which must have as many states. Unless given, it is that of the experiment."""
+    """Device of the precursor, one in each cell, which must have as many states as a cell of the experiment. Unless
+    given, the precursor's cells are those of the experiment."""
+
+
+class Synapse(Section):
+    """Several devices in each cell, whose conductances are added up. Either field says how many, and how they are
+    written."""
+
+    slices: Annotated[tuple[Annotated[int, Field(ge=1, le=MAX_WEIGHT)], ...],
+                      Field(min_length=2, max_length=MAX_DEVICES)] | None = None
+    """By what each device counts, in units of the last: powers of two, never ascending, the last one 1. A programmed
+    cell has those devices pulsed that its new state needs changed."""
+    turns: Annotated[int, Field(ge=2, le=MAX_DEVICES)] | None = None
+    """So many devices that count alike. A programmed cell has one of them pulsed, which is drawn."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.slices is None) == (self.turns is None):
+            raise ValueError("needs either slices, such as [8, 4, 2, 1], or turns, such as 4")
+        weights = self.weights
+        if any(weight & weight - 1 for weight in weights) or list(weights) != sorted(weights, reverse=True) \
+                or weights[-1] != 1:
+            raise ValueError(f"slices={list(weights)}: must be powers of two, never ascending, and end with 1, such as "
+                             "[8, 4, 2, 1]")
+        return self
+
+    @property
+    def weights(self) -> tuple[int, ...]:
+        """By what the devices of a cell count."""
+        return self.slices or (1,) * (self.turns or 1)
+
+    def of(self, device: DeviceTables) -> DeviceTables:
+        """The tables of a cell of several devices of the tables ``device``. ``ValueError`` if there can be none."""
+        if device.pair:
+            raise ValueError("synapse: its cells are of single devices, and the device is a pair; use another kind")
+        if device.life_bits:
+            raise ValueError("synapse: cells of several devices do not age; leave out device.ageing, or the synapse")
+        for place, weight in enumerate(self.weights):
+            reach = 1 + (device.states - 1) * sum(self.weights[place + 1:])
+            if weight > reach:
+                raise ValueError(f"synapse.slices={list(self.weights)}: a device that counts {weight} leaves gaps, as "
+                                 f"those behind it reach {reach - 1} levels; use at most "
+                                 f"{1 << reach.bit_length() - 1}, or more states")
+        cell = device.sliced(self.weights, in_turn=self.turns is not None)
+        if cell.g_bits > MAX_G_BITS:
+            raise ValueError(f"synapse: the conductance of a cell would be {cell.g_bits} bits wide, at most "
+                             f"{MAX_G_BITS} are possible; lower device.sub_bits, or take fewer devices")
+        return cell
 
 
 Spread = Annotated[float, Field(ge=0, le=MAX_SPREAD)]
@@ -318,11 +369,21 @@ class Cells(Section):
     update: UpdateRule = UpdateRule()
     write: WriteRule = WriteRule()
     converters: Converters = Converters()
+    synapse: Synapse | None = None
 
     @cached_property
     def tables(self) -> DeviceTables:
-        """The integer tables of the device."""
-        return self.device.compile(certain=self.update.rounding == "stochastic")
+        """The integer tables of a cell: of the device, or of several."""
+        tables = self.device.compile(certain=self.update.rounding == "stochastic")
+        if self.synapse is None:
+            return tables
+        if self.update.rounding == "stochastic":
+            raise ConfigError("update.rounding='stochastic': rounds by the switching of one device; with a section "
+                              "synapse use rounding='threshold'")
+        try:
+            return self.synapse.of(tables)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
 
     def alone(self, layer: Crossbar, seed: int, index: int, window: Window, x: ActivationFormat) -> CrossbarGeometry:
         """As ``crossbar``, without a network around it: ``x`` is the format of what drives it, and the smallest of its
@@ -383,6 +444,8 @@ class Experiment(Section):
     update: UpdateRule = UpdateRule()
     write: WriteRule = WriteRule()
     converters: Converters = Converters()
+    synapse: Synapse | None = None
+    """Several devices in each cell. Unless given, a cell has one, or a pair."""
     host: Host | None = None
     """Training from outside. Unless given, the machine trains itself."""
     transfer: Transfer | None = None
@@ -423,7 +486,9 @@ class Experiment(Section):
         if self.transfer and self.transfer.precursor:
             states = self.transfer.precursor.compile().states
             if states != self.device_tables.states:
-                raise ValueError(f"transfer.precursor has {states} states; the device has {self.device_tables.states}")
+                raise ValueError(f"transfer.precursor has {states} states; "
+                                 f"{'the device has' if self.synapse is None else 'a cell has'} "
+                                 f"{self.device_tables.states}")
         self.crossbars  # noqa: B018 - derives, and thereby checks, every width
         return self
 
@@ -431,7 +496,7 @@ class Experiment(Section):
     def cells(self) -> Cells:
         """What all crossbars share."""
         return Cells(device=self.device, init_spread=self.init_spread, update=self.update, write=self.write,
-                     converters=self.converters)
+                     converters=self.converters, synapse=self.synapse)
 
     @property
     def device_tables(self) -> DeviceTables:
@@ -497,9 +562,11 @@ class Experiment(Section):
 
     @property
     def precursor(self) -> "Experiment":
-        """What is trained before a transfer: this experiment, with the precursor's device."""
+        """What is trained before a transfer: this experiment, with the precursor's device, one in each cell, if there
+        is one."""
         device = self.transfer.precursor if self.transfer else None
-        return self.replaced(name=names.extended(self.name, "-precursor"), transfer=None, device=device or self.device)
+        cells = {"device": device, "synapse": None} if device else {}
+        return self.replaced(name=names.extended(self.name, "-precursor"), transfer=None, **cells)
 
     def replaced(self, **fields: Any) -> "Experiment":
         """This experiment with other ``fields``, validated again. ``ConfigError`` in one line if it is not valid.

@@ -4,13 +4,14 @@ from math import prod
 from random import Random
 from typing import Any
 
-from .config import Experiment, Input, parse
+from .config import MAX_WEIGHT, Experiment, Input, Synapse, parse
 from .contract.formats import ActivationFormat, derivative_format, neuron_format
-from .contract.geometry import Loss, Neuron
+from .contract.geometry import MAX_CELL_BITS, Loss, Neuron
 from .contract.widths import divisors
 from .contract.window import Shape
-from .devices.kinds import KINDS, random_section
+from .devices.kinds import KINDS, parse_device, random_section
 from .devices.random_figures import extreme, random_effects
+from .devices.specification import MAX_G_BITS
 
 Fields = dict[str, Any]
 MOST_READS = 8
@@ -32,7 +33,10 @@ def random_experiment(random: Random, layers: int | None = None, kind: str | Non
     count = layers or random.randint(1, 4 if convolutions else 3)
     kind = kind or random.choice(list(KINDS))
     experiment = parse(_document(random, count, kind, convolutions), "random")
-    experiment = experiment.replaced(device=random_effects(Random(experiment.seed), experiment.device_tables.states))
+    if experiment.synapse is None:
+        room = MAX_CELL_BITS - max(crossbar.cell_bits for crossbar in experiment.crossbars)
+        experiment = experiment.replaced(
+            device=random_effects(Random(experiment.seed), experiment.device_tables.states, room))
     if not reads:
         return experiment
     changes: dict[int, Fields] = {}
@@ -54,7 +58,7 @@ def _document(random: Random, count: int, kind: str, convolutions: bool) -> Fiel
              "bits": extreme(random, 2, 12)}
     layers = _layers(random, places, device["sub_bits"], loss, Input.model_validate(given).format)
     lowest_rate = max(random.choice((0, random.randint(0, 8))), *(layer.pop("rate") for layer in layers))
-    return {
+    document: Fields = {
         "seed": random.getrandbits(32),
         "batch": random.choice((1, 1, 1, 2, 3, 5)),
         "learning_rate_shifts": [lowest_rate + random.choice((0, 0, 1, 2, 4, 15))
@@ -70,6 +74,25 @@ def _document(random: Random, count: int, kind: str, convolutions: bool) -> Fiel
         "converters": {"read_noise": random.choice((0.0, 0.0, random.uniform(0, 3), 63.9))},
         "layers": layers,
     }
+    chi_bits = max(layer["chi_bits"] for layer in layers)
+    return document | {"synapse": _synapse(Random(document["seed"]), device, stochastic, chi_bits)}
+
+
+def _synapse(random: Random, device: Fields, stochastic: bool, chi_bits: int) -> Fields | None:
+    """For every other experiment whose ``device`` allows it: several of them in each cell, beside residuals of
+    ``chi_bits``."""
+    tables = parse_device(device, "random").compile()
+    if stochastic or tables.pair or random.random() < 0.5:
+        return None
+    section: Fields = {"turns": random.choice((2, 2, 3, 4))}
+    if random.random() < 0.5:
+        weights = [1]
+        for _ in range(random.randint(1, 4)):
+            reach = min(1 + (tables.states - 1) * sum(weights), MAX_WEIGHT)
+            weights.append(random.choice([1 << shift for shift in range(7) if weights[-1] <= 1 << shift <= reach]))
+        section = {"slices": weights[::-1]}
+    cell = tables.sliced(Synapse.model_validate(section).weights, in_turn="turns" in section)
+    return section if cell.g_bits <= MAX_G_BITS and chi_bits + cell.cell_bits <= MAX_CELL_BITS else None
 
 
 def _layers(random: Random, places: list[Fields], sub_bits: int, loss: Loss, x: ActivationFormat) -> list[Fields]:
@@ -153,7 +176,7 @@ def _convolution(random: Random, shape: Shape, last: bool) -> tuple[Fields, Shap
     place: Fields = {"kind": "conv", "kernel": kernel, "padding": padding, "stride": stride, "drop": drop}
     if last:
         place["pool"], pooled = outputs, (1, 1)
-    elif random.random() < 0.6:
+    elif random.random() < 0.5:
         axes = [_steps(random, side, drop, range(1, 5), padded=False) for side in outputs]
         place["pool"], _, place["pool_stride"], pooled = zip(*axes, strict=True)
     else:

@@ -160,7 +160,7 @@ def memories(design: Design, slots: int = SLOTS) -> list[Memory]:
         ]
         if geometry.device.pulse != "switching":
             found.append(Memory(1 << NORMAL_INDEX_BITS - 1, STORED_BITS, "table"))
-            found.append(Memory(len(geometry.device.mean), geometry.device.g_bits + SIGMA_BITS, "table"))
+            found.append(Memory(len(geometry.device.mean), geometry.single.device.g_bits + SIGMA_BITS, "table"))
         if geometry.read_noise:
             found += [Memory(1 << NORMAL_INDEX_BITS - 1, STORED_BITS, "table")] * geometry.adcs
     for source, target in zip(design.crossbars, design.crossbars[1:], strict=False):

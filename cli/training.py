@@ -7,7 +7,16 @@ import click
 
 from ..config import Experiment, load
 from ..render.text import table
-from .common import Answer, answers, config_argument, data_option, device_option, override, overwrite_option
+from .common import (
+    Answer,
+    answers,
+    config_argument,
+    data_option,
+    device_option,
+    override,
+    overwrite_option,
+    sweep_options,
+)
 from .options import EPOCHS, SAMPLES, SEED, Real, Whole
 
 
@@ -123,15 +132,18 @@ def evaluate(run_folder: str, seconds: tuple[float, ...], data_dir: str | None) 
 @click.option("--seeds", type=Whole(1, 1000), default=3, show_default=True, metavar="N",
               help="Seeds of each preset, over which the table gives means.")
 @click.option("--epochs", type=EPOCHS, metavar="N", help="Epochs to train, instead of each preset's.")
+@sweep_options
 @data_option
-@click.option("--out", default="runs/reproduce", show_default=True, metavar="DIR",
-              help="Folder for the runs and the table; what has run there already is not run again.")
-@click.option("--overwrite", is_flag=True, help="Run again what has run there on another configuration or other data.")
+@click.option("--out", default="runs/reproduce", show_default=True, metavar="DIR", help="Folder of the sweep.")
 @answers
-def reproduce(names: tuple[str, ...], seeds: int, epochs: int | None, data_dir: str | None, out: str,
-              overwrite: bool) -> Answer:
-    """Train every preset on MNIST, and put them into one table beside their baselines and the papers' figures."""
+def reproduce(names: tuple[str, ...], seeds: int, epochs: int | None, workers: int | None, cluster: str | None,
+              retry: bool, data_dir: str | None, out: str) -> Answer:
+    """Train every preset on MNIST, and put them into one table beside their baselines and the papers' figures.
+
+    It is a sweep: what exists is not trained again, and what was interrupted goes on.
+    """
     from ..study import reproduce as reproduction
 
-    result = reproduction.run(names, data_dir=data_dir, out=out, seeds=seeds, epochs=epochs, overwrite=overwrite)
+    result = reproduction.run(names, data_dir=data_dir, out=out, seeds=seeds, epochs=epochs, workers=workers,
+                              cluster=cluster, retry=retry)
     return result, reproduction.report(result), True

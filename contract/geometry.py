@@ -5,7 +5,7 @@ are built from. Binary scales relate the integers to real numbers: a value ``v``
 ``v * 2**-frac``, and one level of conductance for a weight of ``2**weight_step``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from .device import DeviceTables
@@ -16,6 +16,8 @@ from .window import Window
 
 MAX_SIDE = 2048
 """Most rows, and most columns, of a crossbar."""
+MAX_CELL_BITS = 63
+"""Most bits of a cell, with its residual."""
 BOUNDS = {
     "rows": range(1, MAX_SIDE + 1), "cols": range(1, MAX_SIDE + 1),
     "z_bits": range(2, 13), "z_frac": range(-16, 25),
@@ -109,7 +111,7 @@ class CrossbarGeometry:
     read_noise: int
     """Standard deviation of the noise of a conversion, in 2**-4 of the least significant bit of ``z``; 0 for none."""
     device: DeviceTables
-    """The devices in the cells."""
+    """The cells: the devices in them."""
     ports: int = 2
     """Ports of the arrays' memories: 2 to read and write in the same clock cycle, 1 to do so by turns."""
     forward_reads: int = 1
@@ -129,7 +131,11 @@ class CrossbarGeometry:
         self._require("adcs", divisors(self.lanes))
         self._require("threshold", range(1, 1 << self.chi_bits - 1),
                       " (units of 2**-chi_frac levels; raise chi_bits or lower chi_frac)")
-        self._require("margin", range(1 << self.device.g_bits), " sub-levels")
+        self._require("margin", range(1 << self.device.single.g_bits), " sub-levels")
+        if self.cell_bits > MAX_CELL_BITS:
+            raise ConfigError(f"layers[{self.index}].chi_bits={self.chi_bits}: a cell and its residual would have "
+                              f"{self.cell_bits} bits, at most {MAX_CELL_BITS} are possible; lower it, "
+                              "device.sub_bits or the devices of a cell")
         for name in ("forward_reads", "second_reads"):
             self._require(name, range(1, self.inputs + 1))
         if self.second_reads > 1 and self.folds > 1:
@@ -173,6 +179,21 @@ class CrossbarGeometry:
         value = getattr(self, name)
         if value not in allowed:
             raise ConfigError(f"layers[{self.index}].{name}={shown(value)}: must be {described(allowed)}{hint}")
+
+    @property
+    def single(self) -> "CrossbarGeometry":
+        """The geometry as one of the devices of a cell has it; this one, unless cells have several."""
+        return self if self.device.slices is None else replace(self, device=self.device.single)
+
+    @property
+    def devices(self) -> int:
+        """Devices of a cell that have tables and a conductance of their own; a pair counts as one."""
+        return self.device.devices
+
+    @property
+    def cell_bits(self) -> int:
+        """Width of all that a cell of the arrays holds."""
+        return self.chi_bits + self.device.cell_bits
 
     @property
     def inputs(self) -> int:

@@ -46,7 +46,7 @@ def parameters(geometry: CrossbarGeometry) -> tuple[Parameter, ...]:
     - ``read_noise``, if there is any;
     - ``wear``, if cells age.
     """
-    device = geometry.device
+    device = geometry.device.single
     words: list[Parameter] = []
     if geometry.rounding == "threshold":
         words.append(Parameter("threshold", geometry.chi_bits - 1, geometry.threshold))
@@ -129,6 +129,8 @@ def design_digest(geometries: tuple[CrossbarGeometry, ...], loss: Loss | None = 
             del design[name]
         for name in (*DEVICE_REPLACED, *(() if geometry.device.life_bits else ("life_bits", "sticks_at"))):
             del design["device"][name]
+        if geometry.device.slices is None:  # likewise
+            del design["device"]["slices"]
         design["device"]["kernel"] = design["device"].pop("pulse")  # the name in the digests of bitstreams in use
         designs.append([design, quotient_bits(geometry), [(word.name, word.bits) for word in parameters(geometry)]])
     text = json.dumps([designs, loss] if store is None else [designs, loss, store], sort_keys=True)

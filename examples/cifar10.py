@@ -56,7 +56,7 @@ def _train(run: Run, name: str, model: torch.nn.Module, samples: tuple[Samples, 
 
 def train_arrays(run: Run, model: torch.nn.Module, samples: tuple[Samples, Samples]) -> float:
     images, labels = (tensor[:100] for tensor in samples[0])
-    nn.calibrate(model, images, lambda outputs: 4 * loss(outputs, labels))  # gradients grow: room for two more bits
+    nn.calibrate(model, images, lambda outputs: loss(outputs, labels), headroom=2)
     model = run.placed(model, images)
     return _train(run, "arrays", model, samples, {
         "cells": optim.Host(torch.optim.Adam, model, lr=RATES["cells"]),

@@ -1,6 +1,6 @@
 """The crossbar: an array of stochastic memory cells that computes, learns and is programmed."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -11,10 +11,10 @@ from ..contract.lfsr import WIDTH, initial_states
 from .accumulator import GradientAccumulator
 from .adc import Adc
 from .counters import Counters
-from .device import Cell, fixed_in_cells, initial_levels, initial_lives
+from .device import Cell, SlicedCell, fixed_in_cells, initial_levels, initial_lives
 from .fixed import exact_float
 from .lfsr import Lfsr
-from .programmer import StochasticProgrammer
+from .sliced_programmer import programmer
 from .window import Windows, with_bias
 
 Places = tuple[torch.Tensor, ...]
@@ -31,9 +31,9 @@ class WriteReport(NamedTuple):
     """What program-and-verify took."""
 
     attempts: np.ndarray
-    """Write pulses of each cell: int64 (rows, cols)."""
+    """Write pulses of each cell, int64 (rows, cols), or of each device of cells of several, (rows, cols, devices)."""
     failures: int
-    """Cells left outside the margin."""
+    """Cells left outside the margin, or devices of cells of several."""
 
 
 class Crossbar:
@@ -54,18 +54,23 @@ class Crossbar:
         """What makes windows of the map before, and a map of the outputs."""
         self.adc = Adc(geometry, torch_device)
         self.accumulator = GradientAccumulator(geometry, self.lfsrs.get("rounding_lfsr"), torch_device)
-        self.programmer = StochasticProgrammer(geometry, self.lfsrs["lfsr"], self.counters)
+        self._weights = geometry.device.slices.weights if geometry.device.slices else ()
+        self.programmer = programmer(geometry, self.lfsrs["lfsr"], self.counters)
         self._fixed = fixed_in_cells(geometry)
-        self.g = torch.from_numpy(initial_levels(geometry, seed, self._fixed[0])).to(torch_device)
+        levels = torch.from_numpy(initial_levels(geometry, seed, self._fixed[0])).to(torch_device)
+        self.g = self._summed(levels) if self._weights else levels
         """Conductances in sub-levels, int16 (rows, cols)."""
         self.g_minus = (-self.g).clamp(min=0) if geometry.device.pair else None
         """Of pairs: the conductances of the devices that count negative, likewise."""
         self.life = (torch.from_numpy(initial_lives(geometry, seed)).to(torch_device)
                      if geometry.device.life_bits else None)
         """Of cells that age: what is left of their lives, likewise."""
-        self.pulses = torch.zeros_like(self.g, dtype=torch.int32)
-        """Write pulses that each cell has been given, int32 (rows, cols). They are no part of the state: the machine
-        does not know them."""
+        self.slices = levels[..., :-1].contiguous() if self._weights else None
+        """Of cells of several devices: the conductances of all but the last, int16 (rows, cols, devices - 1). The last
+        is what they leave of ``g``."""
+        self.pulses = torch.zeros_like(levels, dtype=torch.int32)
+        """Write pulses that each cell has been given, int32 (rows, cols), or each device of cells of several, (rows,
+        cols, devices). They are no part of the state: the machine does not know them."""
         g_magnitude = 1 << geometry.device.g_bits - 1
         self._exact = exact_float(
             g_magnitude * max(geometry.rows * geometry.x.magnitude, geometry.cols << geometry.delta_bits - 1))
@@ -73,14 +78,16 @@ class Crossbar:
     @property
     def arrays(self) -> dict[str, torch.Tensor]:
         """The arrays of the state by name, each (rows, cols): ``g``, ``g_minus`` if cells are pairs, ``life`` if they
-        age, and ``chi``. All changes are made in place."""
-        arrays = {"g": self.g, "g_minus": self.g_minus, "life": self.life, "chi": self.accumulator.chi}
+        age, ``slices``, (rows, cols, devices - 1), if they have several devices, and ``chi``. All changes are made in
+        place."""
+        arrays = {"g": self.g, "g_minus": self.g_minus, "life": self.life, "slices": self.slices,
+                  "chi": self.accumulator.chi}
         return {name: array for name, array in arrays.items() if array is not None}
 
     def move(self, arrays: dict[str, torch.Tensor]) -> None:
         """Keep the state in ``arrays`` from now on. They hold the same values as the present ones."""
-        self.g, self.g_minus, self.life = arrays["g"], arrays.get("g_minus"), arrays.get("life")
-        self.accumulator.chi = arrays["chi"]
+        self.g, self.g_minus, self.accumulator.chi = arrays["g"], arrays.get("g_minus"), arrays["chi"]
+        self.life, self.slices = arrays.get("life"), arrays.get("slices")
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The outputs ``z`` (..., cols) for the drives ``x`` (..., inputs) of windows, one after the other: those of a
@@ -175,12 +182,11 @@ class Crossbar:
         stay. ``StateError`` on a wrong shape, or a state that the device does not have."""
         states = self._checked("states", states, 0, self.geometry.device.states - 1).flatten()
         everywhere = torch.ones_like(self.g, dtype=torch.bool).nonzero(as_tuple=True)
-        cells = self._cells(everywhere)
+        cells, before = self._cells(everywhere), self.counters["failures"]
         attempts = [self.programmer.write(cell, state) for cell, state in zip(cells, states.tolist(), strict=True)]
         self._replace(everywhere, cells)
-        goal = self.programmer.device.nominal(states)
-        failures = int(((self.g.flatten() - goal).abs() > self.geometry.margin).sum())
-        return WriteReport(np.array(attempts).reshape(self.g.shape), failures)
+        failures = self.counters["failures"] - before & (1 << COUNTER_BITS) - 1
+        return WriteReport(np.array(attempts).reshape(self.pulses.shape), failures)
 
     def states(self) -> torch.Tensor:
         """The state of every cell, 0 .. states-1: int64 (rows, cols)."""
@@ -202,14 +208,18 @@ class Crossbar:
         shape, device = tuple(self.g.shape), self.geometry.device
         chi_limit = 1 << self.geometry.chi_bits - 1
         levels = {"g": device.g_range, "g_minus": (0, device.span), "life": (0, (1 << device.life_bits) - 1),
+                  "slices": device.single.g_range,
                   "chi": (-chi_limit, chi_limit - 1)}
         state = {name: self._integers(name, state, *bounds) for name, bounds in (
-            *((name, (shape, *levels[name])) for name in self.arrays),
+            *((name, (tuple(array.shape), *levels[name])) for name, array in self.arrays.items()),
             *((name, ((), 1, (1 << WIDTH) - 1)) for name in self.lfsrs),
             ("counters", ((len(self.counters),), 0, (1 << COUNTER_BITS) - 1)),
         )}
         if device.pair:
             self._integers("g + g_minus", {"g + g_minus": state["g"] + state["g_minus"]}, shape, 0, device.span)
+        if self._weights:
+            last = state["g"] - (state["slices"] * self._weights[:-1]).sum(-1)
+            self._integers("g - slices", {"g - slices": last}, shape, *device.single.g_range)
         for name, array in self.arrays.items():
             array.copy_(torch.from_numpy(state[name]))
         for name, lfsr in self.lfsrs.items():
@@ -260,16 +270,30 @@ class Crossbar:
             cells, chi[where].tolist(), strict=True)], dtype=chi.dtype, device=self.torch_device)
         self._replace(where, cells)
 
-    def _cells(self, where: Places) -> list[Cell]:
-        """The cells at the places ``where``."""
+    def _cells(self, where: Places) -> list[Any]:
+        """The cells at the places ``where``: of one device or a pair, ``Cell``, of several, ``SlicedCell``."""
         g = self.g[where]
-        g_minus = torch.zeros_like(g) if self.g_minus is None else self.g_minus[where]
         place = tuple(index.cpu().numpy() for index in where)
-        vectors = g, g_minus, *(array[place] for array in self._fixed), *(
-            [] if self.life is None else [self.life[where]])
+        fixed = [array[place] for array in self._fixed]
+        if self.slices is not None:
+            return self._sliced_cells(g, self.slices[where].to(torch.int64), *fixed)
+        g_minus = torch.zeros_like(g) if self.g_minus is None else self.g_minus[where]
+        vectors = g, g_minus, *fixed, *([] if self.life is None else [self.life[where]])
         return [Cell(*values) for values in zip(*(vector.tolist() for vector in vectors), strict=True)]
 
-    def _replace(self, where: Places, cells: list[Cell]) -> None:
+    def _sliced_cells(self, g: torch.Tensor, slices: torch.Tensor, *fixed: np.ndarray) -> list[SlicedCell]:
+        """Cells of several devices: their conductances (n,), those of all their devices but the last (n, devices - 1),
+        and what is fixed in each device, arrays (n, devices)."""
+        last = g - (slices * slices.new_tensor(self._weights[:-1])).sum(-1)
+        levels = torch.cat([slices, last.unsqueeze(-1)], dim=-1).tolist()
+        return [SlicedCell([Cell(level, 0, *each) for level, *each in zip(*cell, strict=True)], self._weights)
+                for cell in zip(levels, *(array.tolist() for array in fixed), strict=True)]
+
+    def _summed(self, levels: torch.Tensor) -> torch.Tensor:
+        """The conductances, int16 (rows, cols), of cells whose devices have ``levels`` (rows, cols, devices)."""
+        return (levels.to(torch.int64) * torch.tensor(self._weights, device=levels.device)).sum(-1).to(torch.int16)
+
+    def _replace(self, where: Places, cells: list[Any]) -> None:
         """Put ``cells`` into the places ``where``."""
         for name, array in (("g", self.g), ("g_minus", self.g_minus), ("life", self.life)):
             if array is not None:
@@ -277,3 +301,6 @@ class Crossbar:
                                             device=self.torch_device)
         self.pulses[where] += torch.tensor([cell.pulses for cell in cells], dtype=self.pulses.dtype,
                                            device=self.torch_device)
+        if self.slices is not None:
+            self.slices[where] = torch.tensor([[device.g for device in cell.devices[:-1]] for cell in cells],
+                                              dtype=self.g.dtype, device=self.torch_device)

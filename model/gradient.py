@@ -1,20 +1,32 @@
 """Training from outside: the exact gradient of the cells of a crossbar, and the increments that are made of steps."""
 
+from collections.abc import Callable
+
 import torch
 
 from ..contract.geometry import CrossbarGeometry
 from .fixed import exact_float, saturate
 from .window import with_bias
 
+WINDOW_CELLS = 1 << 20
+"""Cells of windows that are made at a time: they stay in a cache."""
 
-def gradient(geometry: CrossbarGeometry, x: torch.Tensor, d: torch.Tensor, count: int) -> torch.Tensor:
+
+def gradient(geometry: CrossbarGeometry, x: torch.Tensor, d: torch.Tensor, count: int,
+             gather: Callable[[torch.Tensor], torch.Tensor] | None = None) -> torch.Tensor:
     """The gradient of every cell, float64 (rows, cols), divided by ``count``: ``x`` (samples, positions, inputs) are
-    the drives of windows, ``d`` (samples, positions, cols) the deltas."""
-    windows = x.shape[:2].numel()
-    exact = exact_float(windows * geometry.x.magnitude << geometry.delta_bits - 1)
-    drive = with_bias(geometry, x).to(exact).flatten(0, 1)
-    scale = 2.0 ** -(geometry.x.frac + geometry.delta_frac + geometry.weight_step) / count
-    return (drive.T @ d.to(exact).flatten(0, 1)).double() * scale
+    the drives of windows, ``d`` (samples, positions, cols) the deltas.
+
+    With ``gather`` (`window.Windows.gather`), ``x`` (samples, cells) are maps, of whose windows it makes a few at a
+    time.
+    """
+    exact = exact_float(d.shape[:2].numel() * geometry.x.magnitude << geometry.delta_bits - 1)
+    sums = d.new_zeros((geometry.rows, geometry.cols), dtype=exact)
+    share = max(1, WINDOW_CELLS // (d.shape[1] * geometry.rows))
+    for drive, delta in zip(x.split(share), d.split(share), strict=True):
+        windows = drive.to(exact) if gather is None else gather(drive.to(exact))
+        sums.addmm_(with_bias(geometry, windows).flatten(0, 1).T, delta.to(exact).flatten(0, 1))
+    return sums.double() * (2.0 ** -(geometry.x.frac + geometry.delta_frac + geometry.weight_step) / count)
 
 
 def increments(levels: torch.Tensor, geometry: CrossbarGeometry) -> torch.Tensor:

@@ -52,15 +52,18 @@ class Calibration(Result):
 
 
 def calibrate(model: torch.nn.Module, batch: torch.Tensor,
-              loss: Callable[[torch.Tensor], torch.Tensor] | None = None) -> Calibration:
+              loss: Callable[[torch.Tensor], torch.Tensor] | None = None, *, headroom: int = 0) -> Calibration:
     """Choose the fraction bits of all formats in ``model`` from one pass of ``batch``: of drives by data, of outputs,
     of ``ReLU``, and with ``loss``, a scalar of the model's outputs, of deltas. Widths stay, and so does the state.
 
     At most ``BEYOND`` of the numbers are limited, unless the data need a format that an array cannot have. What several
     calls share, as an array of an LSTM, gets the coarsest format. ``HardTanh`` keeps its range, which is its function.
-    Nothing is counted or recorded; modules other than arrays work as they do in their mode.
+    Outputs and deltas, which grow in training, get ``headroom`` bits more of range than the batch needs; ``ValueError``
+    if it is negative. Nothing is counted or recorded; modules other than arrays work as they do in their mode.
     """
-    choosing = _Choosing()
+    if headroom < 0:
+        raise ValueError(f"headroom={headroom}: it must be 0 or more bits")
+    choosing = _Choosing(headroom)
     hooks: list[RemovableHandle] = []
     training = [array for array in arrays(model) if array.training]
     for name, module in model.named_modules():
@@ -86,8 +89,9 @@ def calibrate(model: torch.nn.Module, batch: torch.Tensor,
 class _Choosing:
     """A calibration under way."""
 
-    def __init__(self) -> None:
+    def __init__(self, headroom: int) -> None:
         self.choices: dict[tuple[str, str], FormatChoice] = {}
+        self._headroom = headroom
 
     def hooks(self, name: str, module: torch.nn.Module) -> list[RemovableHandle]:
         """Hooks that choose the formats of ``module``, if it has some, when it is called."""
@@ -130,11 +134,12 @@ class _Choosing:
     def _choose(self, name: str, what: str, values: torch.Tensor, bits: int, sign: int, present: int,
                 finest: int = BOUNDS["z_frac"][-1]) -> int:
         """The fraction bits for ``values`` in ``bits`` bits, of which ``sign`` is the sign: at most ``finest``, and at
-        most what has been chosen before. Where all are 0, those at ``present``."""
+        most what has been chosen before. Outputs and deltas have headroom. Where all are 0, those at ``present``."""
         sizes = values.detach().as_subclass(torch.Tensor).abs().double().flatten()
         usual = sizes.kthvalue(ceil((1 - BEYOND) * len(sizes))).values.item()
         top = (1 << bits - sign) - 1
-        frac = floor(log2(top / usual)) if usual else present
+        spare = self._headroom if what in ("output", "delta") else 0
+        frac = floor(log2(top / usual)) - spare if usual else present
         before = self.choices.get((name, what))
         frac = max(min(frac, finest, before.frac if before else finest), BOUNDS["z_frac"][0])
         self.choices[name, what] = FormatChoice(

@@ -12,7 +12,7 @@ from ..contract.parameters import quotient_bits
 def reconfigured(random: Random, geometry: CrossbarGeometry) -> CrossbarGeometry:
     """A geometry of the same kind and widths, with other `contract.parameters`: a machine that was built for
     ``geometry`` can become it."""
-    device, certain, noisiest = geometry.device, 1 << PROBABILITY_BITS, (1 << SIGMA_BITS) - 1
+    device, certain, noisiest = geometry.device.single, 1 << PROBABILITY_BITS, (1 << SIGMA_BITS) - 1
 
     def fraction() -> int:
         return random.choice((0, certain, random.randrange(certain)))
@@ -21,6 +21,8 @@ def reconfigured(random: Random, geometry: CrossbarGeometry) -> CrossbarGeometry
         "mean": tuple(min(max(mean + random.randint(-4, 4), -1 << device.g_bits - 1), (1 << device.g_bits - 1) - 1)
                       for mean in device.mean),
         "sigma": tuple(random.choice((sigma, random.randint(0, noisiest))) for sigma in device.sigma),
+        "quantiles": tuple(random.choice((step, random.randint(-1 << device.g_bits, (1 << device.g_bits) - 1)))
+                           for step in device.quantiles),
         "probability": tuple(fraction() for _ in device.probability),
     }
     if device.differs:
@@ -47,4 +49,5 @@ def reconfigured(random: Random, geometry: CrossbarGeometry) -> CrossbarGeometry
         geometry, threshold=threshold, margin=random.choice((0, geometry.margin, widest)),
         max_attempts=random.choice((1, 2, random.randint(1, 40))),
         cell_seed=random.getrandbits(32) if device.differs else 0,
-        read_noise=random.randint(1, noisiest) if geometry.read_noise else 0, device=replace(device, **changes))
+        read_noise=random.randint(1, noisiest) if geometry.read_noise else 0,
+        device=replace(geometry.device, **changes))

@@ -42,6 +42,10 @@ def random_state(random: Random, geometry: CrossbarGeometry) -> dict[str, np.nda
         state |= {"g": plus - minus, "g_minus": minus}
     if geometry.device.life_bits:
         state["life"] = array(0, (1 << geometry.device.life_bits) - 1, np.int16)
+    if geometry.device.slices:
+        levels = np.stack([array(*geometry.device.single.g_range, np.int16) for _ in range(geometry.devices)], axis=-1)
+        state |= {"g": (levels * geometry.device.slices.weights).sum(axis=-1).astype(np.int16),
+                  "slices": levels[..., :-1]}
     return state | {name: np.array(random.randrange(1, 1 << 32), dtype=np.uint32)
                     for name in geometry.lfsrs}
 

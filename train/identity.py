@@ -22,7 +22,7 @@ PARTS = ("command", "experiment", "samples", "data", "order", "test", "built")
 """Of an identity, by their keys in JSON."""
 LATER = {"kind": "dense", "kernel": None, "stride": [1, 1], "padding": [0, 0], "pool": None, "pool_stride": None,
          "drop": False, "map": None, "rate_offset": 0, "forward_reads": 1, "second_reads": 1, "order": "hashed",
-         "store": None}
+         "store": None, "synapse": None}
 """Fields of experiments, layers and inputs that earlier versions did not have, with what goes without saying: it leaves
 digests, and the names of run folders, as they were."""
 SHOWN = 4

@@ -88,11 +88,11 @@ class TransferResult(TrainResult):
     precursor_write_pulses: int
     """Write pulses of the precursor's training."""
     cells: int
-    """Cells written."""
+    """Cells written, or the devices of cells of several."""
     attempts_per_cell: float
-    """Write pulses that a cell took, on average."""
+    """Write pulses that each of them took, on average."""
     cells_outside_margin: int
-    """Cells that were given up outside the margin."""
+    """Those that were given up outside the margin."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from .batch import batch_of, drives_of, update_rows
 from .forward import enter_map, first_grain, list_driven, list_sloped
 from .lanes import pointers
 from .second import enter_deltas
-from .state import give_back, state_of
+from .state import arrays_of, give_back, state_of
 from .steps import accumulate, forward, sum_rows, visit_all
 from .tables import (
     READING,
@@ -173,9 +173,9 @@ class CompiledCrossbar:
         return checked
 
     def _state(self) -> State:
-        arrays = {name: array.numpy().reshape(-1) for name, array in self.crossbar.arrays.items()}
-        return state_of([self.crossbar], arrays, self.crossbar.pulses.numpy().reshape(-1),
-                        row_reads=np.zeros(2, dtype=np.int64))
+        crossbar = self.crossbar
+        arrays = arrays_of({name: array.numpy() for name, array in crossbar.arrays.items()}, crossbar.pulses.numpy())
+        return state_of([crossbar], arrays, row_reads=np.zeros(2, dtype=np.int64))
 
 
 @njit(cache=True, nogil=True)

@@ -10,14 +10,24 @@ from ..crossbar import Crossbar
 from .tables import COUNTS, KINDS, State
 
 NOTHING = np.zeros(0, dtype=np.int16)
-"""An array that a state has not."""
+"""An array that there is not."""
 
 
-def state_of(crossbars: Sequence[Crossbar], arrays: dict[str, np.ndarray], pulses: np.ndarray,
-             row_reads: np.ndarray) -> State:
-    """The state of ``crossbars``, whose ``arrays`` and ``pulses`` are given as vectors over all of them."""
+Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""The first fields of a ``State``."""
+
+
+def arrays_of(arrays: dict[str, np.ndarray], pulses: np.ndarray) -> Arrays:
+    """As vectors, from the arrays of a crossbar or a network and its ``pulses``."""
+    g, g_minus, life, slices, chi = (arrays.get(name, NOTHING).reshape(-1)
+                                     for name in ("g", "g_minus", "life", "slices", "chi"))
+    return g, g_minus, life, slices, chi, pulses.reshape(-1)
+
+
+def state_of(crossbars: Sequence[Crossbar], arrays: Arrays, row_reads: np.ndarray) -> State:
+    """The state of ``crossbars``, whose ``arrays``, by ``arrays_of``, are vectors over all of them."""
     return State(
-        arrays["g"], arrays.get("g_minus", NOTHING), arrays.get("life", NOTHING), arrays["chi"], pulses,
+        *arrays,
         lfsrs=np.array([crossbar.lfsrs[name].state if name in crossbar.lfsrs else 0
                         for crossbar in crossbars for name in LFSRS], dtype=np.uint32),
         counters=np.array([crossbar.counters.get(name, 0) for crossbar in crossbars for name in POSITION_COUNTERS],

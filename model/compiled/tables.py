@@ -53,10 +53,13 @@ class State(NamedTuple):
     """Likewise, of the devices that count negative; empty without pairs."""
     life: np.ndarray
     """int16: what is left of the lives of cells; empty where they do not age."""
+    slices: np.ndarray
+    """int16 (cells * (devices - 1),): the conductances of the devices of each cell of several, but for the last; empty
+    unless they have."""
     chi: np.ndarray
     """int32 (cells,): the residuals."""
     pulses: np.ndarray
-    """int32 (cells,): the write pulses that cells have been given."""
+    """int32 (cells * devices,): the write pulses that the devices of cells have been given."""
     lfsrs: np.ndarray
     """uint32 (layers * KINDS,); 0 where a crossbar has no such LFSR."""
     counters: np.ndarray
@@ -86,6 +89,8 @@ class Tables(NamedTuple):
     base: np.ndarray
     slope: np.ndarray
     """int64: those of its switching curve, likewise."""
+    shifts: np.ndarray
+    """int64: log2 of what each device of a cell counts; empty unless cells have several."""
     normal: np.ndarray
     """int64 (2**NORMAL_INDEX_BITS,): the normal quantiles."""
     leap: np.ndarray
@@ -221,7 +226,7 @@ def _fields(geometry: CrossbarGeometry) -> dict[str, int]:
         "threshold_shift": geometry.threshold_shift, "curve_bits": device.curve.bits if device.curve else 0,
         "residual": RESIDUALS.index(geometry.residual), "residual_shift": geometry.residual_shift,
         "margin": geometry.margin, "max_attempts": geometry.max_attempts,
-        "pulse": PULSES.index(device.pulse), "g_limit": 1 << device.g_bits - 1, "origin": device.origin,
+        "pulse": PULSES.index(device.pulse), "g_limit": 1 << device.single.g_bits - 1, "origin": device.origin,
         "lowest_top": device.lowest_top, "highest_bottom": device.highest_bottom, "sub_bits": device.sub_bits,
         "states": device.states, "pair": device.pair, "span": device.span, "segment_shift": device.segment_shift,
         "segments": device.segments, "quantiles": bool(device.quantiles),
@@ -231,6 +236,8 @@ def _fields(geometry: CrossbarGeometry) -> dict[str, int]:
         "failed": device.failed or 0,
         "differs": device.differs, "cell_seed": geometry.cell_seed, "variation": device.variation,
         "stuck": device.stuck,
+        "devices": geometry.devices, "in_turn": device.slices is not None and device.slices.in_turn,
+        "device_states": device.single.states, "device_origin": device.single.origin,
     }
 
 
@@ -295,6 +302,7 @@ def device_tables(device: DeviceTables) -> dict[str, np.ndarray]:
         "mean": integers(device.mean), "sigma": integers(device.sigma), "quantiles": integers(device.quantiles),
         "probability": integers(device.probability),
         "base": integers(base), "slope": integers(slope), "normal": normal_quantiles(),
+        "shifts": integers(device.slices.shifts if device.slices else ()),
         "leap": torch.stack([jump(values << shift, 1) for shift in range(0, WIDTH, 8)]).numpy().astype(
             np.uint32).ravel()}
 

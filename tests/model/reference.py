@@ -4,7 +4,7 @@ It shares nothing with ``model/``, ``train/`` or ``contract/``. It reads the fie
 rest itself. It is slow, and meant for small networks.
 """
 
-from copy import deepcopy
+from copy import copy, deepcopy
 from fractions import Fraction
 from math import erf, exp, floor, pi, prod, sqrt, tanh
 from operator import mul
@@ -179,7 +179,7 @@ class Device:
 
 
 class Ageing:
-    """Section 3.4, without the cells."""
+    """Section 3.5, without the cells."""
 
     def __init__(self, section):
         pulses = [section.endurance * exp(section.spread * v / 128) for v in NORMAL]
@@ -252,7 +252,7 @@ class Lfsr:
 class Cell:
     """One cell: its level ``g`` (``plus - minus`` in a pair), its residual ``chi`` and what is fixed in it."""
 
-    def __init__(self, device, fixed, start, h, life):
+    def __init__(self, device, fixed, start, h, life=0):
         self.device, self.chi = device, 0
         self.displacement = noise(device.variation, fixed)
         self.stuck = fixed >> 16 < device.stuck
@@ -321,6 +321,34 @@ class Cell:
             self.plus = self.minus = 0
 
 
+class Several:
+    """Sections 3.4 and 4.6: a cell of several devices, each of which is a ``Cell``."""
+
+    def __init__(self, whole, device, weights, fixed, start, h):
+        self.device, self.weights, self.chi = whole, weights, 0
+        self.parts, rest = [], whole.nominal(start)
+        for j, weight in enumerate(weights):
+            self.parts.append(Cell(device, fixed(j), device.state_of(rest >> bits_of(weight) - 1), h(j)))
+            rest -= weight * self.parts[j].g
+
+    @property
+    def g(self):
+        return sum(weight * part.g for weight, part in zip(self.weights, self.parts, strict=True))
+
+    @property
+    def state(self):
+        return self.device.state_of(self.g)
+
+
+def several(device, weights):
+    """What of ``device`` is another for a cell of several of them."""
+    whole = copy(device)
+    whole.n = (device.n - 1) * sum(weights) + 1
+    whole.origin = whole.nominal(0)
+    whole.g_bits = device.g_bits + bits_of(sum(weights) - 1)
+    return whole
+
+
 COUNTERS = ("forwards", "forward_rows", "backward_rows", "update_rows", "visited_rows", "attempts", "verify_attempts",
             "failures", "refreshes", "product_rows")
 
@@ -332,7 +360,11 @@ class Crossbar:
         layer, seed = experiment.layers[index], experiment.seed
         self.layer = layer
         self.stochastic = experiment.update.rounding == "stochastic"
-        self.device = Device(experiment.device, certain=self.stochastic)
+        self.device = single = Device(experiment.device, certain=self.stochastic)
+        self.synapse, weights = experiment.synapse, ()
+        if self.synapse:
+            weights = self.synapse.slices or [1] * self.synapse.turns
+            self.device = several(single, weights)
         self.window, self.positions = window, range(window.positions)
         self.rows, self.cols = window.inputs + layer.bias, layer.cols
         self.bias = [x_max] if layer.bias else []
@@ -356,10 +388,16 @@ class Crossbar:
         for row in range(self.rows):
             self.cells.append([])
             for col in range(self.cols):
-                h = hash32(seed, index, row * self.cols + col)
-                fixed = hash32(seed, 0x10000 + index, row * 2**16 + col)
+                def h(j, row=row, col=col):
+                    return hash32(seed, index, (j * self.rows + row) * self.cols + col)
+
+                def fixed(j, row=row, col=col):
+                    return hash32(seed, 0x10000 + index, row * 2**16 + j * 2**11 + col)
+
+                start = lo + ((h(0) >> 16) * (hi - lo + 1) >> 16)
                 life = hash32(seed, 0x40000 + index, row * 2**16 + col)
-                self.cells[row].append(Cell(self.device, fixed, lo + ((h >> 16) * (hi - lo + 1) >> 16), h, life))
+                self.cells[row].append(Several(self.device, single, weights, fixed, start, h) if weights
+                                        else Cell(self.device, fixed(0), start, h(0), life))
         self.counters = dict.fromkeys(COUNTERS if window.positions > 1 else COUNTERS[:-1], 0)
 
     def count(self, name, number=1):
@@ -496,8 +534,11 @@ class Crossbar:
         v, g, s = cell.chi, cell.g, cell.state
         k = abs(v) // self.threshold * (1 if v > 0 else -1)
         t = limit(s + k, 0, device.n - 1)
-        for _ in range(1 if device.pulse == "landing" else abs(t - s)):
-            self.pulse(cell, k > 0, t)
+        if self.synapse:
+            self.program_parts(cell, t)
+        else:
+            for _ in range(1 if device.pulse == "landing" else abs(t - s)):
+                self.pulse(cell, k > 0, t)
         if device.pair and max(cell.plus, cell.minus) > device.refresh_high \
                 and min(cell.plus, cell.minus) > device.refresh_low:
             self.rewrite(cell, cell.g)
@@ -508,6 +549,23 @@ class Crossbar:
         else:
             step = 2 ** (self.layer.chi_frac - device.sub_bits)
             cell.chi = saturate(v - (cell.g - g) * step, self.layer.chi_bits)
+
+    def program_parts(self, cell, t):
+        rest, parts = cell.device.nominal(t), cell.parts
+        if self.synapse.turns:
+            j = self.lfsr.state % 2**16 * len(parts) >> 16
+            self.put(parts[j], 1, rest - cell.g + parts[j].g)
+            return
+        for j, (weight, part) in enumerate(zip(cell.weights, parts, strict=True)):
+            reach = 2 ** (part.device.sub_bits - 1) * (1 + (part.device.n - 1) * sum(cell.weights[j + 1:]))
+            if abs(rest - weight * part.g) >= reach:
+                self.put(part, weight, rest)
+            rest -= weight * part.g
+
+    def put(self, part, weight, rest):
+        b, up = part.device.state_of(rest >> bits_of(weight) - 1), rest > weight * part.g
+        for _ in range(1 if part.device.pulse == "landing" else max(1, abs(b - part.state))):
+            self.pulse(part, up, b)
 
     def rewrite(self, cell, goal, t=None):
         if self.device.pair:
@@ -526,7 +584,18 @@ class Crossbar:
                 t = states[r][c]
                 goal = self.device.nominal(t)
                 if abs(self.cells[r][c].g - goal) > self.margin:
-                    self.rewrite(self.cells[r][c], goal, t)
+                    if self.synapse:
+                        self.write_parts(self.cells[r][c], goal)
+                    else:
+                        self.rewrite(self.cells[r][c], goal, t)
+
+    def write_parts(self, cell, rest):
+        for weight, part in zip(cell.weights, cell.parts, strict=True):
+            b = part.device.state_of(rest >> bits_of(weight) - 1)
+            goal = part.device.nominal(b)
+            if abs(part.g - goal) > self.margin:
+                self.rewrite(part, goal, b)
+            rest -= weight * part.g
 
     def state(self):
         """Section 8, without the layer's prefix."""
@@ -535,6 +604,8 @@ class Crossbar:
             arrays["g_minus"] = [[cell.minus for cell in row] for row in self.cells]
         if self.device.ageing:
             arrays["life"] = [[cell.life for cell in row] for row in self.cells]
+        if self.synapse:
+            arrays["slices"] = [[[part.g for part in cell.parts[:-1]] for cell in row] for row in self.cells]
         arrays |= {"chi": [[cell.chi for cell in row] for row in self.cells], "lfsr": self.lfsr.state}
         if self.stochastic:
             arrays["rounding_lfsr"] = self.rounding_lfsr.state

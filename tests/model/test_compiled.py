@@ -50,12 +50,12 @@ def counted(network, name):
 
 
 @pytest.mark.parametrize(("kind", "also"), [
-    ("ideal", {"stuck"}),
-    ("domain_wall", {"stuck", "variation"}),
-    ("incremental", {"stuck", "variation"}),
-    ("measured", {"stuck", "variation"}),
+    ("ideal", {"stuck", "several devices"}),
+    ("domain_wall", {"stuck", "variation", "several devices"}),
+    ("incremental", {"stuck", "variation", "several devices"}),
+    ("measured", {"stuck", "variation", "several devices"}),
     ("pcm_pair", {"stuck", "variation", "verify_attempts", "failures", "refreshes"}),
-    ("mtj", {"stuck", "stochastic", "none"}),
+    ("mtj", {"stuck", "stochastic", "none", "several devices"}),
 ])
 def test_random_experiments_give_the_same_bits(kind, also):
     """And leave out nothing that training does."""
@@ -67,6 +67,7 @@ def test_random_experiments_give_the_same_bits(kind, also):
             device = experiment.device_tables
             happened = {"batch": experiment.batch > 1, "read noise": experiment.converters.read_noise,
                         "stuck": device.stuck, "variation": device.variation,
+                        "several devices": experiment.synapse,
                         experiment.update.rounding: True, experiment.update.residual: True}
             happened |= {name: counted(network, name) for name in POSITION_COUNTERS}
             reached |= {name for name, value in happened.items() if value}
