@@ -105,11 +105,13 @@ def row(endurance: float, looks: list[Look]) -> str:
 
 
 @click.command(help=__doc__)
+@click.option("--endurance", "endurances", type=float, multiple=True, default=ENDURANCES, show_default=True,
+              help="Write pulses that half of the cells survive; once for each training.")
 @click.option("--most", type=int, default=100_000_000, show_default=True, help="Most samples of a training.")
-def main(most: int) -> None:
+def main(endurances: tuple[float, ...], most: int) -> None:
     """Train, print and draw."""
     courses = {}
-    for endurance in ENDURANCES:
+    for endurance in endurances:
         courses[endurance] = course(endurance, most)
         click.echo(row(endurance, courses[endurance]))
         replace(PICTURE, lambda file: draw(courses, file))
