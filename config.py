@@ -23,11 +23,12 @@ from pydantic import (
 )
 
 from .contract import names
+from .contract.converters import GAIN_FRAC, OFFSET_FRAC
 from .contract.device import SIGMA_BITS, SIGMA_FRAC, DeviceTables
 from .contract.errors import ConfigError, shown
 from .contract.formats import ActivationFormat, Neuron, neuron_format
 from .contract.geometry import BOUNDS, MAX_SIDE, CrossbarGeometry, Loss, Residual, Rounding, described
-from .contract.hashing import CELL_STREAM, SHUFFLE_STREAM, hash_base, sample_order
+from .contract.hashing import CELL_STREAM, COLUMN_STREAM, SHUFFLE_STREAM, hash_base, sample_order
 from .contract.lfsr import MAX_SEGMENTS, READ_STREAM
 from .contract.parameters import design_digest
 from .contract.permutation import permuted_order
@@ -35,6 +36,7 @@ from .contract.section import Section
 from .contract.shapes import LayerShape, topology
 from .contract.widths import divisors, index_bits
 from .contract.window import MAX_MAP_CELLS, MAX_MAP_SIDE, Shape, Window
+from .contract.wires import RATIO_FRAC
 from .devices import published
 from .devices.kinds import KINDS, AnyDevice, explain, parse_device
 from .devices.specification import MAX_G_BITS, Device
@@ -48,6 +50,10 @@ MAX_SEED = (1 << 32) - 1
 MAX_BATCH = 1 << 24
 MAX_SPREAD = 4096
 """Of initial states, in levels: more than any device has states."""
+MAX_SIGMA = ((1 << SIGMA_BITS) - 1) / (1 << SIGMA_FRAC)
+"""Of noise and offsets, in least significant bits of the ADC."""
+MAX_NONLINEARITY = 256
+"""Most segments of the codes of an ADC."""
 MAX_DEVICES = 8
 """Of a cell."""
 MAX_WEIGHT = 64
@@ -239,17 +245,44 @@ Spread = Annotated[float, Field(ge=0, le=MAX_SPREAD)]
 
 class Converters(Section):
     """What all converters share. The resolution of the ADCs of a layer is its ``z_bits``. That of the DACs is
-    ``input.bits``, or ``activation_bits`` behind a neuron."""
+    ``input.bits``, or ``activation_bits`` behind a neuron, unless it is given."""
 
-    read_noise: Annotated[float, Field(ge=0, le=((1 << SIGMA_BITS) - 1) / (1 << SIGMA_FRAC))] = 0.0
+    read_noise: Annotated[float, Field(ge=0, le=MAX_SIGMA)] = 0.0
     """Standard deviation of the noise of the reading of a column, in least significant bits of the ADC."""
+    offset: Annotated[float, Field(ge=0, le=MAX_SIGMA)] = 0.0
+    """Standard deviation of the offset that is fixed in the converter of each column, likewise."""
+    gain: Annotated[float, Field(ge=0, le=((1 << SIGMA_BITS) - 1) / (1 << GAIN_FRAC))] = 0.0
+    """Standard deviation of the gain that is fixed in the converter of each column: 0.02 for 2 %."""
+    nonlinearity: Annotated[tuple[Annotated[float, Field(ge=-MAX_SIGMA, le=MAX_SIGMA)], ...],
+                            Field(max_length=MAX_NONLINEARITY)] = ()
+    """What the transfer curve of every ADC adds in equal segments of its codes, the lowest first, in least significant
+    bits: a power of two of figures."""
+    wire_ratio: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Resistance of a wire between two cells, as a share of that of a device at its largest conductance."""
+    row_dac_bits: Annotated[int, Field(ge=1, le=16)] | None = None
+    """Resolution of the DACs that drive the rows; that of the drive unless given."""
+    column_dac_bits: Annotated[int, Field(ge=1, le=16)] | None = None
+    """Resolution of the DACs that drive the columns in a backward pass; that of the delta unless given."""
+
+    def fields(self, seed: int, index: int) -> dict[str, Any]:
+        """The fields of the geometry of the crossbar ``index`` of a network with the master ``seed``."""
+        def units(figure: float, frac: int) -> int:
+            return floor(figure * (1 << frac) + 0.5)
+
+        offset, gain = units(self.offset, OFFSET_FRAC), units(self.gain, GAIN_FRAC)
+        return {
+            "read_noise": units(self.read_noise, SIGMA_FRAC), "offset": offset, "gain": gain,
+            "column_seed": hash_base(seed, COLUMN_STREAM + index) if offset or gain else 0,
+            "nonlinearity": tuple(units(figure, OFFSET_FRAC) for figure in self.nonlinearity),
+            "wires": units(self.wire_ratio, RATIO_FRAC),
+            "row_dac_bits": self.row_dac_bits or 0, "column_dac_bits": self.column_dac_bits or 0}
 
 
 class Store(Section):
     """A memory for samples beside the machine, which can then train from it (docs/store.md)."""
 
-    memory: Literal["block_ram", "sdram"]
-    """Block RAM of the FPGA, or an SDRAM of its board."""
+    memory: Literal["block_ram", "sdram", "axi"]
+    """Block RAM of the FPGA; an SDRAM of its board; or the memory of a system on chip, read through AXI4."""
     words: Annotated[int, Field(ge=16, le=1 << 24)]
     """Words of 32 bits that it holds; of an SDRAM, as many as its chip has."""
     samples: Annotated[int, Field(ge=1, le=1 << 24)] = 1 << 16
@@ -409,9 +442,8 @@ class Cells(Section):
             rounding=self.update.rounding, residual=self.update.residual,
             margin=floor(self.write.margin * 2.0**device.sub_bits + 0.5), max_attempts=self.write.max_attempts,
             cell_seed=hash_base(seed, CELL_STREAM + index) if device.differs else 0,
-            read_noise=floor(self.converters.read_noise * (1 << SIGMA_FRAC) + 0.5),
             lanes=lanes, adcs=adcs, ports=layer.ports, forward_reads=layer.forward_reads,
-            second_reads=layer.second_reads, **fields)
+            second_reads=layer.second_reads, **self.converters.fields(seed, index), **fields)
 
 
 class Experiment(Section):
@@ -586,8 +618,8 @@ class Experiment(Section):
         """Its memory for samples. ``ConfigError`` unless it has one, and takes the samples in an order that a machine
         computes."""
         if self.store is None:
-            raise ConfigError('store: the machine has no memory for samples; add [store] with memory = "block_ram" or '
-                              '"sdram", and words')
+            raise ConfigError('store: the machine has no memory for samples; add [store] with memory = "block_ram", '
+                              '"sdram" or "axi", and words')
         if self.order != "permuted":
             raise ConfigError(f'order="{self.order}": a machine that trains from its memory computes the order itself; '
                               'set order = "permuted"')

@@ -46,6 +46,8 @@ class Bitstream(BoardResult):
     bitstream: Path
     seconds: float
     """How long the build took."""
+    lanes: tuple[int, ...] | None = None
+    """Of each crossbar. None in results of earlier versions."""
 
     inlined: ClassVar[tuple[str, ...]] = ("resources", "speed")
 
@@ -69,6 +71,7 @@ def build(design: Design, board: Board, out: str | Path | None = None,
         experiment=design.name, board=board.name, part=board.part, fits=True, resources=placed.resources,
         fmax_mhz=placed.fmax_mhz, critical_path=placed.critical_path, tool_versions=placed.tool_versions,
         capacity=board.capacity, clock_mhz=board.clock_mhz, timing_met=placed.fmax_mhz >= board.clock_mhz,
-        speed=speed(design, board), bitstream=bitstream, seconds=round(time.monotonic() - started, 1))
+        speed=speed(design, board), bitstream=bitstream, seconds=round(time.monotonic() - started, 1),
+        lanes=tuple(geometry.lanes for geometry in design.crossbars))
     replace(folder / REPORT, lambda file: file.write(json.dumps(answer.to_json(), indent=1).encode() + b"\n"))
     return answer

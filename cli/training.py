@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from ..config import Experiment, load
-from ..render.text import table
+from ..render.text import columns, table
 from .common import (
     Answer,
     answers,
@@ -115,16 +115,39 @@ def _resumed(config: str, folder: Path) -> Experiment:
 @click.argument("run_folder", metavar="RUN")
 @click.option("--drift", "seconds", type=Real(0, 1e12), multiple=True, metavar="SECONDS",
               help="Also so long after programming; may be given several times.")
+@click.option("--wires", "ratios", type=Real(0, 1), multiple=True, metavar="RATIO",
+              help="Also with wires whose resistance from cell to cell is RATIO of that of a device at its largest "
+                   "conductance; may be given several times.")
 @data_option
 @answers
-def evaluate(run_folder: str, seconds: tuple[float, ...], data_dir: str | None) -> Answer:
-    """Evaluate the network in the folder RUN of a run, also after its conductances have drifted."""
+def evaluate(run_folder: str, seconds: tuple[float, ...], ratios: tuple[float, ...], data_dir: str | None) -> Answer:
+    """Evaluate the network in the folder RUN of a run, also after its conductances have drifted, and behind wires."""
     from ..train import evaluate as evaluation
 
-    result = evaluation.run(run_folder, data_dir=data_dir, seconds=seconds)
+    result = evaluation.run(run_folder, data_dir=data_dir, seconds=seconds, ratios=ratios)
     rows = {"test accuracy": f"{result.test_accuracy:.2f} %"}
     rows |= {f"after {drifted.seconds:g} s": f"{drifted.test_accuracy:.2f} %" for drifted in result.drift}
+    rows |= {f"wires of {wired.ratio:g}": f"{wired.test_accuracy:.2f} %" for wired in result.wires}
     return result, table(rows), True
+
+
+@click.command()
+@click.argument("run_folder", metavar="RUN")
+@click.option("--samples", type=SAMPLES, default=1000, show_default=True, metavar="N",
+              help="Training samples to choose from: the first N.")
+@click.option("--out", metavar="FILE", help="Write the experiment with the ranges to this TOML file.")
+@data_option
+@answers
+def calibrate(run_folder: str, samples: int, out: str | None, data_dir: str | None) -> Answer:
+    """Choose the ranges of the ADCs from what the network in the folder RUN of a run sees. The run stays as it is."""
+    from ..train import calibrate as calibration
+
+    result = calibration.run(run_folder, data_dir=data_dir, samples=samples, out=out)
+    rows = [{"layer": each.layer, "largest": each.largest, "z_frac": each.z_frac_before,
+             "limited %": each.limited_before, "chosen z_frac": each.z_frac, "then limited %": each.limited}
+            for each in result.ranges]
+    summary = {"test accuracy": f"{result.accuracy_before:.2f} %", "with the ranges chosen": f"{result.accuracy:.2f} %"}
+    return result, f"{columns(rows)}\n{table(summary)}", True
 
 
 @click.command()

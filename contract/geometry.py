@@ -110,6 +110,20 @@ class CrossbarGeometry:
     """Base of the hash by which cells differ (arithmetic 3.3); 0 where they do not."""
     read_noise: int
     """Standard deviation of the noise of a conversion, in 2**-4 of the least significant bit of ``z``; 0 for none."""
+    offset: int = 0
+    """Standard deviation of the offsets of the columns' converters, in 2**-4 of the least significant bit of ``z``."""
+    gain: int = 0
+    """Likewise of their gains, in 2**-12."""
+    column_seed: int = 0
+    """Base of the hash by which columns differ (arithmetic 4.7); 0 where they do not."""
+    nonlinearity: tuple[int, ...] = ()
+    """What is added to a conversion in each segment of the codes, in 2**-4 of the least significant bit of ``z``."""
+    wires: int = 0
+    """Resistance of a wire between two cells, in 2**-32 of that of a device at its largest conductance."""
+    row_dac_bits: int = 0
+    column_dac_bits: int = 0
+    """Resolution of the DACs that drive the rows, and the columns in a backward pass; 0 for that of what they
+    convert."""
     device: DeviceTables
     """The cells: the devices in them."""
     ports: int = 2
@@ -123,6 +137,7 @@ class CrossbarGeometry:
         self._check_ranges()
         self._check_rounding()
         self._check_shifts()
+        self._check_nonlinearity()
 
     def _check_ranges(self) -> None:
         for name, allowed in BOUNDS.items():
@@ -174,6 +189,12 @@ class CrossbarGeometry:
                 raise ConfigError(f"layers[{self.index}]: derived {name} is {value}, must be at least 0: {remedy}")
         if highest - lowest > 15:
             raise ConfigError(f"learning_rate_shifts={self.learning_rate_shifts}: may span at most 15")
+
+    def _check_nonlinearity(self) -> None:
+        count = len(self.nonlinearity)
+        if count & count - 1 or count > 1 << self.z_bits:
+            raise ConfigError(f"converters.nonlinearity: {count} figures; their number must be a power of two, and at "
+                              f"most 2**layers[{self.index}].z_bits={1 << self.z_bits}")
 
     def _require(self, name: str, allowed: range | list[int], hint: str = "") -> None:
         value = getattr(self, name)
@@ -259,6 +280,27 @@ class CrossbarGeometry:
     def adc_shift(self) -> int:
         """Right shift from a column sum to ``z``."""
         return self.x.frac + self.device.sub_bits - self.weight_step - self.z_frac
+
+    @property
+    def mismatched(self) -> bool:
+        """Whether the converters of columns differ."""
+        return bool(self.offset or self.gain)
+
+    @property
+    def distorted(self) -> bool:
+        """Whether outputs are not those of ideal converters: columns differ, or they are not linear."""
+        return self.mismatched or bool(self.nonlinearity)
+
+    @property
+    def x_dropped(self) -> int:
+        """Bits of the drive that the DACs at the rows do not resolve."""
+        coarse = self.row_dac_bits and self.x.kind != "ternary"
+        return max(0, self.x.bits - self.row_dac_bits) if coarse else 0
+
+    @property
+    def delta_dropped(self) -> int:
+        """Bits of the delta that the DACs at the columns do not resolve."""
+        return max(0, self.delta_bits - self.column_dac_bits) if self.column_dac_bits else 0
 
     @property
     def error_shift(self) -> int:

@@ -22,6 +22,8 @@ DEVICE_SHIFT = 11
 """Left shift of the number of a device of a cell in the index of its hash: above that of a column."""
 CELL_STREAM = 0x10000
 """Stream of what is fixed in the cells of layer 0."""
+COLUMN_STREAM = 0x20000
+"""Stream of what is fixed in the columns of layer 0."""
 LIFE_STREAM = 0x40000
 """Stream of the lives of the cells of layer 0."""
 

@@ -10,11 +10,13 @@ import json
 from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
+from .converters import MISMATCH_BITS, NONLINEARITY_BITS, mismatch
 from .device import PROBABILITY_BITS, SIGMA_BITS
 from .errors import ConfigError
 from .geometry import CrossbarGeometry, Loss
 
-REPLACED = ("margin", "max_attempts", "cell_seed", "read_noise", "index", "init_states")
+REPLACED = ("margin", "max_attempts", "cell_seed", "read_noise", "offset", "gain", "column_seed", "nonlinearity",
+            "index", "init_states")
 DEVICE_REPLACED = ("mean", "sigma", "probability", "variation", "stuck", "refresh_high", "refresh_low", "curve", "wear",
                    "lifetimes", "quantiles")
 """Fields of a geometry and of its device that parameters and loaded states replace. If rounding is by threshold, the
@@ -44,6 +46,9 @@ def parameters(geometry: CrossbarGeometry) -> tuple[Parameter, ...]:
     - ``probability[i]``, that of a ``switching`` device;
     - ``curve[i]``, if rounding is stochastic: ``base`` in the low bits, ``slope`` above;
     - ``read_noise``, if there is any;
+    - ``column[c]``, if converters of columns differ: the offset in the low ``MISMATCH_BITS`` bits, and above the gain,
+      if gains do;
+    - ``nonlinearity[i]``, if they have one;
     - ``wear``, if cells age.
     """
     device = geometry.device.single
@@ -69,9 +74,22 @@ def parameters(geometry: CrossbarGeometry) -> tuple[Parameter, ...]:
                   for i, (base, slope) in enumerate(zip(device.curve.base, device.curve.slope, strict=True))]
     if geometry.read_noise:
         words.append(Parameter("read_noise", SIGMA_BITS, geometry.read_noise))
+    words += _distortion(geometry)
     if device.life_bits:
         words.append(Parameter("wear", PROBABILITY_BITS + 1, device.wear))
     return tuple(words)
+
+
+def _distortion(geometry: CrossbarGeometry) -> list[Parameter]:
+    """The parameters of converters that are not ideal."""
+    words: list[Parameter] = []
+    if geometry.mismatched:
+        bits, mask = MISMATCH_BITS * (2 if geometry.gain else 1), (1 << MISMATCH_BITS) - 1
+        words += [Parameter(f"column[{c}]", bits, offset & mask | (gain & mask) << MISMATCH_BITS)
+                  for c, (offset, gain) in enumerate(zip(*(part.tolist() for part in mismatch(geometry)), strict=True))]
+    mask = (1 << NONLINEARITY_BITS) - 1
+    return words + [Parameter(f"nonlinearity[{i}]", NONLINEARITY_BITS, entry & mask)
+                    for i, entry in enumerate(geometry.nonlinearity)]
 
 
 def replacements(generated: CrossbarGeometry, wanted: CrossbarGeometry) -> tuple[Parameter, ...]:
@@ -122,7 +140,10 @@ def design_digest(geometries: tuple[CrossbarGeometry, ...], loss: Loss | None = 
         design = asdict(geometry) | {"inputs": geometry.inputs}
         for name, plain in (("window", geometry.window.plain), ("rate_offset", geometry.rate_offset == 0),
                             ("forward_reads", geometry.forward_reads == 1),
-                            ("second_reads", geometry.second_reads == 1)):
+                            ("second_reads", geometry.second_reads == 1),
+                            ("wires", geometry.wires == 0),
+                            ("row_dac_bits", geometry.row_dac_bits == 0),
+                            ("column_dac_bits", geometry.column_dac_bits == 0)):
             if plain:  # the digests of bitstreams in use know of no such field
                 del design[name]
         for name in _replaced(geometry):

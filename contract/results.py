@@ -21,7 +21,7 @@ class Result:
 
     def to_json(self) -> dict[str, Any]:
         """The fields in their order, as what JSON can carry, then the old keys. A number that is not finite is None."""
-        document = {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+        document = {field.name: plain(getattr(self, field.name)) for field in fields(self)}
         return document | {old: document[name] for old, name in self.old_keys.items()}
 
     @classmethod
@@ -40,16 +40,16 @@ class Result:
             raise ConfigError(f"{name}: {place + ': ' if place else ''}{first['msg']}") from None
 
 
-def _plain(value: Any) -> Any:
-    """``value`` as dictionaries, lists, text and numbers."""
+def plain(value: Any) -> Any:
+    """``value`` as dictionaries, lists, text and numbers; of these, None for what is not finite."""
     if isinstance(value, Result):
         return value.to_json()
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, dict):
-        return {name: _plain(entry) for name, entry in value.items()}
+        return {name: plain(entry) for name, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
+        return [plain(entry) for entry in value]
     if isinstance(value, float) and not isfinite(value):
         return None
     return str(value) if isinstance(value, Path) else value

@@ -8,11 +8,12 @@ import torch
 from ..contract.errors import SpinloomError
 from ..contract.geometry import COUNTER_BITS, CrossbarGeometry
 from ..contract.lfsr import WIDTH, initial_states
+from ..contract.wires import FACTOR_FRAC, mean_factors
 from .accumulator import GradientAccumulator
-from .adc import Adc
+from .adc import Adc, dac
 from .counters import Counters
 from .device import Cell, SlicedCell, fixed_in_cells, initial_levels, initial_lives
-from .fixed import exact_float
+from .fixed import exact_float, round_shift
 from .lfsr import Lfsr
 from .sliced_programmer import programmer
 from .window import Windows, with_bias
@@ -57,6 +58,7 @@ class Crossbar:
         self._weights = geometry.device.slices.weights if geometry.device.slices else ()
         self.programmer = programmer(geometry, self.lfsrs["lfsr"], self.counters)
         self._fixed = fixed_in_cells(geometry)
+        self._factors = torch.from_numpy(mean_factors(geometry)).to(torch_device) if geometry.wires else None
         levels = torch.from_numpy(initial_levels(geometry, seed, self._fixed[0])).to(torch_device)
         self.g = self._summed(levels) if self._weights else levels
         """Conductances in sub-levels, int16 (rows, cols)."""
@@ -89,6 +91,14 @@ class Crossbar:
         self.g, self.g_minus, self.accumulator.chi = arrays["g"], arrays.get("g_minus"), arrays["chi"]
         self.life, self.slices = arrays.get("life"), arrays.get("slices")
 
+    def read_g(self, rows: torch.Tensor | None = None) -> torch.Tensor:
+        """The conductances (n, cols) of ``rows`` (n,), of all of them unless given, as they are read: through wires."""
+        g = self.g if rows is None else self.g.index_select(0, rows)
+        if self._factors is None:
+            return g
+        factors = self._factors if rows is None else self._factors.index_select(0, rows)
+        return round_shift(g * factors, FACTOR_FRAC)
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The outputs ``z`` (..., cols) for the drives ``x`` (..., inputs) of windows, one after the other: those of a
         sample are (positions, inputs), those of many samples (samples, positions, inputs)."""
@@ -96,12 +106,16 @@ class Crossbar:
         windows = drive.reshape(-1, drive.shape[-1])
         self.counters.count(forwards=len(windows), forward_rows=int(drive.count_nonzero()))
         rows = windows.any(dim=0).nonzero().squeeze(1)
-        return self._convert(drive[..., rows], self.g.index_select(0, rows), self.lfsrs.get("read_lfsr"))
+        return self._convert(drive[..., rows], self.read_g(rows), self.lfsrs.get("read_lfsr"))
 
     def evaluate(self, x: torch.Tensor, read_lfsr: Lfsr | None = None) -> torch.Tensor:
         """As ``forward``, but counters and LFSRs stay as they are. Read noise is drawn from ``read_lfsr``; unless
         given, as ``forward`` would draw it."""
-        return self._convert(with_bias(self.geometry, x), self.g, read_lfsr or self.copied("read_lfsr"))
+        return self._convert(with_bias(self.geometry, x), self.read_g(), read_lfsr or self.copied("read_lfsr"))
+
+    def column_sums(self, x: torch.Tensor) -> torch.Tensor:
+        """What ``evaluate`` converts, without noise: the exact column sums (..., cols) for the drives ``x``."""
+        return self._column_sums(with_bias(self.geometry, x), self.read_g())
 
     def copied(self, name: str) -> Lfsr | None:
         """An LFSR in the state of the one of that ``name``; None if there is none."""
@@ -120,12 +134,12 @@ class Crossbar:
         self.counters.count(backward_rows=int(rows.count_nonzero()))
         read = rows.reshape(-1, rows.shape[-1]).any(dim=0).nonzero().squeeze(1)
         sums = torch.zeros(rows.shape, dtype=torch.int64, device=self.torch_device)
-        sums[..., read] = self._row_sums(d, self.g.index_select(0, read))
+        sums[..., read] = self._row_sums(d, self.read_g(read))
         return sums * rows
 
     def row_sums(self, d: torch.Tensor) -> torch.Tensor:
         """The exact sums (..., inputs) of all rows for the deltas ``d`` (..., cols). Nothing is counted."""
-        return self._row_sums(d, self.g[:self.geometry.inputs])
+        return self._row_sums(d, self.read_g()[:self.geometry.inputs])
 
     def update(self, x: torch.Tensor, d: torch.Tensor, learning_rate_shift: int, program: bool = True) -> None:
         """Accumulate ``-x * d`` at the learning rate ``2**-learning_rate_shift``, summed over the windows of a sample:
@@ -252,11 +266,17 @@ class Crossbar:
 
     def _convert(self, drive: torch.Tensor, g: torch.Tensor, read_lfsr: Lfsr | None) -> torch.Tensor:
         """The outputs for the drive of the rows ``g``."""
-        sums = drive.to(self._exact) @ g.to(self._exact)
-        return self.adc.convert(sums.to(torch.int64), read_lfsr)
+        return self.adc.convert(self._column_sums(drive, g), read_lfsr)
+
+    def _column_sums(self, drive: torch.Tensor, g: torch.Tensor) -> torch.Tensor:
+        """The exact sums for the drive of the rows ``g``."""
+        x = self.geometry.x
+        drive = dac(drive, x.bits, x.signed, self.geometry.x_dropped)
+        return (drive.to(self._exact) @ g.to(self._exact)).to(torch.int64)
 
     def _row_sums(self, d: torch.Tensor, g: torch.Tensor) -> torch.Tensor:
         """The sums of the rows ``g``: (..., rows)."""
+        d = dac(d, self.geometry.delta_bits, True, self.geometry.delta_dropped)
         return (d.to(self._exact) @ g.to(self._exact).T).to(torch.int64)
 
     def _visit(self, rows: torch.Tensor) -> None:

@@ -11,6 +11,7 @@ from ..system.files import replace
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import XAxis, YAxis
     from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREEN, RED, GREY = "#1f5fa8", "#e08a2c", "#1a7f4b", "#b3261e", "0.45"
@@ -22,9 +23,11 @@ DARK = "0.15"
 """Of lines that stand for exact figures, beside coloured tables."""
 DARK_ORANGE = "#b5651d"
 """Of text about what is drawn in ``ORANGE``."""
-SERIES = (BLUE, ORANGE, GREEN, RED, "#6f55a3", "#7a5a3c", "#c0579a", "#5f6b76", "#8f8a1d", "#2a93a8")
-"""Of many series of the same kind, over and over."""
-DPI = 110
+SERIES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c8c8c", "#a8930a")
+"""Of many series of the same kind, over and over: Okabe and Ito's colours, which colour-blind people tell apart."""
+COLOURS = "cividis"
+"""The map of heat maps: even steps, and the same to colour-blind people."""
+DPI, PRINT_DPI = 110, 300
 SMALL, MEDIUM, LARGE = 9.0, 11.0, 15.0
 """Sizes of text: of legends and labels within axes, of titles, of the headline of a figure."""
 
@@ -73,9 +76,28 @@ def whole_numbers(axes: "Axes") -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def save(figure: "Figure", file: BinaryIO) -> None:
-    """Write ``figure`` to ``file`` as PNG."""
-    figure.savefig(file, format="png", dpi=DPI)
+def prefixes(axis: "XAxis | YAxis") -> None:
+    """Mark numbers along ``axis`` with the prefixes of units: ``5n`` for 5e-9."""
+    from matplotlib.ticker import EngFormatter
+
+    axis.set_major_formatter(EngFormatter(sep=""))
+
+
+def prefixed(value: float) -> str:
+    """``value`` with the prefix of a unit: ``22.9k`` for 22,931."""
+    from matplotlib.ticker import EngFormatter
+
+    return EngFormatter(sep="").format_data(float(f"{value:.3g}"))
+
+
+def save(figure: "Figure", file: BinaryIO, dpi: int = DPI) -> None:
+    """Write ``figure`` to ``file`` as PNG, with ``dpi`` pixels an inch."""
+    figure.savefig(file, format="png", dpi=dpi)
+
+
+def save_for_print(figure: "Figure", file: BinaryIO) -> None:
+    """Write ``figure`` to ``file`` as PNG, as fine as papers ask for."""
+    save(figure, file, PRINT_DPI)
 
 
 def save_svg(figure: "Figure", file: BinaryIO) -> None:
@@ -84,6 +106,15 @@ def save_svg(figure: "Figure", file: BinaryIO) -> None:
 
     with rc_context({"svg.hashsalt": "spinloom"}):
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+
+
+def save_pdf(figure: "Figure", file: BinaryIO) -> None:
+    """Write ``figure`` to ``file`` as PDF: the same figure always as the same bytes."""
+    figure.savefig(file, format="pdf", metadata={"CreationDate": None})
+
+
+SAVERS: dict[str, Callable[["Figure", BinaryIO], None]] = {"png": save_for_print, "svg": save_svg, "pdf": save_pdf}
+"""How figures that are files of their own are written, by the suffix of the file."""
 
 
 def escaped(text: str) -> str:

@@ -49,5 +49,9 @@ def reconfigured(random: Random, geometry: CrossbarGeometry) -> CrossbarGeometry
         geometry, threshold=threshold, margin=random.choice((0, geometry.margin, widest)),
         max_attempts=random.choice((1, 2, random.randint(1, 40))),
         cell_seed=random.getrandbits(32) if device.differs else 0,
+        device=replace(geometry.device, **changes),
         read_noise=random.randint(1, noisiest) if geometry.read_noise else 0,
-        device=replace(geometry.device, **changes))
+        offset=random.randint(1, noisiest) if geometry.offset else 0,
+        gain=random.randint(1, noisiest) if geometry.gain else 0,
+        column_seed=random.getrandbits(32) if geometry.mismatched else 0,
+        nonlinearity=tuple(random.randint(-noisiest, noisiest) for _ in geometry.nonlinearity))

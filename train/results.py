@@ -106,6 +106,16 @@ class DriftResult(Result):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WiresResult(Result):
+    """Accuracy in arrays whose lines have a resistance."""
+
+    ratio: float
+    """Resistance of a wire between two cells, as a share of that of a device at its largest conductance."""
+    test_accuracy: float
+    """Percent of the test samples that are predicted correctly there."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvaluateResult(Result):
     """Accuracy of the network that a run has left."""
 
@@ -113,5 +123,7 @@ class EvaluateResult(Result):
     """Percent of the test samples that are predicted correctly."""
     drift: tuple[DriftResult, ...]
     """The same after each time that was asked for."""
+    wires: tuple[WiresResult, ...] = ()
+    """The same with wires of each ratio that was asked for."""
     data: DataRecord
     """The data set of the test samples."""

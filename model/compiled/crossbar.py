@@ -60,7 +60,7 @@ class CompiledCrossbar:
         """What makes windows of maps."""
         self._map, self._outputs = (window.cells,), (window.positions, window.cols)
         self._layers = layer_records([geometry])
-        self._tables = crossbar_tables(geometry.device)
+        self._tables = crossbar_tables(geometry)
         self._products = window.positions * geometry.rows * geometry.cols
         self._reading = self._products + window.positions * POSITION
         self._draws = window.positions * geometry.cols if geometry.read_noise else 0

@@ -6,8 +6,9 @@ from numba import njit
 from ...contract.device import CURVE_REST_BITS, QUANTILE_BITS
 from ...contract.hashing import DEVICE_SHIFT
 from ...contract.lfsr import LEAP
+from ...contract.wires import FACTOR_FRAC
 from ..lfsr import WORD_MASK
-from .arithmetic import clip, draw, leap, mix32, noise
+from .arithmetic import clip, draw, leap, mix32, noise, round_shift
 from .tables import (
     ATTEMPTS,
     COUNTS,
@@ -42,6 +43,8 @@ def visit(layer: Layer, state: State, tables: Tables, firsts: Pointer, count: in
             for cell in range(first, first + cols):
                 if abs(chi[cell]) >= layer.threshold:
                     _program(layer, state, tables, cell)
+                    if layer.wired:
+                        state.read_g[cell] = round_shift(state.g[cell] * tables.factors[cell], FACTOR_FRAC)
 
 
 @njit

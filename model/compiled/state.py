@@ -26,8 +26,11 @@ def arrays_of(arrays: dict[str, np.ndarray], pulses: np.ndarray) -> Arrays:
 
 def state_of(crossbars: Sequence[Crossbar], arrays: Arrays, row_reads: np.ndarray) -> State:
     """The state of ``crossbars``, whose ``arrays``, by ``arrays_of``, are vectors over all of them."""
+    wired = any(crossbar.geometry.wires for crossbar in crossbars)
     return State(
         *arrays,
+        read_g=np.concatenate([crossbar.read_g().numpy().astype(np.int16).ravel() for crossbar in crossbars])
+        if wired else arrays[0],
         lfsrs=np.array([crossbar.lfsrs[name].state if name in crossbar.lfsrs else 0
                         for crossbar in crossbars for name in LFSRS], dtype=np.uint32),
         counters=np.array([crossbar.counters.get(name, 0) for crossbar in crossbars for name in POSITION_COUNTERS],

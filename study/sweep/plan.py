@@ -37,6 +37,8 @@ class Run:
     config: str
     """The preset or the name of the file."""
     samples: int | None = None
+    data: str = ""
+    """The digest of the data set."""
     experiment: Experiment | None = None
     """None if there can be none."""
     error: str = ""
@@ -99,7 +101,8 @@ class Planner:
             samples = min(samples, len(dataset.train.labels))
         identity = Identity.of("train", experiment.model_copy(update={"name": ""}), dataset.first(samples))
         digest = hashlib.sha256(f"{FORMAT} {identity.digest}".encode()).hexdigest()[:DIGITS]
-        return Run(digest=digest, point=point, config=config, samples=samples, experiment=experiment)
+        return Run(digest=digest, point=point, config=config, samples=samples, data=dataset.record.sha256,
+                   experiment=experiment)
 
     def _experiment(self, config: str, device: Any) -> Experiment:
         """The experiment of ``config``, with ``device`` if that is given."""

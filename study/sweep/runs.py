@@ -222,7 +222,7 @@ class _Study:
         failed = bool(self._failure(run))
         return place.submit(
             worker.train, run.experiment.model_dump(mode="json"), self._place(run).absolute(), data_dir=self._data_dir,
-            samples=run.samples, baseline=self._sweep.baseline, afresh=failed)
+            data=run.data, samples=run.samples, baseline=self._sweep.baseline, afresh=failed)
 
     def _end(self, run: Run, future: Future) -> None:
         """Note what has become of ``run``. What concerns all runs is raised: a stop, a full disk, a lost cluster."""

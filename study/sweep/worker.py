@@ -1,5 +1,6 @@
 """What a process of a sweep does: it trains a run."""
 
+import json
 import multiprocessing
 import os
 import signal
@@ -11,13 +12,17 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ...config import load, parse
+from ...config import Experiment, load, parse
 from ...system.claim import STALE_SECONDS, InUseError
 from ...train import loop, run_folder, transfer
+from ...train.baseline import DECISIVE
 from ...train.results import TrainResult
 
 PATIENCE = STALE_SECONDS + 30
 """Seconds that a run waits for a folder in which the process before it, which was lost, may still seem to live."""
+
+_baselines: dict[str, float] = {}
+"""The accuracies of the baselines that this process has trained, by what decides them."""
 
 
 def begin() -> None:
@@ -48,11 +53,24 @@ def compile_code() -> None:
     CompiledTrainer(Network(experiment)).predict(torch.zeros((1, experiment.input.count), dtype=torch.int16))
 
 
-def train(document: dict[str, Any], folder: Path, *, data_dir: str | None, samples: int | None, baseline: bool,
-          afresh: bool) -> TrainResult:
+def train(document: dict[str, Any], folder: Path, *, data_dir: str | None, data: str, samples: int | None,
+          baseline: bool, afresh: bool) -> TrainResult:
     """The result of the run of the experiment in ``document`` in ``folder``, which is begun, also if it is there
-    already and ``afresh``, or continued. Raises what `train.loop.run` raises."""
+    already and ``afresh``, or continued. ``data`` is the digest of the data set. Raises what `train.loop.run` raises.
+
+    A baseline that this process has trained already is not trained again.
+    """
     experiment = parse(document, "sweep")
+    of = json.dumps([data, samples, experiment.model_dump(mode="json", include=DECISIVE)])
+    known = baseline and not experiment.transfer and _baselines.get(of) or baseline
+    result = _train(experiment, folder, afresh, data_dir=data_dir, samples=samples, baseline=known)
+    if result.baseline_accuracy is not None:
+        _baselines[of] = result.baseline_accuracy
+    return result
+
+
+def _train(experiment: Experiment, folder: Path, afresh: bool, *, samples: int | None, **options: Any) -> TrainResult:
+    """The result of the run of ``experiment`` in ``folder``, once no other process works there."""
     runner = transfer.run if experiment.transfer else loop.run
     first = time.monotonic()
     while True:
@@ -60,8 +78,7 @@ def train(document: dict[str, Any], folder: Path, *, data_dir: str | None, sampl
         place: dict[str, Any] = {"resume": folder} if continued else {
             "out": folder, "samples": samples, "overwrite": True}
         try:
-            return runner(None if continued else experiment, data_dir=data_dir, baseline=baseline, progress=False,
-                          **place)
+            return runner(None if continued else experiment, progress=False, **place, **options)
         except InUseError:
             if time.monotonic() - first > PATIENCE:
                 raise

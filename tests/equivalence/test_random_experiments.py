@@ -74,6 +74,10 @@ def test_golden_model_and_rtl_agree_on_convolutions(kind, residual, number):
 OPTIONS = {
     "mini-batches": lambda experiment: experiment.batch > 1,
     "read noise": lambda experiment: experiment.converters.read_noise > 0,
+    "offsets or gains": lambda experiment: experiment.crossbars[0].mismatched,
+    "nonlinearity": lambda experiment: bool(experiment.converters.nonlinearity),
+    "coarse DACs": lambda experiment: any(crossbar.x_dropped or crossbar.delta_dropped
+                                          for crossbar in experiment.crossbars),
     "folds": lambda experiment: any(geometry.folds > 1 for geometry in experiment.crossbars),
     "several layers": lambda experiment: len(experiment.layers) > 1,
     "variation": lambda experiment: experiment.device_tables.variation > 0,

@@ -73,6 +73,15 @@ def noise(sigma, w):
     return round_shift(sigma * NORMAL[w % 1024], 11)
 
 
+def dac(v, width, resolution, signed):
+    """Section 4.7."""
+    m = max(0, width - resolution)
+    if m == 0:
+        return v
+    kept = round_shift(v, m)
+    return (saturate(kept, resolution) if signed else min(kept, 2**resolution - 1)) * 2**m
+
+
 def bits_of(v):
     return len(bin(v)) - 2 if v else 0
 
@@ -357,6 +366,9 @@ class Crossbar:
     """Section 4. Drives are maps, ``x[q]``; outputs and deltas are those of every position, ``z[p][c]``."""
 
     def __init__(self, experiment, index, window, x_frac, x_max):
+        before = experiment.layers[index - 1].neuron if index else experiment.input.kind
+        self.x_signed = before in ("signed", "hard_tanh")
+        self.x_width = None if before == "ternary" else bits_of(x_max) + self.x_signed
         layer, seed = experiment.layers[index], experiment.seed
         self.layer = layer
         self.stochastic = experiment.update.rounding == "stochastic"
@@ -375,6 +387,7 @@ class Crossbar:
         self.margin = nearest64(experiment.write.margin * 2.0**self.device.sub_bits)
         self.max_attempts = experiment.write.max_attempts
         self.read_noise = nearest64(experiment.converters.read_noise * 2.0**4)
+        self.converters(experiment.converters, seed, index)
         self.lfsr = Lfsr(hash32(seed, 0xFFFF, 0))
         for _ in range(index):
             self.lfsr.state = lfsr_leap(self.lfsr.state, 28)
@@ -400,6 +413,43 @@ class Crossbar:
                                         else Cell(self.device, fixed(0), start, h(0), life))
         self.counters = dict.fromkeys(COUNTERS if window.positions > 1 else COUNTERS[:-1], 0)
 
+    def converters(self, converters, seed, index):
+        """Section 4.7."""
+        offset, gain = nearest64(converters.offset * 2.0**4), nearest64(converters.gain * 2.0**12)
+        hashes = [hash32(seed, 0x20000 + index, c) for c in range(self.cols)]
+        self.offsets = [round_shift(offset * NORMAL[h % 1024], 7) for h in hashes]
+        self.gains = [round_shift(gain * NORMAL[(h >> 16) % 1024], 7) for h in hashes]
+        self.inl = [nearest64(figure * 2.0**4) for figure in converters.nonlinearity]
+        self.ideal = offset == gain == 0 and not self.inl
+        self.wires = nearest64(converters.wire_ratio * 2.0**32)
+        self.factors = self.wire_factors() if self.wires else None
+        self.row_dac, self.column_dac = converters.row_dac_bits, converters.column_dac_bits
+
+    def wire_factors(self):
+        levels = [self.device.nominal(s) for s in range(self.device.n)]
+        m = sum(max(0, level) for level in levels) / (self.device.n * levels[-1])
+        share = self.wires * 2.0**-32 * m
+
+        def line(count):
+            y = [share]
+            for _ in range(count - 1):
+                y.insert(0, share + y[0] / (1 + y[0]))
+            f = [1.0]
+            for each in y:
+                f.append(f[-1] / (1 + each))
+            return f[1:]
+
+        across, down = line(self.cols), line(self.rows)
+        return [[nearest64(down[self.rows - 1 - r] * across[c] * 2.0**12) for c in range(self.cols)]
+                for r in range(self.rows)]
+
+    def read(self):
+        """The conductances as they are read."""
+        if self.factors is None:
+            return self.conductances()
+        return [[round_shift(g * factor, 12) for g, factor in zip(*row, strict=True)]
+                for row in zip(self.conductances(), self.factors, strict=True)]
+
     def count(self, name, number=1):
         self.counters[name] = (self.counters[name] + number) % 2**40
 
@@ -411,21 +461,32 @@ class Crossbar:
         return self.window.seen(x, p) + self.bias
 
     def forward(self, x):
-        columns = list(zip(*self.conductances(), strict=True))
+        columns = list(zip(*self.read(), strict=True))
         z = []
         for p in self.positions:
             drive = self.driven(x, p)
             self.count("forwards")
             self.count("forward_rows", sum(v != 0 for v in drive))
-            z.append([self.converted(sum(map(mul, drive, column))) for column in columns])
+            if self.row_dac and self.x_width:
+                drive = [dac(v, self.x_width, self.row_dac, self.x_signed) for v in drive]
+            z.append([self.converted(sum(map(mul, drive, column)), c) for c, column in enumerate(columns)])
         return z
 
-    def converted(self, total):
-        """``z`` of a column whose sum is ``total``."""
+    def converted(self, total, c):
+        """``z`` of column ``c``, whose sum is ``total``."""
         if self.read_noise:
             q, shift = self.read_noise * NORMAL[self.read_lfsr.draw() % 1024], self.adc_shift - 11
             total += q * 2**shift if shift >= 0 else round_shift(q, -shift)
-        return saturate(round_shift(total, self.adc_shift), self.layer.z_bits)
+        if self.ideal:
+            return saturate(round_shift(total, self.adc_shift), self.layer.z_bits)
+        b, shift = self.layer.z_bits, self.adc_shift - 4
+        v = saturate(total >> shift if shift >= 0 else total * 2**-shift, b + 5)
+        w = v + round_shift(v * self.gains[c], 12) + self.offsets[c]
+        code = saturate(round_shift(w, 4), b)
+        if not self.inl:
+            return code
+        k = bits_of(len(self.inl)) - 1
+        return saturate(round_shift(w + self.inl[code + 2 ** (b - 1) >> b - k], 4), b)
 
     def erroneous(self, d):
         """The positions that have an error."""
@@ -439,11 +500,14 @@ class Crossbar:
 
     def row_sums(self, d):
         """``e`` of every cell, uncounted."""
-        e, g = [0] * self.window.map_cells, self.conductances()
+        e, g = [0] * self.window.map_cells, self.read()
         for p in self.erroneous(d):
+            read = d[p]
+            if self.column_dac:
+                read = [dac(v, self.layer.delta_bits, self.column_dac, True) for v in read]
             for r, q in enumerate(self.window.cells[p]):
                 if q is not None:
-                    e[q] += sum(map(mul, g[r], d[p]))
+                    e[q] += sum(map(mul, g[r], read))
         return e
 
     def to_winners(self, delta, winners):

@@ -132,6 +132,25 @@ def test_a_baseline_is_added_to_runs_without_one():
     assert float(rows(answer.out)[0]["baseline_accuracy"]) > 0
 
 
+def test_a_baseline_is_trained_once(monkeypatch):
+    def accuracy(experiment, *arguments):
+        trained.append(experiment.seed)
+        return original(experiment, *arguments)
+
+    trained, original = [], loop.floating_point.accuracy
+    monkeypatch.setattr(loop.floating_point, "accuracy", accuracy)
+    monkeypatch.setattr(worker, "_baselines", {})
+    grid = {"device.sigma": [0.0, 0.3], "batch": [1, 2], "layers.0.cols": [8, 7], "seed": [1, 2]}
+    found = rows(swept({"config": "small.toml", "fixed": {"samples": 30}, "grid": grid}).out)
+    assert trained == [1, 2, 1, 2]
+    for row in found[:8]:
+        fields = {"device": {"sigma": float(row["device.sigma"])}, "batch": int(row["batch"]), "seed": int(row["seed"]),
+                  "layers": {0: {"cols": int(row["layers.0.cols"])}}}
+        alone = loop.run(config.load("small.toml").replaced(**fields), samples=30, out=f"alone/{row['run']}",
+                         progress=False)
+        assert row["baseline_accuracy"] == str(alone.baseline_accuracy)
+
+
 def test_ex_situ_runs_have_columns_of_their_own():
     answer = swept({"config": "small.toml", "fixed": {"samples": 100, "transfer": {}},
                     "grid": {"device.sigma": [0.1]}, "baseline": False})

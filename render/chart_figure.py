@@ -1,0 +1,113 @@
+"""Charts as figures of matplotlib: for notebooks and papers."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import figure as house
+from .chart import Axis, Cells, Chart, Limit, Series, text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH, HEIGHT = 6.4, 4.2
+"""Inches."""
+MARKERS = "osD^vPX*"
+"""Of the series, over and over: they are told apart without colours, too."""
+MOST_TEXT = 80
+"""Cells of a heat map that have their value written on them."""
+LIGHT = 0.55
+"""Part of the range from which on the colours of heat maps are light."""
+MOST_NAMES = 6
+"""Names along an axis that are written level."""
+
+
+def draw(chart: Chart) -> "Figure":
+    """``chart`` as a figure of ``WIDTH`` x ``HEIGHT`` inches."""
+    figure = house.new(WIDTH, HEIGHT)
+    axes = figure.subplots()
+    if chart.cells is not None:
+        _draw_cells(figure, axes, chart.cells)
+    else:
+        _draw_series(axes, chart)
+    for limit in chart.limits:
+        _draw_limit(axes, limit)
+    _name(axes, chart)
+    return figure
+
+
+def _draw_series(axes: "Axes", chart: Chart) -> None:
+    places = {name: place for place, name in enumerate(chart.names)}
+    bars = [each for each in chart.series if each.mark == "bars"]
+    width = 0.8 / (1 if chart.stacked else max(len(bars), 1))
+    floor = np.zeros(len(places))
+    for index, each in enumerate(chart.series):
+        color = house.SERIES[index % len(house.SERIES)]
+        x = np.array([places[text(place)] for place in each.x] if places else each.x, dtype=float)
+        y = np.array([np.nan if value is None else value for value in each.y], dtype=float)
+        if each.mark == "bars":
+            at = x.astype(int)
+            offset = 0.0 if chart.stacked else (bars.index(each) - (len(bars) - 1) / 2) * width
+            axes.bar(x + offset, y, width, bottom=floor[at] if chart.stacked else None, color=color,
+                     label=house.escaped(each.name))
+            floor[at] += np.nan_to_num(y)
+        else:
+            _draw_line(axes, each, x, y, color, MARKERS[index % len(MARKERS)])
+    if places:
+        level = len(places) <= MOST_NAMES
+        axes.set_xticks(range(len(places)), [house.escaped(name) for name in places], rotation=0 if level else 30,
+                        ha="center" if level else "right")
+
+
+def _draw_line(axes: "Axes", series: Series, x: np.ndarray, y: np.ndarray, color: str, marker: str) -> None:
+    if series.band is not None:
+        axes.fill_between(x, *series.band, color=color, alpha=0.18, linewidth=0)
+    few = len(x) <= 40 and series.mark != "steps" or series.mark == "points"
+    line = "none" if series.mark == "points" else "--" if series.dashed else "-"
+    axes.plot(x, y, color=color, linestyle=line, marker=marker if few else None, markersize=4,
+              drawstyle="steps-post" if series.mark == "steps" else "default", label=house.escaped(series.name))
+
+
+def _draw_cells(figure: "Figure", axes: "Axes", cells: Cells) -> None:
+    values = np.array([[np.nan if value is None else value for value in row] for row in cells.values], dtype=float)
+    image = axes.imshow(values, cmap=house.COLOURS, aspect="auto", origin="lower")
+    axes.set_xticks(range(len(cells.x)), [house.escaped(text(place)) for place in cells.x])
+    axes.set_yticks(range(len(cells.y)), [house.escaped(text(place)) for place in cells.y])
+    bar = figure.colorbar(image, label=house.escaped(str(cells.axis)))
+    if cells.axis.prefixes:
+        house.prefixes(bar.ax.yaxis)
+    if values.size <= MOST_TEXT:
+        middle = np.nanmin(values) + LIGHT * (np.nanmax(values) - np.nanmin(values))
+        for (row, column), value in np.ndenumerate(values):
+            if np.isfinite(value):
+                axes.text(column, row, house.prefixed(value) if cells.axis.prefixes else f"{value:.3g}", ha="center",
+                          va="center", fontsize=house.SMALL - 1, color="black" if value > middle else "white")
+
+
+def _draw_limit(axes: "Axes", limit: Limit) -> None:
+    across = axes.axvline if limit.vertical else axes.axhline
+    across(limit.value, color=house.GREY, linestyle=":", label=house.escaped(limit.name))
+
+
+def _name(axes: "Axes", chart: Chart) -> None:
+    """Title, axes and legend."""
+    house.title(axes, chart.title)
+    for side, axis in (("x", chart.x), ("y", chart.y)):
+        axes.set(**{f"{side}label": house.escaped(str(axis))})
+        if chart.cells is None:
+            _scale(axes, side, axis, bool(chart.names))
+    if chart.cells is not None:
+        return
+    house.plain(axes, grid="y" if chart.names else "both")
+    if len(chart.series) + len(chart.limits) > 1:
+        house.legend(axes, title=house.escaped(chart.legend) or None, title_fontsize=house.SMALL)
+
+
+def _scale(axes: "Axes", side: str, axis: Axis, named: bool) -> None:
+    if axis.log and not (named and side == "x"):
+        axes.set(**{f"{side}scale": "log"})
+    elif axis.whole and side == "x" and not named:
+        house.whole_numbers(axes)
+    if axis.prefixes and not (named and side == "x"):
+        house.prefixes(axes.xaxis if side == "x" else axes.yaxis)

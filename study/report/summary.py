@@ -1,0 +1,120 @@
+"""What a report says first: what was trained, how well, what it cost, and whether hardware agreed."""
+
+from collections.abc import Iterator, Sequence, Sized
+from dataclasses import dataclass
+from typing import Literal
+
+from ...contract.results import Result
+from ...render.text import si
+from .detail import Detail
+from .material import Material
+from .table import FIRST_RESULT, Row, shortened
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tile(Result):
+    """A figure in large type."""
+
+    label: str
+    value: str
+    remark: str = ""
+    standing: Literal["", "good", "bad", "none"] = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary(Result):
+    """The head of a report."""
+
+    lead: str
+    """In a sentence or two, what was trained."""
+    tiles: tuple[Tile, ...]
+
+
+def summarise(material: Material, details: Sequence[Detail]) -> Summary:
+    """The summary of ``material``, with what the runs in ``details`` tell of networks and energy."""
+    return Summary(lead=_lead(material, details), tiles=tuple(_tiles(material, details)))
+
+
+def _lead(material: Material, details: Sequence[Detail]) -> str:
+    rows = _rows(material)
+    parts = []
+    if rows:
+        configs = list(dict.fromkeys(str(row["config"]) for row in rows))
+        varied = list(dict.fromkeys(name for study in material.studies for name in study.fields))
+        parts.append(f"{_counted(len(rows), 'run')} of {_listed(configs)}"
+                     + (f", with different {_listed(varied)}" if varied else "") + ".")
+    if details:
+        networks = dict.fromkeys(
+            f"{each.experiment.topology} of {each.experiment.device.kind.replace('_', ' ')} devices, "
+            f"{each.experiment.device_tables.states} states" for each in details)
+        sets = dict.fromkeys(str(each.result.data) for each in details if each.result.data)
+        parts.append(f"Networks: {_listed(list(networks))}." + (f" Data: {_listed(list(sets))}." if sets else ""))
+    beside: list[tuple[Sized, str, str]] = [
+        (material.agreements, "comparison with hardware", "comparisons with hardware"),
+        (material.sizes, "design for an FPGA", "designs for FPGAs"),
+        (material.fits, "device learned from measurements", "devices learned from measurements")]
+    told = [_counted(len(found), one, many) for found, one, many in beside if found]
+    return " ".join([*parts, *([f"{'Beside them: ' if parts else ''}{_listed(told)}."] if told else [])])
+
+
+def _tiles(material: Material, details: Sequence[Detail]) -> Iterator[Tile]:
+    rows = _rows(material)
+    if rows:
+        yield _runs(rows)
+    done = [row for study in material.studies for row in study.done]
+    if done:
+        best = max(done, key=lambda row: row[FIRST_RESULT])
+        floating = best.get("baseline_accuracy")
+        beside = f"floating point {floating:.2f} %; " if floating is not None else ""
+        yield Tile(label="best test accuracy", value=f"{best[FIRST_RESULT]:.2f} %",
+                   remark=beside + shortened(best["run"]))
+        worst = best.get("most_write_pulses")
+        yield Tile(label="its write pulses", value=f"{best['write_pulses']:,}",
+                   remark=f"worst cell {worst:,}" if worst is not None else "")
+    yield from _energy(details)
+    yield _agreement(material)
+
+
+def _runs(rows: Sequence[Row]) -> Tile:
+    counts = {status: sum(row["status"] == status for row in rows) for status in ("done", "failed", "waiting")}
+    remarks = [f"{count:,} {status}" for status, count in counts.items() if count and status != "done"]
+    return Tile(label="runs that have ended", value=f"{counts['done']:,}",
+                remark=f"of {', '.join([f'{len(rows):,}', *remarks])}")
+
+
+def _energy(details: Sequence[Detail]) -> Iterator[Tile]:
+    """Of the run that is the best of those looked at one by one."""
+    spent = [each for each in details if each.energy and each.energy.samples]
+    if spent:
+        best = max(spent, key=lambda each: each.result.test_accuracy)
+        account = best.energy
+        assert account is not None
+        beside = f"float32: {account.ratio:.3g} times as much; " if account.ratio is not None else ""
+        yield Tile(label="energy a sample", value=si(account.joules / account.samples, "J").replace(" u", " µ"),
+                   remark=f"{beside}{best.name}")
+
+
+def _agreement(material: Material) -> Tile:
+    found = material.agreements
+    label = "golden model = hardware"
+    if not found:
+        return Tile(label=label, value="not compared", standing="none", remark="no cosim, epoch or board among these")
+    wrong = [each for each in found if not each.bit_exact]
+    if wrong:
+        return Tile(label=label, value=f"NO, in {len(wrong)} of {len(found)}", standing="bad",
+                    remark=f"{wrong[0].name}: {wrong[0].first_difference}")
+    return Tile(label=label, value="every bit", standing="good",
+                remark=f"{_counted(len(found), 'comparison')}, {sum(each.samples for each in found):,} samples")
+
+
+def _rows(material: Material) -> list[Row]:
+    return [row for study in material.studies for row in study.rows]
+
+
+def _counted(number: int, one: str, many: str | None = None) -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def _listed(names: Sequence[str], most: int = 4) -> str:
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,208 @@
+"""What a report finds in folders, and what it makes of it."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from spinloom.contract.errors import ConfigError
+from spinloom.study.report import contents, figures, files, swept
+from spinloom.study.report.material import gather
+from spinloom.study.report.results import Size
+from spinloom.study.report.summary import summarise
+from spinloom.study.report.table import read_table
+
+from .conftest import trained
+from .synthetic import sweep
+
+COSIM = {"bit_exact": True, "samples": 50, "simulator": "verilator", "cycles_per_sample": 120.5,
+         "bound_cycles_per_sample": 100.0}
+
+DRIFT = {"test_accuracy": 90.0, "data": {"name": "digits", "known": None, "sha256": "0" * 64, "train": 1, "test": 1},
+         "drift": [{"seconds": 100.0, "test_accuracy": 80.0}, {"seconds": 1.0, "test_accuracy": 88.0}]}
+
+
+def written(folder, name, document):
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(document if isinstance(document, str) else json.dumps(document))
+    return folder
+
+
+def tiles(found):
+    return {tile.label: tile for tile in summarise(found.material, found.details).tiles}
+
+
+def test_one_run(run):
+    found = contents.read([run])
+    (study,) = found.material.studies
+    result = json.loads((run / "result.json").read_text())
+    assert study.rows[0] | {"test_accuracy": result["test_accuracy"], "write_pulses": result["write_pulses"],
+                            "status": "done", "config": "small"} == study.rows[0]
+    learning = found.charts["learning"]
+    assert learning.series[0].y[-1] == result["test_accuracy"]
+    assert learning.limits[0].value == result["baseline_accuracy"]
+    assert [round(each * 100) for each in found.charts["pulses-by-epoch"].series[0].y] == [
+        row.write_pulses for row in found.details[0].epochs]
+    assert tiles(found)["best test accuracy"].value == f"{result['test_accuracy']:.2f} %"
+    assert tiles(found)["golden model = hardware"].value == "not compared"
+    assert found.material.left_out == []
+
+
+def test_wear_tells_the_worst_cell_and_its_pulses(run):
+    pulses = np.load(run / "state.npz")["layer0_pulses"]
+    wear = contents.read([run]).charts[f"wear-{run.name}"]
+    first = wear.series[0]
+    assert first.x[-1] == pulses.max()
+    assert first.y == [100 * int((pulses >= place).sum()) / pulses.size for place in first.x]
+    most = json.loads((run / "result.json").read_text())["most_write_pulses"]
+    assert wear.limits[0].value == most
+    assert "worst cell: row " in wear.note
+
+
+def test_runs_differ_in_the_fields_of_their_configurations(run, tmp_path):
+    shutil.copytree(run, tmp_path / "a")
+    trained(tmp_path / "b", device={"kind": "domain_wall", "sigma": 0.4})
+    (study,) = gather([tmp_path]).studies
+    assert study.fields == ("device.sigma",)
+    assert [row["device.sigma"] for row in study.rows] == [0.2, 0.4]
+
+
+def test_a_sweep_is_read_from_its_table(tmp_path, run):
+    found = contents.read([sweep(tmp_path / "sweep", 200, run)])
+    (study,) = found.material.studies
+    assert study.fields == ("device.states", "device.sigma", "seed")
+    assert (len(study.rows), len(study.done)) == (200, 196)
+    best, median, worst = (each.name.split(":")[0] for each in found.details)
+    assert (best, median, worst) == ("best", "median", "worst")
+    heat = found.charts["test-accuracy-map-device-sigma-device-states"].cells
+    cell = [row["test_accuracy"] for row in study.done if (row["device.states"], row["device.sigma"]) == (2, 0.05)]
+    assert heat.values[0][0] == sum(cell) / len(cell)
+    line = found.charts["test-accuracy-over-device-sigma"].series[0]
+    assert (line.name, line.y[0]) == ("2", heat.values[0][0])
+    assert line.band[0][0] < line.y[0] < line.band[1][0]
+    assert tiles(found)["runs that have ended"].remark == "of 200, 4 failed"
+
+
+def test_one_field_has_a_band_over_seeds_and_many_values_are_points():
+    rows = [{"run": f"{seed}", "config": "c", "status": "done", "device.sigma": sigma, "seed": seed,
+             "test_accuracy": 90.0 + seed - sigma} for sigma in (0.0, 0.5) for seed in (1, 2, 3)]
+    (over, cloud) = (*swept.of_fields(rows, ("device.sigma", "seed")), None)
+    assert cloud is None
+    assert over.series[0].y == [92.0, 91.5]
+    assert over.series[0].band == ([91.0, 90.5], [93.0, 92.5])
+    assert over.note == "mean of 3 runs each; bands: one standard deviation on each side"
+    drawn = [row | {"device.sigma": number / 7} for number, row in enumerate(rows * 6)]
+    (points,) = swept.of_fields(drawn, ("device.sigma",))
+    assert points.series[0].mark == "points"
+    assert len(points.series[0].x) == 36
+
+
+def test_results_are_known_by_their_fields_whatever_the_file_is_called(tmp_path):
+    folder = written(tmp_path / "results", "mine.json", COSIM)
+    written(folder, "drift.json", DRIFT)
+    cells = {"luts": 100, "flip_flops": 5, "block_rams": 2, "dsps": 1}
+    written(folder, "synth.json", cells | {"experiment": "a", "target": "ecp5", "lanes": [4, 2]})
+    written(folder, "bitstream.json", cells | {"experiment": "a", "board": "ulx3s", "fmax_mhz": 57.5, "lanes": [8, 2]})
+    written(folder, "estimate.json", {"experiment": "b", "topology": "4-2", "shapes": [{"lanes": 3}],
+                                      "boards": [cells | {"board": "ulx3s"}]})
+    written(folder, "other.json", [1, 2])
+    found = contents.read([tmp_path])
+    assert [(each.of, each.bit_exact) for each in found.material.agreements] == [("RTL, verilator", True)]
+    assert found.charts["drift"].series[0].y == [88.0, 80.0]
+    assert [(each.of, each.all_lanes) for each in found.material.sizes] == [
+        ("placed and routed, ulx3s", 10), ("estimated, ulx3s", 3), ("synthesised, ecp5", 6)]
+    assert found.charts["size-clock"].series[0].y == [57.5]
+    assert tiles(found)["golden model = hardware"].value == "every bit"
+
+
+def test_a_difference_stands_at_the_top(tmp_path):
+    written(tmp_path, "cosim.json", COSIM | {"bit_exact": False, "first_difference": "g, layer 1, row 3"})
+    tile = tiles(contents.read([tmp_path]))["golden model = hardware"]
+    assert (tile.value, tile.standing) == ("NO, in 1 of 1", "bad")
+    assert tile.remark.endswith("g, layer 1, row 3")
+
+
+@pytest.mark.parametrize(("name", "document", "message"), [
+    ("half.json", '{"bit_exact": true, "sam', "half.json: not a whole JSON document"),
+    ("cosim.json", {"bit_exact": "perhaps", "samples": 1}, "cosim.json: bit_exact: "),
+    ("experiment.json", "{", "experiment.json: not the description of a run"),
+    ("table.csv", "run,status\n1,done\n", "table.csv: not the table of a sweep: it has no runs with the columns run"),
+    ("table.csv", b"\xff\xfe".decode("latin1"), "table.csv: not the table of a sweep"),
+])
+def test_what_cannot_be_read_is_left_out_by_name(tmp_path, name, document, message):
+    written(tmp_path / "bad", name, document)
+    written(tmp_path / "good", "cosim.json", COSIM)
+    (left_out,) = gather([tmp_path]).left_out
+    assert message in left_out
+    assert "\n" not in left_out
+    with pytest.raises(ConfigError, match="there is nothing to report: "):
+        gather([tmp_path / "bad"])
+
+
+def test_folders_without_anything_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="there is nothing to report in .*; give the folder of a run or a sweep"):
+        gather([tmp_path])
+    with pytest.raises(ConfigError, match="nowhere: no such folder"):
+        gather([tmp_path / "nowhere"])
+
+
+def test_a_run_of_an_earlier_version_is_shown_without_what_it_did_not_record(run, tmp_path):
+    old = shutil.copytree(run, tmp_path / "old")
+    record = json.loads((old / "experiment.json").read_text())
+    written(old, "experiment.json", {"experiment": record["experiment"], "samples": 100})
+    arrays = {name: value for name, value in np.load(old / "state.npz").items()
+              if name != "identity" and not name.endswith("_pulses")}
+    np.savez(old / "state.npz", **arrays)
+    found = contents.read([old])
+    assert found.details[0].pulses == []
+    assert found.details[0].energy is not None
+    assert "pulses-by-layer" not in found.charts
+
+
+def test_charts_have_different_names(run, tmp_path):
+    for name in ("one", "two"):
+        sweep(tmp_path / name, 100, run)
+    found = contents.read([tmp_path])
+    assert len(found.charts) == sum(len(section.charts) for section in found.sections)
+    assert "test-accuracy-over-device-sigma-2" in found.charts
+
+
+def test_sizes_are_drawn_only_over_different_lanes():
+    size = Size(experiment="a", board="b", luts=1, block_rams=0, dsps=0, lanes=(4,))
+    assert figures.sizes([size, size]) == []
+
+
+def test_figures_are_files_with_their_data_beside_them(tmp_path):
+    written(tmp_path / "results", "drift.json", DRIFT)
+    answer = files.run([tmp_path / "results"], tmp_path / "figures", ("png", "svg", "pdf"))
+    assert answer.figures == ("drift",)
+    for name in answer.figures:
+        assert (tmp_path / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert (tmp_path / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+        assert "<svg" in (tmp_path / "figures" / f"{name}.svg").read_text()
+        assert (tmp_path / "figures" / f"{name}.csv").read_text().startswith("series,")
+    again = files.run([tmp_path / "results"], tmp_path / "again", ("svg", "pdf"))
+    for path in again.files:
+        assert path.read_bytes() == (tmp_path / "figures" / path.name).read_bytes()
+
+
+def test_unknown_formats_are_refused(run, tmp_path):
+    with pytest.raises(ConfigError, match="format gif: must be one of png, svg, pdf"):
+        files.run([run], tmp_path, ("gif",))
+
+
+def test_a_sweep_that_has_just_begun(tmp_path):
+    written(tmp_path, "table.csv", "run,status,error,config,seed,energy_joules,digital_joules\n0a,waiting,,c,1,,\n")
+    found = contents.read([tmp_path])
+    assert found.material.studies[0].fields == ("seed",)
+    assert tiles(found)["runs that have ended"].remark == "of 1, 1 waiting"
+    assert found.sections == []
+
+
+def test_a_table_may_lack_values(tmp_path):
+    written(tmp_path, "table.csv", "run,status,error,config,seed,test_accuracy\n0a,waiting,,c,1,\n0b,done,,c,2,91.5\n"
+            "0c,done,,c,3,nan\n")
+    study = read_table(tmp_path)
+    assert study.rows[0]["test_accuracy"] is None
+    assert [row["run"] for row in study.done] == ["0b"]
+    assert study.columns == ["run", "status", "error", "config", "seed", "test_accuracy"]
