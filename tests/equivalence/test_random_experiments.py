@@ -118,6 +118,7 @@ OPTIONS = {
     "several layers": lambda experiment: len(experiment.layers) > 1,
     "variation": lambda experiment: experiment.device_tables.variation > 0,
     "stuck cells": lambda experiment: experiment.device_tables.stuck > 0,
+    "ageing cells": lambda experiment: experiment.device_tables.life_bits > 0,
     "stochastic neurons": lambda experiment: any(layer.neuron == "stochastic" for layer in experiment.layers),
     "a resolved pulse length": lambda experiment: getattr(experiment.device, "pulse_bits", None) is not None,
 }
