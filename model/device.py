@@ -31,6 +31,8 @@ class Cell:
     """Of a cell that ages: what is left of its life; it has failed when that is 0."""
     pulses: int = 0
     """Write pulses that it has been given."""
+    number: int = 0
+    """That of the device in the network."""
 
     @property
     def moves(self) -> bool:
