@@ -189,32 +189,16 @@ def _pulse(layer: Layer, state: State, tables: Tables, cell: Integer, device: In
     number = cell * layer.devices + device
     state.counters[layer.index * COUNTS + ATTEMPTS] += 1
     state.pulses[number] += 1
-    drawn = np.int64(state.lfsrs[layer.index * KINDS + PROGRAMMING]) & WORD_MASK
+    last_word = np.int64(state.lfsrs[layer.index * KINDS + PROGRAMMING]) & WORD_MASK
     word, before = draw(state.lfsrs, layer.index, PROGRAMMING, tables), np.int64(state.g[cell])
     if not (fixed[1] or _failed(layer, state, cell)):
         _move(layer, state, tables, cell, fixed[0], toward, how & UP != 0, word)
-        if layer.ages and drawn < layer.wear:
+        if layer.ages and last_word < layer.wear:
             _age(layer, state, cell)
     if state.tracing[LIMIT]:
         if layer.pulse == LANDING:
             how = how & ~UP | (UP if asked > before else 0)
         _trace(state, number, before, asked, np.int64(state.g[cell]), how)
-
-
-@njit
-def _failed(layer: Layer, state: State, cell: Integer) -> bool:
-    """Whether the life of a cell has ended."""
-    return layer.ages and state.life[cell] == 0
-
-
-@njit
-def _age(layer: Layer, state: State, cell: Integer) -> None:
-    """Take one off the life of a cell; if that was the last, it fails."""
-    state.life[cell] -= 1
-    if layer.sticks and state.life[cell] == 0:
-        state.g[cell] = layer.failed
-        if layer.pair:
-            state.g_minus[cell] = max(0, -layer.failed)
 
 
 @njit(forceinline=True)
@@ -226,10 +210,26 @@ def _trace(state: State, number: Integer, before: Integer, asked: Integer, after
     state.trace[place + 1] = (before & WORD_MASK | (asked & WORD_MASK) << 16 | (after & WORD_MASK) << 32 | how << 48)
 
 
+@njit
+def _failed(layer: Layer, state: State, cell: Integer) -> bool:
+    """Whether the life of a cell has ended."""
+    return layer.ages and state.life[cell] == 0
+
+
+@njit
+def _age(layer: Layer, state: State, cell: Integer) -> None:
+    """Take one from the life of a cell that has not failed."""
+    state.life[cell] -= 1
+    if layer.sticks and state.life[cell] == 0:
+        state.g[cell] = layer.failed
+        if layer.pair:
+            state.g_minus[cell] = max(0, -layer.failed)
+
+
 @njit(forceinline=True)
 def _move(layer: Layer, state: State, tables: Tables, cell: Integer, displacement: Integer, toward: Integer, up: bool,
           word: Integer) -> None:
-    """What a write pulse that has drawn ``word`` does to a device that neither is stuck nor has failed."""
+    """What a write pulse that has drawn ``word`` does to a device that moves."""
     g = np.int64(state.g[cell])
     if layer.pulse == SWITCHING:
         old = _device_state_of(layer, g)
