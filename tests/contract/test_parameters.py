@@ -74,6 +74,9 @@ def test_widths_hold_values_from_which_tables_come_back(device, stochastic, marg
         assert values[name] == fields[name], name
     if tables.pulse == "switching":
         assert tuple(word.value for word in entries if word.name.startswith("probability")) == tables.probability
+    elif tables.quantiles:
+        sign = 1 << tables.g_bits
+        assert tuple((word.value ^ sign) - sign for word in entries) == tables.quantiles
     else:
         movement = [word.value for word in entries]
         sign = 1 << tables.g_bits - 1
