@@ -7,7 +7,7 @@ from ..contract.geometry import CrossbarGeometry
 from ..contract.pulses import Pulse
 from .counters import Counters
 from .device import Cell, Device, SlicedCell
-from .lfsr import Lfsr
+from .lfsr import WORD_MASK, Lfsr
 from .recorder import Recorder
 
 AnyCell = TypeVar("AnyCell", Cell, SlicedCell)
@@ -92,8 +92,8 @@ class StochasticProgrammer(Programmer[Cell]):
 
     def _pulse(self, cell: Cell, toward: int, up: bool, asked: int, attempt: int, verify: bool = False) -> None:
         """A write pulse, with the arguments of `Device.pulse` and, for a trace, those of `Pulse`."""
-        before = cell.g
-        self.device.pulse(cell, self.lfsr.word(), toward=toward, up=up)
+        before, last_word = cell.g, self.lfsr.state & WORD_MASK
+        self.device.pulse(cell, self.lfsr.word(), toward=toward, up=up, before=last_word)
         cell.pulses += 1
         self.counters.count(attempts=1)
         if self.recorder is not None:

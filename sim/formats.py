@@ -12,7 +12,7 @@ from ..contract.pulses import PULSE, UP, VERIFY
 from ..hw.crossbar.layouts import cell_layout, drive_layout, padded_rows
 from .bench import ProtocolError
 
-_STORED = {"g": np.int16, "g_minus": np.int16, "slices": np.int16, "chi": np.int32}
+_STORED = {"g": np.int16, "g_minus": np.int16, "life": np.int16, "slices": np.int16, "chi": np.int32}
 """Types of the arrays of a state that hold a value a cell, or one a device."""
 
 

@@ -78,7 +78,7 @@ def _told(pulse: Any) -> str:
 def expect_state(expected: dict[str, np.ndarray], actual: dict[str, np.ndarray], layer: int, prefix: str = "",
                  sample: int | None = None) -> None:
     """``expect`` of two states of the crossbar ``layer``, whose arrays' names start with ``prefix``."""
-    for name in ("g", "g_minus", "slices", "chi"):
+    for name in ("g", "g_minus", "life", "slices", "chi"):
         if prefix + name not in expected:
             continue
         differ = np.argwhere(expected[prefix + name] != actual[prefix + name])

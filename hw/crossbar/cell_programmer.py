@@ -51,6 +51,9 @@ class CellProgrammer(wiring.Component):
             #: Replacements of run-time parameters.
             "parameters": In(parameter_layout(geometry)),
         }
+        if geometry.device.life_bits:
+            #: The word that the pulse before has drawn.
+            ports["before"] = In(LEAP)
         if geometry.device.differs:
             #: The hash of the cell at `demand`.
             ports["hash"] = In(stream.Signature(32))
@@ -107,6 +110,8 @@ class CellProgrammer(wiring.Component):
             reset = Signal()
             accept.append(reset.eq(0))
             m.d.comb += device.reset.eq(self.refresh)
+        if tables.life_bits:
+            m.d.comb += device.before.eq(self.before)
         ready = self.demand.valid
         if tables.differs:
             ready &= self.hash.valid

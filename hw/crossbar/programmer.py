@@ -89,6 +89,8 @@ class StochasticProgrammer(wiring.Component):
             m.submodules.cell_hash = hashes = CellHash(geometry=geometry)
             wiring.connect(m, hashes.hash, whole.hash)
             m.d.comb += hashes.parameters.eq(self.parameters)
+        if geometry.device.life_bits:
+            m.d.comb += cell.before.eq(lfsr.state)
         waiting = self._fetch(m, divider.job, hashes)
         m.d.comb += [
             self.idle.eq(~waiting & divider.idle & whole.idle),

@@ -3,8 +3,9 @@
 import numpy as np
 from numba import njit
 
-from ...contract.device import CURVE_REST_BITS
+from ...contract.device import CURVE_REST_BITS, QUANTILE_BITS
 from ...contract.hashing import DEVICE_SHIFT
+from ...contract.lfsr import LEAP
 from ...contract.pulses import PULSE_WORDS, UP, VERIFY
 from ...contract.wires import FACTOR_FRAC
 from ..lfsr import WORD_MASK
@@ -188,9 +189,12 @@ def _pulse(layer: Layer, state: State, tables: Tables, cell: Integer, device: In
     number = cell * layer.devices + device
     state.counters[layer.index * COUNTS + ATTEMPTS] += 1
     state.pulses[number] += 1
+    last_word = np.int64(state.lfsrs[layer.index * KINDS + PROGRAMMING]) & WORD_MASK
     word, before = draw(state.lfsrs, layer.index, PROGRAMMING, tables), np.int64(state.g[cell])
-    if not fixed[1]:
+    if not (fixed[1] or _failed(layer, state, cell)):
         _move(layer, state, tables, cell, fixed[0], toward, how & UP != 0, word)
+        if layer.ages and last_word < layer.wear:
+            _age(layer, state, cell)
     if state.tracing[LIMIT]:
         if layer.pulse == LANDING:
             how = how & ~UP | (UP if asked > before else 0)
@@ -206,10 +210,26 @@ def _trace(state: State, number: Integer, before: Integer, asked: Integer, after
     state.trace[place + 1] = (before & WORD_MASK | (asked & WORD_MASK) << 16 | (after & WORD_MASK) << 32 | how << 48)
 
 
+@njit
+def _failed(layer: Layer, state: State, cell: Integer) -> bool:
+    """Whether the life of a cell has ended."""
+    return layer.ages and state.life[cell] == 0
+
+
+@njit
+def _age(layer: Layer, state: State, cell: Integer) -> None:
+    """Take one from the life of a cell that has not failed."""
+    state.life[cell] -= 1
+    if layer.sticks and state.life[cell] == 0:
+        state.g[cell] = layer.failed
+        if layer.pair:
+            state.g_minus[cell] = max(0, -layer.failed)
+
+
 @njit(forceinline=True)
 def _move(layer: Layer, state: State, tables: Tables, cell: Integer, displacement: Integer, toward: Integer, up: bool,
           word: Integer) -> None:
-    """What a write pulse that has drawn ``word`` does to a device that is not stuck."""
+    """What a write pulse that has drawn ``word`` does to a device that moves."""
     g = np.int64(state.g[cell])
     if layer.pulse == SWITCHING:
         old = _device_state_of(layer, g)
@@ -224,7 +244,10 @@ def _move(layer: Layer, state: State, tables: Tables, cell: Integer, displacemen
         entry = (g + minus if up else minus) >> layer.segment_shift
     else:
         entry = ((g + (layer.span >> 1)) >> layer.segment_shift) + (0 if up else layer.segments)
-    moved = tables.mean[entry] + displacement + noise(tables.sigma[entry], word, tables)
+    if layer.quantiles:
+        moved = tables.quantiles[(entry << QUANTILE_BITS) + (word >> LEAP - QUANTILE_BITS)] + displacement
+    else:
+        moved = tables.mean[entry] + displacement + noise(tables.sigma[entry], word, tables)
     if layer.pulse == LANDING:
         state.g[cell] = clip(moved, -layer.g_limit, layer.g_limit - 1)
     elif layer.pair:
@@ -241,7 +264,7 @@ def _refresh(layer: Layer, state: State, tables: Tables, cell: Integer, fixed: t
     """Reset a pair, and write it to the level that it had."""
     counters, goal = layer.index * COUNTS, np.int64(state.g[cell])
     state.counters[counters + REFRESHES] += 1
-    if not fixed[1]:
+    if not (fixed[1] or _failed(layer, state, cell)):
         state.g[cell] = state.g_minus[cell] = 0
     tries = 0
     while abs(state.g[cell] - goal) > layer.margin and tries < layer.max_attempts:

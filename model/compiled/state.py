@@ -14,14 +14,15 @@ NOTHING = np.zeros(0, dtype=np.int16)
 NO_TRACE = np.zeros(0, dtype=np.int64)
 
 
-Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """The first fields of a ``State``."""
 
 
 def arrays_of(arrays: dict[str, np.ndarray], pulses: np.ndarray) -> Arrays:
     """As vectors, from the arrays of a crossbar or a network and its ``pulses``."""
-    g, g_minus, slices, chi = (arrays.get(name, NOTHING).reshape(-1) for name in ("g", "g_minus", "slices", "chi"))
-    return g, g_minus, slices, chi, pulses.reshape(-1)
+    g, g_minus, life, slices, chi = (arrays.get(name, NOTHING).reshape(-1)
+                                     for name in ("g", "g_minus", "life", "slices", "chi"))
+    return g, g_minus, life, slices, chi, pulses.reshape(-1)
 
 
 def state_of(crossbars: Sequence[Crossbar], arrays: Arrays, row_reads: np.ndarray, trace: np.ndarray = NO_TRACE,

@@ -111,14 +111,14 @@ def test_they_agree_in_every_write_pulse_of_convolutions(kind, residual, number,
 OPTIONS = {
     "mini-batches": lambda experiment: experiment.batch > 1,
     "read noise": lambda experiment: experiment.converters.read_noise > 0,
-    "offsets or gains": lambda experiment: experiment.crossbars[0].mismatched,
-    "nonlinearity": lambda experiment: bool(experiment.converters.nonlinearity),
+    "distorted outputs": lambda experiment: experiment.crossbars[0].distorted,
     "coarse DACs": lambda experiment: any(crossbar.x_dropped or crossbar.delta_dropped
                                           for crossbar in experiment.crossbars),
     "folds": lambda experiment: any(geometry.folds > 1 for geometry in experiment.crossbars),
     "several layers": lambda experiment: len(experiment.layers) > 1,
     "variation": lambda experiment: experiment.device_tables.variation > 0,
     "stuck cells": lambda experiment: experiment.device_tables.stuck > 0,
+    "ageing cells": lambda experiment: experiment.device_tables.life_bits > 0,
     "stochastic neurons": lambda experiment: any(layer.neuron == "stochastic" for layer in experiment.layers),
     "a resolved pulse length": lambda experiment: getattr(experiment.device, "pulse_bits", None) is not None,
 }

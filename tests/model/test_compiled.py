@@ -56,6 +56,7 @@ def counted(network, name):
     ("ideal", {"stuck", "several devices"}),
     ("domain_wall", {"stuck", "variation", "several devices"}),
     ("incremental", {"stuck", "variation", "several devices"}),
+    ("measured", {"stuck", "variation", "several devices"}),
     ("pcm_pair", {"stuck", "variation", "verify_attempts", "failures", "refreshes"}),
     ("mtj", {"stuck", "stochastic", "none", "several devices"}),
 ])
