@@ -224,6 +224,8 @@ class Synapse(Section):
         """The tables of a cell of several devices of the tables ``device``. ``ValueError`` if there can be none."""
         if device.pair:
             raise ValueError("synapse: its cells are of single devices, and the device is a pair; use another kind")
+        if device.life_bits:
+            raise ValueError("synapse: cells of several devices do not age; leave out device.ageing, or the synapse")
         for place, weight in enumerate(self.weights):
             reach = 1 + (device.states - 1) * sum(self.weights[place + 1:])
             if weight > reach:

@@ -10,7 +10,7 @@ from .contract.geometry import MAX_CELL_BITS, Loss, Neuron
 from .contract.widths import divisors
 from .contract.window import Shape
 from .devices.kinds import KINDS, parse_device, random_section
-from .devices.random_figures import extreme
+from .devices.random_figures import extreme, random_effects
 from .devices.specification import MAX_G_BITS
 
 Fields = dict[str, Any]
@@ -34,6 +34,10 @@ def random_experiment(random: Random, layers: int | None = None, kind: str | Non
     count = layers or random.randint(1, 4 if convolutions else 3)
     kind = kind or random.choice(list(KINDS))
     experiment = parse(_document(random, count, kind, convolutions), "random")
+    if experiment.synapse is None:
+        room = MAX_CELL_BITS - max(crossbar.cell_bits for crossbar in experiment.crossbars)
+        experiment = experiment.replaced(
+            device=random_effects(Random(experiment.seed), experiment.device_tables.states, room))
     if wires:
         experiment = experiment.replaced(converters={"wire_ratio": random.choice((0.0, 0.001, 0.1, 1.0))})
     if not reads:

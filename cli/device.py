@@ -25,10 +25,11 @@ def devices() -> None:
 @devices.command()
 @click.argument("data")
 @click.option("--out", required=True, metavar="FILE", help="File of the device, which must end in .toml.")
-@click.option("--kind", metavar="KIND", help="domain_wall, incremental, pcm_pair or mtj; else as the data look.")
+@click.option("--kind", metavar="KIND",
+              help="domain_wall, incremental, pcm_pair, mtj or measured; else as the data look.")
 @click.option("--states", type=Whole(2, 64), metavar="N", help="Number of states, instead of what the data show.")
 @click.option("--segments", type=Whole(1, 1024), default=8, show_default=True, metavar="N",
-              help="Parts of the range in which the steps of an incremental device are learned.")
+              help="Parts of the range in which the steps of an incremental or measured device are learned.")
 @click.option("--sub-bits", type=Whole(1, 6), metavar="N",
               help="log2 of the sub-levels of a level; else as fine as needed.")
 @click.option("--unit", type=PRINTABLE, default="", metavar="UNIT",

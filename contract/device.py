@@ -13,6 +13,8 @@ SIGMA_FRAC = 4
 """Width and fraction bits of the unsigned entries of noise tables, in sub-levels."""
 PROBABILITY_BITS = 16
 """Fraction bits of a probability. Certainty is ``2**PROBABILITY_BITS``: every drawn word is smaller."""
+QUANTILE_BITS = 6
+"""log2 of the quantiles of a movement, and high bits of a drawn word that choose one."""
 SEGMENT_BITS = 4
 """log2 of the most segments into which the range of a ``step`` device is divided."""
 CURVE_BITS = 4
@@ -88,6 +90,9 @@ class DeviceTables:
     each segment, then, unless cells are pairs, the mean step downward in each."""
     sigma: tuple[int, ...] = ()
     """Cycle-to-cycle variation of each entry of ``mean``: unsigned, in units of ``2**-SIGMA_FRAC`` sub-level."""
+    quantiles: tuple[int, ...] = ()
+    """``step``: in the place of ``mean`` and ``sigma``, ``2**QUANTILE_BITS`` quantiles of the step in each segment,
+    signed, a bit wider than ``g_bits``."""
     probability: tuple[int, ...] = ()
     """``switching``: the probability that a pulse up switches, from each state, then that a pulse down does."""
     variation: int = 0
@@ -99,6 +104,14 @@ class DeviceTables:
     """A pair is refreshed if the larger conductance is above the first figure and the smaller one above the second."""
     curve: SwitchingCurve | None = None
     """For stochastic rounding; None if the device cannot do it."""
+    life_bits: int = 0
+    """Width of the unsigned life that is stored beside the conductance of a cell; 0 if cells do not age."""
+    lifetimes: tuple[int, ...] = ()
+    """Quantiles of the lives of new cells, ascending; 2**`contract.tables.NORMAL_INDEX_BITS` of them."""
+    wear: int = 0
+    """The probability that a write pulse takes one off the life of its cell, in units of ``2**-PROBABILITY_BITS``."""
+    sticks_at: int | None = None
+    """The state at which a cell sticks whose life has ended; None if it sticks where it is."""
     slices: Slices | None = None
     """The devices of a cell; None where it has one, or a pair."""
 
@@ -122,8 +135,8 @@ class DeviceTables:
 
     @property
     def cell_bits(self) -> int:
-        """Width of the conductances that a cell holds: its own, and those beside it."""
-        return self.g_bits + self.minus_bits + (self.devices - 1) * self.single.g_bits
+        """Width of what a cell holds: its conductance, those beside it, its life."""
+        return self.g_bits + self.minus_bits + self.life_bits + (self.devices - 1) * self.single.g_bits
 
     @property
     def origin(self) -> int:
@@ -154,6 +167,13 @@ class DeviceTables:
         return -(1 << self.g_bits - 1), (1 << self.g_bits - 1) - 1
 
     @property
+    def average(self) -> tuple[float, ...]:
+        """The mean movement in each place of the tables, however it is given."""
+        count = 1 << QUANTILE_BITS
+        return self.mean or tuple(sum(self.quantiles[first:first + count]) / count
+                                  for first in range(0, len(self.quantiles), count))
+
+    @property
     def segment_shift(self) -> int:
         """Right shift from the conductance of a ``step`` device, counted from 0, to its segment."""
         return segment_shift(self.span)
@@ -168,6 +188,14 @@ class DeviceTables:
         """Width of the unsigned conductance ``g_minus`` that is stored beside the ``g`` of a pair; 0 if cells are no
         pairs."""
         return self.span.bit_length() if self.pair else 0
+
+    @property
+    def failed(self) -> int | None:
+        """Conductance of a cell whose life has ended; None if that is the one it had."""
+        if self.sticks_at is None:
+            return None
+        limit = 1 << self.g_bits - 1
+        return min(max(nominal(self.sticks_at, self.states, self.sub_bits), -limit), limit - 1)
 
     @property
     def differs(self) -> bool:

@@ -24,6 +24,8 @@ CELL_STREAM = 0x10000
 """Stream of what is fixed in the cells of layer 0."""
 COLUMN_STREAM = 0x20000
 """Stream of what is fixed in the columns of layer 0."""
+LIFE_STREAM = 0x40000
+"""Stream of the lives of the cells of layer 0."""
 
 
 def mix32(value: Words) -> Words:

@@ -17,7 +17,8 @@ from .geometry import CrossbarGeometry, Loss
 
 REPLACED = ("margin", "max_attempts", "cell_seed", "read_noise", "offset", "gain", "column_seed", "nonlinearity",
             "index", "init_states")
-DEVICE_REPLACED = ("mean", "sigma", "probability", "variation", "stuck", "refresh_high", "refresh_low", "curve")
+DEVICE_REPLACED = ("mean", "sigma", "probability", "variation", "stuck", "refresh_high", "refresh_low", "curve", "wear",
+                   "lifetimes", "quantiles")
 """Fields of a geometry and of its device that parameters and loaded states replace. If rounding is by threshold, the
 threshold is one more."""
 
@@ -41,12 +42,14 @@ def parameters(geometry: CrossbarGeometry) -> tuple[Parameter, ...]:
     - ``refresh_high``, ``refresh_low``, if cells are pairs;
     - ``movement[i]``, the tables of a ``landing`` or ``step`` device: ``mean`` in the low ``g_bits`` bits, ``sigma``
       above;
+    - ``quantile[i]``, in the place of these where movements are given by quantiles;
     - ``probability[i]``, that of a ``switching`` device;
     - ``curve[i]``, if rounding is stochastic: ``base`` in the low bits, ``slope`` above;
     - ``read_noise``, if there is any;
     - ``column[c]``, if converters of columns differ: the offset in the low ``MISMATCH_BITS`` bits, and above the gain,
       if gains do;
-    - ``nonlinearity[i]``, if they have one.
+    - ``nonlinearity[i]``, if they have one;
+    - ``wear``, if cells age.
     """
     device = geometry.device.single
     words: list[Parameter] = []
@@ -62,6 +65,8 @@ def parameters(geometry: CrossbarGeometry) -> tuple[Parameter, ...]:
     mask = (1 << device.g_bits) - 1
     words += [Parameter(f"movement[{i}]", device.g_bits + SIGMA_BITS, mean & mask | sigma << device.g_bits)
               for i, (mean, sigma) in enumerate(zip(device.mean, device.sigma, strict=True))]
+    words += [Parameter(f"quantile[{i}]", device.g_bits + 1, value & 2 * mask + 1)
+              for i, value in enumerate(device.quantiles)]
     words += [Parameter(f"probability[{i}]", PROBABILITY_BITS + 1, value)
               for i, value in enumerate(device.probability)]
     if geometry.rounding == "stochastic" and device.curve is not None:
@@ -69,7 +74,10 @@ def parameters(geometry: CrossbarGeometry) -> tuple[Parameter, ...]:
                   for i, (base, slope) in enumerate(zip(device.curve.base, device.curve.slope, strict=True))]
     if geometry.read_noise:
         words.append(Parameter("read_noise", SIGMA_BITS, geometry.read_noise))
-    return (*words, *_distortion(geometry))
+    words += _distortion(geometry)
+    if device.life_bits:
+        words.append(Parameter("wear", PROBABILITY_BITS + 1, device.wear))
+    return tuple(words)
 
 
 def _distortion(geometry: CrossbarGeometry) -> list[Parameter]:
@@ -140,7 +148,7 @@ def design_digest(geometries: tuple[CrossbarGeometry, ...], loss: Loss | None = 
                 del design[name]
         for name in _replaced(geometry):
             del design[name]
-        for name in DEVICE_REPLACED:
+        for name in (*DEVICE_REPLACED, *(() if geometry.device.life_bits else ("life_bits", "sticks_at"))):
             del design["device"][name]
         if geometry.device.slices is None:  # likewise
             del design["device"]["slices"]

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..contract.device import PROBABILITY_BITS, DeviceTables
+from ..contract.device import PROBABILITY_BITS, QUANTILE_BITS, DeviceTables
 from ..contract.tables import NORMAL_INDEX_BITS, noise
 from ..render.figure import BLUE, DARK, RED, legend, title, whole_numbers
 from .specification import Device
@@ -61,7 +61,7 @@ def pulses(tables: DeviceTables) -> int:
     if tables.pulse == "landing":
         return tables.states - 1
     if tables.pulse == "step":
-        steps = tables.span / max(1.0, float(np.abs(tables.mean).mean()))
+        steps = tables.span / max(1.0, float(np.abs(tables.average).mean()))
     else:
         steps = (tables.states - 1) * 2**PROBABILITY_BITS / max(1, *tables.probability)
     return int(min(MOST_PULSES, max(1, LONGER * steps)))
@@ -101,7 +101,10 @@ def _stepped(tables: DeviceTables, level: np.ndarray, word: np.ndarray, displace
              up: bool) -> np.ndarray:
     grows = up or tables.pair
     entry = (level >> tables.segment_shift) + (0 if grows else tables.segments)
-    step = np.array(tables.mean)[entry] + displacement + noise(np.array(tables.sigma)[entry], word)
+    if tables.quantiles:
+        step = np.array(tables.quantiles)[(entry << QUANTILE_BITS) + (word >> WORD_BITS - QUANTILE_BITS)] + displacement
+    else:
+        step = np.array(tables.mean)[entry] + displacement + noise(np.array(tables.sigma)[entry], word)
     return np.clip(level + step if grows else level - step, 0, tables.span)
 
 

@@ -159,7 +159,7 @@ def _require_plausible(device: Device, name: str) -> None:
         raise ConfigError(f"{name}: writes would scatter by {sigma:.2g} levels, so that no state could be told from "
                           "another; are the pulses states aimed at? --kind KIND says what they are")
     if tables.pulse == "step":
-        for direction, part in zip(("up", "down"), np.split(np.array(tables.mean), 1 if tables.pair else 2),
+        for direction, part in zip(("up", "down"), np.split(np.array(tables.average), 1 if tables.pair else 2),
                                    strict=False):
             if (part <= 0).all():
                 raise ConfigError(f"{name}: pulses {direction} would never move the device that was learned; its steps "

@@ -1,9 +1,9 @@
 """Devices whose conductance each pulse moves a step."""
 
+from collections.abc import Callable
 from fractions import Fraction
-from math import floor
 from random import Random
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -19,6 +19,7 @@ from .fitting import (
     Learned,
     Options,
     Recognised,
+    Row,
     clusters,
     lengths_vary,
     require_enough,
@@ -33,7 +34,7 @@ from .fitting import (
 from .measurements import Measurements, Response
 from .random_figures import common_fields, one_or_each, variation, widest_noise
 from .specification import PerState, StateDevice
-from .stepping import draw_steps, middles
+from .stepping import draw_steps, interpolate, middles
 
 if TYPE_CHECKING:
     from matplotlib.figure import FigureBase
@@ -86,7 +87,7 @@ class IncrementalDevice(StateDevice, Fittable):
             pulse="step", sub_bits=self.sub_bits, states=self.states, g_bits=signed_bits(span // 2), span=span,
             mean=tuple(self._sub_levels(v) for v in values["up_mean"] + values["down_mean"]),
             sigma=tuple(self._noise(name, v) for name in ("up_sigma", "down_sigma") for v in values[name]),
-            variation=self._noise("variation", self.variation), stuck=self._stuck)
+            variation=self._noise("variation", self.variation), **self._common)
 
     def physical(self) -> dict[str, tuple[float, ...]]:
         steps = self._steps()
@@ -103,7 +104,7 @@ class IncrementalDevice(StateDevice, Fittable):
             points = [Fraction(point) for point in (value if isinstance(value, tuple) else (value,))]
             if not points:
                 raise ValueError(f"{name}=(): give at least one value")
-            values[name] = [_interpolate(points, middle / span) for middle in middles(span)]
+            values[name] = [interpolate(points, middle / span) for middle in middles(span)]
         return values
 
     def respond(self, pulses: int, random: np.random.Generator) -> Response:
@@ -115,15 +116,12 @@ class IncrementalDevice(StateDevice, Fittable):
             points = np.atleast_1d(getattr(self, name))
             return float(np.interp(level / full * len(points) - 0.5, np.arange(len(points)), points))
 
-        rows, level, direction = [], 0.0, 1
-        for normal in random.standard_normal(pulses):
-            if (level > (1 - NEAR_END) * full and direction > 0) or (level < NEAR_END * full and direction < 0):
-                direction = -direction
-            name = "up" if direction > 0 else "down"
-            step = figure(f"{name}_mean", level) + displacement + figure(f"{name}_sigma", level) * normal
-            rows.append((level, direction, min(max(level + direction * step, 0.0), full)))
-            level = rows[-1][2]
-        return Response(*np.array(rows).T)
+        def step(up: bool, level: float) -> float:
+            name = "up" if up else "down"
+            return figure(f"{name}_mean", level) + displacement + figure(
+                f"{name}_sigma", level) * random.standard_normal()
+
+        return back_and_forth(pulses, full, step)
 
     @property
     def conductance_unit(self) -> str:
@@ -152,52 +150,22 @@ class IncrementalDevice(StateDevice, Fittable):
     def learn(cls, measurements: Measurements, options: Options) -> Learned:
         """Mean and scatter of steps up and down, in equal parts of the range. A level is about the mean of these means:
         the range is a whole number of levels."""
-        name, parts = measurements.name, options.segments
-        if parts < 1:
-            raise ConfigError(f"segments={parts}: must be at least 1")
-        reset = resets(measurements)
-        if reset.any():
-            raise ConfigError(f"{name}: row {measurements.row[reset][0]}: pulses down reset the device to the bottom "
-                              "of its range at once, which steps of an incremental device cannot describe; --kind "
-                              "pcm_pair learns the pulses up")
-        measurements, outliers = without_outliers(measurements, *_steps_by_part(measurements, parts))
-        before, up = measurements.before, upward(measurements)
-        lowest, highest = measurements.readings.min(), measurements.readings.max()
-        span = highest - lowest
-        step, group = _steps_by_part(measurements, parts)
-        if step.mean() <= 0:
-            raise ConfigError(f"{name}: pulses move the conductance against their sign, by {-step.mean():g} on average;"
-                              " are the signs the wrong way round?")
-        edges = lowest + span * np.arange(parts + 1) / parts
-        count = np.bincount(group, minlength=2 * parts)
-        labels = [f"{direction} from {edges[index]:.4g} to {edges[index + 1]:.4g}{options.suffix}, part {index + 1} of "
-                  f"{parts}" for direction in ("up", "down") for index in range(parts)]
-        group, filled = _merged(name, labels, group, count)
-        mean, residual, variation = split(measurements, step, group, 2 * parts)
-        mean = _interpolated(mean, filled)
-        states = options.states or int(np.clip(round(span / abs(np.median(mean))) + 1, 2, MAX_STATES))
-        level = span / (states - 1)
-        position = (before - lowest) / span * parts - 0.5  # the model reads its figures linearly between the middles
-        for direction, offset in ((up, 0), (~up, parts)):
-            read = np.interp(position, np.arange(parts), mean[offset:offset + parts])
+        found, parts = steps_of(measurements, options), options.segments
+        measurements, group, level = found.measurements, found.group, found.level
+        up, mean = upward(measurements), found.mean
+        _, residual, variation = split(measurements, found.step, group, 2 * parts)
+        for direction, offset in ((up, 0), (~up, parts)):  # the model reads its figures linearly between the middles
+            read = np.interp(found.position, np.arange(parts), mean[offset:offset + parts])
             residual[direction] += (mean[group] - read)[direction]
-        sigma = _interpolated(scatter_of(measurements, residual, group, 2 * parts), filled)
-        if lengths_vary(measurements):
-            outliers.append("pulses have several lengths, which steps do not depend on in this kind of device: the "
-                            "column 'length' is not used")
-        empty = [labels[index] for index in np.flatnonzero(~filled)]
-        if empty:
-            outliers.append(f"fewer than {MIN_PULSES} pulses, so taken from the parts beside: {'; '.join(empty)}")
+        sigma = _interpolated(scatter_of(measurements, residual, group, 2 * parts), found.filled)
         return Learned(
             level=level, sub_bits=sub_bits_for(sigma / level),
-            figures={"states": states, "up_mean": mean[:parts] / level, "up_sigma": sigma[:parts] / level,
+            figures={"states": found.states, "up_mean": mean[:parts] / level, "up_sigma": sigma[:parts] / level,
                      "down_mean": mean[parts:] / level, "down_sigma": sigma[parts:] / level,
                      "variation": variation / level},
-            table=[{"pulses": labels[index].split(" ")[0], f"from{options.suffix}": edges[index % parts],
-                    f"to{options.suffix}": edges[index % parts + 1], "number": int(count[index]),
-                    "step (levels)": mean[index] / level, "sigma (levels)": sigma[index] / level}
-                   for index in range(2 * parts)],
-            notes=outliers + variation_note(measurements, variation / level))
+            table=[row | {"step (levels)": mean[index] / level, "sigma (levels)": sigma[index] / level}
+                   for index, row in enumerate(found.table)],
+            notes=found.notes + variation_note(measurements, variation / level))
 
     @classmethod
     def costs(cls) -> DeviceCosts:
@@ -218,6 +186,83 @@ class IncrementalDevice(StateDevice, Fittable):
             for direction in ("up", "down") for name, (low, high) in figures.items()}
 
 
+def back_and_forth(pulses: int, full: float, step: Callable[[bool, float], float]) -> Response:
+    """The response of a device to ``pulses`` up until its highest level ``full`` is near, then down until 0 is, and so
+    on. ``step`` draws the step of a pulse that goes up, or down, from a level; no step leads out of the range."""
+    rows, level, direction = [], 0.0, 1
+    for _ in range(pulses):
+        if (level > (1 - NEAR_END) * full and direction > 0) or (level < NEAR_END * full and direction < 0):
+            direction = -direction
+        rows.append((level, direction, min(max(level + direction * step(direction > 0, level), 0.0), full)))
+        level = rows[-1][2]
+    return Response(*np.array(rows).T)
+
+
+class Steps(NamedTuple):
+    """Measured steps, sorted by parts of the range."""
+
+    measurements: Measurements
+    """Without outliers."""
+    step: np.ndarray
+    """Of each pulse, in its own direction."""
+    group: np.ndarray
+    """The part that it counts for, those of pulses down behind those of pulses up: the one where it starts, or the
+    nearest that has enough pulses."""
+    nearest: np.ndarray
+    """For each part, the part that it is learned from."""
+    filled: np.ndarray
+    """Whether each part has enough pulses."""
+    position: np.ndarray
+    """Where each pulse starts, in parts; 0 is the middle of the first."""
+    mean: np.ndarray
+    """Of the steps of each part."""
+    states: int
+    level: float
+    """Conductance of a level."""
+    table: list[Row]
+    """What is to be said of each part, and of the whole."""
+    notes: list[str]
+
+
+def steps_of(measurements: Measurements, options: Options) -> Steps:
+    """The steps in ``measurements``, in ``options.segments`` parts of the range. A level is about their mean.
+    ``ConfigError`` if they are none, or too few."""
+    name, parts = measurements.name, options.segments
+    if parts < 1:
+        raise ConfigError(f"segments={parts}: must be at least 1")
+    reset = resets(measurements)
+    if reset.any():
+        raise ConfigError(f"{name}: row {measurements.row[reset][0]}: pulses down reset the device to the bottom of "
+                          "its range at once, which steps of an incremental device cannot describe; --kind pcm_pair "
+                          "learns the pulses up")
+    measurements, notes = without_outliers(measurements, *_steps_by_part(measurements, parts))
+    lowest, highest = measurements.readings.min(), measurements.readings.max()
+    span = highest - lowest
+    step, group = _steps_by_part(measurements, parts)
+    if step.mean() <= 0:
+        raise ConfigError(f"{name}: pulses move the conductance against their sign, by {-step.mean():g} on average; "
+                          "are the signs the wrong way round?")
+    edges = lowest + span * np.arange(parts + 1) / parts
+    count = np.bincount(group, minlength=2 * parts)
+    labels = [f"{direction} from {edges[index]:.4g} to {edges[index + 1]:.4g}{options.suffix}, part {index + 1} of "
+              f"{parts}" for direction in ("up", "down") for index in range(parts)]
+    nearest, filled = _merged(name, labels, count)
+    group = nearest[group]
+    mean = _interpolated(split(measurements, step, group, 2 * parts)[0], filled)
+    states = options.states or int(np.clip(round(span / abs(np.median(mean))) + 1, 2, MAX_STATES))
+    if lengths_vary(measurements):
+        notes.append("pulses have several lengths, which steps do not depend on in this kind of device: the column "
+                     "'length' is not used")
+    empty = [labels[index] for index in np.flatnonzero(~filled)]
+    if empty:
+        notes.append(f"fewer than {MIN_PULSES} pulses, so taken from the parts beside: {'; '.join(empty)}")
+    table: list[Row] = [{"pulses": labels[index].split(" ")[0], f"from{options.suffix}": edges[index % parts],
+                         f"to{options.suffix}": edges[index % parts + 1], "number": int(count[index])}
+                        for index in range(2 * parts)]
+    return Steps(measurements, step, group, nearest, filled, (measurements.before - lowest) / span * parts - 0.5, mean,
+                 states, span / (states - 1), table, notes)
+
+
 def _steps_by_part(measurements: Measurements, parts: int) -> tuple[np.ndarray, np.ndarray]:
     """The step of each pulse in its own direction, and its group: the part of the range that it starts in, for pulses
     down plus the number of parts."""
@@ -227,9 +272,9 @@ def _steps_by_part(measurements: Measurements, parts: int) -> tuple[np.ndarray, 
     return step, part + np.where(up, 0, parts)
 
 
-def _merged(name: str, labels: list[str], group: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The groups of the pulses, those of parts with too few pulses put to the nearest part of their direction that has
-    enough; and which parts have enough. ``ConfigError`` unless at least half of them have in each direction."""
+def _merged(name: str, labels: list[str], count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each part the nearest of its direction that has enough pulses, itself if it has; and which parts have enough.
+    ``ConfigError`` unless at least half of them have in each direction."""
     parts, filled, nearest_part = len(labels) // 2, count >= MIN_PULSES, np.arange(len(labels))
     for first, direction in ((0, "up"), (parts, "down")):
         good = np.flatnonzero(filled[first:first + parts]) + first
@@ -240,7 +285,7 @@ def _merged(name: str, labels: list[str], group: np.ndarray, count: np.ndarray) 
             require_enough(name, [labels[poor]], count[poor:poor + 1], "; fewer --segments make larger parts")
         nearest_part[first:first + parts] = [good[np.abs(good - index).argmin()]
                                              for index in range(first, first + parts)]
-    return nearest_part[group], filled
+    return nearest_part, filled
 
 
 def _interpolated(figures: np.ndarray, filled: np.ndarray) -> np.ndarray:
@@ -248,14 +293,3 @@ def _interpolated(figures: np.ndarray, filled: np.ndarray) -> np.ndarray:
     halves = [np.interp(np.arange(len(half)), np.flatnonzero(good), half[good])
               for half, good in zip(np.split(figures, 2), np.split(filled, 2), strict=True)]
     return np.concatenate(halves)
-
-
-def _interpolate(points: list[Fraction], place: Fraction) -> Fraction:
-    """The figure at ``place``, a fraction of the range: point ``k`` of ``n`` holds at ``(k + 1/2) / n``; linear between
-    points, constant beyond them."""
-    position = place * len(points) - Fraction(1, 2)
-    position = min(max(position, Fraction(0)), Fraction(len(points) - 1))
-    below = floor(position)
-    if position == below:
-        return points[below]
-    return points[below] + (position - below) * (points[below + 1] - points[below])

@@ -17,6 +17,7 @@ from . import published
 from .domain_wall import DomainWallDevice
 from .ideal import IdealDevice
 from .incremental import IncrementalDevice
+from .measured import MeasuredDevice
 from .mtj import MtjDevice
 from .pcm_pair import PcmPairDevice
 from .specification import Device
@@ -32,7 +33,7 @@ def _by_name(*kinds: type[Device]) -> dict[str, type[Device]]:
     return {get_args(kind.model_fields["kind"].annotation)[0]: kind for kind in kinds}
 
 
-KINDS = _by_name(IdealDevice, DomainWallDevice, IncrementalDevice, PcmPairDevice, MtjDevice)
+KINDS = _by_name(IdealDevice, DomainWallDevice, IncrementalDevice, PcmPairDevice, MtjDevice, MeasuredDevice)
 """Every kind of device, by the name that its section gives as ``kind``."""
 
 if TYPE_CHECKING:
@@ -59,9 +60,14 @@ def section_of(device: Device) -> dict[str, Any]:
     """The fields of a section from which ``device`` is made. Those at their default are left out, but for those of
     size."""
     defaults = parse_device({"kind": device.kind}, device.kind).model_dump(mode="json")
-    return {"kind": device.kind} | {name: "none" if value is None else value
+    return {"kind": device.kind} | {name: "none" if value is None else _given(value)
                                     for name, value in device.model_dump(mode="json").items()
                                     if name in ("states", "sub_bits") or value != defaults[name]}
+
+
+def _given(value: Any) -> Any:
+    """``value``; of a section, what is given of it."""
+    return {name: entry for name, entry in value.items() if entry is not None} if isinstance(value, dict) else value
 
 
 def device(kind: str, **fields: Any) -> Device:

@@ -34,7 +34,7 @@ class LandingDevice(StateDevice):
         spread = self._noise("variation", variation)
         reach = max(abs(m) + largest_noise(s) for m, s in zip(mean, entries, strict=True)) + largest_noise(spread)
         return DeviceTables(pulse="landing", sub_bits=self.sub_bits, states=self.states, g_bits=signed_bits(reach),
-                            mean=tuple(mean), sigma=tuple(entries), variation=spread, stuck=self._stuck)
+                            mean=tuple(mean), sigma=tuple(entries), variation=spread, **self._common)
 
     def respond(self, pulses: int, random: np.random.Generator) -> Response:
         figures = self.physical()

@@ -34,7 +34,8 @@ from .fitting import (
 )
 from .measurements import Measurements, Response
 from .random_figures import common_fields, figure, one_or_each, states
-from .specification import PerState, StateDevice, nearest
+from .rounding import nearest
+from .specification import PerState, StateDevice
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -101,7 +102,7 @@ class MtjDevice(StateDevice, Fittable):
         return DeviceTables(
             pulse="switching", sub_bits=self.sub_bits, states=self.states,
             g_bits=signed_bits(-nominal(0, self.states, self.sub_bits)),
-            probability=tuple(nearest(p * (1 << PROBABILITY_BITS)) for p in chances), stuck=self._stuck,
+            probability=tuple(nearest(p * (1 << PROBABILITY_BITS)) for p in chances), **self._common,
             curve=self._curve() if self.curve else None)
 
     def physical(self) -> dict[str, tuple[float, ...]]:

@@ -33,7 +33,8 @@ from .fitting import (
 )
 from .measurements import Measurements, Response
 from .random_figures import common_fields, extreme, figure, variation, widest_noise
-from .specification import MAX_G_BITS, Device, nearest
+from .rounding import nearest
+from .specification import MAX_G_BITS, Device
 from .stepping import draw_steps, middles
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class PcmPairDevice(Device, Fittable):
             pulse="step", pair=True, sub_bits=self.sub_bits, states=2 * (span >> self.sub_bits) + 1,
             g_bits=signed_bits(span), span=span, mean=tuple(map(self._sub_levels, mean)),
             sigma=tuple(self._noise("step_sigma", v) for v in sigma),
-            variation=self._noise("variation", self.variation), stuck=self._stuck,
+            variation=self._noise("variation", self.variation), **self._common,
             refresh_high=nearest(Fraction(self.refresh_high) * span),
             refresh_low=nearest(Fraction(self.refresh_low) * span))
 

@@ -1,5 +1,6 @@
 """Random figures for random devices and experiments, with the extremes and the round numbers that chance would miss."""
 
+from math import exp
 from random import Random
 from typing import Any
 
@@ -40,6 +41,21 @@ def variation(random: Random, sub_bits: int) -> float:
     """A device-to-device variation, in levels: often none, sometimes the largest."""
     widest = widest_noise(sub_bits)
     return random.choice((0.0, 0.0, figure(random, 0, min(0.9, widest)), widest))
+
+
+def random_effects(random: Random, count: int, bits: int) -> dict[str, Any]:
+    """What devices of any kind, of ``count`` states, may be given beside the fields of their kind. A cell has room for
+    ``bits`` more."""
+    return {"ageing": _ageing(random, count, bits)} if random.random() < 0.3 else {}
+
+
+def _ageing(random: Random, count: int, room: int) -> dict[str, Any]:
+    """Ageing: often of cells that fail after a few pulses."""
+    bits, spread = extreme(random, 1, min(15, room)), random.choice((0.0, 0.5, random.uniform(0, 1)))
+    longest = float((1 << bits) - 1 << random.choice((0, 0, 1, 3, 16)))
+    most = max(1.0, longest * exp(-4 * spread))
+    ageing = {"endurance": random.choice((1.0, min(random.uniform(1, 8), most), most)), "spread": spread, "bits": bits}
+    return ageing | ({"sticks_at": random.randrange(count)} if random.random() < 0.5 else {})
 
 
 def states(random: Random) -> int:

@@ -96,8 +96,11 @@ def _places(tables: DeviceTables, name: str, count: int) -> list[str]:
     if tables.pulse == "switching":
         return [f"{direction} from state {state}" for direction in ("up", "down") for state in range(tables.states)]
     ends = edges(tables)
-    return [f"{direction} from {low:g} to {high:g}" for direction in directions(tables)
-            for low, high in zip(ends, ends[1:], strict=False)]
+    places = [f"{direction} from {low:g} to {high:g}" for direction in directions(tables)
+              for low, high in zip(ends, ends[1:], strict=False)]
+    each = count // len(places)
+    shares = [""] if each == 1 else [f", {100 * (i + 0.5) / each:.1f} %" for i in range(each)]
+    return [place + share for place in places for share in shares]
 
 
 def draw(file: BinaryIO, device: Device, name: str) -> None:

@@ -7,7 +7,6 @@ kind that can be learned from measurements is also derived from `fitting.Fittabl
 
 from abc import ABC, abstractmethod
 from fractions import Fraction
-from math import floor
 from random import Random
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -16,8 +15,10 @@ from pydantic import Field, model_validator
 
 from ..contract.device import SIGMA_BITS, SIGMA_FRAC, DeviceTables
 from ..contract.section import Section
+from .ageing import Ageing
 from .costs import DeviceCosts
 from .measurements import Response
+from .rounding import nearest
 
 if TYPE_CHECKING:
     from matplotlib.figure import FigureBase
@@ -43,6 +44,8 @@ class Device(Section, ABC):
     """log2 of the sub-levels into which one level is resolved."""
     stuck: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Fraction of the cells that stay at their initial level for ever."""
+    ageing: Ageing | None = None
+    """How long cells live. Unless given, they live for ever."""
     measured: str = ""
     """Where the figures come from, in words; nothing follows from it."""
 
@@ -93,10 +96,13 @@ class Device(Section, ABC):
 
     @model_validator(mode="after")
     def _compiles(self) -> Self:
-        width = self.compile().g_bits
+        tables = self.compile()
+        width = tables.g_bits
         if width > MAX_G_BITS:
             raise ValueError(f"sub_bits={self.sub_bits}: the conductance level would be {width} bits wide, at most "
                              f"{MAX_G_BITS} are possible; lower it or the number of states")
+        if tables.sticks_at is not None and tables.sticks_at >= tables.states:
+            raise ValueError(f"ageing.sticks_at={tables.sticks_at}: there are only the states 0 to {tables.states - 1}")
         return self
 
     def _sub_levels(self, levels: float | Fraction) -> int:
@@ -111,8 +117,9 @@ class Device(Section, ABC):
         return nearest(levels * (1 << self.sub_bits + SIGMA_FRAC))
 
     @property
-    def _stuck(self) -> int:
-        return nearest(self.stuck * (1 << 16))
+    def _common(self) -> dict[str, Any]:
+        """The fields of the tables that all kinds have."""
+        return {"stuck": nearest(self.stuck * (1 << 16))} | (self.ageing.compile() if self.ageing else {})
 
 
 class StateDevice(Device):
@@ -128,8 +135,3 @@ class StateDevice(Device):
         if len(value) != self.states:
             raise ValueError(f"{name}={value}: give one value, or one for each of the {self.states} states")
         return list(value)
-
-
-def nearest(value: float | Fraction) -> int:
-    """The nearest integer, halves up; exact."""
-    return floor(Fraction(value) + Fraction(1, 2))

@@ -1,7 +1,8 @@
 """What the kinds of the pulse law ``step`` share: the segments of their range, and the picture of their steps."""
 
+from collections.abc import Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +18,19 @@ def middles(span: int) -> list[Fraction]:
     """The level at the middle of each segment of the range 0 .. ``span``, in sub-levels."""
     shift = segment_shift(span)
     return [min(Fraction(2 * j + 1 << shift, 2), Fraction(span)) for j in range((span >> shift) + 1)]
+
+
+def interpolate(points: list[Fraction], place: Fraction) -> Fraction:
+    """The figure at ``place``, a fraction of the range: point ``k`` of ``n`` holds at ``(k + 1/2) / n``; linear between
+    points, constant beyond them."""
+    return multiple(points, place.numerator, place.denominator) / (2 * place.denominator)
+
+
+def multiple(points: Sequence[Any], place: int, full: int) -> Any:
+    """``2 * full`` times the figure at the place ``place / full``, as ``interpolate``: an integer if ``points`` are."""
+    position = min(max(2 * place * len(points) - full, 0), 2 * full * (len(points) - 1))
+    below, rest = divmod(position, 2 * full)
+    return 2 * full * points[below] + (rest * (points[below + 1] - points[below]) if rest else 0)
 
 
 def edges(tables: DeviceTables) -> np.ndarray:

@@ -12,7 +12,7 @@ from ..contract.wires import FACTOR_FRAC, mean_factors
 from .accumulator import GradientAccumulator
 from .adc import Adc, dac
 from .counters import Counters
-from .device import Cell, SlicedCell, fixed_in_cells, initial_levels
+from .device import Cell, SlicedCell, fixed_in_cells, initial_levels, initial_lives
 from .fixed import exact_float, round_shift
 from .lfsr import Lfsr
 from .sliced_programmer import programmer
@@ -64,28 +64,34 @@ class Crossbar:
         """Conductances in sub-levels, int16 (rows, cols)."""
         self.g_minus = (-self.g).clamp(min=0) if geometry.device.pair else None
         """Of pairs: the conductances of the devices that count negative, likewise."""
+        self.life = (torch.from_numpy(initial_lives(geometry, seed)).to(torch_device)
+                     if geometry.device.life_bits else None)
+        """Of cells that age: what is left of their lives, likewise."""
         self.slices = levels[..., :-1].contiguous() if self._weights else None
         """Of cells of several devices: the conductances of all but the last, int16 (rows, cols, devices - 1). The last
         is what they leave of ``g``."""
         self.pulses = torch.zeros_like(levels, dtype=torch.int32)
         """Write pulses that each cell has been given, int32 (rows, cols), or each device of cells of several, (rows,
         cols, devices). They are no part of the state: the machine does not know them."""
+        self.first = 0
+        """The number of the first device in the network."""
         g_magnitude = 1 << geometry.device.g_bits - 1
         self._exact = exact_float(
             g_magnitude * max(geometry.rows * geometry.x.magnitude, geometry.cols << geometry.delta_bits - 1))
 
     @property
     def arrays(self) -> dict[str, torch.Tensor]:
-        """The arrays of the state by name, each (rows, cols): ``g``, ``g_minus`` if cells are pairs, ``slices``, (rows,
-        cols, devices - 1), if they have several devices, and ``chi``. All changes are made in place."""
-        beside = {"g_minus": self.g_minus, "slices": self.slices}
-        return {"g": self.g, **{name: array for name, array in beside.items() if array is not None},
-                "chi": self.accumulator.chi}
+        """The arrays of the state by name, each (rows, cols): ``g``, ``g_minus`` if cells are pairs, ``life`` if they
+        age, ``slices``, (rows, cols, devices - 1), if they have several devices, and ``chi``. All changes are made in
+        place."""
+        arrays = {"g": self.g, "g_minus": self.g_minus, "life": self.life, "slices": self.slices,
+                  "chi": self.accumulator.chi}
+        return {name: array for name, array in arrays.items() if array is not None}
 
     def move(self, arrays: dict[str, torch.Tensor]) -> None:
         """Keep the state in ``arrays`` from now on. They hold the same values as the present ones."""
         self.g, self.g_minus, self.accumulator.chi = arrays["g"], arrays.get("g_minus"), arrays["chi"]
-        self.slices = arrays.get("slices")
+        self.life, self.slices = arrays.get("life"), arrays.get("slices")
 
     def read_g(self, rows: torch.Tensor | None = None) -> torch.Tensor:
         """The conductances (n, cols) of ``rows`` (n,), of all of them unless given, as they are read: through wires."""
@@ -217,7 +223,8 @@ class Crossbar:
         of range; the crossbar is then unchanged."""
         shape, device = tuple(self.g.shape), self.geometry.device
         chi_limit = 1 << self.geometry.chi_bits - 1
-        levels = {"g": device.g_range, "g_minus": (0, device.span), "slices": device.single.g_range,
+        levels = {"g": device.g_range, "g_minus": (0, device.span), "life": (0, (1 << device.life_bits) - 1),
+                  "slices": device.single.g_range,
                   "chi": (-chi_limit, chi_limit - 1)}
         state = {name: self._integers(name, state, *bounds) for name, bounds in (
             *((name, (tuple(array.shape), *levels[name])) for name, array in self.arrays.items()),
@@ -290,17 +297,23 @@ class Crossbar:
         g = self.g[where]
         place = tuple(index.cpu().numpy() for index in where)
         fixed = [array[place] for array in self._fixed]
+        numbers = self.first + (place[0] * self.geometry.cols + place[1]) * self.geometry.devices
         if self.slices is not None:
-            return self._sliced_cells(g, self.slices[where].to(torch.int64), *fixed)
+            each = numbers[:, None] + np.arange(self.geometry.devices)
+            return self._sliced_cells(g, self.slices[where].to(torch.int64), *fixed, each)
         g_minus = torch.zeros_like(g) if self.g_minus is None else self.g_minus[where]
-        return [Cell(*values) for values in zip(*(vector.tolist() for vector in (g, g_minus, *fixed)), strict=True)]
+        lives = [None] * len(numbers) if self.life is None else self.life[where].tolist()
+        values = zip(*(vector.tolist() for vector in (g, g_minus, *fixed)), lives, numbers.tolist(), strict=True)
+        return [Cell(g, minus, displacement, stuck, life, number=number)
+                for g, minus, displacement, stuck, life, number in values]
 
     def _sliced_cells(self, g: torch.Tensor, slices: torch.Tensor, *fixed: np.ndarray) -> list[SlicedCell]:
         """Cells of several devices: their conductances (n,), those of all their devices but the last (n, devices - 1),
-        and what is fixed in each device, arrays (n, devices)."""
+        what is fixed in each device, and its number, arrays (n, devices)."""
         last = g - (slices * slices.new_tensor(self._weights[:-1])).sum(-1)
         levels = torch.cat([slices, last.unsqueeze(-1)], dim=-1).tolist()
-        return [SlicedCell([Cell(level, 0, *each) for level, *each in zip(*cell, strict=True)], self._weights)
+        return [SlicedCell([Cell(level, 0, displacement, stuck, number=number)
+                            for level, displacement, stuck, number in zip(*cell, strict=True)], self._weights)
                 for cell in zip(levels, *(array.tolist() for array in fixed), strict=True)]
 
     def _summed(self, levels: torch.Tensor) -> torch.Tensor:
@@ -309,12 +322,12 @@ class Crossbar:
 
     def _replace(self, where: Places, cells: list[Any]) -> None:
         """Put ``cells`` into the places ``where``."""
-        self.g[where] = torch.tensor([cell.g for cell in cells], dtype=self.g.dtype, device=self.torch_device)
+        for name, array in (("g", self.g), ("g_minus", self.g_minus), ("life", self.life)):
+            if array is not None:
+                array[where] = torch.tensor([getattr(cell, name) for cell in cells], dtype=array.dtype,
+                                            device=self.torch_device)
         self.pulses[where] += torch.tensor([cell.pulses for cell in cells], dtype=self.pulses.dtype,
                                            device=self.torch_device)
-        if self.g_minus is not None:
-            self.g_minus[where] = torch.tensor([cell.g_minus for cell in cells], dtype=self.g.dtype,
-                                               device=self.torch_device)
         if self.slices is not None:
             self.slices[where] = torch.tensor([[device.g for device in cell.devices[:-1]] for cell in cells],
                                               dtype=self.g.dtype, device=self.torch_device)

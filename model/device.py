@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from ..contract.device import DeviceTables, nominal
+from ..contract.device import QUANTILE_BITS, DeviceTables, nominal
 from ..contract.geometry import CrossbarGeometry
-from ..contract.hashing import cell_hash, hash32
-from ..contract.tables import noise
+from ..contract.hashing import LIFE_STREAM, cell_hash, hash32, hash_base
+from ..contract.lfsr import LEAP
+from ..contract.tables import NORMAL_INDEX_BITS, noise
 
 Integers = int | np.ndarray
 """An integer, or an array of int64."""
@@ -26,8 +27,17 @@ class Cell:
     """By how much its landing points or steps differ from those of the tables."""
     stuck: bool = False
     """Whether it never moves."""
+    life: int | None = None
+    """Of a cell that ages: what is left of its life; it has failed when that is 0."""
     pulses: int = 0
     """Write pulses that it has been given."""
+    number: int = 0
+    """That of the device in the network."""
+
+    @property
+    def moves(self) -> bool:
+        """Whether it is neither stuck nor has failed."""
+        return not self.stuck and self.life != 0
 
 
 @dataclass
@@ -54,11 +64,14 @@ class Device:
 
     def __init__(self, tables: DeviceTables) -> None:
         self.tables = tables
-        self._mean, self._sigma = np.array(tables.mean, dtype=np.int64), np.array(tables.sigma, dtype=np.int64)
+        self._mean, self._sigma, self._quantiles = (
+            np.array(table, dtype=np.int64) for table in (tables.mean, tables.sigma, tables.quantiles))
 
     def movement(self, entry: Integers, displacement: Integers, word: Integers) -> Any:
         """The landing point or the step in the place ``entry`` of the tables, as it comes out with the random ``word``
         in a cell of ``displacement``."""
+        if self.tables.quantiles:
+            return self._quantiles[(entry << QUANTILE_BITS) + (word >> LEAP - QUANTILE_BITS)] + displacement
         return self._mean[entry] + displacement + noise(self._sigma[entry], word)
 
     def land(self, state: Integers, displacement: Integers, word: Integers) -> Any:
@@ -83,9 +96,10 @@ class Device:
         """The nominal conductance of ``state``, an integer or an array or tensor of integers."""
         return nominal(state, self.tables.states, self.tables.sub_bits)
 
-    def pulse(self, cell: Cell, word: int, *, toward: int, up: bool) -> None:
-        """Give ``cell`` one write pulse: toward the state ``toward`` if the device lands at states, else up or down."""
-        if cell.stuck:
+    def pulse(self, cell: Cell, word: int, *, toward: int, up: bool, before: int = 0) -> None:
+        """Give ``cell`` one write pulse: toward the state ``toward`` if the device lands at states, else up or down.
+        ``before`` is the word that was drawn before ``word``."""
+        if not cell.moves:
             return
         match self.tables.pulse:
             case "landing":
@@ -94,6 +108,8 @@ class Device:
                 self._step_pair(cell, word, up) if self.tables.pair else self._step(cell, word, up)
             case "switching":
                 self._switch(cell, word, up)
+        if cell.life is not None and before < self.tables.wear:
+            self._age(cell, cell.life - 1)
 
     def worn(self, cell: Cell) -> bool:
         """Whether ``cell`` is a pair whose devices have both grown so far that it has to be refreshed."""
@@ -101,9 +117,15 @@ class Device:
         return self.tables.pair and high > self.tables.refresh_high and low > self.tables.refresh_low
 
     def reset(self, cell: Cell) -> None:
-        """Set both devices of a pair to 0, unless they are stuck."""
-        if not cell.stuck:
+        """Set both devices of a pair to 0, unless they are stuck or have failed."""
+        if cell.moves:
             cell.g = cell.g_minus = 0
+
+    def _age(self, cell: Cell, life: int) -> None:
+        """Leave ``life`` to ``cell``; if that is none, it fails."""
+        cell.life, failed = life, self.tables.failed
+        if life == 0 and failed is not None:
+            cell.g, cell.g_minus = failed, max(0, -failed) if self.tables.pair else 0
 
     def _step(self, cell: Cell, word: int, up: bool) -> None:
         device = self.tables
@@ -137,6 +159,12 @@ def fixed_in_cells(geometry: CrossbarGeometry) -> tuple[np.ndarray, np.ndarray]:
     hashes = np.stack([cell_hash(geometry.cell_seed, *sides, number) for number in range(device.devices)], axis=-1)
     hashes = hashes.reshape(shape).astype(np.int64)
     return noise(device.variation, hashes).astype(np.int16), hashes >> 16 < device.stuck
+
+
+def initial_lives(geometry: CrossbarGeometry, seed: int) -> np.ndarray:
+    """The lives of the cells of a new crossbar that ages, int16 (rows, cols) (arithmetic 3.5)."""
+    hashes = cell_hash(hash_base(seed, LIFE_STREAM + geometry.index), geometry.rows, geometry.cols).astype(np.int64)
+    return np.array(geometry.device.lifetimes, dtype=np.int16)[hashes >> 32 - NORMAL_INDEX_BITS]
 
 
 def initial_levels(geometry: CrossbarGeometry, seed: int, displacement: np.ndarray) -> np.ndarray:

@@ -21,6 +21,8 @@ def reconfigured(random: Random, geometry: CrossbarGeometry) -> CrossbarGeometry
         "mean": tuple(min(max(mean + random.randint(-4, 4), -1 << device.g_bits - 1), (1 << device.g_bits - 1) - 1)
                       for mean in device.mean),
         "sigma": tuple(random.choice((sigma, random.randint(0, noisiest))) for sigma in device.sigma),
+        "quantiles": tuple(random.choice((step, random.randint(-1 << device.g_bits, (1 << device.g_bits) - 1)))
+                           for step in device.quantiles),
         "probability": tuple(fraction() for _ in device.probability),
     }
     if device.differs:
@@ -28,6 +30,8 @@ def reconfigured(random: Random, geometry: CrossbarGeometry) -> CrossbarGeometry
                                   {"variation": 0, "stuck": random.randint(1, certain // 2)}))
     if device.pair:
         changes |= {name: random.randint(0, device.span) for name in ("refresh_high", "refresh_low")}
+    if device.life_bits:
+        changes["wear"] = fraction()
     if device.curve is not None:
         count = len(device.curve.base)
         points = sorted(fraction() for _ in range(count + 1))

@@ -30,7 +30,8 @@ class ConductanceArray(wiring.Component):
     Slots with ``forward`` add to the column sums of their lanes; with ``first`` these start over. Slots with
     ``backward`` add to the row sum of their row, fold after fold; unless the geometry is plain, each has sums of its
     own, one for each of ``second_reads`` rows. Slots with ``write`` and ``override`` write the word back with one lane
-    replaced. Forward and backward passes share multipliers. Sums are exact. Of a pair, ``g_minus`` is only kept.
+    replaced. Forward and backward passes share multipliers. Sums are exact. ``g_minus`` of a pair and ``life`` are only
+    kept.
 
     So that several rows can be read in a clock cycle, the array is divided into `layouts.banks`: each has the words
     whose addresses have the same remainder by their number. The products of the banks are added up.

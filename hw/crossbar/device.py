@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value, ValueLike, signed, uns
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from ...contract.device import PROBABILITY_BITS, SIGMA_BITS, DeviceTables
+from ...contract.device import PROBABILITY_BITS, QUANTILE_BITS, SIGMA_BITS, DeviceTables
 from ...contract.geometry import CrossbarGeometry
 from ...contract.lfsr import LEAP
 from ...contract.tables import NORMAL_BITS, NORMAL_INDEX_BITS
@@ -28,7 +28,9 @@ class Device(wiring.Component):
     its ``load``; where cells have a displacement, 3 clock cycles after it.
 
     Cost: the tables of the device in distributed memory. Unless it switches, also the normal quantile table (half of
-    its 1024 entries) and a multiplier, which noise and displacement share.
+    its 1024 entries) and a multiplier, which noise and displacement share; both only for the displacement where steps
+    are drawn from quantiles. Where cells age, two comparators and a
+    counter.
     """
 
     def __init__(self, *, geometry: CrossbarGeometry) -> None:
@@ -64,7 +66,11 @@ class Device(wiring.Component):
             ports["reset"] = In(1)
             #: Both have grown so far that the pair has to be refreshed.
             ports["worn"] = Out(1)
+        if device.life_bits:
+            #: With `pulse`: the word that was drawn before.
+            ports["before"] = In(LEAP)
         super().__init__(ports)
+        self._fails = Signal()  # the pulse ends the life of the cell
 
     @property
     def pulse_cycles(self) -> int:
@@ -79,9 +85,14 @@ class Device(wiring.Component):
         if self.geometry.device.differs:
             fraction = register(m, self.parameters, self.geometry, "stuck")
             stuck = Signal()
-            m.d.comb += moves.eq(~stuck)
             with m.If(self.load):
                 m.d.sync += stuck.eq(self.hash[16:] < fraction)
+            with m.If(stuck):
+                m.d.comb += moves.eq(0)
+        if self.geometry.device.life_bits:
+            self._age(m, moves)
+            with m.If(self.level.life == 0):
+                m.d.comb += moves.eq(0)
         match self.geometry.device.pulse:
             case "landing":
                 self._land(m, moves)
@@ -91,20 +102,37 @@ class Device(wiring.Component):
                 self._switch(m, moves)
         return m
 
+    def _age(self, m: Module, moves: Signal) -> None:
+        """A pulse that wears the cell takes one off its life."""
+        wear, wears = register(m, self.parameters, self.geometry, "wear"), Signal()
+        m.d.comb += self._fails.eq(wears & (self.level.life == 1))
+        with m.If(self.pulse):
+            m.d.sync += wears.eq(self.before < wear)
+        with m.If(self.load):
+            m.d.sync += self.level.life.eq(self.cell.life)
+        with m.Elif(self.done & moves & wears):
+            m.d.sync += self.level.life.eq(self.level.life - 1)
+
     def _land(self, m: Module, moves: Signal) -> None:
         movement, moving = self._movement(m, self.state)
         m.d.comb += self.done.eq(moving)
         with m.If(self.load):
             m.d.sync += self.level.g.eq(self.cell.g)
         with m.If(self.done & moves):
-            m.d.sync += self.level.g.eq(saturate(movement, self.geometry.device.g_bits))
+            m.d.sync += self.level.g.eq(self._ending(saturate(movement, self.geometry.device.g_bits)))
+
+    def _ending(self, g: ValueLike, offset: int = 0) -> ValueLike:
+        """``g``, unless the pulse ends the life of the cell: then the conductance at which that sticks, ``offset``
+        added."""
+        failed = self.geometry.device.failed
+        return g if failed is None else Mux(self._fails, failed + offset, g)
 
     def _step(self, m: Module, moves: Signal) -> None:
         """A single device has one level from 0 to ``span``, a pair has two. A pulse moves one of them."""
         device = self.geometry.device
         pulsed = Signal(range(device.span + 1))
         moved = Signal(range(device.span + 1))
-        entry = Signal(range(len(device.mean)))
+        entry = Signal(range(device.segments * (1 if device.pair else 2)))
         movement, moving = self._movement(m, entry)
         step = Signal.like(movement)
         steps = Signal()
@@ -131,6 +159,9 @@ class Device(wiring.Component):
                     m.d.sync += plus.eq(moved)
                 with m.Else():
                     m.d.sync += minus.eq(moved)
+                if device.failed is not None:
+                    with m.If(self._fails):
+                        m.d.sync += [plus.eq(max(0, device.failed)), minus.eq(max(0, -device.failed))]
         else:
             middle = device.span // 2
             m.d.comb += [
@@ -142,7 +173,7 @@ class Device(wiring.Component):
             with m.If(self.load):
                 m.d.sync += pulsed.eq(self.cell.g + middle)
             with m.If(steps & moves):
-                m.d.sync += pulsed.eq(moved)
+                m.d.sync += pulsed.eq(self._ending(moved, middle))
 
     def _movement(self, m: Module, entry: ValueLike) -> tuple[Signal, Value]:
         """Where a pulse lands, or the step that it makes: ``entry`` of the tables, with noise and displacement.
@@ -151,22 +182,23 @@ class Device(wiring.Component):
         later.
         """
         device = self.geometry.device
-        m.submodules.movements = movements = table(
-            m, self.parameters, self.geometry, "movement",
-            data.StructLayout({"mean": signed(device.g_bits), "sigma": unsigned(SIGMA_BITS)}))
+        drawn_from = bool(device.quantiles)  # the word chooses a place of the table, and there is no noise
+        name, fields = ("quantile", {"mean": signed(device.g_bits + 1)}) if drawn_from else (
+            "movement", {"mean": signed(device.g_bits), "sigma": unsigned(SIGMA_BITS)})
+        m.submodules.movements = movements = table(m, self.parameters, self.geometry, name, data.StructLayout(fields))
         m.submodules.normal = normal = normal_table()
         found, drawn = movements.read_port(), Signal(NORMAL_INDEX_BITS)
         factor = Signal(signed(NORMAL_BITS), name="quantile", reset_less=True)  # as the registers of a DSP
         sigma = Signal(SIGMA_BITS)
         noise = Signal(signed(SIGMA_BITS + NORMAL_BITS), reset_less=True)
         scaled = Signal(signed(SIGMA_BITS + NORMAL_BITS - NOISE_SHIFT + 1))
-        mean = Signal(signed(max(device.g_bits, len(scaled)) + 1))
+        mean = Signal(signed(max(len(found.data.mean), len(scaled)) + 1))
         movement = Signal(signed(len(mean) + 1))
         pulsed = Signal(2)
         m.d.comb += [
-            found.addr.eq(entry),
+            found.addr.eq(Cat(self.word[-QUANTILE_BITS:], entry) if drawn_from else entry),
             drawn.eq(self.word),
-            sigma.eq(found.data.sigma),
+            sigma.eq(0 if drawn_from else found.data.sigma),
             scaled.eq(round_shift(noise, NOISE_SHIFT)),
             movement.eq(mean + scaled),
         ]
@@ -204,8 +236,12 @@ class Device(wiring.Component):
         m.d.sync += [word.eq(self.word), self.done.eq(self.pulse)]
         with m.If(self.load):
             m.d.sync += self.level.g.eq(self.cell.g)
-        with m.If(self.done & moves & (word < found.data)):
-            m.d.sync += self.level.g.eq(nominal(beyond, device))
+        with m.If(self.done & moves):
+            with m.If(word < found.data):
+                m.d.sync += self.level.g.eq(nominal(beyond, device))
+            if device.failed is not None:
+                with m.If(self._fails):
+                    m.d.sync += self.level.g.eq(device.failed)
 
 
 def state_of(g: Value, device: DeviceTables) -> Value:

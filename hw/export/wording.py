@@ -19,6 +19,7 @@ _FIELDS = {
     "chi": "residual",
     "g": "conductance level",
     "g_minus": "level of the device of a pair that counts negative",
+    "life": "what is left of the life of the cell; 0 if it has failed",
     "slices": "levels of its devices but for the last",
     "last": "this beat is the last of its sample",
     "operation": "what to do",

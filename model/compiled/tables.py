@@ -37,6 +37,8 @@ PULSES = "landing", "step", "switching"
 LANDING, STEP, SWITCHING = range(len(PULSES))
 RESIDUALS = "verified", "nominal", "none"
 VERIFIED, NOMINAL, NONE = range(len(RESIDUALS))
+LIMIT, SAMPLE, TRACED = range(3)
+"""Places in ``State.tracing``."""
 
 Layer = Any
 """One record of ``layer_records``, whose fields compiled code reads as attributes."""
@@ -53,6 +55,8 @@ class State(NamedTuple):
     """int16 (cells,): the conductances of all crossbars, layer by layer, row-major."""
     g_minus: np.ndarray
     """Likewise, of the devices that count negative; empty without pairs."""
+    life: np.ndarray
+    """int16: what is left of the lives of cells; empty where they do not age."""
     slices: np.ndarray
     """int16 (cells * (devices - 1),): the conductances of the devices of each cell of several, but for the last; empty
     unless they have."""
@@ -68,6 +72,11 @@ class State(NamedTuple):
     """int64 (layers * COUNTS,). Compiled code does not wrap them."""
     row_reads: np.ndarray
     """int64 (2 * layers,): those of the network."""
+    trace: np.ndarray
+    """int64: where write pulses are traced, ``PULSE_WORDS`` words each, the first bytes of `PULSE` in the low bits."""
+    tracing: np.ndarray
+    """int64 (3,): traced pulses after which compiled code comes back, 0 if none is traced; samples trained, the one
+    under way among them; pulses traced."""
 
 
 class Tables(NamedTuple):
@@ -85,6 +94,7 @@ class Tables(NamedTuple):
     """int16: likewise, of the others."""
     mean: np.ndarray
     sigma: np.ndarray
+    quantiles: np.ndarray
     probability: np.ndarray
     """int64: the tables of ``DeviceTables`` of these names; empty where the device has none."""
     base: np.ndarray
@@ -250,8 +260,11 @@ def _fields(geometry: CrossbarGeometry) -> dict[str, int]:
         "pulse": PULSES.index(device.pulse), "g_limit": 1 << device.single.g_bits - 1, "origin": device.origin,
         "lowest_top": device.lowest_top, "highest_bottom": device.highest_bottom, "sub_bits": device.sub_bits,
         "states": device.states, "pair": device.pair, "span": device.span, "segment_shift": device.segment_shift,
-        "segments": device.segments, "refresh_high": device.refresh_high, "refresh_low": device.refresh_low,
+        "segments": device.segments, "quantiles": bool(device.quantiles),
+        "refresh_high": device.refresh_high, "refresh_low": device.refresh_low,
         "forward_reads": geometry.forward_reads, "second_reads": geometry.second_reads,
+        "ages": bool(device.life_bits), "wear": device.wear, "sticks": device.failed is not None,
+        "failed": device.failed or 0,
         "differs": device.differs, "cell_seed": geometry.cell_seed, "variation": device.variation,
         "stuck": device.stuck,
         "devices": geometry.devices, "in_turn": device.slices is not None and device.slices.in_turn,
@@ -327,7 +340,8 @@ def device_tables(device: DeviceTables) -> dict[str, np.ndarray]:
         return np.array(table, dtype=np.int64)
 
     return {
-        "mean": integers(device.mean), "sigma": integers(device.sigma), "probability": integers(device.probability),
+        "mean": integers(device.mean), "sigma": integers(device.sigma), "quantiles": integers(device.quantiles),
+        "probability": integers(device.probability),
         "base": integers(base), "slope": integers(slope), "normal": normal_quantiles(),
         "shifts": integers(device.slices.shifts if device.slices else ()),
         "leap": torch.stack([jump(values << shift, 1) for shift in range(0, WIDTH, 8)]).numpy().astype(

@@ -10,7 +10,7 @@ import numpy as np
 from ...contract.device import DeviceTables
 from ...contract.geometry import CrossbarGeometry
 from ...contract.parameters import replacements
-from ...hw.crossbar.layouts import cell_layout, position_layout, replacement_layout, request_layout
+from ...hw.crossbar.layouts import cell_layout, level_layout, position_layout, replacement_layout, request_layout
 from ...hw.crossbar.parameters import parameter_layout
 from ...hw.crossbar.programmer import StochasticProgrammer
 from ...model.device import Cell, Device, SlicedCell, fixed_in_cells
@@ -152,6 +152,8 @@ def random_cell(random: Random, device: Device, geometry: CrossbarGeometry) -> t
             chi = random.choice((threshold, limit - 1, random.randrange(threshold, limit), limit))
         up = chi < limit and random.random() < 0.5
         last = tables.states - 1 if up else 0
+        if tables.life_bits:
+            cell.life = random.choice((0, 1, random.randrange(1 << tables.life_bits)))
         if device.state_of(cell.g) != last:
             return cell, chi if up else -chi
 
@@ -161,7 +163,7 @@ def _cell(geometry: CrossbarGeometry, cell: Any, chi: int) -> dict[str, int]:
     fields = {"chi": chi, "g": cell.g}
     if geometry.device.slices:
         return fields | {"slices": [device.g for device in cell.devices[:-1]]}
-    return fields | {"g_minus": cell.g_minus} if geometry.device.pair else fields
+    return fields | {name: getattr(cell, name) for name in level_layout(geometry).members}
 
 
 @cocotb.test(timeout_time=1, timeout_unit="sec")

@@ -24,8 +24,8 @@ SIGMAS = 4
 def fitted(document, pulses=20000, seed=1, devices=1, read_noise=0.0, **options):
     data = measure(parse_device(document, "known"), pulses, seed, devices, read_noise)
     kind = fitting.guess(data).kind
-    assert kind == document["kind"]
-    return fitting.fit(data, kind, Options(**options))
+    assert kind == ("incremental" if document["kind"] == "measured" else document["kind"])
+    return fitting.fit(data, document["kind"], Options(**options))
 
 
 def table(pulse, before, after, **columns):
@@ -86,6 +86,28 @@ def test_incremental_variation():
     found = fitted({"kind": "incremental", "states": 33, "variation": 0.15}, 40000, devices=100, states=33)
     assert abs(found.device.variation - 0.15) < SIGMAS * 0.15 / sqrt(2 * 100) + 0.01  # steps that the ends cut
     assert len(set(found.device.up_sigma)) > 1
+
+
+def test_a_distribution_that_no_mean_and_scatter_describe():
+    """Half of the pulses up do nothing, the others move by two levels; pulses down by one, or by three."""
+    up, down = (0.0,) * 8 + (2.0,) * 8, (1.0,) * 12 + (3.0,) * 4
+    found = fitted({"kind": "measured", "states": 33, "up": (up,), "down": (down,)}, 20000, segments=4, states=33)
+    assert found.level == pytest.approx(1, abs=1e-6)
+    for rows, steps in ((found.device.up[:3], up), (found.device.down[1:], down)):  # where no end cuts them
+        for row in rows:
+            assert len(row) == 64
+            # A share of the steps is known within its standard error, which moves it by so many places of 64.
+            for place, step in enumerate(row):
+                if all(abs((place + 0.5) / 64 - share) > 0.08 for share in (0.5, 0.75)):
+                    known = np.interp((place + 0.5) / 64 * len(steps) - 0.5, np.arange(len(steps)), steps)
+                    assert step == pytest.approx(known, abs=1e-6)
+    assert found.device.variation == 0
+
+
+def test_too_few_pulses_make_fewer_quantiles():
+    found = fitted({"kind": "measured", "states": 9}, 600, segments=2)
+    assert {len(row) for row in found.device.up + found.device.down} <= set(range(5, 40))
+    assert [row["figures"] for row in found.table] == [len(row) for row in found.device.up + found.device.down]
 
 
 def test_pcm_pair():

@@ -40,6 +40,7 @@ def test_tables_equal_those_derived_from_the_text(document, certain):
             assert tables.curve.bits == other.c
     else:
         assert (list(tables.mean), list(tables.sigma)) == (other.mean, other.sigma)
+        assert list(tables.quantiles) == (getattr(other, "quantile", None) or [])
     if tables.pulse == "step":
         assert (tables.span, tables.segment_shift, tables.segments) == (other.span, other.segment_shift, other.segments)
     if tables.pair:
@@ -161,7 +162,7 @@ JUNCTION = {"kind": "mtj"}
     (WALL | {"states": 65}, "device.domain_wall.states=65: Input should be less than or equal to 64"),
     (WALL | {"sub_bits": 0}, "device.domain_wall.sub_bits=0: Input should be greater than or equal to 1"),
     (WALL | {"sub_bits": 7}, "device.domain_wall.sub_bits=7: Input should be less than or equal to 6"),
-    (WALL | {"up": 0.5}, "device.domain_wall.up=0.5: unknown field; allowed are sub_bits, stuck, measured, states"),
+    (WALL | {"up": 0.5}, "device.domain_wall.up=0.5: unknown field; allowed are sub_bits, stuck, ageing, measured"),
     (STEPS | {"up_mean": 9.0}, "up_mean=9: must lie within half the range, 8 levels"),
     (STEPS | {"down_mean": [0.5, -8.5]}, "down_mean=-8.5: must lie within half the range, 8 levels"),
     (STEPS | {"up_mean": []}, "up_mean=(): give at least one value"),
@@ -177,7 +178,7 @@ JUNCTION = {"kind": "mtj"}
     (PAIR | {"step_mean": [1.0]}, "device.pcm_pair.step_mean[1]: Field required"),
     (PAIR | {"step_sigma": [0.1, -0.5]}, "step_sigma=-0.12013: must lie in 0 to"),
     (PAIR | {"refresh_high": 1.5}, "device.pcm_pair.refresh_high=1.5: Input should be less than or equal to 1"),
-    (PAIR | {"states": 5}, "device.pcm_pair.states=5: unknown field; allowed are sub_bits, stuck, measured, kind"),
+    (PAIR | {"states": 5}, "device.pcm_pair.states=5: unknown field; allowed are sub_bits, stuck, ageing, measured"),
     (JUNCTION | {"up": 1.5}, "up=1.5: a probability must lie in 0 to 1"),
     (JUNCTION | {"down": [0.5, -0.5, 0.5]}, "down=-0.5: a probability must lie in 0 to 1"),
     (JUNCTION | {"up": [0.5, 0.5]}, "up=(0.5, 0.5): give one value, or one for each of the 3 states"),
@@ -188,7 +189,7 @@ JUNCTION = {"kind": "mtj"}
     (JUNCTION | {"curve": "switching_time", "thermal_stability": 2.0},
      "thermal_stability=2: a pulse of no length would switch with probability 0.0017; use at least 5"),
     ({"kind": "memristor"}, "'memristor'"),
-    ({"states": 5}, "device: kind is missing; it must be one of ideal, domain_wall, incremental, pcm_pair, mtj"),
+    ({"states": 5}, "device: kind is missing; it must be one of ideal, domain_wall, incremental, pcm_pair, mtj, m"),
 ])
 def test_contradictory_specifications_are_refused(document, message):
     with pytest.raises(ConfigError) as caught:

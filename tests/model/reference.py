@@ -105,6 +105,7 @@ class Device:
         self.sub_bits, self.pair = device.sub_bits, device.kind == "pcm_pair"
         self.variation = self.noise_entry(getattr(device, "variation", 0.0))
         self.stuck = nearest(device.stuck * 2**16)
+        self.ageing = device.ageing and Ageing(device.ageing)
         if self.pair:
             ratio = Fraction(device.g_max) / Fraction(device.level)
             self.span = nearest(ratio * 2**self.sub_bits)
@@ -140,12 +141,22 @@ class Device:
             self.segment_shift = max(0, bits_of(self.span) - 4)
             self.segments = (self.span >> self.segment_shift) + 1
             self.g_bits = bits_of(self.span if self.pair else self.span // 2) + 1
-            self.mean, self.sigma = [], []
-            for means, sigmas in self.step_figures(device):
+            self.mean, self.sigma, self.quantile = [], [], None
+            if device.kind == "measured":
+                self.quantile = [nearest(v * 2**self.sub_bits) for lists in (device.up, device.down)
+                                 for v in self.changes(lists)]
+            for means, sigmas in self.step_figures(device) if self.quantile is None else ():
                 for j in range(self.segments):
                     middle = min(Fraction(2 * j + 1, 2) * 2**self.segment_shift, self.span)
                     self.mean.append(nearest(means(middle) * 2**self.sub_bits))
                     self.sigma.append(self.noise_entry(sigmas(middle)))
+
+    def changes(self, lists):
+        """``change(u[j], (i + 1/2) / 64)`` for every ``j``, and for each every ``i``; in levels."""
+        at = [[interpolated(figures, Fraction(2 * i + 1, 128)) for figures in lists] for i in range(64)]
+        for j in range(self.segments):
+            middle = min(Fraction(2 * j + 1, 2) * 2**self.segment_shift, self.span)
+            yield from (interpolated(column, middle / self.span) for column in at)
 
     def step_figures(self, device):
         """For pulses up, then (of a single device) down: mean and sigma, in levels, at a level in sub-levels."""
@@ -174,6 +185,16 @@ class Device:
 
     def state_of(self, g):
         return limit((g - self.origin + 2 ** (self.sub_bits - 1)) // 2**self.sub_bits, 0, self.n - 1)
+
+
+class Ageing:
+    """Section 3.5, without the cells."""
+
+    def __init__(self, section):
+        pulses = [section.endurance * exp(section.spread * v / 128) for v in NORMAL]
+        quantum = next(q for q in range(17) if nearest(pulses[-1] / 2**q) <= 2**section.bits - 1)
+        self.lifetime = [max(1, nearest(v / 2**quantum)) for v in pulses]
+        self.wear, self.sticks_at = 2 ** (16 - quantum), section.sticks_at
 
 
 class Window:
@@ -240,12 +261,17 @@ class Lfsr:
 class Cell:
     """One cell: its level ``g`` (``plus - minus`` in a pair), its residual ``chi`` and what is fixed in it."""
 
-    def __init__(self, device, fixed, start, h):
+    def __init__(self, device, fixed, start, h, life=0):
         self.device, self.chi = device, 0
         self.displacement = noise(device.variation, fixed)
         self.stuck = fixed >> 16 < device.stuck
+        self.life = device.ageing and device.ageing.lifetime[life >> 22]
         self.single = self.land(start, h) if device.pulse == "landing" else device.nominal(start)
         self.plus, self.minus = (max(0, self.single), max(0, -self.single)) if device.pair else (None, None)
+
+    @property
+    def fixed(self):
+        return self.stuck or self.life == 0
 
     @property
     def g(self):
@@ -261,13 +287,27 @@ class Cell:
 
     def moved(self, u, j, w, sign):
         """The level ``u`` of a step device after a pulse with entry ``j`` of its tables."""
-        m = self.device.mean[j] + self.displacement + noise(self.device.sigma[j], w)
+        device = self.device
+        m = self.displacement + (device.mean[j] + noise(device.sigma[j], w) if device.quantile is None
+                                 else device.quantile[64 * j + (w >> 10)])
         return limit(u + sign * m, 0, self.device.span)
 
-    def pulse(self, w, up, t):
-        device = self.device
-        if self.stuck:
+    def pulse(self, v, w, up, t):
+        if self.fixed:
             return
+        self.move(w, up, t)
+        ageing = self.device.ageing
+        if ageing and v < ageing.wear:
+            self.life -= 1
+            if self.life == 0 and ageing.sticks_at is not None:
+                g = saturate(self.device.nominal(ageing.sticks_at), self.device.g_bits)
+                if self.device.pair:
+                    self.plus, self.minus = max(0, g), max(0, -g)
+                else:
+                    self.single = g
+
+    def move(self, w, up, t):
+        device = self.device
         if device.pulse == "landing":
             self.single = self.land(t, w)
         elif device.pulse == "switching":
@@ -286,7 +326,7 @@ class Cell:
             self.single = u - device.span // 2
 
     def reset(self):
-        if not self.stuck:
+        if not self.fixed:
             self.plus = self.minus = 0
 
 
@@ -368,8 +408,9 @@ class Crossbar:
                     return hash32(seed, 0x10000 + index, row * 2**16 + j * 2**11 + col)
 
                 start = lo + ((h(0) >> 16) * (hi - lo + 1) >> 16)
+                life = hash32(seed, 0x40000 + index, row * 2**16 + col)
                 self.cells[row].append(Several(self.device, single, weights, fixed, start, h) if weights
-                                       else Cell(self.device, fixed(0), start, h(0)))
+                                        else Cell(self.device, fixed(0), start, h(0), life))
         self.counters = dict.fromkeys(COUNTERS if window.positions > 1 else COUNTERS[:-1], 0)
 
     def converters(self, converters, seed, index):
@@ -548,7 +589,8 @@ class Crossbar:
         return cell.chi
 
     def pulse(self, cell, up, t=None):
-        cell.pulse(self.lfsr.draw(), up, t)
+        v = self.lfsr.state % 2**16
+        cell.pulse(v, self.lfsr.draw(), up, t)
         self.count("attempts")
 
     def program_cell(self, cell):
@@ -624,6 +666,8 @@ class Crossbar:
         arrays = {"g": self.conductances()}
         if self.device.pair:
             arrays["g_minus"] = [[cell.minus for cell in row] for row in self.cells]
+        if self.device.ageing:
+            arrays["life"] = [[cell.life for cell in row] for row in self.cells]
         if self.synapse:
             arrays["slices"] = [[[part.g for part in cell.parts[:-1]] for cell in row] for row in self.cells]
         arrays |= {"chi": [[cell.chi for cell in row] for row in self.cells], "lfsr": self.lfsr.state}

@@ -91,12 +91,12 @@ def shared(request, monkeypatch):
 
 
 @pytest.mark.usefixtures("shared")
-@pytest.mark.parametrize("kind", ["ideal", "domain_wall", "incremental", "pcm_pair", "mtj"])
+@pytest.mark.parametrize("kind", ["ideal", "domain_wall", "incremental", "pcm_pair", "mtj", "measured"])
 def test_random_crossbars_give_the_same_bits(kind):
     assert_random_crossbars_give_the_same_bits(kind, CompiledCrossbar)
 
 
-@pytest.mark.parametrize("kind", ["ideal", "domain_wall", "incremental", "pcm_pair", "mtj"])
+@pytest.mark.parametrize("kind", ["ideal", "domain_wall", "incremental", "pcm_pair", "mtj", "measured"])
 def test_random_crossbars_on_tensors_give_the_same_bits(kind):
     assert_random_crossbars_give_the_same_bits(kind, OnArrays)
 

@@ -312,6 +312,20 @@ def test_the_programmer_steps_as_the_table_says(up):
     assert_frequencies(levels, 8 + steps if up else 8 - steps)
 
 
+def test_the_programmer_steps_as_measured():
+    """20,000 pulses from the middle of the second of two parts, with tails and two humps: the share of steps below any
+    size, within five standard errors, a step of the table and a sub-level."""
+    row = tuple(float(x) for x in [*np.linspace(-0.5, 0.2, 30), *np.linspace(1.5, 4, 20)])
+    crossbar = geometry({"kind": "measured", "states": 9, "sub_bits": 6, "up": [[1.0], row], "down": [[1.0]]})
+    start = crossbar.device.span // 4
+    steps = (one_pulse(crossbar, (start,), crossbar.threshold, 20_000, seed=1) - start) / 64
+    for share in np.linspace(0.01, 0.99, 50):
+        size = np.interp(share * len(row) - 0.5, np.arange(len(row)), row)
+        if size < 1.9:  # a larger one ends at the end of the range
+            slack = 5 * math.sqrt(share * (1 - share) / len(steps)) + 1 / 64
+            assert (steps < size - 1 / 64).mean() - slack <= share <= (steps <= size + 1 / 64).mean() + slack
+
+
 @pytest.mark.parametrize(("probability", "seed"), [(0.001, 1), (0.25, 2), (0.5, 3), (0.9, 4)])
 def test_the_programmer_switches_as_often_as_specified(probability, seed):
     crossbar = geometry({"kind": "mtj", "up": 1.0, "down": probability})

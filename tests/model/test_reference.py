@@ -99,7 +99,7 @@ class Pair:
         reached = {
             experiment.update.rounding: True, experiment.update.residual: True, "batch": experiment.batch > 1,
             "read noise": bool(experiment.converters.read_noise), "refreshed while training": refreshed,
-            "several devices": bool(experiment.synapse),
+            "several devices": bool(experiment.synapse), "failed": any(cell.life == 0 for cell in cells),
             "stuck": any(cell.stuck for cell in cells), "variation": any(cell.displacement for cell in cells),
         } | converters(crossbars)
         reached |= {name: any(crossbar.counters.get(name) for crossbar in crossbars) for name in reference.COUNTERS}
@@ -118,14 +118,15 @@ def converters(crossbars):
                               for crossbar in crossbars)}
 
 
-ALWAYS = {"threshold", "verified", "nominal", "batch", "read noise", *converters([]), *reference.COUNTERS} - {
-    "failures", "refreshes"}
+ALWAYS = {"threshold", "verified", "nominal", "batch", "read noise", "failed", *converters([]),
+          *reference.COUNTERS} - {"failures", "refreshes"}
 KINDS_REACH = [
     ("ideal", {"failures", "stuck", "several devices"}),
     ("domain_wall", {"failures", "stuck", "variation", "several devices"}),
     ("incremental", {"failures", "stuck", "variation", "several devices"}),
     ("pcm_pair", {"failures", "stuck", "variation", "refreshes", "refreshed while training"}),
     ("mtj", {"failures", "stuck", "stochastic", "none", "several devices"}),
+    ("measured", {"failures", "stuck", "variation", "several devices"}),
 ]
 
 

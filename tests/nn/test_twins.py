@@ -61,7 +61,7 @@ def possible(experiment):
     return not overlap and experiment.learning_rate_shift(0) <= 15
 
 
-@pytest.mark.parametrize("kind", ["ideal", "domain_wall", "incremental", "pcm_pair", "mtj"])
+@pytest.mark.parametrize("kind", ["ideal", "domain_wall", "incremental", "pcm_pair", "mtj", "measured"])
 def test_twins_of_random_experiments_end_in_the_same_state(kind):
     """Of every neuron, loss and format, with read noise, and with pooling."""
     drawn = (random_experiment(Random(f"{kind} {seed}"), kind=kind, convolutions=seed % 2 == 1) for seed in count())
