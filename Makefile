@@ -6,13 +6,14 @@ STAMP := $(VENV)/.installed
 WORKERS := 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup boards demo epoch test test-slow fuzz kill robustness lint clean
+.PHONY: help setup boards demo epoch site test test-slow fuzz kill robustness lint clean
 
 help:
 	@echo "make setup      create .venv with everything installed (the program is .venv/bin/spinloom)"
 	@echo "make boards     add the tools that place and route, for spinloom synth --board; 600 MB"
 	@echo "make demo       train, generate, co-simulate and synthesise a small network; a few minutes"
 	@echo "make epoch      train an epoch of MNIST in simulated RTL, bit for bit; about 10 minutes, resumes if interrupted"
+	@echo "make site       the documentation as a site, in build/site; begin at index.html"
 	@echo "make test       the tests, without the slow ones"
 	@echo "make test-slow  the slow tests"
 	@echo "make fuzz       bad inputs of every kind, SECONDS=60 for each fuzzer; then how many were tried"
@@ -51,6 +52,9 @@ demo: $(STAMP)
 EPOCH := runs/mnist-dw5-epoch
 epoch: $(STAMP)
 	$(VENV)/bin/spinloom epoch mnist-dw5 --out $(EPOCH) $(if $(wildcard $(EPOCH)/*.npz),--resume)
+
+site: $(STAMP)
+	$(VENV)/bin/sphinx-build -q -W --keep-going -d build/doctrees docs build/site
 
 test: $(STAMP)
 	$(VENV)/bin/pytest -n $(WORKERS) -m "not slow" $(ARGS)

@@ -23,11 +23,12 @@ from pydantic import (
 )
 
 from .contract import names
+from .contract.converters import GAIN_FRAC, OFFSET_FRAC
 from .contract.device import SIGMA_BITS, SIGMA_FRAC, DeviceTables
 from .contract.errors import ConfigError, shown
 from .contract.formats import ActivationFormat, Neuron, neuron_format
 from .contract.geometry import BOUNDS, MAX_SIDE, CrossbarGeometry, Loss, Residual, Rounding, described
-from .contract.hashing import CELL_STREAM, SHUFFLE_STREAM, hash_base, sample_order
+from .contract.hashing import CELL_STREAM, COLUMN_STREAM, SHUFFLE_STREAM, hash_base, sample_order
 from .contract.lfsr import MAX_SEGMENTS, READ_STREAM
 from .contract.parameters import design_digest
 from .contract.permutation import permuted_order
@@ -35,9 +36,10 @@ from .contract.section import Section
 from .contract.shapes import LayerShape, topology
 from .contract.widths import divisors, index_bits
 from .contract.window import MAX_MAP_CELLS, MAX_MAP_SIDE, Shape, Window
+from .contract.wires import RATIO_FRAC
 from .devices import published
 from .devices.kinds import KINDS, AnyDevice, explain, parse_device
-from .devices.specification import Device
+from .devices.specification import MAX_G_BITS, Device
 from .system import toml
 
 PRESETS = Path(__file__).parent / "configs"
@@ -48,6 +50,14 @@ MAX_SEED = (1 << 32) - 1
 MAX_BATCH = 1 << 24
 MAX_SPREAD = 4096
 """Of initial states, in levels: more than any device has states."""
+MAX_SIGMA = ((1 << SIGMA_BITS) - 1) / (1 << SIGMA_FRAC)
+"""Of noise and offsets, in least significant bits of the ADC."""
+MAX_NONLINEARITY = 256
+"""Most segments of the codes of an ADC."""
+MAX_DEVICES = 8
+"""Of a cell."""
+MAX_WEIGHT = 64
+"""Of one of them."""
 RATES = 15
 """By how much the largest learning rate shift exceeds the smallest, where no experiment says which there are."""
 
@@ -179,7 +189,52 @@ class Transfer(Section):
     """Ex-situ training: a precursor is trained, and the states of its cells are written into fresh devices."""
 
     precursor: AnyDevice | None = None
-    """Device of the precursor, which must have as many states. Unless given, it is that of the experiment."""
+    """Device of the precursor, one in each cell, which must have as many states as a cell of the experiment. Unless
+    given, the precursor's cells are those of the experiment."""
+
+
+class Synapse(Section):
+    """Several devices in each cell, whose conductances are added up. Either field says how many, and how they are
+    written."""
+
+    slices: Annotated[tuple[Annotated[int, Field(ge=1, le=MAX_WEIGHT)], ...],
+                      Field(min_length=2, max_length=MAX_DEVICES)] | None = None
+    """By what each device counts, in units of the last: powers of two, never ascending, the last one 1. A programmed
+    cell has those devices pulsed that its new state needs changed."""
+    turns: Annotated[int, Field(ge=2, le=MAX_DEVICES)] | None = None
+    """So many devices that count alike. A programmed cell has one of them pulsed, which is drawn."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.slices is None) == (self.turns is None):
+            raise ValueError("needs either slices, such as [8, 4, 2, 1], or turns, such as 4")
+        weights = self.weights
+        if any(weight & weight - 1 for weight in weights) or list(weights) != sorted(weights, reverse=True) \
+                or weights[-1] != 1:
+            raise ValueError(f"slices={list(weights)}: must be powers of two, never ascending, and end with 1, such as "
+                             "[8, 4, 2, 1]")
+        return self
+
+    @property
+    def weights(self) -> tuple[int, ...]:
+        """By what the devices of a cell count."""
+        return self.slices or (1,) * (self.turns or 1)
+
+    def of(self, device: DeviceTables) -> DeviceTables:
+        """The tables of a cell of several devices of the tables ``device``. ``ValueError`` if there can be none."""
+        if device.pair:
+            raise ValueError("synapse: its cells are of single devices, and the device is a pair; use another kind")
+        for place, weight in enumerate(self.weights):
+            reach = 1 + (device.states - 1) * sum(self.weights[place + 1:])
+            if weight > reach:
+                raise ValueError(f"synapse.slices={list(self.weights)}: a device that counts {weight} leaves gaps, as "
+                                 f"those behind it reach {reach - 1} levels; use at most "
+                                 f"{1 << reach.bit_length() - 1}, or more states")
+        cell = device.sliced(self.weights, in_turn=self.turns is not None)
+        if cell.g_bits > MAX_G_BITS:
+            raise ValueError(f"synapse: the conductance of a cell would be {cell.g_bits} bits wide, at most "
+                             f"{MAX_G_BITS} are possible; lower device.sub_bits, or take fewer devices")
+        return cell
 
 
 Spread = Annotated[float, Field(ge=0, le=MAX_SPREAD)]
@@ -188,17 +243,44 @@ Spread = Annotated[float, Field(ge=0, le=MAX_SPREAD)]
 
 class Converters(Section):
     """What all converters share. The resolution of the ADCs of a layer is its ``z_bits``. That of the DACs is
-    ``input.bits``, or ``activation_bits`` behind a neuron."""
+    ``input.bits``, or ``activation_bits`` behind a neuron, unless it is given."""
 
-    read_noise: Annotated[float, Field(ge=0, le=((1 << SIGMA_BITS) - 1) / (1 << SIGMA_FRAC))] = 0.0
+    read_noise: Annotated[float, Field(ge=0, le=MAX_SIGMA)] = 0.0
     """Standard deviation of the noise of the reading of a column, in least significant bits of the ADC."""
+    offset: Annotated[float, Field(ge=0, le=MAX_SIGMA)] = 0.0
+    """Standard deviation of the offset that is fixed in the converter of each column, likewise."""
+    gain: Annotated[float, Field(ge=0, le=((1 << SIGMA_BITS) - 1) / (1 << GAIN_FRAC))] = 0.0
+    """Standard deviation of the gain that is fixed in the converter of each column: 0.02 for 2 %."""
+    nonlinearity: Annotated[tuple[Annotated[float, Field(ge=-MAX_SIGMA, le=MAX_SIGMA)], ...],
+                            Field(max_length=MAX_NONLINEARITY)] = ()
+    """What the transfer curve of every ADC adds in equal segments of its codes, the lowest first, in least significant
+    bits: a power of two of figures."""
+    wire_ratio: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Resistance of a wire between two cells, as a share of that of a device at its largest conductance."""
+    row_dac_bits: Annotated[int, Field(ge=1, le=16)] | None = None
+    """Resolution of the DACs that drive the rows; that of the drive unless given."""
+    column_dac_bits: Annotated[int, Field(ge=1, le=16)] | None = None
+    """Resolution of the DACs that drive the columns in a backward pass; that of the delta unless given."""
+
+    def fields(self, seed: int, index: int) -> dict[str, Any]:
+        """The fields of the geometry of the crossbar ``index`` of a network with the master ``seed``."""
+        def units(figure: float, frac: int) -> int:
+            return floor(figure * (1 << frac) + 0.5)
+
+        offset, gain = units(self.offset, OFFSET_FRAC), units(self.gain, GAIN_FRAC)
+        return {
+            "read_noise": units(self.read_noise, SIGMA_FRAC), "offset": offset, "gain": gain,
+            "column_seed": hash_base(seed, COLUMN_STREAM + index) if offset or gain else 0,
+            "nonlinearity": tuple(units(figure, OFFSET_FRAC) for figure in self.nonlinearity),
+            "wires": units(self.wire_ratio, RATIO_FRAC),
+            "row_dac_bits": self.row_dac_bits or 0, "column_dac_bits": self.column_dac_bits or 0}
 
 
 class Store(Section):
     """A memory for samples beside the machine, which can then train from it (docs/store.md)."""
 
-    memory: Literal["block_ram", "sdram"]
-    """Block RAM of the FPGA, or an SDRAM of its board."""
+    memory: Literal["block_ram", "sdram", "axi"]
+    """Block RAM of the FPGA; an SDRAM of its board; or the memory of a system on chip, read through AXI4."""
     words: Annotated[int, Field(ge=16, le=1 << 24)]
     """Words of 32 bits that it holds; of an SDRAM, as many as its chip has."""
     samples: Annotated[int, Field(ge=1, le=1 << 24)] = 1 << 16
@@ -318,11 +400,21 @@ class Cells(Section):
     update: UpdateRule = UpdateRule()
     write: WriteRule = WriteRule()
     converters: Converters = Converters()
+    synapse: Synapse | None = None
 
     @cached_property
     def tables(self) -> DeviceTables:
-        """The integer tables of the device."""
-        return self.device.compile(certain=self.update.rounding == "stochastic")
+        """The integer tables of a cell: of the device, or of several."""
+        tables = self.device.compile(certain=self.update.rounding == "stochastic")
+        if self.synapse is None:
+            return tables
+        if self.update.rounding == "stochastic":
+            raise ConfigError("update.rounding='stochastic': rounds by the switching of one device; with a section "
+                              "synapse use rounding='threshold'")
+        try:
+            return self.synapse.of(tables)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
 
     def alone(self, layer: Crossbar, seed: int, index: int, window: Window, x: ActivationFormat) -> CrossbarGeometry:
         """As ``crossbar``, without a network around it: ``x`` is the format of what drives it, and the smallest of its
@@ -348,9 +440,8 @@ class Cells(Section):
             rounding=self.update.rounding, residual=self.update.residual,
             margin=floor(self.write.margin * 2.0**device.sub_bits + 0.5), max_attempts=self.write.max_attempts,
             cell_seed=hash_base(seed, CELL_STREAM + index) if device.differs else 0,
-            read_noise=floor(self.converters.read_noise * (1 << SIGMA_FRAC) + 0.5),
             lanes=lanes, adcs=adcs, ports=layer.ports, forward_reads=layer.forward_reads,
-            second_reads=layer.second_reads, **fields)
+            second_reads=layer.second_reads, **self.converters.fields(seed, index), **fields)
 
 
 class Experiment(Section):
@@ -383,6 +474,8 @@ class Experiment(Section):
     update: UpdateRule = UpdateRule()
     write: WriteRule = WriteRule()
     converters: Converters = Converters()
+    synapse: Synapse | None = None
+    """Several devices in each cell. Unless given, a cell has one, or a pair."""
     host: Host | None = None
     """Training from outside. Unless given, the machine trains itself."""
     transfer: Transfer | None = None
@@ -423,7 +516,9 @@ class Experiment(Section):
         if self.transfer and self.transfer.precursor:
             states = self.transfer.precursor.compile().states
             if states != self.device_tables.states:
-                raise ValueError(f"transfer.precursor has {states} states; the device has {self.device_tables.states}")
+                raise ValueError(f"transfer.precursor has {states} states; "
+                                 f"{'the device has' if self.synapse is None else 'a cell has'} "
+                                 f"{self.device_tables.states}")
         self.crossbars  # noqa: B018 - derives, and thereby checks, every width
         return self
 
@@ -431,7 +526,7 @@ class Experiment(Section):
     def cells(self) -> Cells:
         """What all crossbars share."""
         return Cells(device=self.device, init_spread=self.init_spread, update=self.update, write=self.write,
-                     converters=self.converters)
+                     converters=self.converters, synapse=self.synapse)
 
     @property
     def device_tables(self) -> DeviceTables:
@@ -497,9 +592,11 @@ class Experiment(Section):
 
     @property
     def precursor(self) -> "Experiment":
-        """What is trained before a transfer: this experiment, with the precursor's device."""
+        """What is trained before a transfer: this experiment, with the precursor's device, one in each cell, if there
+        is one."""
         device = self.transfer.precursor if self.transfer else None
-        return self.replaced(name=names.extended(self.name, "-precursor"), transfer=None, device=device or self.device)
+        cells = {"device": device, "synapse": None} if device else {}
+        return self.replaced(name=names.extended(self.name, "-precursor"), transfer=None, **cells)
 
     def replaced(self, **fields: Any) -> "Experiment":
         """This experiment with other ``fields``, validated again. ``ConfigError`` in one line if it is not valid.
@@ -519,8 +616,8 @@ class Experiment(Section):
         """Its memory for samples. ``ConfigError`` unless it has one, and takes the samples in an order that a machine
         computes."""
         if self.store is None:
-            raise ConfigError('store: the machine has no memory for samples; add [store] with memory = "block_ram" or '
-                              '"sdram", and words')
+            raise ConfigError('store: the machine has no memory for samples; add [store] with memory = "block_ram", '
+                              '"sdram" or "axi", and words')
         if self.order != "permuted":
             raise ConfigError(f'order="{self.order}": a machine that trains from its memory computes the order itself; '
                               'set order = "permuted"')

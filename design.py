@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from . import config
-from .config import MAX_SEED, Cells, Converters, Crossbar, Experiment, Input, Spread, UpdateRule, WriteRule
+from .config import MAX_SEED, Cells, Converters, Crossbar, Experiment, Input, Spread, Synapse, UpdateRule, WriteRule
 from .contract import names
 from .contract.bank import banked, narrowed
 from .contract.errors import ConfigError
@@ -56,6 +56,7 @@ class BankedCrossbar(Crossbar):
     update: UpdateRule | None = None
     write: WriteRule | None = None
     converters: Converters | None = None
+    synapse: Synapse | None = None
 
 
 class BankDescription(Cells):

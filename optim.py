@@ -64,7 +64,9 @@ class Host(torch.optim.Optimizer):
         """``optimizer``, such as ``torch.optim.Adam``, with its ``options`` for the arrays in ``model``;
         ``OptimizerError`` if there are none."""
         self._arrays = _arrays(model)
-        self._levels = [torch.zeros_like(array.pulses, dtype=torch.float64) for array in self._arrays]
+        geometries = [array.crossbar.geometry for array in self._arrays]
+        self._levels = [torch.zeros((geometry.rows, geometry.cols), dtype=torch.float64, device=array.pulses.device)
+                        for array, geometry in zip(self._arrays, geometries, strict=True)]
         super().__init__(self._levels, {})
         self.optimizer = optimizer(self._levels, **options)
         self._join()

@@ -4,13 +4,14 @@ from math import prod
 from random import Random
 from typing import Any
 
-from .config import Experiment, Input, parse
+from .config import MAX_WEIGHT, Experiment, Input, Synapse, parse
 from .contract.formats import ActivationFormat, derivative_format, neuron_format
-from .contract.geometry import Loss, Neuron
+from .contract.geometry import MAX_CELL_BITS, Loss, Neuron
 from .contract.widths import divisors
 from .contract.window import Shape
-from .devices.kinds import KINDS, random_section
+from .devices.kinds import KINDS, parse_device, random_section
 from .devices.random_figures import extreme
+from .devices.specification import MAX_G_BITS
 
 Fields = dict[str, Any]
 MOST_READS = 8
@@ -20,7 +21,7 @@ LARGEST_RATE_SHIFT = 16
 
 
 def random_experiment(random: Random, layers: int | None = None, kind: str | None = None, *,
-                      convolutions: bool = False, reads: bool = False) -> Experiment:
+                      convolutions: bool = False, reads: bool = False, wires: bool = False) -> Experiment:
     """An experiment of ``layers`` (else 1 to 3) layers with few rows and columns, on devices of ``kind`` (else of any).
 
     Every field of the configuration is drawn, extreme widths included. A shift that would come out negative is mended
@@ -28,10 +29,13 @@ def random_experiment(random: Random, layers: int | None = None, kind: str | Non
 
     With ``convolutions``, of 1 to 4 layers unless ``layers`` says otherwise, one to three are convolutions, and layers
     have learning rates of their own. With ``reads``, several rows may be read in a clock cycle.
+    With ``wires``, those of the array may have a resistance, which hardware does not know.
     """
     count = layers or random.randint(1, 4 if convolutions else 3)
     kind = kind or random.choice(list(KINDS))
     experiment = parse(_document(random, count, kind, convolutions), "random")
+    if wires:
+        experiment = experiment.replaced(converters={"wire_ratio": random.choice((0.0, 0.001, 0.1, 1.0))})
     if not reads:
         return experiment
     changes: dict[int, Fields] = {}
@@ -53,8 +57,9 @@ def _document(random: Random, count: int, kind: str, convolutions: bool) -> Fiel
              "bits": extreme(random, 2, 12)}
     layers = _layers(random, places, device["sub_bits"], loss, Input.model_validate(given).format)
     lowest_rate = max(random.choice((0, random.randint(0, 8))), *(layer.pop("rate") for layer in layers))
-    return {
-        "seed": random.getrandbits(32),
+    seed = random.getrandbits(32)
+    document: Fields = {
+        "seed": seed,
         "batch": random.choice((1, 1, 1, 2, 3, 5)),
         "learning_rate_shifts": [lowest_rate + random.choice((0, 0, 1, 2, 4, 15))
                                  for _ in range(random.randint(1, 3))],
@@ -66,8 +71,44 @@ def _document(random: Random, count: int, kind: str, convolutions: bool) -> Fiel
         if stochastic else {"threshold": random.choice((0.25, 0.3, 0.5, 1.0, 1.7)),
                             "residual": random.choice(("verified", "nominal"))},
         "write": {"margin": random.choice((0.0, 0.25, 0.5)), "max_attempts": random.choice((1, 2, 3, 5, 16))},
-        "converters": {"read_noise": random.choice((0.0, 0.0, random.uniform(0, 3), 63.9))},
+        "converters": {"read_noise": random.choice((0.0, 0.0, random.uniform(0, 3), 63.9))}
+        | _converters(Random(f"converters {seed}"), min(layer["z_bits"] for layer in layers)),
         "layers": layers,
+    }
+    chi_bits = max(layer["chi_bits"] for layer in layers)
+    return document | {"synapse": _synapse(Random(document["seed"]), device, stochastic, chi_bits)}
+
+
+def _synapse(random: Random, device: Fields, stochastic: bool, chi_bits: int) -> Fields | None:
+    """For every other experiment whose ``device`` allows it: several of them in each cell, beside residuals of
+    ``chi_bits``."""
+    tables = parse_device(device, "random").compile()
+    if stochastic or tables.pair or random.random() < 0.5:
+        return None
+    section: Fields = {"turns": random.choice((2, 2, 3, 4))}
+    if random.random() < 0.5:
+        weights = [1]
+        for _ in range(random.randint(1, 4)):
+            reach = min(1 + (tables.states - 1) * sum(weights), MAX_WEIGHT)
+            weights.append(random.choice([1 << shift for shift in range(7) if weights[-1] <= 1 << shift <= reach]))
+        section = {"slices": weights[::-1]}
+    cell = tables.sliced(Synapse.model_validate(section).weights, in_turn="turns" in section)
+    return section if cell.g_bits <= MAX_G_BITS and chi_bits + cell.cell_bits <= MAX_CELL_BITS else None
+
+
+def _converters(random: Random, z_bits: int) -> Fields:
+    """Converters as they are, behind which outputs have ``z_bits`` or more. They have numbers of their own, and so
+    change nothing else that is drawn."""
+    if random.random() < 0.4:
+        return {}
+    figures = 1 << random.randint(0, min(z_bits, 4))
+    return {
+        "offset": random.choice((0.0, random.uniform(0, 3), 63.9)),
+        "gain": random.choice((0.0, random.uniform(0, 0.1), 0.249)),
+        "nonlinearity": [random.choice((random.uniform(-2, 2), random.uniform(-63, 63))) for _ in range(figures)]
+        if random.random() < 0.5 else [],
+        "row_dac_bits": random.choice((None, random.randint(1, 4), random.randint(1, 4))),
+        "column_dac_bits": random.choice((None, random.randint(2, 5), random.randint(1, 16))),
     }
 
 
@@ -152,7 +193,7 @@ def _convolution(random: Random, shape: Shape, last: bool) -> tuple[Fields, Shap
     place: Fields = {"kind": "conv", "kernel": kernel, "padding": padding, "stride": stride, "drop": drop}
     if last:
         place["pool"], pooled = outputs, (1, 1)
-    elif random.random() < 0.6:
+    elif random.random() < 0.5:
         axes = [_steps(random, side, drop, range(1, 5), padded=False) for side in outputs]
         place["pool"], _, place["pool_stride"], pooled = zip(*axes, strict=True)
     else:

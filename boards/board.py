@@ -62,13 +62,16 @@ class Board:
     def stores(self, design: Design) -> bool:
         """Whether it has the memory for samples that ``design`` asks for, if it asks for one."""
         store = design.store if isinstance(design, Experiment) else None
-        return (store is None or store.memory == "block_ram"
-                or self.sdram is not None and self.sdram.chip.words == store.words)
+        return (store is None or store.memory == "block_ram" or store.memory == "sdram"
+                and self.sdram is not None and self.sdram.chip.words == store.words)
 
     def memory(self, store: Store) -> BlockMemory | SdramController:
         """The memory for samples that ``store`` describes. ``ConfigError`` if the board has none such."""
         if store.memory == "block_ram":
             return BlockMemory(depth=store.words)
+        if store.memory == "axi":
+            raise ConfigError(f'store.memory="axi": {self.title} is no system on chip; set memory = "block_ram", or '
+                              "generate the network with --axi")
         if self.sdram is None:
             raise ConfigError(f'store.memory="sdram": {self.title} has none; set memory = "block_ram"')
         chip = self.sdram.chip

@@ -13,6 +13,7 @@ from typing import ClassVar, Literal, NamedTuple
 import numpy as np
 
 from ..config import Experiment
+from ..contract.converters import MISMATCH_BITS, NONLINEARITY_BITS, fine_bits
 from ..contract.device import SIGMA_BITS
 from ..contract.errors import ConfigError, SpinloomError
 from ..contract.geometry import COUNTER_BITS, MAX_SIDE, CrossbarGeometry
@@ -25,7 +26,7 @@ from ..design import Design
 from ..hw.basics.single_port_ram import SPRAM_DEPTH, SPRAM_WIDTH
 from ..hw.crossbar.active_rows import entry_layout
 from ..hw.crossbar.array_memory import LUT_DEPTH, column_bits
-from ..hw.crossbar.crossbar import answers_depth, outputs_depth
+from ..hw.crossbar.crossbar import answers_depth, outputs_depth, require_no_wires
 from ..hw.crossbar.error_map import WORD as FLAGS
 from ..hw.crossbar.error_map import flag_words
 from ..hw.crossbar.feature_map import WORD, Blocks, lookups
@@ -45,7 +46,7 @@ from ..hw.store.reader import BUFFER
 from . import calibration
 from .board import Board
 from .results import BoardResult, Resources
-from .speed import Speed, speed
+from .speed import Speed, SystemSpeed, speed
 
 BLOCK_RAMS = {
     "ecp5": {512: 36, 1024: 18, 2048: 9, 4096: 4, 8192: 2, 16384: 1},
@@ -133,7 +134,7 @@ class Estimate(BoardResult):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Estimates(Result):
+class Estimates(BoardResult):
     """The estimates of a design for several boards."""
 
     experiment: str
@@ -143,6 +144,8 @@ class Estimates(Result):
     shapes: tuple[LayerShape, ...]
     """Of every crossbar."""
     boards: tuple[Estimate, ...]
+    system: SystemSpeed | None = None
+    """Of a network whose samples are in the memory of a system on chip."""
 
 
 def memories(design: Design, slots: int = SLOTS) -> list[Memory]:
@@ -160,9 +163,14 @@ def memories(design: Design, slots: int = SLOTS) -> list[Memory]:
         ]
         if geometry.device.pulse != "switching":
             found.append(Memory(1 << NORMAL_INDEX_BITS - 1, STORED_BITS, "table"))
-            found.append(Memory(len(geometry.device.mean), geometry.device.g_bits + SIGMA_BITS, "table"))
+            found.append(Memory(len(geometry.device.mean), geometry.single.device.g_bits + SIGMA_BITS, "table"))
         if geometry.read_noise:
             found += [Memory(1 << NORMAL_INDEX_BITS - 1, STORED_BITS, "table")] * geometry.adcs
+        if geometry.mismatched:
+            column = MISMATCH_BITS * (2 if geometry.gain else 1)
+            found.append(Memory(geometry.cols // geometry.adcs, geometry.adcs * column))
+        if geometry.nonlinearity:
+            found.append(Memory(len(geometry.nonlinearity), NONLINEARITY_BITS, reads=geometry.adcs))
     for source, target in zip(design.crossbars, design.crossbars[1:], strict=False):
         if target.source == "sigmoid":
             found += [Memory(1 << source.z_bits, target.x.bits + DERIVATIVE_BITS + 1, "table")] * source.adcs
@@ -228,6 +236,8 @@ def multipliers(design: Design) -> list[tuple[int, int]]:
                    * (geometry.lanes * geometry.second_reads))
         if geometry.device.pulse != "switching":
             widths.append((NORMAL_BITS, SIGMA_BITS))
+        if geometry.gain:
+            widths += [(fine_bits(geometry), MISMATCH_BITS)] * geometry.adcs
     behind = design.crossbars[1:] if design.loss else ()  # a bank converts no deltas
     return widths + [(geometry.error_bits, geometry.derivative_bits + 1) for geometry in behind]
 
@@ -329,7 +339,9 @@ def store_luts(design: Design, board: Board) -> float:
 
 
 def estimate(design: Design, board: Board) -> Estimate:
-    """What a design needs and reaches on ``board``, as estimated."""
+    """What a design needs and reaches on ``board``, as estimated. ``ConfigError`` if hardware cannot have it."""
+    for geometry in design.crossbars:
+        require_no_wires(geometry)
     needed = resources(design, board)
     over, shortage = exceeds(needed, board), None
     if over:

@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -83,11 +83,22 @@ def place(design: Design, board: Board, folder: str | Path, *,
     packer.run(pack, folder, progress=progress)
     return Placement(
         resources=_resources(report["utilization"], board),
-        fmax_mhz=round(min(clock["achieved"] for clock in report["fmax"].values()), 2),
+        fmax_mhz=_clock(report),
         critical_path=_critical_path(report["critical_paths"]),
         bitstream=next(folder / argument for argument in pack if argument.endswith(BITSTREAMS)),
         tool_versions={tool.package: tool.version for tool in (YOSYS, router, packer)},
     )
+
+
+def clocks(design: Design, board: Board, folder: str | Path, seeds: Iterable[int], *,
+           progress: Callable[[str], None] = lambda step: None) -> Iterator[tuple[float, dict[str, str]]]:
+    """The clock, in MHz, that ``design`` reaches on ``board`` with each of the ``seeds`` of nextpnr, and the versions
+    of the tools, by package. Otherwise this is as ``place``."""
+    folder = Path(folder)
+    (router, route), _ = _prepare(design, board, folder, progress)
+    for seed in seeds:
+        yield (_clock(_route(router, [*route, "--seed", str(seed)], folder, progress)),
+               {tool.package: tool.version for tool in (YOSYS, router)})
 
 
 def pack(design: Design, board: Board, folder: str | Path, *,
@@ -169,6 +180,11 @@ def _synthesise(board: Board, folder: Path, netlist: str, progress: Callable[[st
     yosys(f"read_rtlil flat.il; {script.format(top=TOP, options='-run begin:coarse')}; "
           f"select -read soft.txt; chtype -set $__soft_mul; select -clear; {map_soft}"
           f"{script.format(top=TOP, options='-run coarse:')}; write_json {netlist}", folder, progress)
+
+
+def _clock(report: dict[str, Any]) -> float:
+    """The clock, in MHz, of nextpnr's ``report``."""
+    return round(min(clock["achieved"] for clock in report["fmax"].values()), 2)
 
 
 def _resources(utilisation: dict[str, dict[str, int]], board: Board) -> Resources:

@@ -32,6 +32,8 @@ INDEX_WORDS, COMMANDS = 2, 2
 """Words of the index that are read for a sample, and commands: for them, and for its words."""
 DECODER_PAUSE = 4
 """Clock cycles of the decoder between samples (`hw.store.decoder.Decoder`)."""
+SYSTEM_MHZ = 100
+"""A clock that systems on chip have for their programmable logic, for which their speed is told."""
 BITS_A_BYTE = 10
 """On a serial line, with start and stop bit."""
 
@@ -58,6 +60,21 @@ class Speed(Result):
     samples_per_second: int
     """The smallest of those that are needed: of the clock's and the memory's if it has a memory for samples, otherwise
     of the clock's and the link's."""
+    limit: Limit
+    """Which one that is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SystemSpeed(Result):
+    """How fast a network trains in a system on chip at ``SYSTEM_MHZ``, as estimated, if the memory gives a word in
+    every clock cycle."""
+
+    cycles_per_sample: float
+    """Clock cycles."""
+    samples_per_second_compute: int
+    samples_per_second_memory: int
+    samples_per_second: int
+    """The smaller of the two."""
     limit: Limit
     """Which one that is."""
 
@@ -138,14 +155,38 @@ def active_inputs(experiment: Experiment) -> float:
 def memory_cycles(experiment: Experiment, board: Board) -> float:
     """Clock cycles from sample to sample as the memory of ``board`` gives them: of the slowest of what goes on at the
     same time. These are the order of the samples, the reading of their words, and their decoding."""
-    entries = active_inputs(experiment)
-    words, controller = 1 + (entries + 0.5) / 2, board.memory(experiment.require_store())
+    controller = board.memory(experiment.require_store())
+    words = sample_words(experiment)
     reading = words + INDEX_WORDS + COMMANDS
     if isinstance(controller, SdramController):
         timing, columns = controller.timing, controller.chip.columns_per_word
         opening, refresh = timing.rp + timing.rcd, timing.rp + timing.rfc + timing.rcd
         reading = (columns * (words + INDEX_WORDS) + COMMANDS * opening) / (1 - refresh / controller.refresh_interval)
-    return max(PermutedOrder.latency, reading, entries + DECODER_PAUSE)
+    return slowest(experiment, reading)
+
+
+def sample_words(experiment: Experiment) -> float:
+    """Words of a stored sample, on average."""
+    return 1 + (active_inputs(experiment) + 0.5) / 2
+
+
+def slowest(experiment: Experiment, reading: float) -> float:
+    """Clock cycles from sample to sample, if it takes so many to read one."""
+    return max(PermutedOrder.latency, reading, active_inputs(experiment) + DECODER_PAUSE)
+
+
+def system_speed(design: Design) -> SystemSpeed | None:
+    """How fast a network trains from the memory of a system on chip. None if its samples are not there."""
+    if isinstance(design, BankDesign) or design.store is None or design.store.memory != "axi":
+        return None
+    cycles, clock = cycles_per_sample(design), SYSTEM_MHZ * 1e6
+    limits: dict[Limit, int] = {
+        "clock": round(clock / cycles),
+        "memory": round(clock / slowest(design, sample_words(design) + INDEX_WORDS + COMMANDS))}
+    return SystemSpeed(
+        cycles_per_sample=round(cycles, 1), samples_per_second_compute=limits["clock"],
+        samples_per_second_memory=limits["memory"], samples_per_second=min(limits.values()),
+        limit=min(limits, key=limits.__getitem__))
 
 
 def speed(experiment: Design, board: Board) -> Speed | None:

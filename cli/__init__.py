@@ -30,8 +30,8 @@ def cli() -> None:
 
 
 for command in (training.train, training.evaluate, training.reproduce, design.generate, simulation.cosim, design.synth,
-                design.estimate, simulation.epoch, device.devices, energy.energy, study.demo, study.bench,
-                simulation.run_on_board, report.report, report.figures):
+                design.estimate, simulation.epoch, device.devices, energy.energy, study.sweep, study.demo, study.bench,
+                simulation.run_on_board, training.calibrate, report.report, report.figures):
     cli.add_command(command)
 options.require_text(cli)
 

@@ -10,6 +10,7 @@ import click
 
 from ..config import Experiment
 from ..contract.results import Result
+from .options import Whole
 
 Answer = tuple[Result | dict[str, Any], str, bool]
 """What a command returns: its result, the summary for people, and whether it succeeded."""
@@ -39,6 +40,18 @@ device_option = click.option("--device", metavar="DEVICE",
 data_option = click.option("--data", "data_dir", metavar="DIR",
                            help="Folder of the data set in IDX format; else SPINLOOM_DATA, else it is downloaded.")
 overwrite_option = click.option("--overwrite", is_flag=True, help="Delete the run that is in the folder already.")
+
+
+def sweep_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give ``command`` the options that say where a sweep is trained, and whether failures are repeated."""
+    for option in (
+            click.option("--retry", is_flag=True, help="Train again what has failed before."),
+            click.option("--cluster", metavar="ADDRESS",
+                         help="Train on the cluster whose dask scheduler is at ADDRESS."),
+            click.option("--workers", type=Whole(0, 4096), metavar="N",
+                         help="Processes that train; one a core unless given. With 0 this process itself trains.")):
+        command = option(command)
+    return command
 
 
 def override(experiment: Experiment, **options: Any) -> Experiment:

@@ -45,16 +45,20 @@ def generate(config: str, device: str | None, bank: bool, out: str, axi: bool) -
 @config_argument
 @bank_option
 @click.option("--target", metavar="NAME", help="Family: ice40, ecp5 (unless given), gowin, xc7, xcup or generic.")
+@click.option("--axi", is_flag=True, help="Behind AXI, as generate --axi writes it.")
 @click.option("--board", metavar="NAME", help="Go on to a bitstream for ulx3s, icebreaker or tang-nano-20k.")
 @click.option("--out", metavar="DIR", help="With --board: folder for the bitstream; default runs/NAME-BOARD.")
 @answers
-def synth(config: str, bank: bool, target: str | None, board: str | None, out: str | None) -> tuple[Result, str, bool]:
+def synth(config: str, bank: bool, target: str | None, axi: bool, board: str | None,
+          out: str | None) -> tuple[Result, str, bool]:
     """Map a network or a bank to an FPGA family with Yosys and count its cells; or build a board's bitstream."""
     design = load(config, bank=bank)
+    if axi and (board is not None or isinstance(design, BankDesign)):
+        raise click.UsageError("--axi is for networks in systems on chip, not for a --board or a --bank")
     if board is None:
         if out is not None:
             raise click.UsageError("--out is for the bitstream of a --board")
-        answer = _synthesise(design, target or "ecp5")
+        answer = _synthesise(design, target or "ecp5", axi)
         return answer, _synth_table(answer), True
     if target is not None:
         raise click.UsageError("--target and --board exclude one another: a board has its own family")
@@ -77,11 +81,12 @@ def synth(config: str, bank: bool, target: str | None, board: str | None, out: s
 @answers
 def estimate(config: str, bank: bool, board: str | None) -> tuple[Result, str, bool]:
     """Show the shapes of a network or a bank, crossbar by crossbar, and estimate, without synthesis, what it needs and
-    reaches on every board that has the memory for its samples."""
+    reaches on every board that has the memory for its samples; or in a system on chip, if that has it."""
     design = load(config, bank=bank)
     from ..boards.catalogue import BOARDS, find
     from ..boards.estimate import Estimates
     from ..boards.estimate import estimate as estimated
+    from ..boards.speed import SYSTEM_MHZ, system_speed
 
     boards = [find(board)] if board else [each for each in BOARDS.values() if each.stores(design)]
     found = tuple(estimated(design, each) for each in boards)
@@ -90,7 +95,15 @@ def estimate(config: str, bank: bool, board: str | None) -> tuple[Result, str, b
         "fits": f"no; the largest that does: {answer.shortage.largest or 'none'}" if answer.shortage else "yes",
         **_speed_rows(answer.speed),
     }) for answer in found]
-    answer = Estimates(experiment=design.name, topology=design.topology, shapes=design.shapes, boards=found)
+    system = system_speed(design)
+    if system is not None:
+        tables.append(table({
+            "memory": "of a system on chip", "clock cycles a sample": f"{system.cycles_per_sample:,.0f}",
+            "samples a second": f"{system.samples_per_second:,} at {SYSTEM_MHZ} MHz, limited by its {system.limit}: "
+                                f"{system.samples_per_second_compute:,} by its clock, "
+                                f"{system.samples_per_second_memory:,} by its memory"}))
+    answer = Estimates(experiment=design.name, topology=design.topology, shapes=design.shapes, boards=found,
+                       system=system)
     shapes = _shape_table("crossbar" if isinstance(design, BankDesign) else "layer", answer.shapes)
     return answer, "\n\n".join([answer.topology, shapes, *tables]), True
 
@@ -101,13 +114,13 @@ def _shape_table(what: str, shapes: tuple[LayerShape, ...]) -> str:
     return columns([{name: row[name] for name in row if any(each[name] != "" for each in rows)} for row in rows])
 
 
-def _synthesise(design: Design, target: str) -> "Synthesis":
+def _synthesise(design: Design, target: str, axi: bool) -> "Synthesis":
     """Counts cells, with the step that Yosys is at and the time on standard error."""
     from ..hw.export import synth as synthesis
 
     synthesis.check(target)
     with progress.bar(bar_format="yosys, {elapsed}: {desc}") as bar:
-        return synthesis.synthesise(design, target, lambda step: bar.set_description_str(step[:80]))
+        return synthesis.synthesise(design, target, lambda step: bar.set_description_str(step[:80]), axi=axi)
 
 
 def _build(design: Design, board: str, out: str | None) -> "Bitstream":

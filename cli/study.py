@@ -1,17 +1,55 @@
-"""Commands that put figures together: benchmarks, the demonstration."""
+"""Commands that put figures together: sweeps, benchmarks, the demonstration."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..config import load
 from ..render.text import table
-from .common import Answer, answers, data_option
+from .common import Answer, answers, data_option, sweep_options
 
 if TYPE_CHECKING:
     from ..sim.cosim import CosimResult
     from ..study.demo import DemoResult
+    from ..study.sweep import SweepResult
+
+NAMED = 10
+"""Runs that have failed that a summary names at most; the table names all."""
+
+
+@click.command()
+@click.argument("file", metavar="SWEEP")
+@sweep_options
+@data_option
+@click.option("--out", metavar="DIR", help="Folder of the sweep; default runs/NAME, after the file.")
+@answers
+def sweep(file: str, workers: int | None, cluster: str | None, retry: bool, data_dir: str | None,
+          out: str | None) -> Answer:
+    """Train many runs that differ in some fields, as the TOML file SWEEP says, and put them into one table.
+
+    What exists is not trained again, and what was interrupted goes on.
+    """
+    from ..study import sweep as sweeping
+
+    result = sweeping.run(file, out=out, data_dir=data_dir, workers=workers, cluster=cluster, retry=retry)
+    return result, sweep_summary(result), not result.failed
+
+
+def sweep_summary(result: "SweepResult") -> str:
+    """What a sweep has come to, as a short table."""
+    rows = {"runs": f"{result.runs:,}", "trained now": f"{result.done:,}", "there already": f"{result.skipped:,}",
+            "failed": f"{result.failed:,}"}
+    if result.best:
+        rows["best"] = f"{result.best.value:g} with " + _given(result.best.fields)
+    rows |= {"took": _minutes(round(result.seconds)), "table": f"{result.table}, table.parquet"}
+    failed = [f"{failure.run}, {_given(failure.fields)}: {failure.error}" for failure in result.failures[:NAMED]]
+    more = [f"and {result.failed - NAMED:,} more"] if result.failed > NAMED else []
+    return "\n".join([table(rows), *(["", "failed:"] if failed else []), *failed, *more])
+
+
+def _given(fields: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in fields.items())
 
 
 @click.command()

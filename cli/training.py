@@ -6,8 +6,17 @@ from typing import Any
 import click
 
 from ..config import Experiment, load
-from ..render.text import table
-from .common import Answer, answers, config_argument, data_option, device_option, override, overwrite_option
+from ..render.text import columns, table
+from .common import (
+    Answer,
+    answers,
+    config_argument,
+    data_option,
+    device_option,
+    override,
+    overwrite_option,
+    sweep_options,
+)
 from .options import EPOCHS, SAMPLES, SEED, Real, Whole
 
 
@@ -106,16 +115,39 @@ def _resumed(config: str, folder: Path) -> Experiment:
 @click.argument("run_folder", metavar="RUN")
 @click.option("--drift", "seconds", type=Real(0, 1e12), multiple=True, metavar="SECONDS",
               help="Also so long after programming; may be given several times.")
+@click.option("--wires", "ratios", type=Real(0, 1), multiple=True, metavar="RATIO",
+              help="Also with wires whose resistance from cell to cell is RATIO of that of a device at its largest "
+                   "conductance; may be given several times.")
 @data_option
 @answers
-def evaluate(run_folder: str, seconds: tuple[float, ...], data_dir: str | None) -> Answer:
-    """Evaluate the network in the folder RUN of a run, also after its conductances have drifted."""
+def evaluate(run_folder: str, seconds: tuple[float, ...], ratios: tuple[float, ...], data_dir: str | None) -> Answer:
+    """Evaluate the network in the folder RUN of a run, also after its conductances have drifted, and behind wires."""
     from ..train import evaluate as evaluation
 
-    result = evaluation.run(run_folder, data_dir=data_dir, seconds=seconds)
+    result = evaluation.run(run_folder, data_dir=data_dir, seconds=seconds, ratios=ratios)
     rows = {"test accuracy": f"{result.test_accuracy:.2f} %"}
     rows |= {f"after {drifted.seconds:g} s": f"{drifted.test_accuracy:.2f} %" for drifted in result.drift}
+    rows |= {f"wires of {wired.ratio:g}": f"{wired.test_accuracy:.2f} %" for wired in result.wires}
     return result, table(rows), True
+
+
+@click.command()
+@click.argument("run_folder", metavar="RUN")
+@click.option("--samples", type=SAMPLES, default=1000, show_default=True, metavar="N",
+              help="Training samples to choose from: the first N.")
+@click.option("--out", metavar="FILE", help="Write the experiment with the ranges to this TOML file.")
+@data_option
+@answers
+def calibrate(run_folder: str, samples: int, out: str | None, data_dir: str | None) -> Answer:
+    """Choose the ranges of the ADCs from what the network in the folder RUN of a run sees. The run stays as it is."""
+    from ..train import calibrate as calibration
+
+    result = calibration.run(run_folder, data_dir=data_dir, samples=samples, out=out)
+    rows = [{"layer": each.layer, "largest": each.largest, "z_frac": each.z_frac_before,
+             "limited %": each.limited_before, "chosen z_frac": each.z_frac, "then limited %": each.limited}
+            for each in result.ranges]
+    summary = {"test accuracy": f"{result.accuracy_before:.2f} %", "with the ranges chosen": f"{result.accuracy:.2f} %"}
+    return result, f"{columns(rows)}\n{table(summary)}", True
 
 
 @click.command()
@@ -123,15 +155,18 @@ def evaluate(run_folder: str, seconds: tuple[float, ...], data_dir: str | None) 
 @click.option("--seeds", type=Whole(1, 1000), default=3, show_default=True, metavar="N",
               help="Seeds of each preset, over which the table gives means.")
 @click.option("--epochs", type=EPOCHS, metavar="N", help="Epochs to train, instead of each preset's.")
+@sweep_options
 @data_option
-@click.option("--out", default="runs/reproduce", show_default=True, metavar="DIR",
-              help="Folder for the runs and the table; what has run there already is not run again.")
-@click.option("--overwrite", is_flag=True, help="Run again what has run there on another configuration or other data.")
+@click.option("--out", default="runs/reproduce", show_default=True, metavar="DIR", help="Folder of the sweep.")
 @answers
-def reproduce(names: tuple[str, ...], seeds: int, epochs: int | None, data_dir: str | None, out: str,
-              overwrite: bool) -> Answer:
-    """Train every preset on MNIST, and put them into one table beside their baselines and the papers' figures."""
+def reproduce(names: tuple[str, ...], seeds: int, epochs: int | None, workers: int | None, cluster: str | None,
+              retry: bool, data_dir: str | None, out: str) -> Answer:
+    """Train every preset on MNIST, and put them into one table beside their baselines and the papers' figures.
+
+    It is a sweep: what exists is not trained again, and what was interrupted goes on.
+    """
     from ..study import reproduce as reproduction
 
-    result = reproduction.run(names, data_dir=data_dir, out=out, seeds=seeds, epochs=epochs, overwrite=overwrite)
+    result = reproduction.run(names, data_dir=data_dir, out=out, seeds=seeds, epochs=epochs, workers=workers,
+                              cluster=cluster, retry=retry)
     return result, reproduction.report(result), True

@@ -5,7 +5,7 @@ spacing of neighbouring nominal states. Nominal state ``s`` of ``n`` lies at ``(
 balanced around 0. `devices.specification` makes the tables.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 SIGMA_BITS = 10
@@ -41,8 +41,35 @@ class SwitchingCurve:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Slices:
+    """The devices of a cell that has several (arithmetic 3.4)."""
+
+    weights: tuple[int, ...]
+    """By what the conductance of each counts: powers of two, never ascending, the last one 1."""
+    in_turn: bool
+    """Whether only one of them, which is drawn, is pulsed for a programmed cell."""
+    states: int
+    """Number of nominal states of one device."""
+    g_bits: int
+    """Width of its signed conductance."""
+
+    @property
+    def count(self) -> int:
+        """How many devices there are."""
+        return len(self.weights)
+
+    @property
+    def shifts(self) -> tuple[int, ...]:
+        """log2 of the weights."""
+        return tuple(weight.bit_length() - 1 for weight in self.weights)
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeviceTables:
-    """A device as its pulse law and integer tables (arithmetic 3). Figures are in sub-levels unless said otherwise."""
+    """A device as its pulse law and integer tables (arithmetic 3). Figures are in sub-levels unless said otherwise.
+
+    With ``slices``, these are the tables of a cell of several such devices: ``states`` and ``g_bits`` are the cell's.
+    """
 
     pulse: PulseLaw
     """What a write pulse does: it lands at a state, steps up or down, or switches to the neighbouring state."""
@@ -72,6 +99,31 @@ class DeviceTables:
     """A pair is refreshed if the larger conductance is above the first figure and the smaller one above the second."""
     curve: SwitchingCurve | None = None
     """For stochastic rounding; None if the device cannot do it."""
+    slices: Slices | None = None
+    """The devices of a cell; None where it has one, or a pair."""
+
+    def sliced(self, weights: tuple[int, ...], in_turn: bool) -> "DeviceTables":
+        """The tables of a cell of several such devices, with these ``weights``."""
+        most = sum(weights)
+        return replace(self, states=(self.states - 1) * most + 1, g_bits=self.g_bits + (most - 1).bit_length(),
+                       slices=Slices(weights=weights, in_turn=in_turn, states=self.states, g_bits=self.g_bits))
+
+    @property
+    def single(self) -> "DeviceTables":
+        """The tables of one of the devices of a cell; of a pair, these."""
+        if self.slices is None:
+            return self
+        return replace(self, states=self.slices.states, g_bits=self.slices.g_bits, slices=None)
+
+    @property
+    def devices(self) -> int:
+        """Devices of a cell that have a conductance and differences of their own; a pair counts as one."""
+        return 1 if self.slices is None else self.slices.count
+
+    @property
+    def cell_bits(self) -> int:
+        """Width of the conductances that a cell holds: its own, and those beside it."""
+        return self.g_bits + self.minus_bits + (self.devices - 1) * self.single.g_bits
 
     @property
     def origin(self) -> int:
@@ -92,6 +144,10 @@ class DeviceTables:
     def g_range(self) -> tuple[int, int]:
         """Smallest and largest conductance that can be loaded into a cell: those of its width, or of a ``step`` device
         those that its tables cover."""
+        if self.slices is not None:
+            most = sum(self.slices.weights)
+            lowest, highest = self.single.g_range
+            return most * lowest, most * highest
         if self.pulse == "step":
             highest = self.span if self.pair else self.span // 2
             return -highest, highest

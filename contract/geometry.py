@@ -5,7 +5,7 @@ are built from. Binary scales relate the integers to real numbers: a value ``v``
 ``v * 2**-frac``, and one level of conductance for a weight of ``2**weight_step``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from .device import DeviceTables
@@ -16,6 +16,8 @@ from .window import Window
 
 MAX_SIDE = 2048
 """Most rows, and most columns, of a crossbar."""
+MAX_CELL_BITS = 63
+"""Most bits of a cell, with its residual."""
 BOUNDS = {
     "rows": range(1, MAX_SIDE + 1), "cols": range(1, MAX_SIDE + 1),
     "z_bits": range(2, 13), "z_frac": range(-16, 25),
@@ -108,8 +110,22 @@ class CrossbarGeometry:
     """Base of the hash by which cells differ (arithmetic 3.3); 0 where they do not."""
     read_noise: int
     """Standard deviation of the noise of a conversion, in 2**-4 of the least significant bit of ``z``; 0 for none."""
+    offset: int = 0
+    """Standard deviation of the offsets of the columns' converters, in 2**-4 of the least significant bit of ``z``."""
+    gain: int = 0
+    """Likewise of their gains, in 2**-12."""
+    column_seed: int = 0
+    """Base of the hash by which columns differ (arithmetic 4.7); 0 where they do not."""
+    nonlinearity: tuple[int, ...] = ()
+    """What is added to a conversion in each segment of the codes, in 2**-4 of the least significant bit of ``z``."""
+    wires: int = 0
+    """Resistance of a wire between two cells, in 2**-32 of that of a device at its largest conductance."""
+    row_dac_bits: int = 0
+    column_dac_bits: int = 0
+    """Resolution of the DACs that drive the rows, and the columns in a backward pass; 0 for that of what they
+    convert."""
     device: DeviceTables
-    """The devices in the cells."""
+    """The cells: the devices in them."""
     ports: int = 2
     """Ports of the arrays' memories: 2 to read and write in the same clock cycle, 1 to do so by turns."""
     forward_reads: int = 1
@@ -121,6 +137,7 @@ class CrossbarGeometry:
         self._check_ranges()
         self._check_rounding()
         self._check_shifts()
+        self._check_nonlinearity()
 
     def _check_ranges(self) -> None:
         for name, allowed in BOUNDS.items():
@@ -129,7 +146,11 @@ class CrossbarGeometry:
         self._require("adcs", divisors(self.lanes))
         self._require("threshold", range(1, 1 << self.chi_bits - 1),
                       " (units of 2**-chi_frac levels; raise chi_bits or lower chi_frac)")
-        self._require("margin", range(1 << self.device.g_bits), " sub-levels")
+        self._require("margin", range(1 << self.device.single.g_bits), " sub-levels")
+        if self.cell_bits > MAX_CELL_BITS:
+            raise ConfigError(f"layers[{self.index}].chi_bits={self.chi_bits}: a cell and its residual would have "
+                              f"{self.cell_bits} bits, at most {MAX_CELL_BITS} are possible; lower it, "
+                              "device.sub_bits or the devices of a cell")
         for name in ("forward_reads", "second_reads"):
             self._require(name, range(1, self.inputs + 1))
         if self.second_reads > 1 and self.folds > 1:
@@ -169,10 +190,31 @@ class CrossbarGeometry:
         if highest - lowest > 15:
             raise ConfigError(f"learning_rate_shifts={self.learning_rate_shifts}: may span at most 15")
 
+    def _check_nonlinearity(self) -> None:
+        count = len(self.nonlinearity)
+        if count & count - 1 or count > 1 << self.z_bits:
+            raise ConfigError(f"converters.nonlinearity: {count} figures; their number must be a power of two, and at "
+                              f"most 2**layers[{self.index}].z_bits={1 << self.z_bits}")
+
     def _require(self, name: str, allowed: range | list[int], hint: str = "") -> None:
         value = getattr(self, name)
         if value not in allowed:
             raise ConfigError(f"layers[{self.index}].{name}={shown(value)}: must be {described(allowed)}{hint}")
+
+    @property
+    def single(self) -> "CrossbarGeometry":
+        """The geometry as one of the devices of a cell has it; this one, unless cells have several."""
+        return self if self.device.slices is None else replace(self, device=self.device.single)
+
+    @property
+    def devices(self) -> int:
+        """Devices of a cell that have tables and a conductance of their own; a pair counts as one."""
+        return self.device.devices
+
+    @property
+    def cell_bits(self) -> int:
+        """Width of all that a cell of the arrays holds."""
+        return self.chi_bits + self.device.cell_bits
 
     @property
     def inputs(self) -> int:
@@ -238,6 +280,27 @@ class CrossbarGeometry:
     def adc_shift(self) -> int:
         """Right shift from a column sum to ``z``."""
         return self.x.frac + self.device.sub_bits - self.weight_step - self.z_frac
+
+    @property
+    def mismatched(self) -> bool:
+        """Whether the converters of columns differ."""
+        return bool(self.offset or self.gain)
+
+    @property
+    def distorted(self) -> bool:
+        """Whether outputs are not those of ideal converters: columns differ, or they are not linear."""
+        return self.mismatched or bool(self.nonlinearity)
+
+    @property
+    def x_dropped(self) -> int:
+        """Bits of the drive that the DACs at the rows do not resolve."""
+        coarse = self.row_dac_bits and self.x.kind != "ternary"
+        return max(0, self.x.bits - self.row_dac_bits) if coarse else 0
+
+    @property
+    def delta_dropped(self) -> int:
+        """Bits of the delta that the DACs at the columns do not resolve."""
+        return max(0, self.delta_bits - self.column_dac_bits) if self.column_dac_bits else 0
 
     @property
     def error_shift(self) -> int:

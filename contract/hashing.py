@@ -18,8 +18,12 @@ SHIFTS = (16, 13, 16)
 """Of ``mix32``: the multiplications, and the right shifts between them."""
 SHUFFLE_STREAM = 0x100
 """Stream of the order of samples in epoch 0. The streams below it belong to the layers."""
+DEVICE_SHIFT = 11
+"""Left shift of the number of a device of a cell in the index of its hash: above that of a column."""
 CELL_STREAM = 0x10000
 """Stream of what is fixed in the cells of layer 0."""
+COLUMN_STREAM = 0x20000
+"""Stream of what is fixed in the columns of layer 0."""
 
 
 def mix32(value: Words) -> Words:
@@ -41,10 +45,11 @@ def hash32(seed: int, stream: int, index: Words) -> Words:
     return mix32(hash_base(seed, stream) + index)
 
 
-def cell_hash(cell_seed: int, rows: int, cols: int) -> np.ndarray:
-    """uint64 (rows, cols): the hash by which the cells of a crossbar differ (arithmetic 3.3)."""
+def cell_hash(cell_seed: int, rows: int, cols: int, device: int = 0) -> np.ndarray:
+    """uint64 (rows, cols): the hash by which the cells of a crossbar differ (arithmetic 3.3), or one of the devices of
+    each cell (3.4)."""
     row, col = np.meshgrid(np.arange(rows, dtype=np.uint64), np.arange(cols, dtype=np.uint64), indexing="ij")
-    return mix32(np.uint64(cell_seed) + (row << np.uint64(16)) + col)
+    return mix32(np.uint64(cell_seed) + (row << np.uint64(16)) + np.uint64(device << DEVICE_SHIFT) + col)
 
 
 def sample_order(seed: int, epoch: int, count: int) -> np.ndarray:

@@ -10,11 +10,13 @@ import json
 from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
+from .converters import MISMATCH_BITS, NONLINEARITY_BITS, mismatch
 from .device import PROBABILITY_BITS, SIGMA_BITS
 from .errors import ConfigError
 from .geometry import CrossbarGeometry, Loss
 
-REPLACED = ("margin", "max_attempts", "cell_seed", "read_noise", "index", "init_states")
+REPLACED = ("margin", "max_attempts", "cell_seed", "read_noise", "offset", "gain", "column_seed", "nonlinearity",
+            "index", "init_states")
 DEVICE_REPLACED = ("mean", "sigma", "probability", "variation", "stuck", "refresh_high", "refresh_low", "curve")
 """Fields of a geometry and of its device that parameters and loaded states replace. If rounding is by threshold, the
 threshold is one more."""
@@ -41,9 +43,12 @@ def parameters(geometry: CrossbarGeometry) -> tuple[Parameter, ...]:
       above;
     - ``probability[i]``, that of a ``switching`` device;
     - ``curve[i]``, if rounding is stochastic: ``base`` in the low bits, ``slope`` above;
-    - ``read_noise``, if there is any.
+    - ``read_noise``, if there is any;
+    - ``column[c]``, if converters of columns differ: the offset in the low ``MISMATCH_BITS`` bits, and above the gain,
+      if gains do;
+    - ``nonlinearity[i]``, if they have one.
     """
-    device = geometry.device
+    device = geometry.device.single
     words: list[Parameter] = []
     if geometry.rounding == "threshold":
         words.append(Parameter("threshold", geometry.chi_bits - 1, geometry.threshold))
@@ -64,7 +69,19 @@ def parameters(geometry: CrossbarGeometry) -> tuple[Parameter, ...]:
                   for i, (base, slope) in enumerate(zip(device.curve.base, device.curve.slope, strict=True))]
     if geometry.read_noise:
         words.append(Parameter("read_noise", SIGMA_BITS, geometry.read_noise))
-    return tuple(words)
+    return (*words, *_distortion(geometry))
+
+
+def _distortion(geometry: CrossbarGeometry) -> list[Parameter]:
+    """The parameters of converters that are not ideal."""
+    words: list[Parameter] = []
+    if geometry.mismatched:
+        bits, mask = MISMATCH_BITS * (2 if geometry.gain else 1), (1 << MISMATCH_BITS) - 1
+        words += [Parameter(f"column[{c}]", bits, offset & mask | (gain & mask) << MISMATCH_BITS)
+                  for c, (offset, gain) in enumerate(zip(*(part.tolist() for part in mismatch(geometry)), strict=True))]
+    mask = (1 << NONLINEARITY_BITS) - 1
+    return words + [Parameter(f"nonlinearity[{i}]", NONLINEARITY_BITS, entry & mask)
+                    for i, entry in enumerate(geometry.nonlinearity)]
 
 
 def replacements(generated: CrossbarGeometry, wanted: CrossbarGeometry) -> tuple[Parameter, ...]:
@@ -115,13 +132,18 @@ def design_digest(geometries: tuple[CrossbarGeometry, ...], loss: Loss | None = 
         design = asdict(geometry) | {"inputs": geometry.inputs}
         for name, plain in (("window", geometry.window.plain), ("rate_offset", geometry.rate_offset == 0),
                             ("forward_reads", geometry.forward_reads == 1),
-                            ("second_reads", geometry.second_reads == 1)):
+                            ("second_reads", geometry.second_reads == 1),
+                            ("wires", geometry.wires == 0),
+                            ("row_dac_bits", geometry.row_dac_bits == 0),
+                            ("column_dac_bits", geometry.column_dac_bits == 0)):
             if plain:  # the digests of bitstreams in use know of no such field
                 del design[name]
         for name in _replaced(geometry):
             del design[name]
         for name in DEVICE_REPLACED:
             del design["device"][name]
+        if geometry.device.slices is None:  # likewise
+            del design["device"]["slices"]
         design["device"]["kernel"] = design["device"].pop("pulse")  # the name in the digests of bitstreams in use
         designs.append([design, quotient_bits(geometry), [(word.name, word.bits) for word in parameters(geometry)]])
     text = json.dumps([designs, loss] if store is None else [designs, loss, store], sort_keys=True)

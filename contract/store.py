@@ -34,6 +34,8 @@ class Report(Result):
     """Samples that were predicted correctly before their update."""
     damaged: bool
     """Whether a sample was not what had been stored."""
+    samples: int
+    """Samples that were taken: all, unless the feed was stopped."""
     cycles: int
     stalls: int
     """Clock cycles, and those of them in which the network had to wait for a sample."""

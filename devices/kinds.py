@@ -115,13 +115,13 @@ def _fields(section: type[BaseModel], place: tuple[int | str, ...]) -> Iterable[
         if part in KINDS:
             section = KINDS[str(part)]
         elif isinstance(part, str):
-            section = next(_sections(section.model_fields[part].annotation))
+            section = next(sections(section.model_fields[part].annotation))
     return section.model_fields
 
 
-def _sections(annotation: Any) -> Iterator[type[BaseModel]]:
+def sections(annotation: Any) -> Iterator[type[BaseModel]]:
     """The sections that a field of the type ``annotation`` may hold, or may hold several of."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for part in get_args(annotation):
-        yield from _sections(part)
+        yield from sections(part)

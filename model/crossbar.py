@@ -1,6 +1,6 @@
 """The crossbar: an array of stochastic memory cells that computes, learns and is programmed."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -8,13 +8,14 @@ import torch
 from ..contract.errors import SpinloomError
 from ..contract.geometry import COUNTER_BITS, CrossbarGeometry
 from ..contract.lfsr import WIDTH, initial_states
+from ..contract.wires import FACTOR_FRAC, mean_factors
 from .accumulator import GradientAccumulator
-from .adc import Adc
+from .adc import Adc, dac
 from .counters import Counters
-from .device import Cell, fixed_in_cells, initial_levels
-from .fixed import exact_float
+from .device import Cell, SlicedCell, fixed_in_cells, initial_levels
+from .fixed import exact_float, round_shift
 from .lfsr import Lfsr
-from .programmer import StochasticProgrammer
+from .sliced_programmer import programmer
 from .window import Windows, with_bias
 
 Places = tuple[torch.Tensor, ...]
@@ -31,9 +32,9 @@ class WriteReport(NamedTuple):
     """What program-and-verify took."""
 
     attempts: np.ndarray
-    """Write pulses of each cell: int64 (rows, cols)."""
+    """Write pulses of each cell, int64 (rows, cols), or of each device of cells of several, (rows, cols, devices)."""
     failures: int
-    """Cells left outside the margin."""
+    """Cells left outside the margin, or devices of cells of several."""
 
 
 class Crossbar:
@@ -54,29 +55,45 @@ class Crossbar:
         """What makes windows of the map before, and a map of the outputs."""
         self.adc = Adc(geometry, torch_device)
         self.accumulator = GradientAccumulator(geometry, self.lfsrs.get("rounding_lfsr"), torch_device)
-        self.programmer = StochasticProgrammer(geometry, self.lfsrs["lfsr"], self.counters)
+        self._weights = geometry.device.slices.weights if geometry.device.slices else ()
+        self.programmer = programmer(geometry, self.lfsrs["lfsr"], self.counters)
         self._fixed = fixed_in_cells(geometry)
-        self.g = torch.from_numpy(initial_levels(geometry, seed, self._fixed[0])).to(torch_device)
+        self._factors = torch.from_numpy(mean_factors(geometry)).to(torch_device) if geometry.wires else None
+        levels = torch.from_numpy(initial_levels(geometry, seed, self._fixed[0])).to(torch_device)
+        self.g = self._summed(levels) if self._weights else levels
         """Conductances in sub-levels, int16 (rows, cols)."""
         self.g_minus = (-self.g).clamp(min=0) if geometry.device.pair else None
         """Of pairs: the conductances of the devices that count negative, likewise."""
-        self.pulses = torch.zeros_like(self.g, dtype=torch.int32)
-        """Write pulses that each cell has been given, int32 (rows, cols). They are no part of the state: the machine
-        does not know them."""
+        self.slices = levels[..., :-1].contiguous() if self._weights else None
+        """Of cells of several devices: the conductances of all but the last, int16 (rows, cols, devices - 1). The last
+        is what they leave of ``g``."""
+        self.pulses = torch.zeros_like(levels, dtype=torch.int32)
+        """Write pulses that each cell has been given, int32 (rows, cols), or each device of cells of several, (rows,
+        cols, devices). They are no part of the state: the machine does not know them."""
         g_magnitude = 1 << geometry.device.g_bits - 1
         self._exact = exact_float(
             g_magnitude * max(geometry.rows * geometry.x.magnitude, geometry.cols << geometry.delta_bits - 1))
 
     @property
     def arrays(self) -> dict[str, torch.Tensor]:
-        """The arrays of the state by name, each (rows, cols): ``g``, ``g_minus`` if cells are pairs, and ``chi``. All
-        changes are made in place."""
-        pair = {} if self.g_minus is None else {"g_minus": self.g_minus}
-        return {"g": self.g, **pair, "chi": self.accumulator.chi}
+        """The arrays of the state by name, each (rows, cols): ``g``, ``g_minus`` if cells are pairs, ``slices``, (rows,
+        cols, devices - 1), if they have several devices, and ``chi``. All changes are made in place."""
+        beside = {"g_minus": self.g_minus, "slices": self.slices}
+        return {"g": self.g, **{name: array for name, array in beside.items() if array is not None},
+                "chi": self.accumulator.chi}
 
     def move(self, arrays: dict[str, torch.Tensor]) -> None:
         """Keep the state in ``arrays`` from now on. They hold the same values as the present ones."""
         self.g, self.g_minus, self.accumulator.chi = arrays["g"], arrays.get("g_minus"), arrays["chi"]
+        self.slices = arrays.get("slices")
+
+    def read_g(self, rows: torch.Tensor | None = None) -> torch.Tensor:
+        """The conductances (n, cols) of ``rows`` (n,), of all of them unless given, as they are read: through wires."""
+        g = self.g if rows is None else self.g.index_select(0, rows)
+        if self._factors is None:
+            return g
+        factors = self._factors if rows is None else self._factors.index_select(0, rows)
+        return round_shift(g * factors, FACTOR_FRAC)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The outputs ``z`` (..., cols) for the drives ``x`` (..., inputs) of windows, one after the other: those of a
@@ -85,12 +102,16 @@ class Crossbar:
         windows = drive.reshape(-1, drive.shape[-1])
         self.counters.count(forwards=len(windows), forward_rows=int(drive.count_nonzero()))
         rows = windows.any(dim=0).nonzero().squeeze(1)
-        return self._convert(drive[..., rows], self.g.index_select(0, rows), self.lfsrs.get("read_lfsr"))
+        return self._convert(drive[..., rows], self.read_g(rows), self.lfsrs.get("read_lfsr"))
 
     def evaluate(self, x: torch.Tensor, read_lfsr: Lfsr | None = None) -> torch.Tensor:
         """As ``forward``, but counters and LFSRs stay as they are. Read noise is drawn from ``read_lfsr``; unless
         given, as ``forward`` would draw it."""
-        return self._convert(with_bias(self.geometry, x), self.g, read_lfsr or self.copied("read_lfsr"))
+        return self._convert(with_bias(self.geometry, x), self.read_g(), read_lfsr or self.copied("read_lfsr"))
+
+    def column_sums(self, x: torch.Tensor) -> torch.Tensor:
+        """What ``evaluate`` converts, without noise: the exact column sums (..., cols) for the drives ``x``."""
+        return self._column_sums(with_bias(self.geometry, x), self.read_g())
 
     def copied(self, name: str) -> Lfsr | None:
         """An LFSR in the state of the one of that ``name``; None if there is none."""
@@ -109,12 +130,12 @@ class Crossbar:
         self.counters.count(backward_rows=int(rows.count_nonzero()))
         read = rows.reshape(-1, rows.shape[-1]).any(dim=0).nonzero().squeeze(1)
         sums = torch.zeros(rows.shape, dtype=torch.int64, device=self.torch_device)
-        sums[..., read] = self._row_sums(d, self.g.index_select(0, read))
+        sums[..., read] = self._row_sums(d, self.read_g(read))
         return sums * rows
 
     def row_sums(self, d: torch.Tensor) -> torch.Tensor:
         """The exact sums (..., inputs) of all rows for the deltas ``d`` (..., cols). Nothing is counted."""
-        return self._row_sums(d, self.g[:self.geometry.inputs])
+        return self._row_sums(d, self.read_g()[:self.geometry.inputs])
 
     def update(self, x: torch.Tensor, d: torch.Tensor, learning_rate_shift: int, program: bool = True) -> None:
         """Accumulate ``-x * d`` at the learning rate ``2**-learning_rate_shift``, summed over the windows of a sample:
@@ -171,12 +192,11 @@ class Crossbar:
         stay. ``StateError`` on a wrong shape, or a state that the device does not have."""
         states = self._checked("states", states, 0, self.geometry.device.states - 1).flatten()
         everywhere = torch.ones_like(self.g, dtype=torch.bool).nonzero(as_tuple=True)
-        cells = self._cells(everywhere)
+        cells, before = self._cells(everywhere), self.counters["failures"]
         attempts = [self.programmer.write(cell, state) for cell, state in zip(cells, states.tolist(), strict=True)]
         self._replace(everywhere, cells)
-        goal = self.programmer.device.nominal(states)
-        failures = int(((self.g.flatten() - goal).abs() > self.geometry.margin).sum())
-        return WriteReport(np.array(attempts).reshape(self.g.shape), failures)
+        failures = self.counters["failures"] - before & (1 << COUNTER_BITS) - 1
+        return WriteReport(np.array(attempts).reshape(self.pulses.shape), failures)
 
     def states(self) -> torch.Tensor:
         """The state of every cell, 0 .. states-1: int64 (rows, cols)."""
@@ -197,14 +217,18 @@ class Crossbar:
         of range; the crossbar is then unchanged."""
         shape, device = tuple(self.g.shape), self.geometry.device
         chi_limit = 1 << self.geometry.chi_bits - 1
-        levels = {"g": device.g_range, "g_minus": (0, device.span), "chi": (-chi_limit, chi_limit - 1)}
+        levels = {"g": device.g_range, "g_minus": (0, device.span), "slices": device.single.g_range,
+                  "chi": (-chi_limit, chi_limit - 1)}
         state = {name: self._integers(name, state, *bounds) for name, bounds in (
-            *((name, (shape, *levels[name])) for name in self.arrays),
+            *((name, (tuple(array.shape), *levels[name])) for name, array in self.arrays.items()),
             *((name, ((), 1, (1 << WIDTH) - 1)) for name in self.lfsrs),
             ("counters", ((len(self.counters),), 0, (1 << COUNTER_BITS) - 1)),
         )}
         if device.pair:
             self._integers("g + g_minus", {"g + g_minus": state["g"] + state["g_minus"]}, shape, 0, device.span)
+        if self._weights:
+            last = state["g"] - (state["slices"] * self._weights[:-1]).sum(-1)
+            self._integers("g - slices", {"g - slices": last}, shape, *device.single.g_range)
         for name, array in self.arrays.items():
             array.copy_(torch.from_numpy(state[name]))
         for name, lfsr in self.lfsrs.items():
@@ -237,11 +261,17 @@ class Crossbar:
 
     def _convert(self, drive: torch.Tensor, g: torch.Tensor, read_lfsr: Lfsr | None) -> torch.Tensor:
         """The outputs for the drive of the rows ``g``."""
-        sums = drive.to(self._exact) @ g.to(self._exact)
-        return self.adc.convert(sums.to(torch.int64), read_lfsr)
+        return self.adc.convert(self._column_sums(drive, g), read_lfsr)
+
+    def _column_sums(self, drive: torch.Tensor, g: torch.Tensor) -> torch.Tensor:
+        """The exact sums for the drive of the rows ``g``."""
+        x = self.geometry.x
+        drive = dac(drive, x.bits, x.signed, self.geometry.x_dropped)
+        return (drive.to(self._exact) @ g.to(self._exact)).to(torch.int64)
 
     def _row_sums(self, d: torch.Tensor, g: torch.Tensor) -> torch.Tensor:
         """The sums of the rows ``g``: (..., rows)."""
+        d = dac(d, self.geometry.delta_bits, True, self.geometry.delta_dropped)
         return (d.to(self._exact) @ g.to(self._exact).T).to(torch.int64)
 
     def _visit(self, rows: torch.Tensor) -> None:
@@ -255,15 +285,29 @@ class Crossbar:
             cells, chi[where].tolist(), strict=True)], dtype=chi.dtype, device=self.torch_device)
         self._replace(where, cells)
 
-    def _cells(self, where: Places) -> list[Cell]:
-        """The cells at the places ``where``."""
+    def _cells(self, where: Places) -> list[Any]:
+        """The cells at the places ``where``: of one device or a pair, ``Cell``, of several, ``SlicedCell``."""
         g = self.g[where]
-        g_minus = torch.zeros_like(g) if self.g_minus is None else self.g_minus[where]
         place = tuple(index.cpu().numpy() for index in where)
-        vectors = g, g_minus, *(array[place] for array in self._fixed)
-        return [Cell(*values) for values in zip(*(vector.tolist() for vector in vectors), strict=True)]
+        fixed = [array[place] for array in self._fixed]
+        if self.slices is not None:
+            return self._sliced_cells(g, self.slices[where].to(torch.int64), *fixed)
+        g_minus = torch.zeros_like(g) if self.g_minus is None else self.g_minus[where]
+        return [Cell(*values) for values in zip(*(vector.tolist() for vector in (g, g_minus, *fixed)), strict=True)]
 
-    def _replace(self, where: Places, cells: list[Cell]) -> None:
+    def _sliced_cells(self, g: torch.Tensor, slices: torch.Tensor, *fixed: np.ndarray) -> list[SlicedCell]:
+        """Cells of several devices: their conductances (n,), those of all their devices but the last (n, devices - 1),
+        and what is fixed in each device, arrays (n, devices)."""
+        last = g - (slices * slices.new_tensor(self._weights[:-1])).sum(-1)
+        levels = torch.cat([slices, last.unsqueeze(-1)], dim=-1).tolist()
+        return [SlicedCell([Cell(level, 0, *each) for level, *each in zip(*cell, strict=True)], self._weights)
+                for cell in zip(levels, *(array.tolist() for array in fixed), strict=True)]
+
+    def _summed(self, levels: torch.Tensor) -> torch.Tensor:
+        """The conductances, int16 (rows, cols), of cells whose devices have ``levels`` (rows, cols, devices)."""
+        return (levels.to(torch.int64) * torch.tensor(self._weights, device=levels.device)).sum(-1).to(torch.int16)
+
+    def _replace(self, where: Places, cells: list[Any]) -> None:
         """Put ``cells`` into the places ``where``."""
         self.g[where] = torch.tensor([cell.g for cell in cells], dtype=self.g.dtype, device=self.torch_device)
         self.pulses[where] += torch.tensor([cell.pulses for cell in cells], dtype=self.pulses.dtype,
@@ -271,3 +315,6 @@ class Crossbar:
         if self.g_minus is not None:
             self.g_minus[where] = torch.tensor([cell.g_minus for cell in cells], dtype=self.g.dtype,
                                                device=self.torch_device)
+        if self.slices is not None:
+            self.slices[where] = torch.tensor([[device.g for device in cell.devices[:-1]] for cell in cells],
+                                              dtype=self.g.dtype, device=self.torch_device)

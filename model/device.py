@@ -30,6 +30,25 @@ class Cell:
     """Write pulses that it has been given."""
 
 
+@dataclass
+class SlicedCell:
+    """A cell of several devices, each of which is as a cell of one."""
+
+    devices: list[Cell]
+    weights: tuple[int, ...]
+    """By what each counts."""
+
+    @property
+    def g(self) -> int:
+        """Its conductance."""
+        return sum(weight * device.g for weight, device in zip(self.weights, self.devices, strict=True))
+
+    @property
+    def pulses(self) -> list[int]:
+        """Write pulses that each device has been given."""
+        return [device.pulses for device in self.devices]
+
+
 class Device:
     """The pulse law of a device, as its tables say (arithmetic 3.1). Arguments that may be arrays broadcast."""
 
@@ -47,10 +66,18 @@ class Device:
         limit = 1 << self.tables.g_bits - 1
         return np.minimum(np.maximum(self.movement(state, displacement, word), -limit), limit - 1)
 
-    def state_of(self, g: int) -> int:
+    def fresh(self, states: np.ndarray, displacement: np.ndarray, words: np.ndarray) -> np.ndarray:
+        """The conductances, int16, of new devices in ``states``."""
+        levels = self.land(states, displacement, words) if self.tables.pulse == "landing" else self.nominal(states)
+        return levels.astype(np.int16)
+
+    def state_of(self, g: Integers) -> Any:
         """The state whose nominal conductance is nearest to ``g``."""
         device = self.tables
-        return min(max(g - device.origin + (1 << device.sub_bits - 1) >> device.sub_bits, 0), device.states - 1)
+        state = g - device.origin + (1 << device.sub_bits - 1) >> device.sub_bits
+        if isinstance(state, np.ndarray):
+            return state.clip(0, device.states - 1)
+        return min(max(state, 0), device.states - 1)
 
     def nominal(self, state: Any) -> Any:
         """The nominal conductance of ``state``, an integer or an array or tensor of integers."""
@@ -101,21 +128,30 @@ class Device:
 
 
 def fixed_in_cells(geometry: CrossbarGeometry) -> tuple[np.ndarray, np.ndarray]:
-    """The displacement of each cell, int16, and whether it is stuck, bool: both (rows, cols) (arithmetic 3.3). Where
-    cells do not differ, these are views of a single value."""
-    device, shape = geometry.device, (geometry.rows, geometry.cols)
+    """The displacement of each cell, int16, and whether it is stuck, bool: both (rows, cols) (arithmetic 3.3), of cells
+    of several devices (rows, cols, devices) (3.4). Where cells do not differ, these are views of a single value."""
+    device, sides = geometry.device, (geometry.rows, geometry.cols)
+    shape = sides if device.slices is None else (*sides, device.devices)
     if not device.differs:
         return np.broadcast_to(np.int16(0), shape), np.broadcast_to(np.False_, shape)
-    hashes = cell_hash(geometry.cell_seed, *shape).astype(np.int64)
+    hashes = np.stack([cell_hash(geometry.cell_seed, *sides, number) for number in range(device.devices)], axis=-1)
+    hashes = hashes.reshape(shape).astype(np.int64)
     return noise(device.variation, hashes).astype(np.int16), hashes >> 16 < device.stuck
 
 
 def initial_levels(geometry: CrossbarGeometry, seed: int, displacement: np.ndarray) -> np.ndarray:
-    """The conductances of the cells of a new crossbar, int16 (rows, cols) (arithmetic 4.1)."""
-    device, (low, high) = Device(geometry.device), geometry.init_states
-    cells = np.arange(geometry.rows * geometry.cols, dtype=np.uint64).reshape(geometry.rows, geometry.cols)
-    hashes = hash32(seed, geometry.index, cells).astype(np.int64)
-    states = low + ((hashes >> 16) * (high - low + 1) >> 16)
-    if geometry.device.pulse == "landing":
-        return device.land(states, displacement, hashes).astype(np.int16)
-    return device.nominal(states).astype(np.int16)
+    """The conductances of the cells of a new crossbar, int16 (rows, cols) (arithmetic 4.1), of cells of several devices
+    those of the devices, (rows, cols, devices)."""
+    cells, (low, high) = Device(geometry.device), geometry.init_states
+    shape = geometry.devices, geometry.rows, geometry.cols
+    places = np.arange(np.prod(shape), dtype=np.uint64).reshape(shape)
+    hashes = hash32(seed, geometry.index, places).astype(np.int64)
+    states = low + ((hashes[0] >> 16) * (high - low + 1) >> 16)
+    if geometry.device.slices is None:
+        return cells.fresh(states, displacement, hashes[0])
+    device, rest, levels = Device(geometry.device.single), cells.nominal(states), []
+    for number, shift in enumerate(geometry.device.slices.shifts):
+        states = device.state_of(rest >> shift)
+        levels.append(device.fresh(states, displacement[..., number], hashes[number]))
+        rest = rest - (levels[-1].astype(np.int64) << shift)
+    return np.stack(levels, axis=-1)

@@ -43,7 +43,8 @@ class Network:
         """The arrays of the state by name. Each is one vector over all crossbars, layer by layer, row-major."""
         self.pulses = torch.cat([crossbar.pulses.flatten() for crossbar in self.crossbars])
         """Write pulses that each cell has been given, int32, likewise; no part of the state."""
-        for crossbar, pulses in zip(self.crossbars, _parts(self.pulses, self.crossbars), strict=True):
+        each = [crossbar.pulses for crossbar in self.crossbars]
+        for crossbar, pulses in zip(self.crossbars, _parts(self.pulses, each), strict=True):
             crossbar.pulses = pulses
         self.neurons = [Neuron(before, after, torch_device) for before, after in pairwise(geometries)]
         self.loss = Loss(experiment.loss, geometries[-1], torch_device)
@@ -182,15 +183,15 @@ class Network:
 def _joined(crossbars: list[Crossbar]) -> dict[str, torch.Tensor]:
     """Move the arrays of all ``crossbars`` that have the same name into one vector; returns the vectors by name. The
     crossbars keep views of them."""
-    vectors = {name: torch.cat([crossbar.arrays[name].flatten() for crossbar in crossbars])
-               for name in crossbars[0].arrays}
-    parts = [_parts(vector, crossbars) for vector in vectors.values()]
+    arrays = [crossbar.arrays for crossbar in crossbars]
+    vectors = {name: torch.cat([each[name].flatten() for each in arrays]) for name in arrays[0]}
+    parts = [_parts(vector, [each[name] for each in arrays]) for name, vector in vectors.items()]
     for crossbar, *views in zip(crossbars, *parts, strict=True):
         crossbar.move(dict(zip(vectors, views, strict=True)))
     return vectors
 
 
-def _parts(vector: torch.Tensor, crossbars: list[Crossbar]) -> list[torch.Tensor]:
-    """The views of ``vector`` that belong to each of ``crossbars``: (rows, cols)."""
-    parts = vector.split([crossbar.g.numel() for crossbar in crossbars])
-    return [part.view(crossbar.g.shape) for part, crossbar in zip(parts, crossbars, strict=True)]
+def _parts(vector: torch.Tensor, arrays: list[torch.Tensor]) -> list[torch.Tensor]:
+    """The views of ``vector`` that have the shapes of ``arrays``, one after the other."""
+    parts = vector.split([array.numel() for array in arrays])
+    return [part.view(array.shape) for part, array in zip(parts, arrays, strict=True)]

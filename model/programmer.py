@@ -1,12 +1,17 @@
 """The programmer: it turns residuals into write pulses."""
 
+from abc import ABC, abstractmethod
+from typing import Any, Generic, TypeVar
+
 from ..contract.geometry import CrossbarGeometry
 from .counters import Counters
-from .device import Cell, Device
+from .device import Cell, Device, SlicedCell
 from .lfsr import Lfsr
 
+AnyCell = TypeVar("AnyCell", Cell, SlicedCell)
 
-class StochasticProgrammer:
+
+class Programmer(ABC, Generic[AnyCell]):
     """Programs cells one after the other (arithmetic 4.3 and 4.4). Each write pulse draws one word from ``lfsr``."""
 
     def __init__(self, geometry: CrossbarGeometry, lfsr: Lfsr, counters: Counters | None = None) -> None:
@@ -16,17 +21,13 @@ class StochasticProgrammer:
         self.counters = Counters() if counters is None else counters
         self.device = Device(geometry.device)
 
-    def program(self, cell: Cell, chi: int) -> int:
+    def program(self, cell: AnyCell, chi: int) -> int:
         """Program ``cell``. Its residual ``chi`` is bounded and has reached the threshold; returns the new one."""
         geometry, device = self.geometry, self.device
         levels = abs(chi) // geometry.threshold
         k = levels if chi > 0 else -levels
         before, state = cell.g, device.state_of(cell.g)
-        target = min(max(state + k, 0), geometry.device.states - 1)
-        for _ in range(1 if geometry.device.pulse == "landing" else abs(target - state)):
-            self._pulse(cell, target, up=k > 0)
-        if device.worn(cell):
-            self._rewrite(cell, cell.g, target)
+        self._move(cell, state, min(max(state + k, 0), geometry.device.states - 1))
         match geometry.residual:
             case "nominal":
                 return chi - k * geometry.threshold
@@ -36,10 +37,36 @@ class StochasticProgrammer:
             case "none":
                 return 0
 
+    @abstractmethod
+    def write(self, cell: AnyCell, state: int) -> Any:
+        """Program-and-verify ``cell`` to the nominal conductance of ``state``; returns the write pulses spent: of a
+        cell of several devices, on each."""
+
+    @abstractmethod
+    def _move(self, cell: AnyCell, state: int, target: int) -> None:
+        """Pulse ``cell``, which is in ``state``, toward the state ``target``."""
+
+    def _misses(self, cell: AnyCell, goal: int) -> bool:
+        return abs(cell.g - goal) > self.geometry.margin
+
+
+class StochasticProgrammer(Programmer[Cell]):
+    """Programs cells of one device, or of a pair."""
+
     def write(self, cell: Cell, state: int) -> int:
-        """Program-and-verify ``cell`` to the nominal conductance of ``state``; returns the write pulses spent."""
         goal = self.device.nominal(state)
         return self._rewrite(cell, goal, state) if self._misses(cell, goal) else 0
+
+    def _move(self, cell: Cell, state: int, target: int) -> None:
+        self.pulse(cell, target, abs(target - state), up=target > state)
+        if self.device.worn(cell):
+            self._rewrite(cell, cell.g, target)
+
+    def pulse(self, cell: Cell, target: int, distance: int, *, up: bool) -> None:
+        """Give ``cell`` one write pulse toward the state ``target`` if the device lands at states, else ``distance``
+        pulses up or down."""
+        for _ in range(1 if self.geometry.device.pulse == "landing" else distance):
+            self._pulse(cell, target, up)
 
     def _rewrite(self, cell: Cell, goal: int, state: int) -> int:
         """Write ``cell`` to the conductance ``goal``, or toward ``state`` if the device lands at states, until it is
@@ -53,9 +80,6 @@ class StochasticProgrammer:
             tries += 1
         self.counters.count(verify_attempts=tries, failures=self._misses(cell, goal))
         return tries
-
-    def _misses(self, cell: Cell, goal: int) -> bool:
-        return abs(cell.g - goal) > self.geometry.margin
 
     def _pulse(self, cell: Cell, toward: int, up: bool) -> None:
         self.device.pulse(cell, self.lfsr.word(), toward=toward, up=up)

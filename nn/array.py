@@ -85,8 +85,8 @@ class Array(torch.nn.Module):
 
     @property
     def pulses(self) -> torch.Tensor:
-        """Write pulses of every cell, int64 (rows, cols). Only the golden model counts them: elsewhere, those up to
-        when it was left."""
+        """Write pulses of every cell, int32 (rows, cols), or of every device of cells of several, (rows, cols,
+        devices). Only the golden model counts them: elsewhere, those up to when it was left."""
         return self.golden.model.pulses if self._pulses is None else self._pulses
 
     def move(self, backend: str, crossbar: Crossbar) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from math import ceil, floor, log2
 from typing import Any
 
 import torch
@@ -13,14 +12,12 @@ from ..contract.formats import ActivationFormat
 from ..contract.geometry import BOUNDS
 from ..contract.results import Result
 from ..contract.window import Window
+from ..model import ranges
 from ..render.text import columns
 from .activation import Activation
 from .array import Array, arrays, integers
 from .formats import signed, unsigned
 from .neurons import ReLU
-
-BEYOND = 0.001
-"""Share of the numbers of the batch that may be limited."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,10 +53,11 @@ def calibrate(model: torch.nn.Module, batch: torch.Tensor,
     """Choose the fraction bits of all formats in ``model`` from one pass of ``batch``: of drives by data, of outputs,
     of ``ReLU``, and with ``loss``, a scalar of the model's outputs, of deltas. Widths stay, and so does the state.
 
-    At most ``BEYOND`` of the numbers are limited, unless the data need a format that an array cannot have. What several
-    calls share, as an array of an LSTM, gets the coarsest format. ``HardTanh`` keeps its range, which is its function.
-    Outputs and deltas, which grow in training, get ``headroom`` bits more of range than the batch needs; ``ValueError``
-    if it is negative. Nothing is counted or recorded; modules other than arrays work as they do in their mode.
+    At most `model.ranges.BEYOND` of the numbers are limited, unless the data need a format that an array cannot have.
+    What several calls share, as an array of an LSTM, gets the coarsest format. ``HardTanh`` keeps its range, which is
+    its function. Outputs and deltas, which grow in training, get ``headroom`` bits more of range than the batch needs;
+    ``ValueError`` if it is negative. Nothing is counted or recorded; modules other than arrays work as they do in
+    their mode.
     """
     if headroom < 0:
         raise ValueError(f"headroom={headroom}: it must be 0 or more bits")
@@ -136,15 +134,15 @@ class _Choosing:
         """The fraction bits for ``values`` in ``bits`` bits, of which ``sign`` is the sign: at most ``finest``, and at
         most what has been chosen before. Outputs and deltas have headroom. Where all are 0, those at ``present``."""
         sizes = values.detach().as_subclass(torch.Tensor).abs().double().flatten()
-        usual = sizes.kthvalue(ceil((1 - BEYOND) * len(sizes))).values.item()
         top = (1 << bits - sign) - 1
         spare = self._headroom if what in ("output", "delta") else 0
-        frac = floor(log2(top / usual)) - spare if usual else present
+        found = ranges.finest(sizes, top)
+        frac = present if found is None else found - spare
         before = self.choices.get((name, what))
         frac = max(min(frac, finest, before.frac if before else finest), BOUNDS["z_frac"][0])
         self.choices[name, what] = FormatChoice(
             layer=name, what=what, bits=bits, frac=frac, largest=sizes.max().item(),
-            limited=100 * (sizes * 2.0**frac > top + 0.5).double().mean().item())
+            limited=ranges.limited(sizes, top, frac))
         return frac
 
 
@@ -156,4 +154,4 @@ def _column_sums(array: Array, maps: torch.Tensor, window: Window, drive: Activa
     if layer.bias:
         rows = torch.nn.functional.pad(rows, (0, 1), value=drive.maximum)
     scale = 2.0 ** (layer.weight_step - crossbar.geometry.device.sub_bits - drive.frac)
-    return rows @ crossbar.model.g.double() * scale
+    return rows @ crossbar.model.read_g().double() * scale

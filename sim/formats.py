@@ -9,15 +9,17 @@ from ..contract.parameters import replacements
 from ..hw.crossbar.layouts import cell_layout, drive_layout
 from .bench import ProtocolError
 
-_STORED = {"g": np.int16, "g_minus": np.int16, "chi": np.int32}
-"""Types of the arrays of a state that hold a value a cell."""
+_STORED = {"g": np.int16, "g_minus": np.int16, "slices": np.int16, "chi": np.int32}
+"""Types of the arrays of a state that hold a value a cell, or one a device."""
 
 
 def state_words(geometry: CrossbarGeometry, state: dict[str, np.ndarray]) -> list[int]:
     """The words that ``LOAD`` takes, for a crossbar's state as `model.crossbar.Crossbar.state` returns it."""
     words = np.zeros((geometry.rows, geometry.cols), dtype=np.int64)
-    for name, field in cell_layout(geometry):
-        words += (state[name].astype(np.int64) & (1 << field.width) - 1) << field.offset
+    for name, fields in _fields(geometry).items():
+        values = state[name].reshape(geometry.rows, geometry.cols, -1).astype(np.int64)
+        for index, (offset, width, _) in enumerate(fields):
+            words += (values[..., index] & (1 << width) - 1) << offset
     return [*words.ravel().tolist(), *(int(state[name]) for name in geometry.lfsrs), *state["counters"].tolist()]
 
 
@@ -33,12 +35,26 @@ def words_state(geometry: CrossbarGeometry, words: list[int]) -> dict[str, np.nd
     cells = np.array(words[:geometry.rows * geometry.cols], dtype=np.int64).reshape(geometry.rows, geometry.cols)
     rest = iter(words[cells.size:])
     state = {}
-    for name, field in cell_layout(geometry):
-        raw = cells >> field.offset & (1 << field.width) - 1
-        sign = Shape.cast(field.shape).signed << field.width - 1
-        state[name] = (raw - ((raw & sign) << 1)).astype(_STORED[name])
+    for name, fields in _fields(geometry).items():
+        values = []
+        for offset, width, signed in fields:
+            raw = cells >> offset & (1 << width) - 1
+            values.append((raw - ((raw & signed << width - 1) << 1)).astype(_STORED[name]))
+        state[name] = np.stack(values, axis=-1) if name == "slices" else values[0]
     state |= {name: np.array(next(rest), dtype=np.uint32) for name in geometry.lfsrs}
     return state | {"counters": np.array(list(rest), dtype=np.int64)}
+
+
+def _fields(geometry: CrossbarGeometry) -> dict[str, list[tuple[int, int, bool]]]:
+    """Of every array of a state that cells have values in, for each value of a cell: offset and width in its word, and
+    whether it is signed."""
+    found = {}
+    for name, field in cell_layout(geometry):
+        count = geometry.devices - 1 if name == "slices" else 1
+        width = field.width // count
+        signed = name == "slices" or Shape.cast(field.shape).signed
+        found[name] = [(field.offset + index * width, width, signed) for index in range(count)]
+    return found
 
 
 def state_size(geometry: CrossbarGeometry) -> int:

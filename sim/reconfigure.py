@@ -12,7 +12,7 @@ from ..contract.parameters import quotient_bits
 def reconfigured(random: Random, geometry: CrossbarGeometry) -> CrossbarGeometry:
     """A geometry of the same kind and widths, with other `contract.parameters`: a machine that was built for
     ``geometry`` can become it."""
-    device, certain, noisiest = geometry.device, 1 << PROBABILITY_BITS, (1 << SIGMA_BITS) - 1
+    device, certain, noisiest = geometry.device.single, 1 << PROBABILITY_BITS, (1 << SIGMA_BITS) - 1
 
     def fraction() -> int:
         return random.choice((0, certain, random.randrange(certain)))
@@ -45,4 +45,9 @@ def reconfigured(random: Random, geometry: CrossbarGeometry) -> CrossbarGeometry
         geometry, threshold=threshold, margin=random.choice((0, geometry.margin, widest)),
         max_attempts=random.choice((1, 2, random.randint(1, 40))),
         cell_seed=random.getrandbits(32) if device.differs else 0,
-        read_noise=random.randint(1, noisiest) if geometry.read_noise else 0, device=replace(device, **changes))
+        device=replace(geometry.device, **changes),
+        read_noise=random.randint(1, noisiest) if geometry.read_noise else 0,
+        offset=random.randint(1, noisiest) if geometry.offset else 0,
+        gain=random.randint(1, noisiest) if geometry.gain else 0,
+        column_seed=random.getrandbits(32) if geometry.mismatched else 0,
+        nonlinearity=tuple(random.randint(-noisiest, noisiest) for _ in geometry.nonlinearity))

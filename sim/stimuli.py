@@ -40,6 +40,10 @@ def random_state(random: Random, geometry: CrossbarGeometry) -> dict[str, np.nda
     if geometry.device.pair:
         plus, minus = (array(0, geometry.device.span, np.int16) for _ in range(2))
         state |= {"g": plus - minus, "g_minus": minus}
+    if geometry.device.slices:
+        levels = np.stack([array(*geometry.device.single.g_range, np.int16) for _ in range(geometry.devices)], axis=-1)
+        state |= {"g": (levels * geometry.device.slices.weights).sum(axis=-1).astype(np.int16),
+                  "slices": levels[..., :-1]}
     return state | {name: np.array(random.randrange(1, 1 << 32), dtype=np.uint32)
                     for name in geometry.lfsrs}
 

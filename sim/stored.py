@@ -1,6 +1,8 @@
 """A network that trains on stored samples, on a bench."""
 
 from collections.abc import Callable
+from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 
@@ -15,7 +17,7 @@ from ..hw.store.memory import WORD_BITS, BlockMemory
 from ..hw.store.network import NetworkWithMemory
 from ..hw.store.sdram_chip import TANG_NANO_20K_SDRAM, ULX3S_SDRAM
 from ..train.data import Samples
-from .bench import Bench, complete
+from .bench import Bench, Source, complete
 from .benches.compiled import CompiledBench
 from .driver import NetworkDriver, Order
 from .sdram import SdramMemory
@@ -29,8 +31,9 @@ CLOCK_MHZ = 50
 
 
 def simulated_memory(store: Store) -> BlockMemory | SdramMemory:
-    """The memory that ``store`` describes. ``ConfigError`` if there is no such chip."""
-    if store.memory == "block_ram":
+    """The memory that ``store`` describes. That of a system on chip is block RAM here. ``ConfigError`` if there is no
+    such chip."""
+    if store.memory != "sdram":
         return BlockMemory(depth=store.words)
     if store.words not in CHIPS:
         raise ConfigError(f"store.words={store.words}: chips of SDRAM have {' or '.join(map(str, CHIPS))}")
@@ -61,13 +64,15 @@ class StoredDriver(NetworkDriver):
     """Drives a `StoredNetwork` of ``experiment``, whose memory has ``address_bits`` and whose sets have up to ``most``
     samples: as a `NetworkDriver`, by access to its memory, and by feeds."""
 
+    stoppable: ClassVar[bool] = False
+    """Whether its feeds are (`hw.store.feeder.Feeder`)."""
+
     def __init__(self, bench: Bench, experiment: Experiment, *, address_bits: int, most: int) -> None:
         super().__init__(bench, experiment.crossbars, experiment.loss)
         self.experiment = experiment
         self._feed = bench.source("feed", feed_layout(self.geometries, address_bits, most))
-        self._report = bench.sink("report", report_layout(most))
+        self._report = bench.sink("report", report_layout(most, stoppable=self.stoppable))
         self._access = bench.source("access", access_layout(address_bits))
-        self._words = bench.source("words", WORD_BITS)
         self._digest = bench.sink("digest", WORD_BITS)
 
     async def upload(self, words: np.ndarray, address: int = 0,
@@ -79,13 +84,21 @@ class StoredDriver(NetworkDriver):
         for first in range(0, len(words), PART):
             part, place = words[first:first + PART], address + first
             if await self.digest(place, len(part)) != crc(part):
-                self._access.put({"write": 1, "address": place, "count": len(part)})
-                self._words.put_words(part.tolist())
+                self._write(place, part)
                 sent += len(part)
                 if await self.digest(place, len(part)) != crc(part):
                     raise StoreError("the memory does not keep what is written to it")
             passed(len(part))
         return sent
+
+    def _write(self, address: int, words: np.ndarray) -> None:
+        """Let the memory hold ``words`` from the word ``address`` on."""
+        self._access.put({"write": 1, "address": address, "count": len(words)})
+        self._words.put_words(words.tolist())
+
+    @cached_property
+    def _words(self) -> Source:
+        return self.bench.source("words", WORD_BITS)
 
     async def digest(self, address: int, count: int) -> int:
         """The CRC-32 of ``count`` words from the word ``address`` on, as `contract.store.crc` computes it."""
@@ -111,9 +124,13 @@ class StoredDriver(NetworkDriver):
             "base": base, "operation": operation, "boost": self.geometries[0].learning_rate_shifts[1] - shift,
             "batch": batch, "filled": places.start % batch, "count": count, "first": places[0], "last": places[-1],
             "permute": permute, "key": permutation_key(self.experiment.seed, epoch or 0)})
-        await self._until(lambda: len(self._report) > 0)
-        report = self._report.take()
+        await self._until(self._reported)
+        report = {"samples": len(places)} | self._report.take()
         return Report(**report | {"damaged": bool(report["damaged"])})
+
+    def _reported(self) -> bool:
+        """Whether the feed has been reported."""
+        return len(self._report) > 0
 
 
 def stored_machine(experiment: Experiment, words: np.ndarray) -> tuple[CompiledBench, StoredDriver]:

@@ -32,7 +32,14 @@ class Bus(Protocol):
 
 
 class Buffer(Protocol):
-    """Memory that processor and network share. ``pynq.allocate(shape, "u4")`` makes such buffers too."""
+    """Words of memory that processor and network share, uint32. `MappedBuffer` is one, and so is, as it comes, what
+    ``pynq.allocate((words,), "u4")`` makes."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def __setitem__(self, places: slice, words: np.ndarray, /) -> None:
+        """Write words."""
 
     @property
     def physical_address(self) -> int:
@@ -100,7 +107,7 @@ class MappedBus:
 
 
 class MappedBuffer(MappedBus):
-    """The buffer ``name`` of the Linux driver u-dma-buf, whole: a `Buffer` whose ``words`` are an array.
+    """The buffer ``name`` of the Linux driver u-dma-buf, whole: a `Buffer`.
 
     ``BusError`` if there is none, or it cannot be mapped.
     """
@@ -116,3 +123,9 @@ class MappedBuffer(MappedBus):
     @property
     def physical_address(self) -> int:
         return self._address
+
+    def __len__(self) -> int:
+        return len(self._words())
+
+    def __setitem__(self, places: slice, words: np.ndarray, /) -> None:
+        self._words()[places] = words

@@ -10,20 +10,17 @@ from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
 from ..config import Experiment, load
-from ..contract.errors import ConfigError
+from ..contract.errors import ConfigError, SpinloomError
 from ..contract.results import Result
 from ..render import figure as house
 from ..render import markdown
 from ..system.claim import claimed
 from ..system.files import read, replace, write_json
 from ..system.progress import bar
-from ..train import data, float_probability, run_folder, transfer
-from ..train import loop as train
+from ..train import data, float_probability
 from ..train.identity import Identity
-from ..train.results import TrainResult, TransferResult
-from ..train.run_folder import OtherRunError
-from .energy import account
-from .energy.results import EnergyResult
+from . import sweep
+from .sweep import table
 
 REPORTED = {
     "mnist-dw2": "",
@@ -51,6 +48,10 @@ MOST_BYTES = 1 << 20
 """Of a file that holds one accuracy."""
 SEEDS = 3
 """Seeds of each preset, from its own on."""
+
+
+class FailedRunsError(SpinloomError):
+    """Runs have failed, so there is no table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,55 +116,51 @@ class ReproduceResult(Result):
 
 
 def run(names: tuple[str, ...] = (), *, data_dir: str | Path | None = None, out: str | Path = "runs/reproduce",
-        seeds: int = SEEDS, epochs: int | None = None, overwrite: bool = False,
-        progress: bool = True) -> ReproduceResult:
-    """Run the presets ``names`` (all of ``REPORTED`` unless given), each in its folder in ``out`` with ``seeds``
-    seeds, and write ``reproduce.md``, ``reproduce.csv``, ``reproduce.json`` and ``reproduce.png`` there.
+        seeds: int = SEEDS, epochs: int | None = None, workers: int | None = None, cluster: str | None = None,
+        retry: bool = False, progress: bool = True) -> ReproduceResult:
+    """Train the presets ``names`` (all of ``REPORTED`` unless given) with ``seeds`` seeds each, as a sweep in ``out``,
+    and write ``reproduce.md``, ``reproduce.csv``, ``reproduce.json`` and ``reproduce.png`` there.
 
-    What has run already is not run again, and what was interrupted is continued. What has run there on another
-    configuration or other data is refused, or run again if ``overwrite``. ``epochs`` shortens every run. Raises what
-    `train.loop.run` raises.
+    What has run already is not run again, and what was interrupted is continued. ``epochs`` shortens every run. The
+    other arguments are those of `sweep.run`, and so are the errors raised; ``FailedRunsError`` if a run has failed.
     """
     if seeds < 1:
         raise ConfigError(f"seeds={seeds}: must be at least 1")
     for name in names:
         if name not in REPORTED:
             raise ConfigError(f"{name} is not among the presets to reproduce: {', '.join(REPORTED)}")
+    experiments = {name: load(name).replaced(**{} if epochs is None else {"epochs": epochs})
+                   for name in names or REPORTED}
     folder = Path(out)
-    rows: list[PresetResult] = []
-    comparisons: dict[str, Comparison] = {}
+    points: list[dict[str, Any]] = [{"config": name, "seed": experiment.seed + index}
+                                    for name, experiment in experiments.items() for index in range(seeds)]
+    source = {"list": points} | ({} if epochs is None else {"fixed": {"epochs": epochs}})
+    swept = sweep.run(source, out=folder, data_dir=data_dir, workers=workers, cluster=cluster, retry=retry,
+                      progress=progress)
+    if swept.failures:
+        first = swept.failures[0]
+        raise FailedRunsError(f"{swept.failed} of {swept.runs} runs have failed, the first {first.fields['config']} "
+                              f"with seed {first.fields['seed']}: {first.error}; try again with --retry")
+    ended = {name: [row for row in table.read(folder) if row["config"] == name] for name in experiments}
     with claimed(folder):
-        for name in names or REPORTED:
-            experiment = load(name)
-            if epochs is not None:
-                experiment = experiment.replaced(epochs=epochs)
-            runs = {place: experiment.replaced(seed=experiment.seed + index)
-                    for index, place in enumerate(_places(folder / name, experiment.seed, seeds))}
-            ended = [_run(seeded, place, data_dir, progress, overwrite) for place, seeded in runs.items()]
-            rows.append(_row(experiment, ended, [account.run(place) for place in runs]))
-            if experiment.update.rounding == "stochastic" and experiment.host:
-                floating = [_float_probability(seeded, place / "float_probability.json", data_dir, progress)
-                            for place, seeded in runs.items()]
-                comparisons[name] = Comparison(machine=[result.test_accuracy for result in ended],
-                                               floating_point=floating)
-            result = ReproduceResult(rows=tuple(rows), float_probability=dict(comparisons), out=str(out))
-            _write(folder, result)
+        result = ReproduceResult(
+            rows=tuple(_row(experiment, ended[name]) for name, experiment in experiments.items()),
+            float_probability={name: _compared(experiment, ended[name], folder, data_dir, progress)
+                               for name, experiment in experiments.items()
+                               if experiment.update.rounding == "stochastic" and experiment.host},
+            out=str(out))
+        _write(folder, result)
     return result
 
 
-def _run(experiment: Experiment, folder: Path, data_dir: str | Path | None, progress: bool, overwrite: bool,
-         **options: Any) -> TrainResult:
-    """The result of the run in ``folder``, which is begun, continued or only read."""
-    runner = transfer.run if experiment.transfer else train.run
-    options |= {"data_dir": data_dir, "progress": progress}
-    if not (folder / run_folder.RECORD).exists():
-        return runner(experiment, out=folder, overwrite=overwrite, **options)
-    try:
-        return runner(experiment, resume=folder, **options)
-    except OtherRunError as error:
-        if not overwrite:
-            raise ConfigError(f"{error}; take another folder with --out, or run it again with --overwrite") from None
-        return runner(experiment, out=folder, overwrite=True, **options)
+def _compared(experiment: Experiment, rows: Sequence[table.Row], folder: Path, data_dir: str | Path | None,
+              progress: bool) -> Comparison:
+    """The accuracies of the runs of ``rows``, of a preset that rounds stochastically, beside those of the simulation in
+    floating point."""
+    floating = [_float_probability(experiment.replaced(seed=row["seed"]),
+                                   folder / sweep.RUNS / row["run"] / "float_probability.json", data_dir, progress)
+                for row in rows]
+    return Comparison(machine=[row["test_accuracy"] for row in rows], floating_point=floating)
 
 
 def _float_probability(experiment: Experiment, file: Path, data_dir: str | Path | None, progress: bool) -> float:
@@ -194,39 +191,36 @@ def _kept(file: Path, identity: str) -> float | None:
     return accuracy if isinstance(accuracy, float) else None
 
 
-def _row(experiment: Experiment, results: Sequence[TrainResult], spent: Sequence[EnergyResult]) -> PresetResult:
-    """The row of a preset that has run with some seeds."""
-    cells = sum(geometry.rows * geometry.cols for geometry in experiment.crossbars)
+def _row(experiment: Experiment, runs: Sequence[table.Row]) -> PresetResult:
+    """The row of a preset, from those of its runs."""
+    def of(name: str) -> list[Any]:
+        """What the runs say; nothing if one of them does not."""
+        values = [run.get(name) for run in runs]
+        return [] if None in values else values
+
+    def average(name: str, digits: int) -> float | None:
+        return round(statistics.mean(of(name)), digits) if of(name) else None
+
     rule = ("ex situ" if experiment.transfer else
             f"{experiment.update.rounding}, {experiment.update.residual}" + (", host" if experiment.host else ""))
-    accuracies = [result.test_accuracy for result in results]
-    pulses = statistics.mean(result.write_pulses for result in results)
-    baselines = [result.baseline_accuracy for result in results if result.baseline_accuracy is not None]
-    most = [result.most_write_pulses for result in results if result.most_write_pulses is not None]
-    outside = [result.cells_outside_margin for result in results if isinstance(result, TransferResult)]
-    comparable = not (experiment.host or experiment.transfer)
+    accuracies, pulses = of("test_accuracy"), statistics.mean(of("write_pulses"))
     return PresetResult(
         preset=experiment.name,
         topology=experiment.topology,
         device=f"{experiment.device.kind}, {experiment.device_tables.states} states",
         rule=rule,
-        epochs=results[0].epochs,
-        seeds=len(results),
+        epochs=runs[0]["epochs"],
+        seeds=len(runs),
         test_accuracy=round(statistics.mean(accuracies), 3),
         test_accuracy_deviation=round(statistics.stdev(accuracies), 3) if len(accuracies) > 1 else None,
-        baseline_accuracy=round(statistics.mean(baselines), 3) if len(baselines) == len(results) else None,
+        baseline_accuracy=average("baseline_accuracy", 3),
         reported=REPORTED.get(experiment.name, ""),
         write_pulses=round(pulses),
-        write_pulses_per_cell=round(pulses / cells, 3),
-        most_write_pulses=max(most) if len(most) == len(results) else None,
-        cells_outside_margin=sum(outside) if outside else None,
-        energy_joules=statistics.mean(each.joules for each in spent),
-        digital_joules=statistics.mean(each.digital_joules for each in spent) if comparable else None)
-
-
-def _places(folder: Path, first: int, seeds: int) -> list[Path]:
-    """Where the runs of a preset are kept: ``folder`` is that of the seed ``first``, and holds those of the others."""
-    return [folder, *(folder / f"seed{seed}" for seed in range(first + 1, first + seeds))]
+        write_pulses_per_cell=round(pulses / sum(shape.cells for shape in experiment.shapes), 3),
+        most_write_pulses=max(of("most_write_pulses"), default=None),
+        cells_outside_margin=sum(of("cells_outside_margin")) if experiment.transfer else None,
+        energy_joules=statistics.mean(of("energy_joules")),
+        digital_joules=statistics.mean(of("digital_joules")) if of("digital_joules") else None)
 
 
 def _write(folder: Path, result: ReproduceResult) -> None:

@@ -18,6 +18,10 @@ LEARNING_RATE = 1e-2
 """Of Adam, at the beginning; it falls to 0 along half a cosine."""
 
 
+DECISIVE = {"dataset", "seed", "epochs", "loss", "input", "layers"}
+"""The fields of an experiment that decide its baseline, which knows nothing of devices and of how they are trained."""
+
+
 class Ternary(nn.Module):
     """-1, 0 or 1. The gradient is taken as 1 where ``abs(z) < 3/2``: in a wider range than the machine's derivative, so
     that small initial weights can leave 0."""

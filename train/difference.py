@@ -52,12 +52,12 @@ def expect_vector(operation: str, axis: str, expected: np.ndarray, actual: np.nd
 def expect_state(expected: dict[str, np.ndarray], actual: dict[str, np.ndarray], layer: int, prefix: str = "",
                  sample: int | None = None) -> None:
     """``expect`` of two states of the crossbar ``layer``, whose arrays' names start with ``prefix``."""
-    for name in ("g", "g_minus", "chi"):
+    for name in ("g", "g_minus", "slices", "chi"):
         if prefix + name not in expected:
             continue
         differ = np.argwhere(expected[prefix + name] != actual[prefix + name])
-        for row, col in differ[:1].tolist():
-            expect(name, int(expected[prefix + name][row, col]), int(actual[prefix + name][row, col]),
+        for row, col, *_ in differ[:1].tolist():
+            expect(name, expected[prefix + name][row, col].tolist(), actual[prefix + name][row, col].tolist(),
                    sample=sample, layer=layer, row=row, col=col)
     for name in LFSRS:
         if prefix + name in expected:

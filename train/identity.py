@@ -22,9 +22,10 @@ PARTS = ("command", "experiment", "samples", "data", "order", "test", "built")
 """Of an identity, by their keys in JSON."""
 LATER = {"kind": "dense", "kernel": None, "stride": [1, 1], "padding": [0, 0], "pool": None, "pool_stride": None,
          "drop": False, "map": None, "rate_offset": 0, "forward_reads": 1, "second_reads": 1, "order": "hashed",
-         "store": None}
-"""Fields of experiments, layers and inputs that earlier versions did not have, with what goes without saying: it leaves
-digests, and the names of run folders, as they were."""
+         "store": None, "offset": 0.0, "gain": 0.0, "nonlinearity": [], "wire_ratio": 0.0, "row_dac_bits": None,
+         "column_dac_bits": None, "synapse": None}
+"""Fields of experiments, layers, inputs and converters that earlier versions did not have, with what goes without
+saying: it leaves digests, and the names of run folders, as they were."""
 SHOWN = 4
 """Differences that a message names at most."""
 
@@ -120,7 +121,8 @@ def _told(experiment: Any) -> Any:
     if not isinstance(experiment, dict):
         return experiment
     layers = experiment.get("layers")
-    return told(experiment) | {"input": told(experiment.get("input")),
+    converters = {"converters": told(experiment["converters"])} if "converters" in experiment else {}
+    return told(experiment) | converters | {"input": told(experiment.get("input")),
                          "layers": [told(layer) for layer in layers] if isinstance(layers, list) else layers}
 
 

@@ -49,7 +49,7 @@ def one_thread() -> Iterator[None]:
 
 @one_thread()
 def run(experiment: Experiment | None, *, data_dir: str | Path | None = None, out: str | Path | None = None,
-        resume: str | Path | None = None, samples: int | None = None, baseline: bool = True,
+        resume: str | Path | None = None, samples: int | None = None, baseline: bool | float = True,
         progress: bool = True, torch_device: str = "cpu", compiled: bool = True, overwrite: bool = False,
         options: dict[str, Any] | None = None, epochs: int | None = None, rates: tuple[int, ...] | None = None,
         dataset: data.Dataset | None = None) -> TrainResult:
@@ -60,7 +60,8 @@ def run(experiment: Experiment | None, *, data_dir: str | Path | None = None, ou
     if it had not been interrupted. It must be of the same ``experiment``, if that is given, data and order; a run that
     has ended gives its result. On purpose it can be given more ``epochs``, and the learning-rate shifts ``rates`` from
     the next epoch on. A run that is in ``out`` already is deleted if ``overwrite``, and refused otherwise. ``options``,
-    fields of the experiment, are recorded as those that options of the command have given.
+    fields of the experiment, are recorded as those that options of the command have given. ``baseline`` may be the
+    accuracy of the baseline, where that is known.
 
     On the CPU the compiled trainer is used, unless ``compiled`` is False; the result is the same. If the experiment has
     a ``host``, the host trains. Without ``baseline`` there is no floating-point baseline. ``dataset`` is that of the
@@ -85,13 +86,13 @@ def run(experiment: Experiment | None, *, data_dir: str | Path | None = None, ou
             training.resume(position)
             result = run_folder.ended(folder, record, TrainResult)
             if result and result.epochs == record.experiment.epochs and not (
-                    baseline and result.baseline_accuracy is None):
+                    baseline is not False and result.baseline_accuracy is None):
                 if not (folder / run_folder.PLOT).exists():
                     _plot(folder, record.experiment.name, training.rows, result)
                 return result
         training.run(stop, progress)
-        accuracy = None
-        if baseline:
+        accuracy = None if isinstance(baseline, bool) else baseline
+        if baseline is True:
             accuracy = _baseline(record.experiment, dataset, folder, torch_device, stop, progress)
         result = training.result(accuracy)
         run_folder.write_result(folder, result)

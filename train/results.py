@@ -88,11 +88,11 @@ class TransferResult(TrainResult):
     precursor_write_pulses: int
     """Write pulses of the precursor's training."""
     cells: int
-    """Cells written."""
+    """Cells written, or the devices of cells of several."""
     attempts_per_cell: float
-    """Write pulses that a cell took, on average."""
+    """Write pulses that each of them took, on average."""
     cells_outside_margin: int
-    """Cells that were given up outside the margin."""
+    """Those that were given up outside the margin."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +106,16 @@ class DriftResult(Result):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WiresResult(Result):
+    """Accuracy in arrays whose lines have a resistance."""
+
+    ratio: float
+    """Resistance of a wire between two cells, as a share of that of a device at its largest conductance."""
+    test_accuracy: float
+    """Percent of the test samples that are predicted correctly there."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvaluateResult(Result):
     """Accuracy of the network that a run has left."""
 
@@ -113,5 +123,7 @@ class EvaluateResult(Result):
     """Percent of the test samples that are predicted correctly."""
     drift: tuple[DriftResult, ...]
     """The same after each time that was asked for."""
+    wires: tuple[WiresResult, ...] = ()
+    """The same with wires of each ratio that was asked for."""
     data: DataRecord
     """The data set of the test samples."""

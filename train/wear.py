@@ -8,7 +8,7 @@ from ..model.network import Network
 
 class Wear:
     """The write pulses of a network's cells, which a run keeps beside the network's state: arrays ``layer{l}_pulses``,
-    int32 (rows, cols)."""
+    int32 (rows, cols), of cells of several devices (rows, cols, devices)."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
@@ -16,8 +16,8 @@ class Wear:
 
     @property
     def most(self) -> int | None:
-        """Write pulses of the cell that was given most. None if they are not known: earlier versions of the program did
-        not count them, and one of these began the run."""
+        """Write pulses of the cell, or device of a cell, that was given most. None if they are not known: earlier
+        versions of the program did not count them, and one of these began the run."""
         return int(self._network.pulses.max()) if self._known else None
 
     def state(self) -> dict[str, np.ndarray]:

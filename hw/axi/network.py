@@ -21,12 +21,15 @@ from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ...contract.geometry import CrossbarGeometry, Loss
+from ...contract.link import NETWORK
 from ...contract.parameters import design_digest
 from ..crossbar.layouts import cell_layout, drive_layout, state_bits
 from ..layouts import network_command_layout, result_layout
 from ..network import Network
-from .lite import AxiLiteRegisters, AxiLiteSignature
-from .registers import POP_VALID, WORD_BITS, Access, Register
+from ..store.network import StoredNetwork
+from .lite import AxiLiteRegisters, AxiLiteSignature, Response
+from .registers import POP_VALID, WORD_BITS, Access, Register, popped, pushed
+from .stored import CRC, REPORT, STATUS, Sizes, SystemMemory, stored_registers
 from .stream import AxiStreamSignature, StreamInput, StreamOutput, packet_layout
 
 IDENTIFICATION = 0x4D4C5053
@@ -54,8 +57,9 @@ class Route(enum.Enum, shape=2):  # type: ignore[call-arg]  # Amaranth's enumera
     """Nowhere: they are counted only."""
 
 
-def register_table(geometries: tuple[CrossbarGeometry, ...], loss: Loss) -> tuple[Register, ...]:
-    """The registers of an ``AxiNetwork``."""
+def register_table(geometries: tuple[CrossbarGeometry, ...], loss: Loss,
+                   store: Sizes | None = None) -> tuple[Register, ...]:
+    """The registers of an ``AxiNetwork``; of one that trains from a memory of the sizes ``store``, if it is given."""
     word = unsigned(WORD_BITS)
     major, minor, patch = map(int, re.findall(r"\d+", version("spinloom"))[:3])
 
@@ -84,12 +88,13 @@ def register_table(geometries: tuple[CrossbarGeometry, ...], loss: Loss) -> tupl
         Register(offset=0x04, name="version", access=Access.CONSTANT, layout=struct(patch=8, minor=8, major=8),
                  value={"major": major, "minor": minor, "patch": patch}, meaning="version of Spinloom"),
         Register(offset=0x08, name="digest", access=Access.CONSTANT, layout=struct(digest=word),
-                 value={"digest": design_digest(geometries, loss)},
+                 value={"digest": design_digest(geometries, loss, store)},
                  meaning="tells designs apart, but for what CONFIGURE replaces"),
         Register(offset=0x0C, name="layers", access=Access.CONSTANT, layout=struct(layers=word),
                  value={"layers": len(geometries)}, meaning="layers"),
         Register(offset=0x10, name="status", access=Access.READ,
-                 layout=struct(idle=1, command_free=1, result_valid=1, x_free=1, state_in_free=1, state_out_valid=1),
+                 layout=struct(idle=1, command_free=1, result_valid=1, x_free=1, state_in_free=1, state_out_valid=1,
+                               **({} if store is None else dict.fromkeys(STATUS, 1))),
                  meaning="every command has been carried out; the register of that name may be written, or holds a "
                          "beat"),
         Register(offset=0x14, name="reset", access=Access.PUSH, layout=struct(reset=1),
@@ -105,32 +110,12 @@ def register_table(geometries: tuple[CrossbarGeometry, ...], loss: Loss) -> tupl
         Register(offset=0x28, name="state_to", access=Access.WRITE, layout=struct(route=Route),
                  meaning="where words of state go"),
         *counters,
-        *_push(0x60, "x", drive_layout(geometries[0]), "a beat of drive, as on the stream of that name"),
-        *_push(0x68, "state_in", struct(word=width), "a word of state for the commands that take some"),
-        *_pop(0x70, "state_out", width, "the oldest word of state that the network answered with"),
+        *pushed(0x60, "x", drive_layout(geometries[0]), "a beat of drive, as on the stream of that name"),
+        *pushed(0x68, "state_in", struct(word=width), "a word of state for the commands that take some"),
+        *popped(0x70, "state_out", width, "the oldest word of state that the network answered with, if they go here"),
+        *(() if store is None else stored_registers(geometries, store)),
         *layers,
     )
-
-
-def _push(offset: int, name: str, layout: data.StructLayout, meaning: str) -> tuple[Register, ...]:
-    """The registers of a beat to send: ``name``, whose write sends it, and ``<name>_high`` for what does not fit."""
-    if layout.size <= WORD_BITS:
-        return Register(offset=offset, name=name, access=Access.PUSH, layout=layout, meaning=meaning),
-    low, high = (data.StructLayout({part: width}) for part, width in
-                 (("low", WORD_BITS), ("high", layout.size - WORD_BITS)))
-    return (Register(offset=offset, name=name, access=Access.PUSH, layout=low,
-                     meaning=f"{meaning}: bits {WORD_BITS - 1}:0; the others are those of `{name}_high`"),
-            Register(offset=offset + 4, name=f"{name}_high", access=Access.WRITE, layout=high,
-                     meaning=f"bits from {WORD_BITS} on of what is written to `{name}` next"))
-
-
-def _pop(offset: int, name: str, width: int, meaning: str) -> tuple[Register, ...]:
-    """The registers of a beat to take: ``name``, whose read takes it, and ``<name>_high`` for what does not fit."""
-    low, high = (data.StructLayout({part: bits}) for part, bits in (("low", POP_VALID), ("high", width - POP_VALID)))
-    return (Register(offset=offset, name=name, access=Access.POP, layout=low,
-                     meaning=f"{meaning}, if they go here: bits {POP_VALID - 1}:0"),
-            Register(offset=offset + 4, name=f"{name}_high", access=Access.READ, layout=high,
-                     meaning=f"bits from {POP_VALID} on of what was read from `{name}` last"))
 
 
 class AxiNetwork(wiring.Component):
@@ -146,16 +131,28 @@ class AxiNetwork(wiring.Component):
     The register ``reset`` resets the network, what waits at its inputs, and the counters. It leaves the other
     registers. It withdraws no beat that is offered on an output: up to ``DEPTH`` beats may still come.
 
+    If ``store`` is given, it trains from a memory of these sizes too, which it reads through ``m_axi``. A feed is
+    stopped by the register ``stop``, by a sample that is not what had been stored, and by an answer of the memory that
+    is not OKAY; no sample is begun that such an answer is a part of. `Feeder` says what that means.
+
     No output depends on an input within a clock cycle. Cost: a register file, and two words of distributed memory a
     stream.
     """
 
-    def __init__(self, *, geometries: tuple[CrossbarGeometry, ...], loss: Loss) -> None:
-        self.network = Network(geometries=geometries, loss=loss)
-        self.registers = register_table(geometries, loss)
+    def __init__(self, *, geometries: tuple[CrossbarGeometry, ...], loss: Loss, store: Sizes | None = None) -> None:
+        self.network: Network | StoredNetwork
+        if store is None:
+            self.memory = None
+            self.network = Network(geometries=geometries, loss=loss)
+        else:
+            self.memory = SystemMemory(address_bits=store[0])
+            self.network = StoredNetwork(geometries=geometries, loss=loss, address_bits=store[0], most=store[1],
+                                         stoppable=True)
+        self.registers = register_table(geometries, loss, store)
         self.shapes = {name: member.signature.members["payload"].shape
-                       for name, member in self.network.signature.members.items() if member.is_signature}
-        """The payloads of the network's streams."""
+                       for name, member in self.network.signature.members.items()
+                       if name in (*NETWORK.sources, *NETWORK.sinks)}
+        """The payloads of the network's streams on AXI4-Stream."""
         #: The registers.
         ports = {"s_axi_ctrl": In(AxiLiteSignature())}
         for name, shape in self.shapes.items():
@@ -164,6 +161,8 @@ class AxiNetwork(wiring.Component):
                 ports[f"s_axis_{name}"] = In(AxiStreamSignature(width, last=name == "x"))
             else:
                 ports[f"m_axis_{name}"] = Out(AxiStreamSignature(width, last=True))
+        if self.memory is not None:
+            ports["m_axi"] = self.memory.signature.members["axi"]
         super().__init__(ports | {
             #: No command waits, and every command taken has been carried out.
             "idle": Out(1),
@@ -233,11 +232,15 @@ class AxiNetwork(wiring.Component):
             routers["state_out"].route.eq(registers.state_to.route),
             result.length.eq(registers.result_packet.length),
             answer.end.eq(taken["command"]),
-            self.idle.eq(self.network.idle & ~inputs["command"].o.valid & ~registers.command.valid),
             registers.status.idle.eq(self.idle),
             *(registers.status[f"{name}_free"].eq(~getattr(registers, name).valid) for name in inputs),
             *(registers.status[f"{name}_valid"].eq(getattr(registers, name).valid) for name in outputs),
         ]
+
+        idle = self.network.idle & ~inputs["command"].o.valid & ~registers.command.valid
+        if self.memory is not None:
+            idle &= self._connect_memory(m, registers, reset, self.memory)
+        m.d.comb += self.idle.eq(idle)
 
         counted = {"commands": taken["command"], "x_beats": taken["x"], "results": taken["result"],
                   "correct": taken["result"] & self.network.result.payload.correct,
@@ -249,6 +252,50 @@ class AxiNetwork(wiring.Component):
                 m.d.sync += count.eq(0)
             m.d.comb += getattr(registers, name).count.eq(count)
         return m
+
+    def _connect_memory(self, m: Module, registers: AxiLiteRegisters, reset: Signal, memory: SystemMemory) -> Value:
+        """Feeds, reports and digests, by registers, and the memory. Returns whether none of them waits."""
+        network = self.network
+        m.submodules.memory = memory
+        wiring.connect(m, network.memory, memory.port)
+        wiring.connect(m, memory.axi, wiring.flipped(self.m_axi))
+        begins = [self._connect_apart(m, registers, name, reset, memory.busy) for name in ("feed", "access")]
+        report = network.report
+        self._connect_popped(m, registers, CRC, network.digest)
+        m.d.comb += [
+            network.words.valid.eq(0),
+            memory.base.eq(Cat(registers.memory_base.address, registers.memory_base_high.address)),
+            memory.drop.eq(network.drop | reset),
+            memory.clear.eq(begins[0] | begins[1]),
+            registers.memory_response.response.eq(memory.response),
+            registers.report.payload.damaged.eq(report.payload.damaged),
+            registers.report.valid.eq(report.valid),
+            report.ready.eq(registers.report.ready),
+            *(getattr(registers, f"report_{field}")[field].eq(report.payload[field]) for field in REPORT),
+            *(registers.status[f"{name}_free"].eq(~getattr(registers, name).valid) for name in ("feed", "access")),
+            *(registers.status[f"{name}_valid"].eq(getattr(registers, name).valid) for name in ("report", CRC)),
+        ]
+
+        running, stop = Signal(), Signal()
+        ends = report.valid & report.ready
+        m.d.sync += running.eq((running | begins[0]) & ~ends & ~reset)
+        m.d.comb += [registers.stop.ready.eq(1), network.stop.eq(stop | (memory.response != Response.OKAY))]
+        m.d.sync += stop.eq((stop | registers.stop.valid & registers.stop.payload.stop)
+                            & (running | registers.feed.valid) & ~ends & ~reset)
+        return ~registers.feed.valid & ~registers.access.valid & ~memory.busy
+
+    def _connect_apart(self, m: Module, registers: AxiLiteRegisters, name: str, reset: Signal, wait: Signal) -> Value:
+        """Let the registers of ``name`` give beats of that stream, but for the time of ``wait``. Returns whether one
+        moves."""
+        beats, word = getattr(self.network, name), getattr(registers, name)
+        for field in beats.payload.shape().members:
+            apart = getattr(registers, f"{name}_{field}", None)
+            if apart is not None:
+                m.d.comb += beats.payload[field].eq(apart[field])
+            elif field in word.payload.shape().members:
+                m.d.comb += beats.payload[field].eq(word.payload[field])
+        m.d.comb += [beats.valid.eq(word.valid & ~wait), word.ready.eq(beats.ready & ~wait | reset)]
+        return beats.valid & beats.ready
 
 
 class Router(wiring.Component):
@@ -347,8 +394,8 @@ class AxiTop(wiring.Component):
     """An ``AxiNetwork`` as tools for systems on chip expect it: its ports are named ``s_axi_ctrl_awaddr``,
     ``s_axis_x_tdata``, ...; the clock is ``aclk``; ``aresetn`` is a synchronous reset, active low."""
 
-    def __init__(self, *, geometries: tuple[CrossbarGeometry, ...], loss: Loss) -> None:
-        self.inner = AxiNetwork(geometries=geometries, loss=loss)
+    def __init__(self, *, geometries: tuple[CrossbarGeometry, ...], loss: Loss, store: Sizes | None = None) -> None:
+        self.inner = AxiNetwork(geometries=geometries, loss=loss, store=store)
         flat = {"_".join(path): member for path, member, _ in self.inner.signature.flatten(self.inner)}
         super().__init__({"aclk": In(1), "aresetn": In(1)} | flat)
         interfaces = [name for name, member in self.inner.signature.members.items() if member.is_signature]

@@ -84,7 +84,7 @@ class AxiReadMemory(wiring.Component):
         # The lanes in the beats of a burst that its first and its last word have.
         m.submodules.bursts = bursts = Queue(depth=self.outstanding,
                                              shape=data.StructLayout({"first": lane, "last": lane}))
-        m.submodules.beats = beats = Queue(depth=DEPTH, shape=data.StructLayout(
+        m.submodules.answers = beats = Queue(depth=DEPTH, shape=data.StructLayout(
             {"words": data.ArrayLayout(WORD_BITS, self.words), "last": 1}))
         self._ask(m, bursts)
         self._receive(m, beats)

@@ -63,6 +63,27 @@ class Register:
                 place.shape if isinstance(place.shape, enum.EnumMeta) else None)
 
 
+def pushed(offset: int, name: str, layout: data.StructLayout, meaning: str) -> tuple[Register, ...]:
+    """The registers of a beat to send: ``name``, whose write sends it, and ``<name>_high`` for what does not fit."""
+    if layout.size <= WORD_BITS:
+        return Register(offset=offset, name=name, access=Access.PUSH, layout=layout, meaning=meaning),
+    low, high = (data.StructLayout({part: width}) for part, width in
+                 (("low", WORD_BITS), ("high", layout.size - WORD_BITS)))
+    return (Register(offset=offset, name=name, access=Access.PUSH, layout=low,
+                     meaning=f"{meaning}: bits {WORD_BITS - 1}:0; the others are those of `{name}_high`"),
+            Register(offset=offset + 4, name=f"{name}_high", access=Access.WRITE, layout=high,
+                     meaning=f"bits from {WORD_BITS} on of what is written to `{name}` next"))
+
+
+def popped(offset: int, name: str, width: int, meaning: str) -> tuple[Register, ...]:
+    """The registers of a beat to take: ``name``, whose read takes it, and ``<name>_high`` for what does not fit."""
+    low, high = (data.StructLayout({part: bits}) for part, bits in (("low", POP_VALID), ("high", width - POP_VALID)))
+    return (Register(offset=offset, name=name, access=Access.POP, layout=low,
+                     meaning=f"{meaning}: bits {POP_VALID - 1}:0"),
+            Register(offset=offset + 4, name=f"{name}_high", access=Access.READ, layout=high,
+                     meaning=f"bits from {POP_VALID} on of what was read from `{name}` last"))
+
+
 def check(registers: tuple[Register, ...]) -> None:
     """``ValueError`` if two registers share a name or an offset."""
     for what in ("name", "offset"):

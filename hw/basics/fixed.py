@@ -48,6 +48,19 @@ def saturate(value: Value, bits: int, signed: bool = True) -> Value:
     return limited.as_signed() if signed else limited
 
 
+def coarse(value: Value, dropped: int) -> Value:
+    """``value``, of which DACs do not resolve the lowest ``dropped`` bits (docs/arithmetic.md 4.7), in the same shape.
+
+    Cost: an incrementer of the bits that are left; nothing if ``dropped`` is 0.
+    """
+    value = Value.cast(value)
+    if dropped == 0:
+        return value
+    shape = value.shape()
+    kept = Cat(Const(0, dropped), saturate(round_shift(value, dropped), shape.width - dropped, shape.signed))
+    return kept.as_signed() if shape.signed else kept
+
+
 def divided(value: Value, count: int, divisor: int) -> tuple[Value, Value]:
     """Quotient and remainder of ``value``, which is less than ``count``, by ``divisor``. Cost: nothing for a power of
     two, else two tables of ``count`` entries."""

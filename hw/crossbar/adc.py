@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Const, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,6 +10,7 @@ from ...contract import lfsr as sequence
 from ...contract.geometry import CrossbarGeometry
 from ..basics.fixed import round_shift, saturate
 from ..basics.spread import spread
+from .distortion import Distortion, distortion_latency
 from .layouts import conversion_layout
 from .parameters import parameter_layout
 from .read_noise import ReadNoise
@@ -17,12 +18,12 @@ from .read_noise import ReadNoise
 
 def adc_latency(geometry: CrossbarGeometry) -> int:
     """Clock cycles from ``load`` to the first group of outputs."""
-    return 3 + (ReadNoise.latency if geometry.read_noise else 0)
+    return 3 + (ReadNoise.latency if geometry.read_noise else 0) + distortion_latency(geometry)
 
 
 class Adc(wiring.Component):
     """``z = saturate(round_shift(sum + N, adc_shift), z_bits)`` of the column sums of a fold; ``N`` is the
-    ``ReadNoise``.
+    ``ReadNoise``. Converters that are not ideal have a ``Distortion``.
 
     ``load`` must find the converter ``ready``, or, while ``z`` is taken without a pause, come at least as many clock
     cycles after the last one as there are groups of columns; ``sums`` are taken in the next clock cycle. They are
@@ -52,9 +53,11 @@ class Adc(wiring.Component):
             "idle": Out(1),
         }
         if geometry.read_noise:
-            #: State of the LFSR, and its replacement; replacements of run-time parameters. Only while `idle`.
-            ports |= {"lfsr": Out(sequence.WIDTH), "lfsr_load": In(1), "lfsr_state": In(sequence.WIDTH),
-                      "parameters": In(parameter_layout(geometry))}
+            #: State of the LFSR, and its replacement. Only while `idle`.
+            ports |= {"lfsr": Out(sequence.WIDTH), "lfsr_load": In(1), "lfsr_state": In(sequence.WIDTH)}
+        if geometry.read_noise or geometry.distorted:
+            #: Replacements of run-time parameters. Only while `idle`.
+            ports["parameters"] = In(parameter_layout(geometry))
         super().__init__(ports)
 
     @property
@@ -111,10 +114,23 @@ class Adc(wiring.Component):
                 group = waiting
                 pending |= group[-2]
         *sums, valid, closing = group
+        noisy = [total + each for total, each in zip(sums, noise, strict=True)]
+        if geometry.distorted:
+            m.submodules.distortion = distortion = Distortion(geometry=geometry, width=max(map(len, noisy)))
+            m.d.comb += [distortion.enable.eq(proceed), distortion.valid.eq(valid),
+                         distortion.parameters.eq(self.parameters),
+                         *(distortion.sums[place].eq(total) for place, total in enumerate(noisy))]
+            for _ in range(distortion.latency):
+                flags = Signal(2)
+                with m.If(proceed):
+                    m.d.sync += flags.eq(Cat(valid, closing))
+                valid, closing = flags
+                pending |= valid
+            converted = [distortion.z[place] for place in range(adcs)]
+        else:
+            converted = [saturate(round_shift(total, geometry.adc_shift), geometry.z_bits) for total in noisy]
         with m.If(proceed):
-            m.d.sync += [self.z.valid.eq(valid), self.z.payload.last.eq(closing)]
-            for place in range(adcs):
-                converted = round_shift(sums[place] + noise[place], geometry.adc_shift)
-                m.d.sync += self.z.payload.z[place].eq(saturate(converted, geometry.z_bits))
+            m.d.sync += [self.z.valid.eq(valid), self.z.payload.last.eq(closing),
+                         *(self.z.payload.z[place].eq(code) for place, code in enumerate(converted))]
         m.d.comb += self.idle.eq((left == 0) & ~pending)
         return m

@@ -7,16 +7,17 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ...contract.geometry import CrossbarGeometry
-from ...contract.hashing import MULTIPLIERS, SHIFTS
+from ...contract.hashing import DEVICE_SHIFT, MULTIPLIERS, SHIFTS
 from .layouts import position_layout
 from .parameters import parameter_layout, register
 
 
 class CellHash(wiring.Component):
     """``hash = mix32(cell_seed + row * 2**16 + col)`` for the cell at each ``position``, in order: sections 2.1 and
-    3.3 of docs/arithmetic.md. `contract.hashing.cell_hash` is its golden twin.
+    3.3 of docs/arithmetic.md. `contract.hashing.cell_hash` is its golden twin. Where cells have several devices, there
+    is a hash for each of them, in their order (3.4).
 
-    Latency: 10 clock cycles. Throughput: a hash in 11 clock cycles.
+    Latency: 10 clock cycles. Throughput: a hash in 11 clock cycles; of further devices of a cell, in 10.
 
     Cost: one multiplier of 16x16 bits. It makes the three partial products of each of the two multiplications modulo
     2**32, one after the other.
@@ -47,6 +48,7 @@ class CellHash(wiring.Component):
         value = Cat(low, high)
         product = Signal(32)
         step = Signal(range(8))  # four for each multiplication
+        devices = self.geometry.devices
         second, phase = step[2], step[:2]
 
         constant = Mux(second, Const(MULTIPLIERS[1], 32), Const(MULTIPLIERS[0], 32))
@@ -87,6 +89,10 @@ class CellHash(wiring.Component):
                 m.d.comb += self.hash.valid.eq(1)
                 with m.If(self.hash.ready):
                     m.next = "take"
+                    if devices > 1:
+                        m.d.sync += col[DEVICE_SHIFT:].eq(col[DEVICE_SHIFT:] + 1)
+                        with m.If(col[DEVICE_SHIFT:] != devices - 1):
+                            m.next = "seed"
         return m
 
 

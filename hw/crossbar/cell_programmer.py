@@ -27,11 +27,12 @@ class CellProgrammer(wiring.Component):
     reset takes 2. A cell with a displacement takes 2 more.
     """
 
-    def __init__(self, *, geometry: CrossbarGeometry) -> None:
+    def __init__(self, *, geometry: CrossbarGeometry, levels_bits: int = 0) -> None:
         self.geometry = geometry
+        self._demand = demand_layout(geometry, levels_bits)
         ports = {
             #: Cells to be programmed, and the levels that they ask for.
-            "demand": In(stream.Signature(demand_layout(geometry))),
+            "demand": In(stream.Signature(self._demand)),
             #: What they have become.
             "replace": Out(stream.Signature(replacement_layout(geometry))),
             #: No cell is being programmed.
@@ -61,7 +62,7 @@ class CellProgrammer(wiring.Component):
         m.d.comb += [device.parameters.eq(self.parameters), device.word.eq(self.word), device.pulse.eq(self.attempt)]
 
         # What is offered: how far to go, at most to the last state on that side.
-        offered = Signal(demand_layout(geometry))
+        offered = Signal(self._demand)
         upward = Signal()
         room = Signal.like(offered.state)
         distance = Signal.like(offered.state)
@@ -113,7 +114,8 @@ class CellProgrammer(wiring.Component):
             within.eq((offset <= margin) & (offset >= -margin)),
             self.replace.payload.position.eq(served.request.position),
             self.replace.payload.cell.eq(served.cell),
-            self.replace.payload.cell.chi.eq(Mux(served.request.write, served.cell.chi, self._residual(served, g))),
+            self.replace.payload.cell.chi.eq(Mux(served.request.write, served.cell.chi,
+                                                     left_over(geometry, served, g))),
             self.verify_attempt.eq(self.attempt & verifying),
         ]
         m.d.comb += [device.cell[name].eq(offered.cell[name]) for name in device.cell.shape().members]
@@ -170,13 +172,14 @@ class CellProgrammer(wiring.Component):
         m.d.comb += self.idle.eq(fsm.ongoing("idle"))
         return m
 
-    def _residual(self, served: Any, g: Signal) -> ValueLike:
-        """What is left of the residual when the cell has reached the level ``g``."""
-        geometry, chi = self.geometry, served.cell.chi
-        match geometry.residual:
-            case "verified":
-                return saturate(chi - ((g - served.cell.g) << geometry.residual_shift), geometry.chi_bits)
-            case "nominal":
-                return Mux(chi < 0, -served.rest, served.rest)
-            case "none":
-                return 0
+
+def left_over(geometry: CrossbarGeometry, served: Any, g: Signal) -> ValueLike:
+    """What is left of the residual of the cell of the demand ``served`` when it has reached the level ``g``."""
+    chi = served.cell.chi
+    match geometry.residual:
+        case "verified":
+            return saturate(chi - ((g - served.cell.g) << geometry.residual_shift), geometry.chi_bits)
+        case "nominal":
+            return Mux(chi < 0, -served.rest, served.rest)
+        case "none":
+            return 0

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from ...contract.geometry import CrossbarGeometry
 from ...contract.widths import signed_bits
 from ..basics.delay import delay, delays
-from ..basics.fixed import divided
+from ..basics.fixed import coarse, divided
 from ..basics.spread import fields, spread
 from .adder_tree import AdderTree, tree_latency
 from .array_memory import ArrayMemory
@@ -117,7 +117,7 @@ class ConductanceArray(wiring.Component):
         geometry, lanes, g_bits = self.geometry, self.geometry.lanes, self.geometry.device.g_bits
         width = max(geometry.x.bits + 1, geometry.delta_bits if self.geometry.backward else 0)
         for bank, word in enumerate(self._words):
-            driven = spread(m, self._drive(m, self._slots[READ - 1], bank), lanes)
+            driven = spread(m, self._converted(m, self._drive(m, self._slots[READ - 1], bank)), lanes)
             products = [Signal(signed(width + g_bits), name=f"product_{bank}_{lane}", reset_less=True)
                         for lane in range(lanes)]
             for lane, product in enumerate(products):
@@ -125,9 +125,17 @@ class ConductanceArray(wiring.Component):
                 m.d.comb += factor.eq(driven[lane].x)
                 if self.geometry.backward:
                     with m.If(driven[lane].backward):
-                        m.d.comb += factor.eq(self.delta[lane])
+                        m.d.comb += factor.eq(coarse(self.delta[lane], geometry.delta_dropped))
                 m.d.sync += product.eq(word[lane].g * factor)
             self._products.append(products)
+
+    def _converted(self, m: Module, drive: data.View) -> data.View:
+        """The ``drive`` behind the DAC of its row."""
+        if not self.geometry.x_dropped:
+            return drive
+        converted = Signal.like(drive, name="converted")
+        m.d.comb += [converted.x.eq(coarse(drive.x, self.geometry.x_dropped)), converted.backward.eq(drive.backward)]
+        return converted
 
     def _drive(self, m: Module, slot: data.View, bank: int) -> data.View:
         """What a bank is driven with in a slot."""

@@ -7,8 +7,10 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from ...contract.errors import ConfigError
 from ...contract.geometry import CrossbarGeometry
 from ...contract.lfsr import LEAP
+from ...contract.wires import RATIO_FRAC
 from ..basics.delay import delay, delays
 from ..basics.queue import LATENCY, Queue, Storage
 from .accumulator import GradientAccumulator
@@ -57,6 +59,14 @@ def outputs_depth(geometry: CrossbarGeometry) -> int:
     return 1 << ceil_log2(2 * (summed(geometry) + adc_latency(geometry) + groups + LATENCY["block"]))
 
 
+def require_no_wires(geometry: CrossbarGeometry) -> None:
+    """``ConfigError`` if wires of ``geometry`` have a resistance."""
+    if geometry.wires:
+        raise ConfigError(f"converters.wire_ratio={geometry.wires * 2.0**-RATIO_FRAC:g}: voltage drops along wires are "
+                          "for the golden model only, as hardware would need one more multiplier for each cell that it "
+                          "reads at once; leave it out")
+
+
 class Crossbar(wiring.Component):
     """One layer: ``rows x cols`` cells with their residuals, programmer and controller.
 
@@ -73,6 +83,7 @@ class Crossbar(wiring.Component):
     """
 
     def __init__(self, *, geometry: CrossbarGeometry, deltas: int = 1, neurons: int = 1) -> None:
+        require_no_wires(geometry)
         self.geometry = geometry
         self.deltas = deltas
         ports = {
@@ -166,7 +177,9 @@ class Crossbar(wiring.Component):
     def _configure(self, m: Module) -> None:
         """Run-time parameters, and the states of the LFSRs."""
         controller, accumulator, programmer, adc = self._controller, self._accumulator, self._programmer, self._adc
-        configured: list[Any] = [accumulator, programmer, *([adc] if self.geometry.read_noise else [])]
+        geometry = self.geometry
+        configured: list[Any] = [accumulator, programmer,
+                                 *([adc] if geometry.read_noise or geometry.distorted else [])]
         m.d.comb += [part.parameters.eq(controller.parameters) for part in configured]
         for index, name in enumerate(self.geometry.lfsrs):
             load, loaded, state = self._lfsr(name)

@@ -19,10 +19,11 @@ def job_layout(geometry: CrossbarGeometry) -> data.StructLayout:
     return data.StructLayout({"request": request_layout(geometry), "cell": cell_layout(geometry)})
 
 
-def demand_layout(geometry: CrossbarGeometry) -> data.StructLayout:
-    """A job, the state of its cell, and the magnitude of its residual as a number of whole levels and a rest."""
+def demand_layout(geometry: CrossbarGeometry, levels_bits: int = 0) -> data.StructLayout:
+    """A job, the state of its cell, and the magnitude of its residual as a number of whole levels, of ``levels_bits``
+    unless that is what the division gives, and a rest."""
     layout = job_layout(geometry).members | {"state": unsigned(index_bits(geometry.device.states)),
-                                             "levels": unsigned(quotient_bits(geometry))}
+                                             "levels": unsigned(levels_bits or quotient_bits(geometry))}
     if geometry.residual == "nominal":
         layout["rest"] = unsigned(geometry.chi_bits)
     return data.StructLayout(layout)

@@ -96,6 +96,8 @@ def level_layout(geometry: CrossbarGeometry) -> data.StructLayout:
     layout = {"g": signed(geometry.device.g_bits)}
     if geometry.device.pair:
         layout["g_minus"] = unsigned(geometry.device.minus_bits)
+    if geometry.device.slices:
+        layout["slices"] = data.ArrayLayout(signed(geometry.device.slices.g_bits), geometry.devices - 1)
     return data.StructLayout(layout)
 
 

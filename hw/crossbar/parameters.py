@@ -44,5 +44,11 @@ def table(m: Module, port: data.View, geometry: CrossbarGeometry, name: str, sha
     return memory
 
 
+def parameter_span(geometry: CrossbarGeometry, name: str) -> tuple[int, int]:
+    """The number of the first of the parameters ``name[0]``, ``name[1]``, ..., and how many they are."""
+    entries = _find(geometry, name + "[")
+    return entries[0][0], len(entries)
+
+
 def _find(geometry: CrossbarGeometry, start: str) -> list[tuple[int, Parameter]]:
     return [(index, word) for index, word in enumerate(parameters(geometry)) if word.name.startswith(start)]

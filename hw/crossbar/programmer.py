@@ -16,6 +16,7 @@ from .divider import ResidualDivider
 from .layouts import cell_layout, position_layout, replacement_layout, request_layout
 from .lfsr import Lfsr
 from .parameters import parameter_layout
+from .sliced_programmer import SlicedProgrammer, levels_bits
 
 
 class StochasticProgrammer(wiring.Component):
@@ -26,8 +27,9 @@ class StochasticProgrammer(wiring.Component):
     the same cell. A cell must be bounded: at its last state, its residual does not ask for more.
 
     Three stages work on different cells: some are fetched ahead; one residual is divided by the threshold
-    (`ResidualDivider`); one cell is programmed (`CellProgrammer`). Where cells differ, a hash is made in the first two
-    stages (`CellHash`). Throughput: a request takes as many clock cycles as its slowest stage.
+    (`ResidualDivider`); one cell is programmed (`CellProgrammer`), of several devices one after the other
+    (`SlicedProgrammer`). Where cells differ, a hash is made in the first two stages (`CellHash`). Throughput: a
+    request takes as many clock cycles as its slowest stage.
 
     Cost: the parts. The division, the hash, and what a kind of device needs exist only where they are configured.
     """
@@ -64,18 +66,27 @@ class StochasticProgrammer(wiring.Component):
         m = Module()
         geometry = self.geometry
         m.submodules.divider = divider = ResidualDivider(geometry=geometry)
-        m.submodules.cell = cell = CellProgrammer(geometry=geometry)
+        if geometry.device.slices is None:
+            m.submodules.cell = whole = cell = CellProgrammer(geometry=geometry)
+        else:
+            m.submodules.device = cell = CellProgrammer(geometry=geometry.single, levels_bits=levels_bits(geometry))
+            m.submodules.cell = whole = SlicedProgrammer(geometry=geometry)
+            wiring.connect(m, whole.device, cell.demand)
+            wiring.connect(m, cell.replace, whole.replaced)
+            m.d.comb += [whole.drawn.eq(self.lfsr), whole.parameters.eq(self.parameters)]
+            if geometry.device.differs:
+                wiring.connect(m, whole.device_hash, cell.hash)
         m.submodules.lfsr = lfsr = Lfsr()
-        wiring.connect(m, divider.demand, cell.demand)
-        wiring.connect(m, cell.replace, wiring.flipped(self.replace))
+        wiring.connect(m, divider.demand, whole.demand)
+        wiring.connect(m, whole.replace, wiring.flipped(self.replace))
         hashes = None
         if geometry.device.differs:
             m.submodules.cell_hash = hashes = CellHash(geometry=geometry)
-            wiring.connect(m, hashes.hash, cell.hash)
+            wiring.connect(m, hashes.hash, whole.hash)
             m.d.comb += hashes.parameters.eq(self.parameters)
         waiting = self._fetch(m, divider.job, hashes)
         m.d.comb += [
-            self.idle.eq(~waiting & divider.idle & cell.idle),
+            self.idle.eq(~waiting & divider.idle & whole.idle),
             divider.parameters.eq(self.parameters),
             cell.parameters.eq(self.parameters),
             cell.word.eq(lfsr.word),

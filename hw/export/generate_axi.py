@@ -15,11 +15,12 @@ from ...system.files import read
 from ..axi.network import AxiTop
 from ..axi.registers import POP_VALID, Access, Register, c_header, python_module, summary
 from ..axi.stream import tdata_bits
+from ..component import axi_top
 from . import ipxact
 from .generate import MOST_BYTES, describe, module_name, prepare, write_files
 from .page import markdown
 from .verilog import to_verilog
-from .wording import NETWORK
+from .wording import NETWORK, wording
 
 COMPONENT = "component.xml"
 """The name that Vivado looks for."""
@@ -35,7 +36,18 @@ AXI_PROTOCOL = (
     "packet on `m_axis_state_out` is the answer to one command; one on `m_axis_result` has as many results as the "
     "register `result_packet` says.",
 )
-"""How the wrapped machine is driven. What holds for the streams of every network is in `wording.NETWORK`."""
+"""How the wrapped machine is driven. What holds for the streams of every network is in `wording`."""
+AXI_STORED = (
+    "`m_axi` is AXI4 and only reads: bursts INCR of whole beats, within 4 KiB, all with ID 0. The words of the memory "
+    "lie from `memory_base` on; nothing beyond 2^`address_bits` words is read.",
+    "A feed is the registers `feed_...`, then `feed`. It is taken when all before is done. `report_...` count while it "
+    "goes on. When `status` says that there is a `report`, they are read first, then `report`. An access is "
+    "`access_address`, then `access`; `crc` answers it.",
+    "A feed ends early by `stop`, by a sample that is not what had been stored, and by an answer of the memory that is "
+    "not OKAY. No sample is begun then, those that were begun are finished, and `report_samples` says how many that "
+    "were: the next feed goes on behind them.",
+)
+"""How a network is driven whose samples are in the memory of the system."""
 
 
 def generate(experiment: Experiment, out: str | Path) -> list[Path]:
@@ -45,15 +57,16 @@ def generate(experiment: Experiment, out: str | Path) -> list[Path]:
 
     ``<name>`` is the name of the experiment as a Verilog identifier, followed by ``_axi``. It is also the name of the
     module. Otherwise this is as `hw.export.generate.generate`, and ``ConfigError`` is raised also if ``component.xml``
-    is another module's.
+    is another module's, or if the memory for samples is not that of a system on chip.
     """
     name = f"{module_name(experiment.name)}_axi"
     prepare(Path(out), name, experiment)
     _refuse_other(Path(out) / COMPONENT, name)
-    top = AxiTop(geometries=experiment.crossbars, loss=experiment.loss)
+    top = axi_top(experiment)
     registers = top.inner.registers
     document = describe(experiment, top.inner.network) | {"module": name, "ports": list(_ports(top))}
-    document["protocol"] = [*AXI_PROTOCOL, *NETWORK.protocol[2:]]
+    document["protocol"] = [*AXI_PROTOCOL, *wording(experiment).protocol[2:], *(AXI_STORED if experiment.store else ())]
+    document["streams"] = [entry for entry in document["streams"] if entry["name"] in top.inner.shapes]
     for entry in document["streams"]:
         direction = "s" if entry["direction"] == "input" else "m"
         entry |= {"port": f"{direction}_axis_{entry['name']}", "tdata_width": tdata_bits(entry["width"])}

@@ -14,6 +14,7 @@ FAMILIES = ("artix7", "kintex7", "virtex7", "spartan7", "zynq", "kintexu", "virt
             "virtexuplus", "zynquplus")
 """Families for which Vivado offers the component."""
 CONTROL = "s_axi_ctrl"
+MEMORY = "m_axi"
 VIEWS = {"xilinx_anylanguagesynthesis": "verilogSource:vivado.xilinx.com:synthesis",
          "xilinx_anylanguagebehavioralsimulation": "verilogSource:vivado.xilinx.com:simulation"}
 ACCESS = {Access.CONSTANT: "read-only", Access.READ: "read-only", Access.WRITE: "read-write",
@@ -27,6 +28,8 @@ def component(document: dict[str, Any], registers: tuple[Register, ...]) -> str:
         ElementTree.register_namespace(prefix, space)
     name, ports = document["module"], [port["name"] for port in document["ports"]]
     streams = [stream["port"] for stream in document["streams"]]
+    memory = [MEMORY] if any(port.startswith(f"{MEMORY}_") for port in ports) else []
+    address_bits = next((port["width"] for port in document["ports"] if port["name"] == f"{MEMORY}_araddr"), 0)
     root = _element(
         "component",
         *_identity("spinloom", "user", name, version_of(document)),
@@ -35,9 +38,13 @@ def component(document: dict[str, Any], registers: tuple[Register, ...]) -> str:
                       {"PROTOCOL": "AXI4LITE"}),
                  *(_bus(stream, "axis", ports, _element("slave" if stream.startswith("s_") else "master"), {})
                    for stream in streams),
-                 _signal("aclk", "clock", "CLK", {"ASSOCIATED_BUSIF": ":".join([CONTROL, *streams]),
+                 *(_bus(name, "aximm", ports, _element("master", _element("addressSpaceRef", addressSpaceRef=name)),
+                        {"PROTOCOL": "AXI4", "READ_WRITE_MODE": "READ_ONLY"}) for name in memory),
+                 _signal("aclk", "clock", "CLK", {"ASSOCIATED_BUSIF": ":".join([CONTROL, *streams, *memory]),
                                                   "ASSOCIATED_RESET": "aresetn"}),
                  _signal("aresetn", "reset", "RST", {"POLARITY": "ACTIVE_LOW"})),
+        *(_element("addressSpaces", _element("addressSpace", _text("name", name), _text("range", 1 << address_bits),
+                                             _text("width", address_bits))) for name in memory),
         _element("memoryMaps", _element(
             "memoryMap", _text("name", CONTROL), _element(
                 "addressBlock", _text("name", "registers"), _text("baseAddress", 0), _text("range", 1 << ADDRESS_BITS),

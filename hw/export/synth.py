@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
+from ...config import Experiment
 from ...contract.errors import ConfigError
 from ...contract.results import Result
 from ...design import Design
 from ...system.temporary import temporary_folder
 from ..basics.spread import KEEP_COPIES
-from ..component import component
+from ..component import axi_top, component
 from .tool import YOSYS, SynthesisError, yosys
 from .verilog import to_verilog
 
@@ -158,15 +159,18 @@ TARGETS = {
 }
 
 
-def synthesise(design: Design, target: str, progress: Callable[[str], None] = lambda step: None) -> Synthesis:
-    """Map ``design`` to ``target`` (a key of ``TARGETS``) and count its cells.
+def synthesise(design: Design, target: str, progress: Callable[[str], None] = lambda step: None, *,
+               axi: bool = False) -> Synthesis:
+    """Map ``design`` to ``target`` (a key of ``TARGETS``) and count its cells; with ``axi``, as a network behind
+    AXI.
 
-    ``progress`` is called with each step of Yosys. ``ConfigError`` for an unknown target, ``SynthesisError`` if Yosys
-    is missing or fails.
+    ``progress`` is called with each step of Yosys. ``ConfigError`` for an unknown target, and as ``axi_top`` raises it;
+    ``SynthesisError`` if Yosys is missing or fails.
     """
     check(target)
     top = "spinloom"
-    return replace(count(to_verilog(component(design), top), top, target, progress), experiment=design.name,
+    made = axi_top(design) if axi and isinstance(design, Experiment) else component(design)
+    return replace(count(to_verilog(made, top), top, target, progress), experiment=design.name,
                    lanes=tuple(geometry.lanes for geometry in design.crossbars))
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Signal, unsigned
+from amaranth.hdl import Module, ResetInserter, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -29,10 +29,23 @@ def feed_layout(geometries: tuple[CrossbarGeometry, ...], address_bits: int, mos
         "batch": range(most + 1), "filled": range(most + 1)})
 
 
-def report_layout(most: int) -> data.StructLayout:
+def report_layout(most: int, *, stoppable: bool = False) -> data.StructLayout:
     """What the samples of a feed came to: how many were predicted correctly, whether any was not what was stored, the
-    clock cycles that it took, and those in which the network had to wait for the memory."""
-    return data.StructLayout({"correct": range(most + 1), "damaged": 1, "cycles": COUNT_BITS, "stalls": COUNT_BITS})
+    clock cycles that it took, and those in which the network had to wait for the memory. If feeds are ``stoppable``,
+    also how many ``samples`` that was."""
+    samples = {"samples": range(most + 1)} if stoppable else {}
+    return data.StructLayout({"correct": range(most + 1), "damaged": 1, "cycles": COUNT_BITS, "stalls": COUNT_BITS}
+                             | samples)
+
+
+def stop_ports() -> dict[str, wiring.Member]:
+    """The ports of what can be stopped."""
+    return {
+        #: No sample is begun any more.
+        "stop": In(1),
+        #: What was asked of the memory and has not come is for nobody.
+        "drop": Out(1),
+    }
 
 
 class Feeder(wiring.Component):
@@ -42,16 +55,24 @@ class Feeder(wiring.Component):
     A clock cycle is a stall if the network is ready for ``x`` and there is none, or if it is idle before the last
     sample. Effects of the last sample may still be on their way to the arrays when its feed is reported.
 
+    If feeds are ``stoppable``, a feed ends early when ``stop`` says so, or a sample is found damaged: no sample is
+    begun any more, and the feed is reported when those that were begun are done. A sample is begun only when all of its
+    words have come (`SampleReader`, ``whole``). So none is begun whose checksum is wrong, and none of which a word came
+    while ``stop`` was set. The payload of ``report`` shows at any time what the feed has come to so far. What was read
+    ahead is dropped when the feed has been reported.
+
     Cost: a `PermutedOrder`, a `SampleReader`, and counters.
     """
 
-    def __init__(self, *, geometries: tuple[CrossbarGeometry, ...], address_bits: int, most: int) -> None:
+    def __init__(self, *, geometries: tuple[CrossbarGeometry, ...], address_bits: int, most: int,
+                 stoppable: bool = False) -> None:
+        self.stoppable = stoppable
         self.order = PermutedOrder(most=most)
         self.reader = SampleReader(geometry=geometries[0], label_bits=index_bits(geometries[-1].cols),
-                                   address_bits=address_bits, most=most)
+                                   address_bits=address_bits, most=most, whole=stoppable)
         super().__init__({
             "feed": In(stream.Signature(feed_layout(geometries, address_bits, most))),
-            "report": Out(stream.Signature(report_layout(most))),
+            "report": Out(stream.Signature(report_layout(most, stoppable=stoppable))),
             "memory": Out(MemoryInterface(address_bits)),
             #: The network's streams, and its `idle`.
             "command": Out(stream.Signature(network_command_layout(geometries))),
@@ -60,11 +81,14 @@ class Feeder(wiring.Component):
             "network_idle": In(1),
             #: No feed is being carried out.
             "idle": Out(1),
+            **(stop_ports() if stoppable else {}),
         })
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.order, m.submodules.reader = order, reader = self.order, self.reader
+        order, reader = self.order, self.reader
+        dropped = ResetInserter(self.drop) if self.stoppable else lambda part: part
+        m.submodules.order, m.submodules.reader = dropped(order), dropped(reader)
         wiring.connect(m, reader.memory, wiring.flipped(self.memory))
         wiring.connect(m, reader.x, wiring.flipped(self.x))
         feed = Signal.like(self.feed.payload)
@@ -76,11 +100,12 @@ class Feeder(wiring.Component):
             order.samples.ready.eq(reader.samples.ready),
         ]
         left, fed = Signal.like(feed.count), Signal()  # samples without a result; all drives have been given
-        self._feed(m, feed, left, fed)
-        self._count(m, left, fed)
+        stop = Stop(self, left) if self.stoppable else None
+        self._feed(m, feed, left, fed, stop)
+        self._count(m, left, fed, stop)
         return m
 
-    def _feed(self, m: Module, feed: data.View, left: Signal, fed: Signal) -> None:
+    def _feed(self, m: Module, feed: data.View, left: Signal, fed: Signal, stop: "Stop | None") -> None:
         """Gives the commands, and reports."""
         command, labels, order = self.command, self.reader.labels, self.order
         place, open_sample = Signal.like(feed.first), Signal()
@@ -92,6 +117,8 @@ class Feeder(wiring.Component):
             programs.eq((feed.operation == NetworkOperation.ACCUMULATE)
                         & ((feed.filled + 1 == feed.batch) | (place + 1 == feed.count))),
         ]
+        if stop is not None:
+            stop.watch(m)
         with m.If(labels.valid & labels.ready):  # the drive of a sample follows its label
             m.d.sync += open_sample.eq(1)
         with m.Elif(self.x.valid & self.x.ready & self.x.payload.last):
@@ -112,6 +139,10 @@ class Feeder(wiring.Component):
                     with m.If(programs):
                         m.d.sync += [feed.filled.eq(0), place.eq(place)]
                         m.next = "program"
+                if stop is not None:
+                    with m.If(stop.now):
+                        m.d.comb += [command.valid.eq(0), labels.ready.eq(0), stop.unfed.eq(feed.last - place + 1)]
+                        m.next = "results"
             with m.State("program"):
                 m.d.comb += [command.valid.eq(1), command.payload.operation.eq(NetworkOperation.PROGRAM)]
                 with m.If(command.ready):
@@ -125,7 +156,7 @@ class Feeder(wiring.Component):
                     m.next = "wait"
         m.d.comb += self.idle.eq(fsm.ongoing("wait"))
 
-    def _count(self, m: Module, left: Signal, fed: Signal) -> None:
+    def _count(self, m: Module, left: Signal, fed: Signal, stop: "Stop | None") -> None:
         """Counts results, clock cycles and stalls."""
         report, answered = self.report.payload, self.result.valid
         m.d.comb += self.result.ready.eq(1)
@@ -140,3 +171,25 @@ class Feeder(wiring.Component):
                 report.stalls.eq(report.stalls + waits),
                 left.eq(left - answered),
             ]
+            if stop is not None:
+                m.d.sync += [report.samples.eq(report.samples + answered), left.eq(left - answered - stop.unfed)]
+
+
+class Stop:
+    """How a stoppable ``feeder``, of which samples ``left`` are without a result, ends a feed early."""
+
+    def __init__(self, feeder: Feeder, left: Signal) -> None:
+        self._feeder = feeder
+        self.now = Signal(name="stops")
+        """The next sample is not begun."""
+        self.unfed = Signal.like(left, name="unfed")
+        """So many samples will have no result."""
+
+    def watch(self, m: Module) -> None:
+        """A command that has been offered stays."""
+        feeder, offered = self._feeder, Signal()
+        m.d.sync += offered.eq(feeder.command.valid & ~feeder.command.ready)
+        m.d.comb += [
+            self.now.eq((feeder.stop | feeder.report.payload.damaged) & ~offered),
+            feeder.drop.eq(feeder.report.valid & feeder.report.ready),
+        ]

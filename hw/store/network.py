@@ -10,7 +10,7 @@ from ...contract.geometry import CrossbarGeometry, Loss
 from ..basics.ports import forward
 from ..network import Network
 from .access import MemoryAccess
-from .feeder import Feeder, feed_layout, report_layout
+from .feeder import Feeder, feed_layout, report_layout, stop_ports
 from .memory import MemoryInterface
 
 
@@ -20,19 +20,21 @@ class StoredNetwork(wiring.Component):
 
     It takes a ``feed`` when every ``command`` and every ``access`` before it has been carried out, and takes no other
     of them until the feed has been reported. Between feeds it is driven as a network is; whoever does so takes all
-    results before the next feed.
+    results before the next feed. If feeds are ``stoppable``, it has the ports for that too (`Feeder`).
     """
 
-    def __init__(self, *, geometries: tuple[CrossbarGeometry, ...], loss: Loss, address_bits: int, most: int) -> None:
+    def __init__(self, *, geometries: tuple[CrossbarGeometry, ...], loss: Loss, address_bits: int, most: int,
+                 stoppable: bool = False) -> None:
         self.network = Network(geometries=geometries, loss=loss)
-        self.feeder = Feeder(geometries=geometries, address_bits=address_bits, most=most)
+        self.feeder = Feeder(geometries=geometries, address_bits=address_bits, most=most, stoppable=stoppable)
         self.host = MemoryAccess(address_bits=address_bits)
         access = self.host.signature.members
         super().__init__(dict(self.network.signature.members) | {
             "feed": In(stream.Signature(feed_layout(geometries, address_bits, most))),
-            "report": Out(stream.Signature(report_layout(most))),
+            "report": Out(stream.Signature(report_layout(most, stoppable=stoppable))),
             **{name: access[name] for name in ("access", "words", "digest")},
             "memory": Out(MemoryInterface(address_bits)),
+            **(stop_ports() if stoppable else {}),
         })
 
     def elaborate(self, platform: Any) -> Module:
@@ -44,6 +46,9 @@ class StoredNetwork(wiring.Component):
         for name in ("words", "digest"):
             forward(m, self, name, host)
         forward(m, self, "report", feeder)
+        if feeder.stoppable:
+            m.d.comb += feeder.stop.eq(self.stop)
+            forward(m, self, "drop", feeder)
         m.d.comb += [
             feeder.network_idle.eq(network.idle),
             self.idle.eq(network.idle & feeder.idle & host.idle & ~self.feed.valid & ~self.access.valid),

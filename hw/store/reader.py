@@ -5,6 +5,7 @@ from typing import Any
 from amaranth.hdl import Module, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
 from ...contract.geometry import CrossbarGeometry
 from ...contract.widths import index_bits
@@ -13,6 +14,7 @@ from ..crossbar.layouts import drive_layout
 from .decoder import Decoder
 from .fetcher import Fetcher, word_layout
 from .memory import MemoryInterface
+from .whole import WholeSamples
 
 BUFFER = 256
 """Words read ahead: more than an MNIST sample has, so that one is complete when the network is ready for it."""
@@ -26,14 +28,19 @@ class SampleReader(wiring.Component):
     every clock cycle, but for four between samples. The label of a sample is offered before its drive, which
     waits until it is taken. A sample that is found ``damaged`` is given nevertheless, as well as it can be read.
 
+    With ``whole``, the buffer is as large as the longest sample at least, and a sample is given only when all of its
+    words are there: `WholeSamples`. A sample with a wrong checksum is then found damaged before it is given.
+
     Cost: a `Fetcher`, a `Decoder`, a block RAM for each 512 words.
     """
 
     def __init__(self, *, geometry: CrossbarGeometry, label_bits: int, address_bits: int, most: int,
-                 buffer: int = BUFFER) -> None:
-        self.buffer = buffer
+                 buffer: int = BUFFER, whole: bool = False) -> None:
         self.fetcher = Fetcher(address_bits=address_bits, most=most, longest=1 + (geometry.window.cells + 1) // 2)
         self.decoder = Decoder(geometry=geometry, label_bits=label_bits)
+        self.words: Queue | WholeSamples = (
+            WholeSamples(depth=max(buffer, 1 << ceil_log2(1 + self.fetcher.longest))) if whole
+            else Queue(shape=word_layout(), depth=buffer, storage="block"))
         super().__init__({
             #: Where the set begins. It must not change while samples are read.
             "base": In(address_bits),
@@ -49,8 +56,11 @@ class SampleReader(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.fetcher, m.submodules.decoder = fetcher, decoder = self.fetcher, self.decoder
-        m.submodules.words = words = Queue(shape=word_layout(), depth=self.buffer, storage="block")
-        m.d.comb += [fetcher.base.eq(self.base), self.damaged.eq(fetcher.damaged | decoder.damaged)]
+        m.submodules.words = words = self.words
+        damaged = fetcher.damaged | decoder.damaged
+        if isinstance(words, WholeSamples):
+            damaged |= words.damaged
+        m.d.comb += [fetcher.base.eq(self.base), self.damaged.eq(damaged)]
         wiring.connect(m, wiring.flipped(self.samples), fetcher.samples)
         wiring.connect(m, fetcher.memory, wiring.flipped(self.memory))
         wiring.connect(m, fetcher.words, words.i)

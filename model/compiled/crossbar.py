@@ -17,7 +17,7 @@ from .batch import batch_of, drives_of, update_rows
 from .forward import enter_map, first_grain, list_driven, list_sloped
 from .lanes import pointers
 from .second import enter_deltas
-from .state import give_back, state_of
+from .state import arrays_of, give_back, state_of
 from .steps import accumulate, forward, sum_rows, visit_all
 from .tables import (
     READING,
@@ -32,7 +32,6 @@ from .tables import (
 )
 from .threads import parts, together
 
-NOTHING = np.zeros(0, dtype=np.int16)
 POSITION = 1 << 12
 """Products in the time of which a position is entered and left."""
 
@@ -61,7 +60,7 @@ class CompiledCrossbar:
         """What makes windows of maps."""
         self._map, self._outputs = (window.cells,), (window.positions, window.cols)
         self._layers = layer_records([geometry])
-        self._tables = crossbar_tables(geometry.device)
+        self._tables = crossbar_tables(geometry)
         self._products = window.positions * geometry.rows * geometry.cols
         self._reading = self._products + window.positions * POSITION
         self._draws = window.positions * geometry.cols if geometry.read_noise else 0
@@ -175,10 +174,8 @@ class CompiledCrossbar:
 
     def _state(self) -> State:
         crossbar = self.crossbar
-        g_minus = NOTHING if crossbar.g_minus is None else crossbar.g_minus.numpy().reshape(-1)
-        return state_of([crossbar], crossbar.g.numpy().reshape(-1), g_minus,
-                        crossbar.accumulator.chi.numpy().reshape(-1), crossbar.pulses.numpy().reshape(-1),
-                        row_reads=np.zeros(2, dtype=np.int64))
+        arrays = arrays_of({name: array.numpy() for name, array in crossbar.arrays.items()}, crossbar.pulses.numpy())
+        return state_of([crossbar], arrays, row_reads=np.zeros(2, dtype=np.int64))
 
 
 @njit(cache=True, nogil=True)

@@ -2,8 +2,9 @@
 
 from numba import njit
 
+from ...contract.converters import GAIN_FRAC, OFFSET_FRAC
 from ...contract.tables import NORMAL_MASK
-from .arithmetic import draw, round_shift
+from .arithmetic import clip, draw, round_shift
 from .lanes import Vector, larger, load, resized, spread, store, zeros
 from .tables import BLOCK, FEW, FIRING, MANY, READING, Integer, Layer, Pointer, Scratch, State, Tables
 
@@ -130,15 +131,39 @@ def read_noise(layer: Layer, state: State, tables: Tables, noise: Pointer) -> No
         noise[col] = round_shift(layer.read_noise * tables.normal[word & NORMAL_MASK], layer.coarser)
 
 
+@njit
+def drop_bits(layer: Layer, scratch: Scratch, rows: Integer) -> None:
+    """Let DACs that do not resolve them convert the drives of the ``rows`` that have been listed."""
+    for i in range(rows):
+        drive = min(round_shift(scratch.drives32[i], layer.x_dropped), layer.x_highest) << layer.x_dropped
+        scratch.drives16[i] = scratch.drives32[i] = drive
+
+
+@njit
+def distort(layer: Layer, scratch: Scratch, tables: Tables, output: Integer) -> None:
+    """Put the outputs of converters that are not ideal into ``z``, from ``output`` on, for the sums in ``fine``."""
+    limit = layer.z_limit
+    for col in range(layer.cols):
+        fine = scratch.fine[col] << layer.finer_sums
+        fine = clip(fine, -layer.fine_limit, layer.fine_limit - 1)
+        fine += round_shift(fine * tables.gain[layer.column + col], GAIN_FRAC) + tables.offset[layer.column + col]
+        code = clip(round_shift(fine, OFFSET_FRAC), -limit, limit - 1)
+        if layer.nonlinear:
+            fine += tables.nonlinearity[(code + limit) >> layer.code_shift]
+            code = clip(round_shift(fine, OFFSET_FRAC), -limit, limit - 1)
+        scratch.z[output + col] = code
+
+
 @njit(forceinline=True)
 def convert(layer: Layer, state: State, scratch: Scratch, rows: Integer, output: Integer) -> None:
-    """Compute the outputs, into ``z`` from ``output`` on, for the ``rows`` that have been listed."""
+    """Compute the outputs, into ``z`` from ``output`` on, for the ``rows`` that have been listed. Where converters are
+    not ideal, the sums go into ``fine``."""
     if layer.narrow_products:
-        _convert(layer, state.g, scratch, scratch.drives16, rows, output, scratch.drives16, scratch.drives32)
+        _convert(layer, state.read_g, scratch, scratch.drives16, rows, output, scratch.drives16, scratch.drives32)
     elif layer.narrow_sum:
-        _convert(layer, state.g, scratch, scratch.drives32, rows, output, scratch.drives32, scratch.drives32)
+        _convert(layer, state.read_g, scratch, scratch.drives32, rows, output, scratch.drives32, scratch.drives32)
     else:
-        _convert(layer, state.g, scratch, scratch.drives32, rows, output, scratch.drives32, scratch.firsts)
+        _convert(layer, state.read_g, scratch, scratch.drives32, rows, output, scratch.drives32, scratch.firsts)
 
 
 @njit
@@ -171,6 +196,9 @@ def _convert_lanes(layer: Layer, g: Pointer, scratch: Scratch, drives: Pointer, 
         g2, g3 = load(g, firsts[i + 2] + col, product), load(g, firsts[i + 3] + col, product)
         total = total + resized(x0 * g0 + x1 * g1 + (x2 * g2 + x3 * g3), like)
     total = (total >> spread(layer.finer, like)) + load(scratch.noise, col, like)
+    if layer.distorted:
+        store(scratch.fine, col, total >> spread(layer.fine_shift, like))
+        return
     total = (total + spread((1 << layer.adc_shift) >> 1, like)) >> spread(layer.adc_shift, like)
     lowest, highest = spread(-layer.z_limit, like), spread(layer.z_limit - 1, like)
     total = larger(total, highest, highest, total)

@@ -4,8 +4,10 @@ import numpy as np
 from numba import njit
 
 from ...contract.device import CURVE_REST_BITS
+from ...contract.hashing import DEVICE_SHIFT
+from ...contract.wires import FACTOR_FRAC
 from ..lfsr import WORD_MASK
-from .arithmetic import clip, draw, leap, mix32, noise
+from .arithmetic import clip, draw, leap, mix32, noise, round_shift
 from .tables import (
     ATTEMPTS,
     COUNTS,
@@ -40,6 +42,8 @@ def visit(layer: Layer, state: State, tables: Tables, firsts: Pointer, count: in
             for cell in range(first, first + cols):
                 if abs(chi[cell]) >= layer.threshold:
                     _program(layer, state, tables, cell)
+                    if layer.wired:
+                        state.read_g[cell] = round_shift(state.g[cell] * tables.factors[cell], FACTOR_FRAC)
 
 
 @njit
@@ -93,14 +97,17 @@ def _program(layer: Layer, state: State, tables: Tables, cell: Integer) -> None:
     k = magnitude if residual > 0 else -magnitude
     old = _state_of(layer, before)
     target = clip(old + k, 0, layer.states - 1)
-    fixed = _fixed(layer, tables, cell)
-    for _ in range(1 if layer.pulse == LANDING else abs(target - old)):
-        _pulse(layer, state, tables, cell, fixed, target, k > 0)
+    if layer.devices > 1:
+        _move_devices(layer, state, tables, cell, target)
+    else:
+        fixed = _fixed(layer, tables, cell, 0)
+        for _ in range(1 if layer.pulse == LANDING else abs(target - old)):
+            _pulse(layer, state, tables, cell, 0, fixed, target, k > 0)
     if layer.pair:
         minus = np.int64(state.g_minus[cell])
         plus = minus + state.g[cell]
         if max(plus, minus) > layer.refresh_high and min(plus, minus) > layer.refresh_low:
-            _refresh(layer, state, tables, cell, fixed)
+            _refresh(layer, state, tables, cell, _fixed(layer, tables, cell, 0))
     if layer.residual == VERIFIED:
         left = residual - ((state.g[cell] - before) << layer.residual_shift)
         state.chi[cell] = clip(left, -layer.chi_limit, layer.chi_limit - 1)
@@ -109,22 +116,75 @@ def _program(layer: Layer, state: State, tables: Tables, cell: Integer) -> None:
 
 
 @njit
-def _pulse(layer: Layer, state: State, tables: Tables, cell: Integer, fixed: tuple[Integer, bool],
+def _move_devices(layer: Layer, state: State, tables: Tables, cell: Integer, target: Integer) -> None:
+    """Pulse the devices of a cell of several toward its state ``target``."""
+    g, rest, reach = np.int64(state.g[cell]), layer.origin + (target << layer.sub_bits), np.int64(0)
+    half = 1 << layer.sub_bits >> 1
+    if layer.in_turn:
+        word = np.int64(state.lfsrs[layer.index * KINDS + PROGRAMMING]) & WORD_MASK
+        device = word * layer.devices >> 16
+        level = _level_of(layer, state, tables, cell, device, g)
+        g += _put(layer, state, tables, cell, device, level, rest - g + level) - level
+    else:
+        for device in range(layer.devices):
+            reach += half * (layer.device_states - 1) << tables.shifts[device]
+        for device in range(layer.devices):
+            shift = tables.shifts[device]
+            reach -= half * (layer.device_states - 1) << shift
+            level = _level_of(layer, state, tables, cell, device, g)
+            if abs(rest - (level << shift)) >= reach + half:
+                moved = _put(layer, state, tables, cell, device, level, rest)
+                g += (moved - level) << shift
+                level = moved
+            rest -= level << shift
+    state.g[cell] = g
+
+
+@njit
+def _level_of(layer: Layer, state: State, tables: Tables, cell: Integer, device: Integer, g: Integer) -> Integer:
+    """The conductance of a device of a cell whose own is ``g``."""
+    first = cell * (layer.devices - 1)
+    if device < layer.devices - 1:
+        return np.int64(state.slices[first + device])
+    for other in range(layer.devices - 1):
+        g -= np.int64(state.slices[first + other]) << tables.shifts[other]
+    return g
+
+
+@njit
+def _put(layer: Layer, state: State, tables: Tables, cell: Integer, device: Integer, level: Integer, rest: Integer,
+         ) -> Integer:
+    """Pulse a device, at ``level``, of a cell toward the state nearest to its share of the conductance ``rest``;
+    returns its level. ``g`` of the cell holds it meanwhile."""
+    shift = tables.shifts[device]
+    target = _device_state_of(layer, rest >> shift)
+    up, distance = rest > level << shift, max(1, abs(target - _device_state_of(layer, level)))
+    fixed = _fixed(layer, tables, cell, device)
+    state.g[cell] = level
+    for _ in range(1 if layer.pulse == LANDING else distance):
+        _pulse(layer, state, tables, cell, device, fixed, target, up)
+    if device < layer.devices - 1:
+        state.slices[cell * (layer.devices - 1) + device] = state.g[cell]
+    return np.int64(state.g[cell])
+
+
+@njit
+def _pulse(layer: Layer, state: State, tables: Tables, cell: Integer, device: Integer, fixed: tuple[Integer, bool],
            toward: Integer, up: bool) -> None:
-    """A write pulse: toward the state ``toward`` if the device lands at states, else up or down. ``fixed`` is what
-    ``_fixed`` tells of the cell."""
+    """A write pulse for a device of a cell, whose conductance is in ``g``: toward the state ``toward`` if the device
+    lands at states, else up or down. ``fixed`` is what ``_fixed`` tells of it."""
     state.counters[layer.index * COUNTS + ATTEMPTS] += 1
-    state.pulses[cell] += 1
+    state.pulses[cell * layer.devices + device] += 1
     word = draw(state.lfsrs, layer.index, PROGRAMMING, tables)
     displacement, stuck = fixed
     if stuck:
         return
     g = np.int64(state.g[cell])
     if layer.pulse == SWITCHING:
-        old = _state_of(layer, g)
-        new = clip(old + 1 if up else old - 1, 0, layer.states - 1)
-        if word < tables.probability[old if up else layer.states + old]:
-            state.g[cell] = layer.origin + (new << layer.sub_bits)
+        old = _device_state_of(layer, g)
+        new = clip(old + 1 if up else old - 1, 0, layer.device_states - 1)
+        if word < tables.probability[old if up else layer.device_states + old]:
+            state.g[cell] = layer.device_origin + (new << layer.sub_bits)
         return
     minus = np.int64(state.g_minus[cell]) if layer.pair else 0
     if layer.pulse == LANDING:
@@ -154,7 +214,7 @@ def _refresh(layer: Layer, state: State, tables: Tables, cell: Integer, fixed: t
         state.g[cell] = state.g_minus[cell] = 0
     tries = 0
     while abs(state.g[cell] - goal) > layer.margin and tries < layer.max_attempts:
-        _pulse(layer, state, tables, cell, fixed, np.int64(0), bool(state.g[cell] < goal))
+        _pulse(layer, state, tables, cell, 0, fixed, np.int64(0), bool(state.g[cell] < goal))
         tries += 1
     state.counters[counters + VERIFY_ATTEMPTS] += tries
     state.counters[counters + FAILURES] += abs(state.g[cell] - goal) > layer.margin
@@ -167,10 +227,16 @@ def _state_of(layer: Layer, g: Integer) -> Integer:
 
 
 @njit
-def _fixed(layer: Layer, tables: Tables, cell: Integer) -> tuple[Integer, bool]:
-    """The displacement of a cell, and whether it is stuck."""
+def _device_state_of(layer: Layer, g: Integer) -> Integer:
+    """Likewise, of one device."""
+    return clip((g - layer.device_origin + (1 << layer.sub_bits >> 1)) >> layer.sub_bits, 0, layer.device_states - 1)
+
+
+@njit
+def _fixed(layer: Layer, tables: Tables, cell: Integer, device: Integer) -> tuple[Integer, bool]:
+    """The displacement of a device of a cell, and whether it is stuck."""
     if not layer.differs:
         return 0, False
     row, col = divmod(cell - layer.cell, layer.cols)
-    word = mix32(layer.cell_seed + (row << 16) + col)
+    word = mix32(layer.cell_seed + (row << 16) + (device << DEVICE_SHIFT) + col)
     return noise(layer.variation, word, tables), word >> 16 < layer.stuck

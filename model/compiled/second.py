@@ -72,7 +72,16 @@ def clear_sums(layer: Layer, scratch: Scratch) -> None:
 
 
 @njit
-def backward(layer: Layer, state: State, scratch: Scratch, grain: Integer, first_d: Integer) -> Integer:
+def drop_delta_bits(layer: Layer, scratch: Scratch, count: Integer) -> None:
+    """Let DACs that do not resolve them convert the deltas of ``count`` positions, from ``d`` to ``d_read``."""
+    limit = layer.delta_limit >> layer.delta_dropped
+    for i in range(count * layer.cols):
+        rounded = clip(round_shift(np.int64(scratch.d[i]), layer.delta_dropped), -limit, limit - 1)
+        scratch.d_read[i] = rounded << layer.delta_dropped
+
+
+@njit
+def backward(layer: Layer, state: State, scratch: Scratch, grain: Integer, d: Pointer, first_d: Integer) -> Integer:
     """Add up the row sums for the cells of the window whose first grain is given, for the deltas in ``d`` from
     ``first_d`` on. Returns the number of rows read."""
     count, row = 0, 0
@@ -84,9 +93,9 @@ def backward(layer: Layer, state: State, scratch: Scratch, grain: Integer, first
             cell = scratch.lists[i]
             first = layer.cell + (cell + behind) * layer.cols
             if layer.narrow_error:
-                scratch.e[cell] += _row_sum(state.g, first, scratch.d, first_d, layer.cols)
+                scratch.e[cell] += _row_sum(state.read_g, first, d, first_d, layer.cols)
             else:
-                scratch.e[cell] += _wide_row_sum(state.g, first, scratch.d, first_d, layer.cols)
+                scratch.e[cell] += _wide_row_sum(state.read_g, first, d, first_d, layer.cols)
         count += stop - start
         grain += layer.line_grains
         row += layer.stretch

@@ -9,12 +9,27 @@ from ...contract.lfsr import LFSRS
 from ..crossbar import Crossbar
 from .tables import COUNTS, KINDS, State
 
+NOTHING = np.zeros(0, dtype=np.int16)
+"""An array that there is not."""
 
-def state_of(crossbars: Sequence[Crossbar], g: np.ndarray, g_minus: np.ndarray, chi: np.ndarray, pulses: np.ndarray,
-             row_reads: np.ndarray) -> State:
-    """The state of ``crossbars``, whose arrays are given as vectors over all of them."""
+
+Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""The first fields of a ``State``."""
+
+
+def arrays_of(arrays: dict[str, np.ndarray], pulses: np.ndarray) -> Arrays:
+    """As vectors, from the arrays of a crossbar or a network and its ``pulses``."""
+    g, g_minus, slices, chi = (arrays.get(name, NOTHING).reshape(-1) for name in ("g", "g_minus", "slices", "chi"))
+    return g, g_minus, slices, chi, pulses.reshape(-1)
+
+
+def state_of(crossbars: Sequence[Crossbar], arrays: Arrays, row_reads: np.ndarray) -> State:
+    """The state of ``crossbars``, whose ``arrays``, by ``arrays_of``, are vectors over all of them."""
+    wired = any(crossbar.geometry.wires for crossbar in crossbars)
     return State(
-        g, g_minus, chi, pulses,
+        *arrays,
+        read_g=np.concatenate([crossbar.read_g().numpy().astype(np.int16).ravel() for crossbar in crossbars])
+        if wired else arrays[0],
         lfsrs=np.array([crossbar.lfsrs[name].state if name in crossbar.lfsrs else 0
                         for crossbar in crossbars for name in LFSRS], dtype=np.uint32),
         counters=np.array([crossbar.counters.get(name, 0) for crossbar in crossbars for name in POSITION_COUNTERS],

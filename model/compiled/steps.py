@@ -5,6 +5,8 @@ from numba import njit
 
 from .forward import (
     convert,
+    distort,
+    drop_bits,
     enter_map,
     enter_outputs,
     fire,
@@ -17,7 +19,7 @@ from .forward import (
 )
 from .lanes import pointers
 from .programming import visit
-from .second import backward, clear_sums, delta_before, find_errors, loss_delta, update
+from .second import backward, clear_sums, delta_before, drop_delta_bits, find_errors, loss_delta, update
 from .tables import (
     BACKWARD_ROWS,
     COUNTS,
@@ -91,7 +93,11 @@ def forward(layer: Layer, state: State, tables: Tables, scratch: Scratch) -> Non
         if layer.read_noise:
             read_noise(layer, state, tables, scratch.noise)
         rows = list_rows(layer, scratch, grain)
+        if layer.x_dropped:
+            drop_bits(layer, scratch, rows)
         convert(layer, state, scratch, rows, position * layer.cols)
+        if layer.distorted:
+            distort(layer, scratch, tables, position * layer.cols)
         driven += rows
         needed += reads(layer, scratch, grain, layer.forward_reads)
     state.row_reads[layer.index] += needed
@@ -124,10 +130,13 @@ def _second_pass(layer: Layer, state: State, tables: Tables, scratch: Scratch, l
 def sum_rows(layer: Layer, state: State, scratch: Scratch, count: Integer) -> None:
     """The backward pass of a layer: the row sums ``e`` of the cells that are listed as asked for, for the ``count``
     windows whose first grains are in ``errors``, and whose deltas are in ``d``."""
-    asked = 0
+    asked, d = 0, scratch.d
     clear_sums(layer, scratch)
+    if layer.delta_dropped:
+        drop_delta_bits(layer, scratch, count)
+        d = scratch.d_read
     for i in range(count):
-        asked += backward(layer, state, scratch, scratch.errors[i], i * layer.cols)
+        asked += backward(layer, state, scratch, scratch.errors[i], d, i * layer.cols)
     state.counters[layer.index * COUNTS + BACKWARD_ROWS] += asked
 
 

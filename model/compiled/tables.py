@@ -9,12 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from ...contract.converters import OFFSET_FRAC, fine_bits, mismatch
 from ...contract.device import DeviceTables
 from ...contract.geometry import MAX_SIDE, POSITION_COUNTERS, CrossbarGeometry
 from ...contract.lfsr import LFSRS, WIDTH
 from ...contract.tables import NOISE_FRAC, normal_quantiles
 from ...contract.widths import signed_bits
 from ...contract.window import Window
+from ...contract.wires import mean_factors
 from ..lfsr import Lfsr, jump
 from ..network import Network
 
@@ -51,10 +53,15 @@ class State(NamedTuple):
     """int16 (cells,): the conductances of all crossbars, layer by layer, row-major."""
     g_minus: np.ndarray
     """Likewise, of the devices that count negative; empty without pairs."""
+    slices: np.ndarray
+    """int16 (cells * (devices - 1),): the conductances of the devices of each cell of several, but for the last; empty
+    unless they have."""
     chi: np.ndarray
     """int32 (cells,): the residuals."""
     pulses: np.ndarray
-    """int32 (cells,): the write pulses that cells have been given."""
+    """int32 (cells * devices,): the write pulses that the devices of cells have been given."""
+    read_g: np.ndarray
+    """``g`` as it is read: through wires. The same array where these have no resistance."""
     lfsrs: np.ndarray
     """uint32 (layers * KINDS,); 0 where a crossbar has no such LFSR."""
     counters: np.ndarray
@@ -83,8 +90,18 @@ class Tables(NamedTuple):
     base: np.ndarray
     slope: np.ndarray
     """int64: those of its switching curve, likewise."""
+    shifts: np.ndarray
+    """int64: log2 of what each device of a cell counts; empty unless cells have several."""
     normal: np.ndarray
     """int64 (2**NORMAL_INDEX_BITS,): the normal quantiles."""
+    offset: np.ndarray
+    gain: np.ndarray
+    """int64: the offsets and the gains of the columns of all crossbars, from each layer's ``column`` on; empty where
+    none is distorted."""
+    nonlinearity: np.ndarray
+    """int64: that of all converters."""
+    factors: np.ndarray
+    """int64: what wires leave of each cell, of all crossbars; empty where they have no resistance."""
     leap: np.ndarray
     """uint32 (4 * 256,): for each byte of an LFSR's state, the images of its values one draw on."""
 
@@ -129,6 +146,8 @@ class Scratch(NamedTuple):
     """int32 (SIDE,): the same."""
     noise: np.ndarray
     """int32 (SIDE,): the noise of the readings of the columns."""
+    fine: np.ndarray
+    """int64 (SIDE,): the column sums before converters that are not ideal."""
     z: np.ndarray
     """int16 (positions x cols,): the outputs of a layer at all of its positions."""
     pooled: np.ndarray
@@ -145,6 +164,8 @@ class Scratch(NamedTuple):
     """int32 (positions x cols,): the delta of each, while it is summed up."""
     d: np.ndarray
     """int16 (positions x cols,): the delta of each."""
+    d_read: np.ndarray
+    """int16 (positions x cols,): what DACs make of it in a backward pass."""
     e: np.ndarray
     """int64 (cells,): row sums, for the cells of a map."""
     windows: np.ndarray
@@ -158,18 +179,20 @@ class Scratch(NamedTuple):
 def layer_records(geometries: list[CrossbarGeometry]) -> np.ndarray:
     """A record for each crossbar of a network; all fields are int64."""
     records: list[dict[str, int]] = []
-    cell = first = listed = counted = pooled = 0
+    cell = first = listed = counted = pooled = column = 0
     for geometry in geometries:
         fields = _fields(geometry) | _window_fields(geometry.window)
         # Where the derivative is 0 exactly where the drive is, or there is none, one list serves for both.
         kinds = (0, 0, 0) if fields["alike"] else (0, 1, 2)
         fields |= {"index": len(records), "layers": len(geometries), "cell": cell, "map": first, "pooled": pooled,
+                   "column": column,
                    "neuron": len(records) * _values(geometries) + (1 << geometries[len(records) - 1].z_bits - 1)}
         for name, kind in zip(("driven", "sloped", "needed"), kinds, strict=True):
             fields |= {name: listed + kind * (fields["cells"] + 1),
                        f"{name}_before": counted + kind * (fields["grains"] + 1)}
         records.append(fields)
         cell += geometry.rows * geometry.cols
+        column += geometry.cols
         first += fields["cells"]
         listed += (max(kinds) + 1) * (fields["cells"] + 1)
         counted += (max(kinds) + 1) * (fields["grains"] + 1)
@@ -197,6 +220,7 @@ def _fields(geometry: CrossbarGeometry) -> dict[str, int]:
     magnitude = geometry.x.magnitude << device.g_bits - 1
     finer = max(geometry.adc_shift - NOISE_FRAC, 0) if geometry.read_noise else 0
     narrow_sum = geometry.sum_bits <= NARROW
+    adc_shift, widest = geometry.adc_shift - finer, 30 if narrow_sum else 62
     return {
         # Numba finds compiled code again by the types of its arguments and the time stamp of one file. This name makes
         # a change of any file here a change of type.
@@ -205,7 +229,12 @@ def _fields(geometry: CrossbarGeometry) -> dict[str, int]:
         "alike": geometry.source in (None, "relu"), "fires": geometry.source == "stochastic",
         "bias_value": geometry.bias_value,
         "narrow_products": BLOCK * magnitude < 1 << 15, "narrow_sum": narrow_sum, "finer": finer,
-        "adc_shift": min(geometry.adc_shift - finer, 30 if narrow_sum else 62),
+        "adc_shift": min(adc_shift, widest), "distorted": geometry.distorted, "wired": bool(geometry.wires),
+        "nonlinear": bool(geometry.nonlinearity), "fine_shift": min(max(adc_shift - OFFSET_FRAC, 0), widest),
+        "finer_sums": max(OFFSET_FRAC - adc_shift, 0), "fine_limit": 1 << fine_bits(geometry) - 1,
+        "code_shift": geometry.z_bits - (len(geometry.nonlinearity).bit_length() - 1),
+        "x_dropped": geometry.x_dropped, "x_highest": geometry.x.maximum >> geometry.x_dropped,
+        "delta_dropped": geometry.delta_dropped,
         "z_limit": 1 << geometry.z_bits - 1,
         "read_noise": geometry.read_noise, "coarser": max(NOISE_FRAC - geometry.adc_shift, 0),
         "narrow_error": signed_bits(geometry.cols << device.g_bits - 1 + geometry.delta_bits - 1) <= 32,
@@ -218,13 +247,15 @@ def _fields(geometry: CrossbarGeometry) -> dict[str, int]:
         "threshold_shift": geometry.threshold_shift, "curve_bits": device.curve.bits if device.curve else 0,
         "residual": RESIDUALS.index(geometry.residual), "residual_shift": geometry.residual_shift,
         "margin": geometry.margin, "max_attempts": geometry.max_attempts,
-        "pulse": PULSES.index(device.pulse), "g_limit": 1 << device.g_bits - 1, "origin": device.origin,
+        "pulse": PULSES.index(device.pulse), "g_limit": 1 << device.single.g_bits - 1, "origin": device.origin,
         "lowest_top": device.lowest_top, "highest_bottom": device.highest_bottom, "sub_bits": device.sub_bits,
         "states": device.states, "pair": device.pair, "span": device.span, "segment_shift": device.segment_shift,
         "segments": device.segments, "refresh_high": device.refresh_high, "refresh_low": device.refresh_low,
         "forward_reads": geometry.forward_reads, "second_reads": geometry.second_reads,
         "differs": device.differs, "cell_seed": geometry.cell_seed, "variation": device.variation,
         "stuck": device.stuck,
+        "devices": geometry.devices, "in_turn": device.slices is not None and device.slices.in_turn,
+        "device_states": device.single.states, "device_origin": device.single.origin,
     }
 
 
@@ -267,14 +298,24 @@ def tables(network: Network) -> Tables:
     z = _every_z(geometries[-1])
     right, wrong = network.loss.delta(torch.stack([z, z]), 0).numpy().astype(np.int16)  # label 0 is the first row
     return Tables(neuron_x=x.ravel(), neuron_y=y.ravel(), firing=firing.ravel(), delta_right=right, delta_wrong=wrong,
-                  **device_tables(geometries[0].device))
+                  **device_tables(geometries[0].device), **converter_tables(geometries))
 
 
-def crossbar_tables(device: DeviceTables) -> Tables:
+def crossbar_tables(geometry: CrossbarGeometry) -> Tables:
     """The tables of a crossbar without a network around it."""
     nothing = np.zeros(0, dtype=np.int16)
     return Tables(neuron_x=nothing, neuron_y=nothing, firing=nothing.astype(np.int64), delta_right=nothing,
-                  delta_wrong=nothing, **device_tables(device))
+                  delta_wrong=nothing, **device_tables(geometry.device), **converter_tables([geometry]))
+
+
+def converter_tables(geometries: list[CrossbarGeometry]) -> dict[str, np.ndarray]:
+    """Those of the tables that follow from the converters and wires."""
+    offsets, gains = zip(*map(mismatch, geometries), strict=True) if geometries[0].distorted else ([], [])
+    nothing = np.zeros(0, dtype=np.int64)
+    factors = [mean_factors(geometry).ravel() for geometry in geometries if geometry.wires]
+    return {"factors": np.concatenate([nothing, *factors]), "offset": np.concatenate([nothing, *offsets]),
+            "gain": np.concatenate([nothing, *gains]),
+            "nonlinearity": np.array(geometries[0].nonlinearity, dtype=np.int64)}
 
 
 def device_tables(device: DeviceTables) -> dict[str, np.ndarray]:
@@ -288,6 +329,7 @@ def device_tables(device: DeviceTables) -> dict[str, np.ndarray]:
     return {
         "mean": integers(device.mean), "sigma": integers(device.sigma), "probability": integers(device.probability),
         "base": integers(base), "slope": integers(slope), "normal": normal_quantiles(),
+        "shifts": integers(device.slices.shifts if device.slices else ()),
         "leap": torch.stack([jump(values << shift, 1) for shift in range(0, WIDTH, 8)]).numpy().astype(
             np.uint32).ravel()}
 
@@ -311,9 +353,11 @@ def scratch(geometries: list[CrossbarGeometry], layers: np.ndarray) -> Scratch:
         x=vector(np.int16, cells), y=vector(np.int16, cells), lists=vector(np.int64, 3 * (cells + len(layers))),
         before=vector(np.int64, 3 * int(layers["grains"].sum() + len(layers))), firsts=vector(np.int64),
         drives16=vector(np.int16), drives32=vector(np.int32), noise=vector(np.int32),
+        fine=vector(np.int64),
         z=vector(np.int16, max(prod(window.outputs) for window in windows)), pooled=vector(np.int16, max(behind)),
         winners=vector(np.int32, sum(behind)), delta=vector(np.int16, max(behind)),
         slots=np.full(max(window.positions for window in windows), -1, np.int64), errors=vector(np.int64, max(errors)),
-        d32=vector(np.int32, d), d=vector(np.int16, d), e=vector(np.int64, int(layers["cells"].max())),
+        d32=vector(np.int32, d), d=vector(np.int16, d),
+        d_read=vector(np.int16, d), e=vector(np.int64, int(layers["cells"].max())),
         windows=vector(np.int64, max(errors)), factors=vector(np.int32, max(errors) + 1),
         deltas=vector(np.int64, max(errors) + 1))

@@ -5,7 +5,7 @@ import torch
 
 from ..network import Network
 from . import steps
-from .state import give_back, state_of
+from .state import arrays_of, give_back, state_of
 from .tables import Samples, State, layer_records, scratch, tables
 
 
@@ -25,9 +25,8 @@ class CompiledTrainer:
         self.network, self.experiment, self.torch_device = network, network.experiment, network.torch_device
         geometries = [crossbar.geometry for crossbar in network.crossbars]
         self._layers = layer_records(geometries)
-        arrays = {name: array.numpy() for name, array in network.arrays.items()}
-        self._arrays = (arrays["g"], arrays.get("g_minus", np.zeros(0, dtype=np.int16)), arrays["chi"],
-                        network.pulses.numpy())
+        self._arrays = arrays_of({name: array.numpy() for name, array in network.arrays.items()},
+                                 network.pulses.numpy())
         self._tables = tables(network)
         self._scratch = scratch(geometries, self._layers)
         nothing = torch.zeros((0, self.experiment.input.count), dtype=torch.int16), np.zeros(0, dtype=np.int64)
@@ -61,5 +60,5 @@ class CompiledTrainer:
 
     def _state(self) -> State:
         """The state of the network: its own arrays, and copies of what it counts and draws from."""
-        return state_of(self.network.crossbars, *self._arrays,
+        return state_of(self.network.crossbars, self._arrays,
                         row_reads=np.array(self.network.row_reads, dtype=np.int64).ravel())

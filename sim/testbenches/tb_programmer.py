@@ -5,15 +5,18 @@ from random import Random
 from typing import Any
 
 import cocotb
+import numpy as np
 
+from ...contract.device import DeviceTables
 from ...contract.geometry import CrossbarGeometry
 from ...contract.parameters import replacements
 from ...hw.crossbar.layouts import cell_layout, position_layout, replacement_layout, request_layout
 from ...hw.crossbar.parameters import parameter_layout
 from ...hw.crossbar.programmer import StochasticProgrammer
-from ...model.device import Cell, Device, fixed_in_cells
+from ...model.device import Cell, Device, SlicedCell, fixed_in_cells
 from ...model.lfsr import Lfsr
-from ...model.programmer import StochasticProgrammer as GoldenProgrammer
+from ...model.programmer import Programmer
+from ...model.sliced_programmer import programmer
 from ...train.difference import expect
 from ..benches.packing import Packing
 from ..benches.streams import PinBench
@@ -44,12 +47,12 @@ class ProgrammerBench(Testbench[None]):
         await bench.run(1)
         memory = _Memory(bench, self.geometry)
         half = self.case.samples // 2
-        await self.serve(bench, memory, GoldenProgrammer(self.geometry, lfsr), half)
+        await self.serve(bench, memory, programmer(self.geometry, lfsr), half)
         geometry = reconfigured(random, self.geometry)
         await configure(bench, self.geometry, geometry)
-        await self.serve(bench, memory, GoldenProgrammer(geometry, lfsr), self.case.samples - half)
+        await self.serve(bench, memory, programmer(geometry, lfsr), self.case.samples - half)
 
-    async def serve(self, bench: PinBench, memory: "_Memory", golden: GoldenProgrammer, requests: int) -> None:
+    async def serve(self, bench: PinBench, memory: "_Memory", golden: Programmer[Any], requests: int) -> None:
         """Have the design serve so many random ``requests`` as ``golden`` does."""
         random, pins, geometry = self.random, bench.pins, golden.geometry
         displacements, stuck = fixed_in_cells(geometry)
@@ -61,7 +64,10 @@ class ProgrammerBench(Testbench[None]):
                 row, fold, lane = (random.randrange(n) for n in (geometry.rows, geometry.folds, geometry.lanes))
                 col = fold * geometry.lanes + lane
                 cell, chi = random_cell(random, golden.device, geometry)
-                cell.displacement, cell.stuck = int(displacements[row, col]), bool(stuck[row, col])
+                devices = cell.devices if isinstance(cell, SlicedCell) else [cell]
+                for device, *fixed in zip(devices, *(np.atleast_1d(each[row, col]).tolist()
+                                                     for each in (displacements, stuck)), strict=True):
+                    device.displacement, device.stuck = fixed
                 write, state = random.random() < 0.4, random.randrange(geometry.device.states)
                 position = {"address": fold * geometry.rows + row, "lane": lane}
                 if geometry.device.differs:
@@ -120,20 +126,26 @@ async def configure(bench: PinBench, generated: CrossbarGeometry, wanted: Crossb
     await bench.run(2)
 
 
-def random_cell(random: Random, device: Device, geometry: CrossbarGeometry) -> tuple[Cell, int]:
+def random_device(random: Random, tables: DeviceTables) -> Cell:
+    """A cell of a device, or a pair, of these ``tables``."""
+    span = tables.span
+    match tables.pulse:
+        case "step" if tables.pair:
+            plus, minus = (random.choice((0, span, random.randint(0, span))) for _ in range(2))
+            return Cell(plus - minus, minus)
+        case "step":
+            return Cell(random.randint(-span // 2, span // 2))
+        case _:
+            return Cell(random.randrange(-1 << tables.g_bits - 1, 1 << tables.g_bits - 1))
+
+
+def random_cell(random: Random, device: Device, geometry: CrossbarGeometry) -> tuple[Any, int]:
     """A cell, and a residual that has reached the threshold and does not push the cell beyond its last state."""
     limit, threshold = 1 << geometry.chi_bits - 1, geometry.threshold
-    tables = geometry.device
-    span = tables.span
+    tables, slices = geometry.device, geometry.device.slices
     while True:
-        match tables.pulse:
-            case "step" if tables.pair:
-                plus, minus = (random.choice((0, span, random.randint(0, span))) for _ in range(2))
-                cell = Cell(plus - minus, minus)
-            case "step":
-                cell = Cell(random.randint(-span // 2, span // 2))
-            case _:
-                cell = Cell(random.randrange(-1 << tables.g_bits - 1, 1 << tables.g_bits - 1))
+        devices = [random_device(random, tables.single) for _ in range(geometry.devices)]
+        cell: Any = devices[0] if slices is None else SlicedCell(devices, slices.weights)
         if geometry.residual == "none":
             chi = threshold * random.randint(1, limit // threshold - 1)
         else:
@@ -144,9 +156,11 @@ def random_cell(random: Random, device: Device, geometry: CrossbarGeometry) -> t
             return cell, chi if up else -chi
 
 
-def _cell(geometry: CrossbarGeometry, cell: Cell, chi: int) -> dict[str, int]:
+def _cell(geometry: CrossbarGeometry, cell: Any, chi: int) -> dict[str, int]:
     """``cell`` and its residual in the fields of the design."""
     fields = {"chi": chi, "g": cell.g}
+    if geometry.device.slices:
+        return fields | {"slices": [device.g for device in cell.devices[:-1]]}
     return fields | {"g_minus": cell.g_minus} if geometry.device.pair else fields
 
 

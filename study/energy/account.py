@@ -34,6 +34,17 @@ def run(folder: str | Path, costs: Costs | None = None) -> EnergyResult:
     return account(Run(experiment=experiment, counters=counters), costs or load_costs(), str(folder))
 
 
+def spent(folder: str | Path, costs: Costs) -> tuple[float, float | None]:
+    """The joules of the training run in ``folder``, and those of the dense 32-bit digital implementation, None where
+    the two do not stand for the same work; memories are banked. ``ConfigError`` as of ``run``."""
+    experiment, counters = _read(Path(folder))
+    of = Run(experiment=experiment, counters=counters)
+    ours = joules(entries(of, costs, banked=True))
+    if experiment.host or experiment.transfer:
+        return ours, None
+    return ours, joules(digital_entries(of, costs, costs.digital[REFERENCE], zeros=True, banked=True))
+
+
 def account(of: Run, costs: Costs, name: str = "") -> EnergyResult:
     """The account of a run, which is called ``name``. ``ConfigError`` if there is no cost for what it did."""
     banked, whole = (entries(of, costs, banked=banked) for banked in (True, False))

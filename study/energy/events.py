@@ -73,15 +73,15 @@ def operations(crossbar: CrossbarGeometry, rows: Rows) -> dict[str, int]:
 
 
 def events(experiment: Experiment, crossbar: CrossbarGeometry, counters: dict[str, int]) -> list[Event]:
-    """What has happened in ``crossbar``."""
-    rows, cols = counted(counters), crossbar.cols
+    """What has happened in ``crossbar``. Every device of a cell is read with it."""
+    rows, cols, devices = counted(counters), crossbar.cols, crossbar.devices
     return [
         Event(phase="forward", name="drives", number=rows.forward),
-        Event(phase="forward", name="cell reads", number=cols * rows.forward, steps=rows.forwards),
+        Event(phase="forward", name="cell reads", number=devices * cols * rows.forward, steps=rows.forwards),
         Event(phase="forward", name="conversions", number=cols * rows.forwards,
               steps=cols // crossbar.adcs * rows.forwards),
         Event(phase="backward", name="drives", number=cols * rows.backwards),
-        Event(phase="backward", name="cell reads", number=cols * rows.backward, steps=rows.backwards),
+        Event(phase="backward", name="cell reads", number=devices * cols * rows.backward, steps=rows.backwards),
         Event(phase="backward", name="conversions", number=rows.backward, steps=-(-rows.backward // crossbar.adcs)),
         *_update(experiment, crossbar, rows),
         *_programming(crossbar, counters, rows),
@@ -111,6 +111,8 @@ def _programming(crossbar: CrossbarGeometry, counters: dict[str, int], rows: Row
     pulses = counters["attempts"] - verified
     stochastic = crossbar.rounding == "stochastic"
     read_back = verified + (pulses if crossbar.residual == "verified" else 0)
+    if crossbar.devices > 1:  # all of a cell are read to see which are to be pulsed: at most once a pulse
+        read_back += crossbar.devices * pulses
     parts = [
         Event(phase="programming", name="write pulses", number=pulses, steps=0 if stochastic else pulses),
         Event(phase="programming", name="verify pulses", number=verified, steps=verified),

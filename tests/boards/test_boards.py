@@ -20,7 +20,7 @@ from spinloom.boards.estimate import (
     single_port_rams,
     weigh,
 )
-from spinloom.boards.speed import cycles_per_sample, speed
+from spinloom.boards.speed import cycles_per_sample, speed, system_speed
 from spinloom.config import load, parse
 from spinloom.contract.errors import ConfigError
 from spinloom.hw.export import tool
@@ -229,6 +229,20 @@ def test_memories_of_boards():
     with pytest.raises(ConfigError, match=r"^store.words=8388608: the SDRAM of Tang Nano 20K .* has 2097152; "
                                           r"set words = 2097152$"):
         find("tang-nano-20k").top(stored)
+
+
+def test_the_memory_of_a_system_on_chip():
+    """No board has it. What it gives is more than what the network takes."""
+    experiment = load("ulx3s-mnist-fast").replaced(store={"memory": "axi"})
+    assert not any(board.stores(experiment) for board in BOARDS.values())
+    with pytest.raises(ConfigError, match=r'^store.memory="axi": iCEBreaker .* is no system on chip; set memory = "bl'):
+        find("icebreaker").top(experiment)
+    found, onboard = system_speed(experiment), speed(load("ulx3s-mnist-fast"), find("ulx3s"))
+    assert found.cycles_per_sample == onboard.cycles_per_sample
+    assert found.samples_per_second == found.samples_per_second_compute == 246_738
+    assert found.limit == "clock"
+    assert found.samples_per_second_memory > onboard.samples_per_second_memory
+    assert system_speed(load("ulx3s-mnist-fast")) is None
 
 
 def test_the_pins_of_an_sdram():

@@ -261,8 +261,8 @@ def test_the_test_set_may_take_the_place_of_the_training_set(few):
 
 
 @pytest.mark.parametrize(("fields", "message"), [
-    ({"store": None}, 'store: the machine has no memory for samples; add [store] with memory = "block_ram" or "sdram", '
-                      "and words"),
+    ({"store": None}, 'store: the machine has no memory for samples; add [store] with memory = "block_ram", "sdram" '
+                      'or "axi", and words'),
     ({"order": "hashed"}, 'order="hashed": a machine that trains from its memory computes the order itself; '
                           'set order = "permuted"'),
     ({"store": SDRAM | {"samples": 89}}, "store.samples=89: the training set has 90; raise it"),

@@ -177,7 +177,8 @@ def test_cosim_fails_if_something_differs(monkeypatch, spinloom, small, exact):
 
 
 def test_synth(monkeypatch, spinloom, small, bank):
-    def synthesise(experiment, target, progress):
+    def synthesise(experiment, target, progress, *, axi):
+        assert not axi
         progress("PROC pass")
         cells = {"luts": 30, "flip_flops": 20, "block_rams": 2, "dsps": 1}
         return synth.Synthesis(experiment=experiment.name, **cells, blocks=(synth.Block(block="(top)", **cells),),

@@ -42,6 +42,8 @@ STOCHASTIC = {"update": {"rounding": "stochastic", "residual": "none"}}
     ({"kind": "ideal"}, {}, "threshold margin max_attempts movement[5]"),
     ({"kind": "domain_wall", "variation": 0.1}, {"converters": {"read_noise": 0.5}},
      "threshold margin max_attempts cell_seed variation stuck movement[5] read_noise"),
+    ({"kind": "ideal"}, {"converters": {"offset": 0.5, "nonlinearity": [0.5, -1.0]}},
+     "threshold margin max_attempts movement[5] column[2] nonlinearity[2]"),
     ({"kind": "incremental", "stuck": 0.1}, {},
      "threshold margin max_attempts cell_seed variation stuck movement[18]"),
     ({"kind": "pcm_pair"}, {}, "threshold margin max_attempts refresh_high refresh_low movement[16]"),
@@ -53,7 +55,7 @@ def test_there_are_those_that_the_configuration_needs(device, sections, expected
     assert names(geometry(device, **sections)) == expected.split()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(device=device_documents(), stochastic=st.booleans(), margin=st.sampled_from([0.0, 0.25]),
        attempts=st.integers(1, 255), read_noise=st.sampled_from([0.0, 0.4, 63.9375]), index=st.integers(0, 1))
 def test_widths_hold_values_from_which_tables_come_back(device, stochastic, margin, attempts, read_noise, index):
@@ -102,6 +104,13 @@ WALL = {"kind": "domain_wall", "sigma": 0.2, "variation": 0.1}
 def test_what_differs_in_parameters_can_be_replaced(device, sections):
     generated, wanted = geometry(WALL), geometry(device, **sections)
     assert generated.device.g_bits == wanted.device.g_bits
+    assert replacements(generated, wanted) == parameters(wanted) != parameters(generated)
+
+
+def test_other_columns_and_curves_can_be_replaced():
+    generated, wanted = (geometry(WALL, seed=seed, converters={"offset": 0.5, "gain": gain, "nonlinearity": [gain, 0]})
+                         for seed, gain in ((1, 0.1), (2, 0.2)))
+    assert digest((generated,)) == digest((wanted,)) != digest((geometry(WALL),))
     assert replacements(generated, wanted) == parameters(wanted) != parameters(generated)
 
 

@@ -23,9 +23,9 @@ def test_dense_networks_begin_with_their_inputs(name, expected):
     assert config.load(name).topology == expected
 
 
-def test_the_readme_has_every_preset_with_its_network():
-    readme = (config.PRESETS.parent / "README.md").read_text(encoding="utf-8")
-    told = dict(re.findall(r"^\| `([\w-]+)` \| (\S+) \| ", readme, re.MULTILINE))
+def test_the_reference_has_every_preset_with_its_network():
+    reference = (config.PRESETS.parent / "docs" / "configuration.md").read_text(encoding="utf-8")
+    told = dict(re.findall(r"^\| `([\w-]+)` \| (\S+) \| ", reference, re.MULTILINE))
     for path in config.PRESETS.glob("*.toml"):
         assert told[path.stem] == config.load(path.stem).topology
 
@@ -71,7 +71,7 @@ def pair(text, usual):
     return (sides[0], sides[-1]) if sides else usual
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(window=windows())
 def test_the_window_can_be_read_from_its_short_form(window):
     fields = {name: getattr(window, name) for name in ("kernel", "stride", "padding", "pool", "pool_stride")}

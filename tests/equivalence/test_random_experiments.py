@@ -74,6 +74,10 @@ def test_golden_model_and_rtl_agree_on_convolutions(kind, residual, number):
 OPTIONS = {
     "mini-batches": lambda experiment: experiment.batch > 1,
     "read noise": lambda experiment: experiment.converters.read_noise > 0,
+    "offsets or gains": lambda experiment: experiment.crossbars[0].mismatched,
+    "nonlinearity": lambda experiment: bool(experiment.converters.nonlinearity),
+    "coarse DACs": lambda experiment: any(crossbar.x_dropped or crossbar.delta_dropped
+                                          for crossbar in experiment.crossbars),
     "folds": lambda experiment: any(geometry.folds > 1 for geometry in experiment.crossbars),
     "several layers": lambda experiment: len(experiment.layers) > 1,
     "variation": lambda experiment: experiment.device_tables.variation > 0,
@@ -126,4 +130,19 @@ def test_words_of_several_segments_of_lanes_agree(cols, lanes):
         "layers": [{"cols": cols, "lanes": lanes, "weight_step": -1, "z_bits": 8, "z_frac": 4,
                     "chi_bits": 10, "chi_frac": 7}],
     }, "wide")
+    NetworkBench(Case(experiment=experiment, seed=3, stall=0.2, samples=6)).simulate()
+
+
+@pytest.mark.parametrize(("device", "synapse"), [
+    ({"kind": "domain_wall", "states": 2, "sigma": 0.1, "variation": 0.1}, {"slices": [8, 4, 2, 1]}),
+    pytest.param({"kind": "incremental", "states": 5}, {"turns": 3}, marks=pytest.mark.slow),
+    pytest.param({"kind": "mtj", "states": 2, "stuck": 0.05}, {"slices": [4, 2, 1]}, marks=pytest.mark.slow),
+])
+def test_cells_of_several_devices_agree(device, synapse):
+    experiment = parse({
+        "seed": 7, "learning_rate_shifts": [3], "input": {"count": 9}, "device": device, "synapse": synapse,
+        "init_spread": 2.0, "layers": [
+            {"cols": 6, "lanes": 3, "bias": True, "weight_step": -2, "z_frac": 6},
+            {"cols": 4, "weight_step": -1, "z_bits": 8, "z_frac": 4}],
+    }, "several")
     NetworkBench(Case(experiment=experiment, seed=3, stall=0.2, samples=6)).simulate()

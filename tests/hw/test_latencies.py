@@ -25,6 +25,8 @@ EXPERIMENTS = {
     "three layers": [{"cols": 12, "neuron": "sigmoid"}, {"cols": 10, "neuron": "hard_tanh"}, {"cols": 2}],
     "many lanes": [{"cols": 12, "neuron": "sigmoid"}, {"cols": 17}],
     "read noise": [{"cols": 12, "neuron": "sigmoid"}, {"cols": 4}],
+    "mismatch": [{"cols": 12, "neuron": "sigmoid"}, {"cols": 4}],
+    "nonlinearity": [{"cols": 12, "neuron": "sigmoid", "lanes": 4}, {"cols": 4}],
     "one port": [{"cols": 12, "neuron": "sigmoid", "ports": 1}, {"cols": 4, "ports": 1}],
     "folds": [{"cols": 12, "neuron": "sigmoid", "lanes": 4}, {"cols": 4}],
     "folds and bias": [{"cols": 12, "neuron": "sigmoid", "lanes": 4, "bias": True}, {"cols": 4, "lanes": 2}],
@@ -34,9 +36,10 @@ EXPERIMENTS = {
 
 
 def experiment_of(name: str):
-    noise = {"converters": {"read_noise": 1.0}} if name == "read noise" else {}
+    converters = {"read noise": {"read_noise": 1.0}, "mismatch": {"offset": 0.1, "gain": 0.01},
+                  "nonlinearity": {"nonlinearity": [0.0, 0.1]}}.get(name, {})
     return parse({"input": {"count": INPUTS}, "device": {"kind": "ideal"}, "learning_rate_shifts": [8],
-                  "layers": [LAYER | layer for layer in EXPERIMENTS[name]]} | noise, name)
+                  "layers": [LAYER | layer for layer in EXPERIMENTS[name]], "converters": converters}, name)
 
 
 def words_of(geometry, random: Random) -> list[int]:

@@ -20,5 +20,5 @@ def random_samples(experiment: Experiment, count: int, seed: int) -> tuple[torch
 
 def experiments(convolutions: bool = False) -> st.SearchStrategy[Experiment]:
     """Experiments of a few small layers over every choice of the configuration; one that fails is made simpler."""
-    return st.builds(partial(random_experiment, convolutions=convolutions, reads=convolutions),
+    return st.builds(partial(random_experiment, convolutions=convolutions, reads=convolutions, wires=True),
                      st.randoms(use_true_random=False))

@@ -4,7 +4,7 @@ It shares nothing with ``model/``, ``train/`` or ``contract/``. It reads the fie
 rest itself. It is slow, and meant for small networks.
 """
 
-from copy import deepcopy
+from copy import copy, deepcopy
 from fractions import Fraction
 from math import erf, exp, floor, pi, prod, sqrt, tanh
 from operator import mul
@@ -71,6 +71,15 @@ NORMAL = [nearest(NormalDist().inv_cdf((u + 0.5) / 1024) * 128) for u in range(1
 
 def noise(sigma, w):
     return round_shift(sigma * NORMAL[w % 1024], 11)
+
+
+def dac(v, width, resolution, signed):
+    """Section 4.7."""
+    m = max(0, width - resolution)
+    if m == 0:
+        return v
+    kept = round_shift(v, m)
+    return (saturate(kept, resolution) if signed else min(kept, 2**resolution - 1)) * 2**m
 
 
 def bits_of(v):
@@ -281,6 +290,34 @@ class Cell:
             self.plus = self.minus = 0
 
 
+class Several:
+    """Sections 3.4 and 4.6: a cell of several devices, each of which is a ``Cell``."""
+
+    def __init__(self, whole, device, weights, fixed, start, h):
+        self.device, self.weights, self.chi = whole, weights, 0
+        self.parts, rest = [], whole.nominal(start)
+        for j, weight in enumerate(weights):
+            self.parts.append(Cell(device, fixed(j), device.state_of(rest >> bits_of(weight) - 1), h(j)))
+            rest -= weight * self.parts[j].g
+
+    @property
+    def g(self):
+        return sum(weight * part.g for weight, part in zip(self.weights, self.parts, strict=True))
+
+    @property
+    def state(self):
+        return self.device.state_of(self.g)
+
+
+def several(device, weights):
+    """What of ``device`` is another for a cell of several of them."""
+    whole = copy(device)
+    whole.n = (device.n - 1) * sum(weights) + 1
+    whole.origin = whole.nominal(0)
+    whole.g_bits = device.g_bits + bits_of(sum(weights) - 1)
+    return whole
+
+
 COUNTERS = ("forwards", "forward_rows", "backward_rows", "update_rows", "visited_rows", "attempts", "verify_attempts",
             "failures", "refreshes", "product_rows")
 
@@ -289,10 +326,17 @@ class Crossbar:
     """Section 4. Drives are maps, ``x[q]``; outputs and deltas are those of every position, ``z[p][c]``."""
 
     def __init__(self, experiment, index, window, x_frac, x_max):
+        before = experiment.layers[index - 1].neuron if index else experiment.input.kind
+        self.x_signed = before in ("signed", "hard_tanh")
+        self.x_width = None if before == "ternary" else bits_of(x_max) + self.x_signed
         layer, seed = experiment.layers[index], experiment.seed
         self.layer = layer
         self.stochastic = experiment.update.rounding == "stochastic"
-        self.device = Device(experiment.device, certain=self.stochastic)
+        self.device = single = Device(experiment.device, certain=self.stochastic)
+        self.synapse, weights = experiment.synapse, ()
+        if self.synapse:
+            weights = self.synapse.slices or [1] * self.synapse.turns
+            self.device = several(single, weights)
         self.window, self.positions = window, range(window.positions)
         self.rows, self.cols = window.inputs + layer.bias, layer.cols
         self.bias = [x_max] if layer.bias else []
@@ -303,6 +347,7 @@ class Crossbar:
         self.margin = nearest64(experiment.write.margin * 2.0**self.device.sub_bits)
         self.max_attempts = experiment.write.max_attempts
         self.read_noise = nearest64(experiment.converters.read_noise * 2.0**4)
+        self.converters(experiment.converters, seed, index)
         self.lfsr = Lfsr(hash32(seed, 0xFFFF, 0))
         for _ in range(index):
             self.lfsr.state = lfsr_leap(self.lfsr.state, 28)
@@ -316,10 +361,53 @@ class Crossbar:
         for row in range(self.rows):
             self.cells.append([])
             for col in range(self.cols):
-                h = hash32(seed, index, row * self.cols + col)
-                fixed = hash32(seed, 0x10000 + index, row * 2**16 + col)
-                self.cells[row].append(Cell(self.device, fixed, lo + ((h >> 16) * (hi - lo + 1) >> 16), h))
+                def h(j, row=row, col=col):
+                    return hash32(seed, index, (j * self.rows + row) * self.cols + col)
+
+                def fixed(j, row=row, col=col):
+                    return hash32(seed, 0x10000 + index, row * 2**16 + j * 2**11 + col)
+
+                start = lo + ((h(0) >> 16) * (hi - lo + 1) >> 16)
+                self.cells[row].append(Several(self.device, single, weights, fixed, start, h) if weights
+                                       else Cell(self.device, fixed(0), start, h(0)))
         self.counters = dict.fromkeys(COUNTERS if window.positions > 1 else COUNTERS[:-1], 0)
+
+    def converters(self, converters, seed, index):
+        """Section 4.7."""
+        offset, gain = nearest64(converters.offset * 2.0**4), nearest64(converters.gain * 2.0**12)
+        hashes = [hash32(seed, 0x20000 + index, c) for c in range(self.cols)]
+        self.offsets = [round_shift(offset * NORMAL[h % 1024], 7) for h in hashes]
+        self.gains = [round_shift(gain * NORMAL[(h >> 16) % 1024], 7) for h in hashes]
+        self.inl = [nearest64(figure * 2.0**4) for figure in converters.nonlinearity]
+        self.ideal = offset == gain == 0 and not self.inl
+        self.wires = nearest64(converters.wire_ratio * 2.0**32)
+        self.factors = self.wire_factors() if self.wires else None
+        self.row_dac, self.column_dac = converters.row_dac_bits, converters.column_dac_bits
+
+    def wire_factors(self):
+        levels = [self.device.nominal(s) for s in range(self.device.n)]
+        m = sum(max(0, level) for level in levels) / (self.device.n * levels[-1])
+        share = self.wires * 2.0**-32 * m
+
+        def line(count):
+            y = [share]
+            for _ in range(count - 1):
+                y.insert(0, share + y[0] / (1 + y[0]))
+            f = [1.0]
+            for each in y:
+                f.append(f[-1] / (1 + each))
+            return f[1:]
+
+        across, down = line(self.cols), line(self.rows)
+        return [[nearest64(down[self.rows - 1 - r] * across[c] * 2.0**12) for c in range(self.cols)]
+                for r in range(self.rows)]
+
+    def read(self):
+        """The conductances as they are read."""
+        if self.factors is None:
+            return self.conductances()
+        return [[round_shift(g * factor, 12) for g, factor in zip(*row, strict=True)]
+                for row in zip(self.conductances(), self.factors, strict=True)]
 
     def count(self, name, number=1):
         self.counters[name] = (self.counters[name] + number) % 2**40
@@ -332,21 +420,32 @@ class Crossbar:
         return self.window.seen(x, p) + self.bias
 
     def forward(self, x):
-        columns = list(zip(*self.conductances(), strict=True))
+        columns = list(zip(*self.read(), strict=True))
         z = []
         for p in self.positions:
             drive = self.driven(x, p)
             self.count("forwards")
             self.count("forward_rows", sum(v != 0 for v in drive))
-            z.append([self.converted(sum(map(mul, drive, column))) for column in columns])
+            if self.row_dac and self.x_width:
+                drive = [dac(v, self.x_width, self.row_dac, self.x_signed) for v in drive]
+            z.append([self.converted(sum(map(mul, drive, column)), c) for c, column in enumerate(columns)])
         return z
 
-    def converted(self, total):
-        """``z`` of a column whose sum is ``total``."""
+    def converted(self, total, c):
+        """``z`` of column ``c``, whose sum is ``total``."""
         if self.read_noise:
             q, shift = self.read_noise * NORMAL[self.read_lfsr.draw() % 1024], self.adc_shift - 11
             total += q * 2**shift if shift >= 0 else round_shift(q, -shift)
-        return saturate(round_shift(total, self.adc_shift), self.layer.z_bits)
+        if self.ideal:
+            return saturate(round_shift(total, self.adc_shift), self.layer.z_bits)
+        b, shift = self.layer.z_bits, self.adc_shift - 4
+        v = saturate(total >> shift if shift >= 0 else total * 2**-shift, b + 5)
+        w = v + round_shift(v * self.gains[c], 12) + self.offsets[c]
+        code = saturate(round_shift(w, 4), b)
+        if not self.inl:
+            return code
+        k = bits_of(len(self.inl)) - 1
+        return saturate(round_shift(w + self.inl[code + 2 ** (b - 1) >> b - k], 4), b)
 
     def erroneous(self, d):
         """The positions that have an error."""
@@ -360,11 +459,14 @@ class Crossbar:
 
     def row_sums(self, d):
         """``e`` of every cell, uncounted."""
-        e, g = [0] * self.window.map_cells, self.conductances()
+        e, g = [0] * self.window.map_cells, self.read()
         for p in self.erroneous(d):
+            read = d[p]
+            if self.column_dac:
+                read = [dac(v, self.layer.delta_bits, self.column_dac, True) for v in read]
             for r, q in enumerate(self.window.cells[p]):
                 if q is not None:
-                    e[q] += sum(map(mul, g[r], d[p]))
+                    e[q] += sum(map(mul, g[r], read))
         return e
 
     def to_winners(self, delta, winners):
@@ -454,8 +556,11 @@ class Crossbar:
         v, g, s = cell.chi, cell.g, cell.state
         k = abs(v) // self.threshold * (1 if v > 0 else -1)
         t = limit(s + k, 0, device.n - 1)
-        for _ in range(1 if device.pulse == "landing" else abs(t - s)):
-            self.pulse(cell, k > 0, t)
+        if self.synapse:
+            self.program_parts(cell, t)
+        else:
+            for _ in range(1 if device.pulse == "landing" else abs(t - s)):
+                self.pulse(cell, k > 0, t)
         if device.pair and max(cell.plus, cell.minus) > device.refresh_high \
                 and min(cell.plus, cell.minus) > device.refresh_low:
             self.rewrite(cell, cell.g)
@@ -466,6 +571,23 @@ class Crossbar:
         else:
             step = 2 ** (self.layer.chi_frac - device.sub_bits)
             cell.chi = saturate(v - (cell.g - g) * step, self.layer.chi_bits)
+
+    def program_parts(self, cell, t):
+        rest, parts = cell.device.nominal(t), cell.parts
+        if self.synapse.turns:
+            j = self.lfsr.state % 2**16 * len(parts) >> 16
+            self.put(parts[j], 1, rest - cell.g + parts[j].g)
+            return
+        for j, (weight, part) in enumerate(zip(cell.weights, parts, strict=True)):
+            reach = 2 ** (part.device.sub_bits - 1) * (1 + (part.device.n - 1) * sum(cell.weights[j + 1:]))
+            if abs(rest - weight * part.g) >= reach:
+                self.put(part, weight, rest)
+            rest -= weight * part.g
+
+    def put(self, part, weight, rest):
+        b, up = part.device.state_of(rest >> bits_of(weight) - 1), rest > weight * part.g
+        for _ in range(1 if part.device.pulse == "landing" else max(1, abs(b - part.state))):
+            self.pulse(part, up, b)
 
     def rewrite(self, cell, goal, t=None):
         if self.device.pair:
@@ -484,13 +606,26 @@ class Crossbar:
                 t = states[r][c]
                 goal = self.device.nominal(t)
                 if abs(self.cells[r][c].g - goal) > self.margin:
-                    self.rewrite(self.cells[r][c], goal, t)
+                    if self.synapse:
+                        self.write_parts(self.cells[r][c], goal)
+                    else:
+                        self.rewrite(self.cells[r][c], goal, t)
+
+    def write_parts(self, cell, rest):
+        for weight, part in zip(cell.weights, cell.parts, strict=True):
+            b = part.device.state_of(rest >> bits_of(weight) - 1)
+            goal = part.device.nominal(b)
+            if abs(part.g - goal) > self.margin:
+                self.rewrite(part, goal, b)
+            rest -= weight * part.g
 
     def state(self):
         """Section 8, without the layer's prefix."""
         arrays = {"g": self.conductances()}
         if self.device.pair:
             arrays["g_minus"] = [[cell.minus for cell in row] for row in self.cells]
+        if self.synapse:
+            arrays["slices"] = [[[part.g for part in cell.parts[:-1]] for cell in row] for row in self.cells]
         arrays |= {"chi": [[cell.chi for cell in row] for row in self.cells], "lfsr": self.lfsr.state}
         if self.stochastic:
             arrays["rounding_lfsr"] = self.rounding_lfsr.state

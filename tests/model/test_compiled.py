@@ -50,22 +50,24 @@ def counted(network, name):
 
 
 @pytest.mark.parametrize(("kind", "also"), [
-    ("ideal", {"stuck"}),
-    ("domain_wall", {"stuck", "variation"}),
-    ("incremental", {"stuck", "variation"}),
+    ("ideal", {"stuck", "several devices"}),
+    ("domain_wall", {"stuck", "variation", "several devices"}),
+    ("incremental", {"stuck", "variation", "several devices"}),
     ("pcm_pair", {"stuck", "variation", "verify_attempts", "failures", "refreshes"}),
-    ("mtj", {"stuck", "stochastic", "none"}),
+    ("mtj", {"stuck", "stochastic", "none", "several devices"}),
 ])
 def test_random_experiments_give_the_same_bits(kind, also):
     """And leave out nothing that training does."""
     reached = set()
     for seed in range(36):
-        experiment = random_experiment(Random(f"{kind} {seed}"), kind=kind, convolutions=seed % 3 == 2, reads=True)
+        experiment = random_experiment(Random(f"{kind} {seed}"), kind=kind, convolutions=seed % 3 == 2, reads=True,
+                                       wires=True)
         network = assert_compiled_equals_reference(experiment, seed)
         if counted(network, "attempts"):
             device = experiment.device_tables
             happened = {"batch": experiment.batch > 1, "read noise": experiment.converters.read_noise,
                         "stuck": device.stuck, "variation": device.variation,
+                        "several devices": experiment.synapse,
                         experiment.update.rounding: True, experiment.update.residual: True}
             happened |= {name: counted(network, name) for name in POSITION_COUNTERS}
             reached |= {name for name, value in happened.items() if value}
@@ -74,13 +76,13 @@ def test_random_experiments_give_the_same_bits(kind, also):
     assert reached == always - unless_a_pair | also
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(experiment=experiments(), seed=st.integers(0, 2**32 - 1))
 def test_generated_experiments_give_the_same_bits(experiment, seed):
     assert_compiled_equals_reference(experiment, seed)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(experiment=experiments(convolutions=True), seed=st.integers(0, 2**32 - 1))
 def test_generated_convolutions_give_the_same_bits(experiment, seed):
     assert_compiled_equals_reference(experiment, seed, count=8)

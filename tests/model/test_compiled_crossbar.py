@@ -105,7 +105,7 @@ def assert_random_crossbars_give_the_same_bits(kind, implementation):
     """And leave out nothing that a crossbar does."""
     happened = set()
     for seed in range(24):
-        experiment = random_experiment(Random(f"{kind} {seed}"), kind=kind, convolutions=seed % 2 == 1)
+        experiment = random_experiment(Random(f"{kind} {seed}"), kind=kind, convolutions=seed % 2 == 1, wires=True)
         for geometry in experiment.crossbars:
             reference = assert_equals_reference(geometry, seed, implementation)
             facts = {"read noise": geometry.read_noise, "bias": geometry.bias,
@@ -117,7 +117,7 @@ def assert_random_crossbars_give_the_same_bits(kind, implementation):
     assert happened == always | ({"stochastic", "none"} if kind == "mtj" else set())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(experiment=experiments(convolutions=True), seed=st.integers(0, 2**32 - 1))
 def test_generated_crossbars_give_the_same_bits(experiment, seed):
     assert_equals_reference(experiment.crossbars[-1], seed)

@@ -42,7 +42,7 @@ def expect_the_same_bits(experiment, samples, seed=1):
 @pytest.mark.parametrize("convolutions", [False, True])
 @pytest.mark.parametrize("seed", range(12))
 def test_random_experiments(seed, convolutions):
-    expect_the_same_bits(random_experiment(Random(seed), convolutions=convolutions), 12)
+    expect_the_same_bits(random_experiment(Random(seed), convolutions=convolutions, wires=True), 12)
 
 
 @pytest.mark.parametrize("kind", DEVICES)
@@ -60,7 +60,7 @@ def test_presets(preset):
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("kind", [SampleCrossbar, GpuCrossbar])
 def test_many_samples_in_a_call(kind, seed, convolutions):
-    for geometry in random_experiment(Random(seed), convolutions=convolutions).crossbars:
+    for geometry in random_experiment(Random(seed), convolutions=convolutions, wires=True).crossbars:
         maps, d = (torch.from_numpy(array) for array in operands(Random(seed), geometry, 5))
         found = []
         for torch_device in ("cpu", "cuda"):

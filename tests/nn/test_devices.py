@@ -16,10 +16,13 @@ OPTIMIZERS = {
     "host": lambda model: optim.Host(torch.optim.Adam, model, lr=0.5),
 }
 
+CONVERTERS = {"read_noise": 1.0, "offset": 1.0, "gain": 0.05, "nonlinearity": [0.5, -1.0, 0.5, 0.0],
+              "row_dac_bits": 5, "column_dac_bits": 7, "wire_ratio": 1e-3}
 
-def trained(optimizer, batch, device="cpu"):
+
+def trained(optimizer, batch, device="cpu", **formats):
     """Outputs in evaluation, and the state, of a model that has been trained there."""
-    model = digits_model(converters={"read_noise": 1.0}).to(device)
+    model = digits_model(converters=CONVERTERS, **formats).to(device)
     chosen, criterion = OPTIMIZERS[optimizer](model), nn.CrossEntropy()
     for step in range(4):
         x, labels = random_drive(batch, 1, 8, 8, seed=step).to(device), torch.arange(batch, device=device)
@@ -38,6 +41,14 @@ def test_tensors_in_main_memory_give_the_same_bits(monkeypatch, crossbar, optimi
     compiled = trained(optimizer, batch)
     monkeypatch.setattr(golden, "CompiledCrossbar", crossbar)
     assert trained(optimizer, batch) == compiled
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_cells_of_several_devices_give_the_same_bits(monkeypatch, optimizer):
+    compiled = trained(optimizer, 4, synapse={"slices": [2, 1]})
+    assert compiled != trained(optimizer, 4)
+    monkeypatch.setattr(golden, "CompiledCrossbar", SampleCrossbar)
+    assert trained(optimizer, 4, synapse={"slices": [2, 1]}) == compiled
 
 
 @CUDA

@@ -2,6 +2,7 @@
 
 import mmap
 
+import numpy as np
 import pytest
 from spinloom.soc.bus import BusError, MappedBuffer, MappedBus
 
@@ -44,6 +45,8 @@ def test_a_buffer_says_where_it_is(tmp_path):
         assert buffer.physical_address == 0x1F400000
         buffer.words[:2] = [1, 2]
         assert buffer.read(4) == 2
-    assert (tmp_path / "udmabuf0").read_bytes()[:8] == b"\1\0\0\0\2\0\0\0"
+        buffer[1:3] = np.array([3, 4], dtype=np.uint32)
+        assert len(buffer) == SIZE // 4
+    assert (tmp_path / "udmabuf0").read_bytes()[:12] == b"\1\0\0\0\3\0\0\0\4\0\0\0"
     with pytest.raises(BusError, match="no buffer udmabuf1 of u-dma-buf"):
         MappedBuffer("udmabuf1", devices=tmp_path, told=told.parent)

@@ -12,7 +12,8 @@ pytest.importorskip("litex", reason="LiteX is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of LiteX
 
 
-def test_a_soc_holds_a_network(tmp_path):
+@pytest.mark.parametrize("store", [None, {"memory": "axi", "words": 4096}], ids=["plain", "stored"])
+def test_a_soc_holds_a_network(store, tmp_path):
     from litex.build.generic_platform import Pins
     from litex.build.sim import SimPlatform
     from litex.gen import LiteXContext
@@ -24,7 +25,8 @@ def test_a_soc_holds_a_network(tmp_path):
     from spinloom.soc.litex import NetworkModule
 
     toolchain.require("verilator")
-    experiment = parse({"input": {"count": 5}, "device": {"kind": "domain_wall"}, "layers": [{"cols": 4}]}, "tiny")
+    experiment = parse({"input": {"count": 5}, "device": {"kind": "domain_wall"}, "layers": [{"cols": 4}],
+                        "order": "permuted", "store": store}, "tiny")
     verilog, description, *_ = generate(experiment, tmp_path)
     platform = SimPlatform("SIM", [("sys_clk", 0, Pins(1)), ("sys_rst", 0, Pins(1))])
     LiteXContext.platform = platform
@@ -33,6 +35,8 @@ def test_a_soc_holds_a_network(tmp_path):
     soc.network = NetworkModule(platform, description)
     soc.bus.add_master("host", axi.AXILiteInterface(data_width=32, address_width=32))
     soc.bus.add_slave("network", soc.network.ctrl, SoCRegion(origin=0x30000000, size=0x1000, cached=False))
+    if store:
+        soc.bus.add_master("network", soc.network.memory)
     text = str(platform.get_verilog(soc, name="soc"))
     for port in json.loads(description.read_text())["ports"]:
         if port["name"] != "idle":

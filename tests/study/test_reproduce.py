@@ -6,6 +6,7 @@ import pytest
 from spinloom import config
 from spinloom.contract.errors import ConfigError
 from spinloom.study import reproduce
+from spinloom.study.sweep import plan, table, worker
 from spinloom.train import loop
 
 LAYERS = [{"cols": 8, "weight_step": -3, "z_frac": 6}, {"cols": 10, "weight_step": -1}]
@@ -23,20 +24,26 @@ SMALL = {
 @pytest.fixture(autouse=True)
 def _small(monkeypatch):
     """Presets that take a second each."""
-    def load(name):
+    def load(name, device=None):
         return config.parse({"epochs": 2, "learning_rate_shifts": [4], "input": {"count": 64}} | SMALL[name], name)
 
     monkeypatch.setattr(reproduce, "load", load)
+    monkeypatch.setattr(plan, "load", load)
+    monkeypatch.setattr(loop, "decorate", lambda file, draw: None)
     monkeypatch.setattr(reproduce, "REPORTED", dict.fromkeys(SMALL, "99 [1]"))
 
 
+def reproduced(*names, out, **options):
+    return reproduce.run(names, out=out, epochs=1, workers=0, progress=False, **options)
+
+
 def test_one_table_of_all(tmp_path):
-    answer = reproduce.run(out=tmp_path, seeds=2, epochs=1, progress=False)
+    answer = reproduced(out=tmp_path, seeds=2)
     rows = {row.preset: row for row in answer.rows}
     assert list(rows) == list(SMALL)
     for name, row in rows.items():
-        results = [json.loads((place / "result.json").read_text())
-                   for place in (tmp_path / name, tmp_path / name / "seed2")]
+        results = [json.loads((tmp_path / "runs" / run["run"] / "result.json").read_text())
+                   for run in table.read(tmp_path) if run["config"] == name]
         assert results[0]["write_pulses"] != results[1]["write_pulses"]
         assert row.epochs == results[0]["epochs"] == 1
         assert row.seeds == 2
@@ -68,19 +75,34 @@ def test_one_table_of_all(tmp_path):
 
 
 def test_what_has_run_is_not_run_again(tmp_path, monkeypatch):
-    first = reproduce.run(("small-dw",), out=tmp_path, seeds=1, epochs=1, progress=False)
+    first = reproduced("small-dw", out=tmp_path, seeds=1)
+    assert first.rows[0].test_accuracy_deviation is None
+    hosted = reproduced("small-gxnor", out=tmp_path, seeds=1)
     with monkeypatch.context() as patch:
-        patch.setattr(loop._Training, "run", None)
-        assert reproduce.run(("small-dw",), out=tmp_path, seeds=1, epochs=1, progress=False) == first
-    hosted = reproduce.run(("small-gxnor",), out=tmp_path, seeds=1, epochs=1, progress=False)
-    with monkeypatch.context() as patch:
-        patch.setattr(loop._Training, "run", None)
+        patch.setattr(worker, "train", None)
         patch.setattr(reproduce.float_probability, "accuracy", None)
-        assert reproduce.run(("small-gxnor",), out=tmp_path, seeds=1, epochs=1, progress=False) == hosted
-    with pytest.raises(ConfigError, match="small-dw cannot be resumed, .*: epochs: 1 recorded, 2 now; .* --overwrite"):
-        reproduce.run(("small-dw",), out=tmp_path, seeds=1, epochs=2, progress=False)
-    changed = reproduce.run(("small-dw",), out=tmp_path, seeds=1, epochs=2, overwrite=True, progress=False)
-    assert changed.rows[0].epochs == 2
+        assert reproduced("small-dw", out=tmp_path, seeds=1) == first
+        assert reproduced("small-gxnor", out=tmp_path, seeds=1) == hosted
+    assert len(list((tmp_path / "runs").iterdir())) == 2
+
+
+def test_a_run_that_fails_is_named(tmp_path, monkeypatch):
+    def train(*_, **__):
+        raise ConfigError("no luck")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(worker, "train", train)
+        with pytest.raises(reproduce.FailedRunsError, match="2 of 2 runs have failed, the first small-dw with seed 1: "
+                                                            "no luck; try again with --retry"):
+            reproduced("small-dw", out=tmp_path, seeds=2)
+    assert reproduced("small-dw", out=tmp_path, seeds=2, retry=True).rows[0].seeds == 2
+
+
+def test_a_folder_of_an_earlier_version_is_left_alone(tmp_path):
+    (tmp_path / "reproduce.json").write_text("{}")
+    with pytest.raises(ConfigError, match="holds something else than a sweep of this version; take another folder"):
+        reproduced("small-dw", out=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["reproduce.json"]
 
 
 def test_unknown_presets_are_refused(tmp_path):

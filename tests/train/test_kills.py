@@ -12,6 +12,7 @@ from spinloom import config
 from spinloom.boards import run as boards
 from spinloom.sim import epoch
 from spinloom.study import reproduce
+from spinloom.study.sweep import plan
 from spinloom.train import baseline as floating_point
 from spinloom.train import loop, run_folder, transfer
 
@@ -177,11 +178,12 @@ def test_random_moments(tmp_path, run):
 def test_a_reproduction_that_is_killed_is_carried_on(tmp_path, monkeypatch):
     preset = experiment(epochs=1)
     monkeypatch.setattr(reproduce, "load", lambda name: preset)
+    monkeypatch.setattr(plan, "load", lambda name, device: preset)
     monkeypatch.setattr(reproduce, "REPORTED", {"small": ""})
     monkeypatch.setattr(reproduce, "draw", lambda file, rows: None)
 
     def run(folder):
-        return reproduce.run(out=folder, seeds=2, progress=False)
+        return reproduce.run(out=folder, seeds=2, workers=0, progress=False)
 
     run(tmp_path / "whole")
     expected, step, folder = left(tmp_path / "whole"), 1, tmp_path / "1"

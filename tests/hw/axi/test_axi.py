@@ -18,6 +18,7 @@ from spinloom.contract.errors import ConfigError
 from spinloom.hw.axi import registers
 from spinloom.hw.axi.network import register_table
 from spinloom.hw.axi.registers import Access, Register
+from spinloom.hw.axi.stored import stored_registers
 from spinloom.hw.axi.stream import tdata_bits
 from spinloom.hw.export import ipxact
 from spinloom.hw.export.generate_axi import COMPONENT, generate
@@ -37,10 +38,11 @@ WAIVED = {
 """Verilator's warnings about the style of generated Verilog, and what causes them."""
 
 
-@pytest.fixture(scope="module")
-def files(tmp_path_factory) -> dict[str, Path]:
-    """The generated files of a small network, by ending."""
-    experiment = parse({"input": {"count": 5}, "device": {"kind": "domain_wall"},
+@pytest.fixture(scope="module", params=[None, {"memory": "axi", "words": 4096}], ids=["plain", "stored"])
+def files(request, tmp_path_factory) -> dict[str, Path]:
+    """The generated files of a small network, by ending; and of one that trains from the memory of its system."""
+    experiment = parse({"input": {"count": 5}, "device": {"kind": "domain_wall"}, "store": request.param,
+                        "order": "permuted" if request.param else "hashed",
                         "layers": [{"cols": 4, "lanes": 2, "bias": True}, {"cols": 3}]}, "tiny")
     return {path.name.removeprefix("tiny_axi"): path for path in generate(experiment, tmp_path_factory.mktemp("axi"))}
 
@@ -97,8 +99,9 @@ def test_tools_are_told_of_clock_and_reset(files):
     verilog = files[".v"].read_text()
     busses = re.search(r'X_INTERFACE_PARAMETER = "ASSOCIATED_BUSIF ([\w:]+), ASSOCIATED_RESET aresetn" \*\)\n'
                        r" *input aclk;", verilog)[1].split(":")
+    memory = {"m_axi"} if "m_axi_arvalid" in verilog else set()
     assert set(busses) == {"s_axi_ctrl", "s_axis_command", "s_axis_x", "s_axis_state_in", "m_axis_result",
-                           "m_axis_state_out"}
+                           "m_axis_state_out"} | memory
     assert re.search(r'X_INTERFACE_PARAMETER = "POLARITY ACTIVE_LOW" \*\)\n *input aresetn;', verilog)
 
 
@@ -154,6 +157,8 @@ def test_the_component_says_what_the_description_says(files):
     assert sorted(connected) == sorted(set(ports) - {"idle"}), "each port in one interface"
     assert interfaces["s_axis_x"] == [(signal, f"s_axis_x_{signal.lower()}")
                                       for signal in ("TDATA", "TVALID", "TREADY", "TLAST")]
+    spaces = [texts(each, "name", "range", "width") for each in root.iterfind(".//addressSpace", space)]
+    assert spaces == ([("m_axi", str(1 << 64), "64")] if "m_axi" in interfaces else [])
     assert {file.text for file in root.iterfind(".//file/name", space)} == {files[".v"].name}
 
 
@@ -161,6 +166,12 @@ def test_a_folder_holds_one_component(files):
     other = parse({"input": {"count": 5}, "device": {"kind": "ideal"}, "layers": [{"cols": 4}]}, "other")
     with pytest.raises(ConfigError, match=r"component.xml: describes the module 'tiny_axi', and tools find"):
         generate(other, files[".v"].parent)
+
+
+@pytest.mark.parametrize("memory", ["block_ram", "sdram"])
+def test_the_memory_must_be_that_of_a_system(memory, tmp_path):
+    with pytest.raises(ConfigError, match=f'store.memory="{memory}": a network behind AXI reads the memory of its'):
+        generate(load("icebreaker-digits-stored").replaced(store={"memory": memory}), tmp_path)
 
 
 @pytest.mark.skipif(not shutil.which("cc"), reason="no C compiler")
@@ -171,9 +182,10 @@ def test_the_header_compiles(files):
 
 def test_the_register_map_is_in_the_documentation():
     experiment = load("digits-dw5")
-    expected = table(("offset", "register", "access", "meaning"),
-                     registers.summary(register_table(experiment.crossbars, experiment.loss)))
-    assert expected in DOCUMENT.read_text(), "copy the table from the .md that `generate digits-dw5 --axi` writes"
+    for found in (register_table(experiment.crossbars, experiment.loss),
+                  stored_registers(experiment.crossbars, (15, 2048))):
+        expected = table(("offset", "register", "access", "meaning"), registers.summary(found))
+        assert expected in DOCUMENT.read_text(), f"copy the table into {DOCUMENT}:\n{expected}"
 
 
 def test_designs_are_told_apart():

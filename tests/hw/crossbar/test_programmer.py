@@ -22,6 +22,26 @@ def test_agrees_with_golden_twin(kind, seed):
     ProgrammerBench(Case(experiment=experiment, seed=seed, stall=seed * 0.25)).simulate()
 
 
+SEVERAL = [
+    ({"kind": "domain_wall", "states": 2, "sigma": 0.1, "variation": 0.1, "stuck": 0.1}, {"slices": [8, 4, 2, 1]}),
+    ({"kind": "domain_wall", "states": 3, "sigma": 0.4}, {"slices": [4, 2, 1]}),
+    ({"kind": "incremental", "states": 5, "variation": 0.1}, {"slices": [4, 1]}),
+    ({"kind": "incremental", "states": 9}, {"turns": 3}),
+    ({"kind": "mtj", "states": 2, "stuck": 0.1}, {"slices": [2, 1]}),
+    ({"kind": "domain_wall", "states": 2, "sigma": 0.3}, {"turns": 8}),
+]
+"""Devices, and how several of them are in a cell."""
+
+
+@pytest.mark.parametrize(("device", "synapse", "residual"), [
+    (*each, residual) for each, residual in zip(SEVERAL, ("verified", "nominal") * 3, strict=True)], ids=str)
+def test_devices_of_a_cell_agree_with_the_golden_twin(device, synapse, residual):
+    experiment = parse({"input": {"count": 9}, "device": device, "synapse": synapse, "update": {"residual": residual},
+                        "write": {"margin": 0.125, "max_attempts": 4}, "learning_rate_shifts": [8],
+                        "layers": [{"cols": 4, "lanes": 2, "chi_frac": 8, "chi_bits": 12}]}, "several")
+    ProgrammerBench(Case(experiment=experiment, seed=len(str(device)), stall=0.25, samples=60)).simulate()
+
+
 def test_levels_narrower_than_the_nominal_ones():
     """A device that lands short of its outermost states is still written toward their nominal levels."""
     experiment = parse({"input": {"count": 9}, "layers": [{"cols": 4, "chi_frac": 8}], "device": {
@@ -80,6 +100,17 @@ def test_clock_cycles_of_a_request(device, pulses, cycles):
     assert cycles_of_requests(StochasticProgrammer(geometry=made), [(request, cell)] * 8)[3:] == [cycles] * 4
 
 
+@pytest.mark.parametrize(("g", "synapse", "pulses"), [
+    (-4, {"slices": [8, 4, 2, 1]}, 4), (-12, {"slices": [8, 4, 2, 1]}, 1), (-4, {"turns": 4}, 1)], ids=str)
+def test_clock_cycles_of_a_cell_of_several_devices(g, synapse, pulses):
+    made = parse({"input": {"count": 9}, "device": {"kind": "ideal", "states": 2}, "synapse": synapse,
+                  "layers": [{"cols": 12, "lanes": 4}]}, "programmer").crossbars[0]
+    cell = {"g": g, "slices": [-4, 4, 4] if "slices" in synapse else [4, -4, -4], "chi": 1 << made.chi_frac}
+    request = {"position": {"address": 1, "lane": 2}, "write": 0, "state": 0}
+    machine = StochasticProgrammer(geometry=made)
+    assert cycles_of_requests(machine, [(request, cell)] * 8)[3:] == [4 + 4 * 3 + pulses * 4] * 4
+
+
 @pytest.mark.parametrize("lanes", [1, 3, 4, 12])
 def test_cell_hash(lanes):
     made = geometry({"kind": "domain_wall", "stuck": 0.1}, lanes)
@@ -98,6 +129,31 @@ def test_cell_hash(lanes):
             assert ctx.get(machine.hash.valid)
             assert ctx.get(machine.hash.payload) == mix32(made.cell_seed + (row << 16) + fold * lanes + lane)
             await ctx.tick()
+
+    simulator = Simulator(machine)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(testbench)
+    simulator.run()
+
+
+def test_the_hashes_of_several_devices():
+    made = parse({"input": {"count": 9}, "device": {"kind": "domain_wall", "stuck": 0.1}, "synapse": {"turns": 3},
+                  "layers": [{"cols": 12, "lanes": 4}]}, "programmer").crossbars[0]
+    machine = CellHash(geometry=made)
+
+    async def testbench(ctx):
+        ctx.set(machine.hash.ready, 1)
+        for row, fold, lane in [(1, 2, 3), (8, 0, 1)]:
+            ctx.set(machine.position.payload, {"address": 0, "row": row, "fold": fold, "lane": lane})
+            ctx.set(machine.position.valid, 1)
+            for device in range(3):
+                while not ctx.get(machine.hash.valid):
+                    await ctx.tick()
+                    ctx.set(machine.position.valid, 0)
+                place = (row << 16) + (device << 11) + fold * 4 + lane
+                assert ctx.get(machine.hash.payload) == mix32(made.cell_seed + place)
+                await ctx.tick()
+            assert ctx.get(machine.position.ready)
 
     simulator = Simulator(machine)
     simulator.add_clock(1e-6)

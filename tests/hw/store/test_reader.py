@@ -11,8 +11,10 @@ from amaranth.sim import Simulator
 from spinloom.config import parse
 from spinloom.contract.store import HEADER_WORDS, pack
 from spinloom.hw.crossbar.layouts import drive_layout
+from spinloom.hw.store.fetcher import word_layout
 from spinloom.hw.store.memory import WORD_BITS, BlockMemory, memory_command_layout
 from spinloom.hw.store.reader import SampleReader
+from spinloom.hw.store.whole import WholeSamples
 from spinloom.sim.benches.packing import Packing
 from spinloom.sim.benches.pins import AmaranthPins
 from spinloom.sim.benches.streams import PinBench
@@ -92,6 +94,50 @@ def test_samples_in_any_order(form, buffer, stall):
     order = [Random(buffer).randrange(COUNT) for _ in range(5)] + list(range(COUNT))
     found = read(first, pack(images, labels), order, stall, base=1000, buffer=buffer)
     assert found == (*expected(first, images, labels, order), 0)
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.5])
+@pytest.mark.parametrize("buffer", [2, 64])
+def test_whole_samples(buffer, stall):
+    first = experiment(70).crossbars[0]
+    images, labels = samples(70)
+    order = [*range(COUNT), 1, 1, 0]
+    found = read(first, pack(images, labels), order, stall, base=1000, buffer=buffer, whole=True)
+    assert found == (*expected(first, images, labels, order), 0)
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_sample_is_whole_and_right_or_known_before_it_is_given(broken):
+    """Its words come one by one. Its label is offered after the last one, and it is damaged when that comes."""
+    queue, packing = WholeSamples(depth=16), Packing(word_layout())
+    (image,), (label,) = (part[1:2] for part in samples(10))
+    words = pack(image[None], label[None])[HEADER_WORDS + 2:].tolist()
+    words[1] ^= broken << 3
+    beats = [{"word": word, "last": int(place == len(words))} for place, word in enumerate([0, *words])]
+    offered, damaged = [], []
+
+    async def testbench(ctx):
+        ctx.set(queue.i.valid, 1)
+        for beat in beats:
+            ctx.set(queue.i.payload, beat)
+            offered.append(ctx.get(queue.o.valid))
+            damaged.append(ctx.get(queue.damaged))
+            await ctx.tick()
+        ctx.set(queue.i.valid, 0)
+        ctx.set(queue.o.ready, 1)
+        taken = []
+        for _ in range(3 * len(beats)):
+            if ctx.get(queue.o.valid):
+                taken.append(packing.unpack(ctx.get(queue.o.payload).as_bits()))
+            await ctx.tick()
+        assert taken == beats
+        assert offered == [0] * len(beats)
+        assert damaged == [0] * len(words) + [int(broken)]
+
+    simulator = Simulator(queue)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(testbench)
+    simulator.run()
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.5])

@@ -66,6 +66,17 @@ def test_a_residual_that_is_not_verified_is_not_read_back():
     assert numbers(experiment(update={"residual": "nominal"}))["programming", "read-backs"] == (4, 4)
 
 
+def test_every_device_of_a_cell_is_read():
+    """And once more before a pulse, to see which are to be pulsed."""
+    plain, several = numbers(experiment()), numbers(experiment(synapse={"turns": 3}))
+    for phase in ("forward", "backward"):
+        number, steps = plain[phase, "cell reads"]
+        assert several.pop((phase, "cell reads")) == (3 * number, steps)
+    pulses, (read_backs, _) = plain["programming", "write pulses"][0], plain["programming", "read-backs"]
+    assert several.pop(("programming", "read-backs")) == 2 * (read_backs + 3 * pulses,)
+    assert all(plain[event] == number for event, number in several.items())
+
+
 def test_a_mini_batch_looks_at_the_residuals_once_more():
     found = numbers(experiment(batch=4))
     assert found["update", "accumulator accesses"] == (4 * (2 * 40 + 30), 0)
