@@ -45,8 +45,7 @@ def _lead(material: Material, details: Sequence[Detail]) -> str:
                      + (f", with different {_listed(varied)}" if varied else "") + ".")
     if details:
         networks = dict.fromkeys(
-            f"{each.experiment.topology} of {each.experiment.device.kind.replace('_', ' ')} devices, "
-            f"{each.experiment.device_tables.states} states" for each in details)
+            f"{each.experiment.topology} of {each.experiment.device.kind.replace('_', ' ')} devices" for each in details)
         sets = dict.fromkeys(str(each.result.data) for each in details if each.result.data)
         parts.append(f"Networks: {_listed(list(networks))}." + (f" Data: {_listed(list(sets))}." if sets else ""))
     beside: list[tuple[Sized, str, str]] = [
