@@ -44,8 +44,9 @@ def _lead(material: Material, details: Sequence[Detail]) -> str:
         parts.append(f"{_counted(len(rows), 'run')} of {_listed(configs)}"
                      + (f", with different {_listed(varied)}" if varied else "") + ".")
     if details:
-        networks = dict.fromkeys(
-            f"{each.experiment.topology} of {each.experiment.device.kind.replace('_', ' ')} devices" for each in details)
+        experiments = [each.experiment for each in details]
+        networks = dict.fromkeys(f"{each.topology} of {each.device.kind.replace('_', ' ')} devices"
+                                 for each in experiments)
         sets = dict.fromkeys(str(each.result.data) for each in details if each.result.data)
         parts.append(f"Networks: {_listed(list(networks))}." + (f" Data: {_listed(list(sets))}." if sets else ""))
     beside: list[tuple[Sized, str, str]] = [
