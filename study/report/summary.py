@@ -6,6 +6,7 @@ from typing import Literal
 
 from ...contract.results import Result
 from ...render.text import si
+from ..sweep.table import DONE, FAILED, WAITING
 from .detail import Detail
 from .material import Material
 from .table import FIRST_RESULT, Row, shortened
@@ -76,9 +77,9 @@ def _tiles(material: Material, details: Sequence[Detail]) -> Iterator[Tile]:
 
 
 def _runs(rows: Sequence[Row]) -> Tile:
-    counts = {status: sum(row["status"] == status for row in rows) for status in ("done", "failed", "waiting")}
-    remarks = [f"{count:,} {status}" for status, count in counts.items() if count and status != "done"]
-    return Tile(label="runs that have ended", value=f"{counts['done']:,}",
+    counts = {status: sum(row["status"] == status for row in rows) for status in (DONE, FAILED, WAITING)}
+    remarks = [f"{count:,} {status}" for status, count in counts.items() if count and status != DONE]
+    return Tile(label="runs that have ended", value=f"{counts[DONE]:,}",
                 remark=f"of {', '.join([f'{len(rows):,}', *remarks])}")
 
 
