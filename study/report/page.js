@@ -60,7 +60,7 @@ for (const [name, { columns, data }] of Object.entries(tables)) {
   new DataTable(document.getElementById(name), {
     data, columns: columns.map((title) => ({ title: text(title), render: shown })), order: [], pageLength: 25,
     deferRender: true, paging: data.length > 25, info: data.length > 25, searching: data.length > 5,
-    columnControl: data.length > 5 ? [{ target: 1, content: ["search"] }] : [],
+    columnControl: [{ target: 0, content: [] }, { target: 1, content: data.length > 5 ? ["search"] : [] }],
   });
 }
 root.dataset.ready = performance.now();  // milliseconds, for whoever measures

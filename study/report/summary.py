@@ -6,6 +6,7 @@ from typing import Literal
 
 from ...contract.results import Result
 from ...render.text import si
+from ..sweep.table import DONE, FAILED, WAITING
 from .detail import Detail
 from .material import Material
 from .table import FIRST_RESULT, Row, shortened
@@ -44,9 +45,9 @@ def _lead(material: Material, details: Sequence[Detail]) -> str:
         parts.append(f"{_counted(len(rows), 'run')} of {_listed(configs)}"
                      + (f", with different {_listed(varied)}" if varied else "") + ".")
     if details:
-        networks = dict.fromkeys(
-            f"{each.experiment.topology} of {each.experiment.device.kind.replace('_', ' ')} devices, "
-            f"{each.experiment.device_tables.states} states" for each in details)
+        experiments = [each.experiment for each in details]
+        networks = dict.fromkeys(f"{each.topology} of {each.device.kind.replace('_', ' ')} devices"
+                                 for each in experiments)
         sets = dict.fromkeys(str(each.result.data) for each in details if each.result.data)
         parts.append(f"Networks: {_listed(list(networks))}." + (f" Data: {_listed(list(sets))}." if sets else ""))
     beside: list[tuple[Sized, str, str]] = [
@@ -76,9 +77,9 @@ def _tiles(material: Material, details: Sequence[Detail]) -> Iterator[Tile]:
 
 
 def _runs(rows: Sequence[Row]) -> Tile:
-    counts = {status: sum(row["status"] == status for row in rows) for status in ("done", "failed", "waiting")}
-    remarks = [f"{count:,} {status}" for status, count in counts.items() if count and status != "done"]
-    return Tile(label="runs that have ended", value=f"{counts['done']:,}",
+    counts = {status: sum(row["status"] == status for row in rows) for status in (DONE, FAILED, WAITING)}
+    remarks = [f"{count:,} {status}" for status, count in counts.items() if count and status != DONE]
+    return Tile(label="runs that have ended", value=f"{counts[DONE]:,}",
                 remark=f"of {', '.join([f'{len(rows):,}', *remarks])}")
 
 

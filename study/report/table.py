@@ -17,17 +17,16 @@ from ...system import files
 from ...train import run_folder
 from ...train.results import TrainResult, TransferResult
 from ...train.run_folder import Record
+from ..sweep.table import CSV as TABLE
+from ..sweep.table import DONE, ENERGY, WAITING
+from ..sweep.table import FIRST as HEAD
 
-TABLE, RUNS = "table.csv", "runs"
+RUNS = "runs"
+"""Of a sweep: the folder of its run folders."""
 MOST_BYTES = 256 << 20
 """Of a table."""
-HEAD = ("run", "status", "error", "config")
-"""Columns that every table begins with: the run, ``done``, ``failed`` or ``waiting``, why it has failed, and what was
-trained."""
 FIRST_RESULT = "test_accuracy"
 """The column with which results begin. Those between are the fields that differ between runs."""
-ENERGY = ("energy_joules", "digital_joules")
-"""Columns that are there before there is a result."""
 SEED = "seed"
 DIGEST, SHORT = re.compile("[0-9a-f]{16,}"), 8
 """What names the runs of a sweep, and how many letters of it stand in charts."""
@@ -109,7 +108,7 @@ def of_runs(runs: Sequence[Run]) -> Study:
     names = [name for name in dict.fromkeys(name for fields in told for name in fields) if name != "name"]
     varied = [name for name in names if len({repr(fields.get(name)) for fields in told}) > 1]
     common = os.path.commonpath([run.folder.absolute().parent for run in runs])
-    rows = [{"run": os.path.relpath(run.folder, common), "status": "done" if run.result else "waiting", "error": None,
+    rows = [{"run": os.path.relpath(run.folder, common), "status": DONE if run.result else WAITING, "error": None,
              "config": run.record.experiment.name} | {name: fields.get(name) for name in varied} | _results(run.result)
             for run, fields in zip(runs, told, strict=True)]
     return Study(name="runs", fields=tuple(varied), rows=rows, folders=[run.folder for run in runs])
@@ -121,7 +120,7 @@ def shortened(run: str) -> str:
 
 
 def _ended(row: Row) -> bool:
-    return row["status"] == "done" and isinstance(row.get(FIRST_RESULT), int | float)
+    return row["status"] == DONE and isinstance(row.get(FIRST_RESULT), int | float)
 
 
 def _results(result: TrainResult | None) -> Row:
