@@ -1,5 +1,9 @@
 import pytest
+from hypothesis import settings
 from spinloom.sim.simulators import toolchain
+
+settings.register_profile("untimed", deadline=None)  # no test depends on the machine's speed
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -154,7 +154,7 @@ def converse(board, beats: list[tuple[int, bytes]], check=lambda: None, patience
     return link
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 1 << 32), faults(), faults(), st.sampled_from([1, 2, 4, 8]))
 def test_every_beat_arrives_once_and_in_order(seed, to_board, to_host, slots):
     random = Random(seed)

@@ -55,7 +55,7 @@ def test_there_are_those_that_the_configuration_needs(device, sections, expected
     assert names(geometry(device, **sections)) == expected.split()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(device=device_documents(), stochastic=st.booleans(), margin=st.sampled_from([0.0, 0.25]),
        attempts=st.integers(1, 255), read_noise=st.sampled_from([0.0, 0.4, 63.9375]), index=st.integers(0, 1))
 def test_widths_hold_values_from_which_tables_come_back(device, stochastic, margin, attempts, read_noise, index):

@@ -71,7 +71,7 @@ def pair(text, usual):
     return (sides[0], sides[-1]) if sides else usual
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(window=windows())
 def test_the_window_can_be_read_from_its_short_form(window):
     fields = {name: getattr(window, name) for name in ("kernel", "stride", "padding", "pool", "pool_stride")}

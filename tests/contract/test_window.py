@@ -37,7 +37,7 @@ def convolved(window):
                              padding=window.padding)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(window=windows())
 def test_shapes_are_those_of_pytorch(window):
     outputs = convolved(window)
@@ -50,7 +50,7 @@ def test_shapes_are_those_of_pytorch(window):
     assert window.pools == ((window.pool, window.pool_stride) != ((1, 1), (1, 1)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(window=windows())
 def test_rows_are_driven_by_the_cells_that_pytorch_unfolds(window):
     height, width, channels = window.map
@@ -62,7 +62,7 @@ def test_rows_are_driven_by_the_cells_that_pytorch_unfolds(window):
     assert np.array_equal(np.array(window.touched), expected.numpy())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(window=windows())
 def test_no_cell_is_in_more_windows_than_the_overlap(window):
     cells = window.touched[window.touched >= 0]
@@ -72,7 +72,7 @@ def test_no_cell_is_in_more_windows_than_the_overlap(window):
         assert np.bincount(cells).max() == window.overlap
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(window=windows())
 def test_pooling_takes_the_positions_that_pytorch_takes(window):
     numbers = torch.arange(float(window.positions)).reshape(1, 1, *window.outputs[:2])
@@ -85,7 +85,7 @@ def test_pooling_takes_the_positions_that_pytorch_takes(window):
 FIELDS = ("map", "cols", "kernel", "stride", "padding", "pool", "pool_stride")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(window=windows())
 @example(window=Window(map=(7, 7, 1), cols=1, kernel=(3, 3), stride=(2, 2), padding=(1, 1)))
 @example(window=Window(map=(6, 6, 1), cols=1, kernel=(3, 3), stride=(2, 2), padding=(1, 1)))
@@ -104,7 +104,6 @@ def test_what_would_leave_cells_out_is_refused_unless_it_is_allowed(window):
     assert name == "stride" if not reached else name in ("pool", "pool_stride")
 
 
-@settings(deadline=None)
 @given(size=st.integers(1, 40), width=st.integers(1, 40), stride=st.integers(1, 40), padding=st.integers(0, 5),
        what=st.sampled_from(["stride", "pool_stride", "pool"]))
 def test_what_a_refusal_offers_will_do(size, width, stride, padding, what):

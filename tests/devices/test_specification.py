@@ -25,7 +25,7 @@ def noise(sigma):
     return sigma * normal_quantiles() + 1024 >> 11
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(document=device_documents(), certain=st.booleans())
 def test_tables_equal_those_derived_from_the_text(document, certain):
     device = specification(document)
@@ -90,7 +90,7 @@ def test_a_resolved_pulse_length_makes_a_staircase():
     assert curve.slope == (0, 0, 0, 0)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(document=device_documents(kinds=("ideal", "domain_wall")))
 def test_every_landing_fits_its_width_and_needs_it(document):
     device = specification(document).compile()
@@ -101,7 +101,7 @@ def test_every_landing_fits_its_width_and_needs_it(document):
     assert reach + 1 >= 1 << device.g_bits - 2, "wider than needed"  # + 1: noise below zero rounds up
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(document=device_documents(kinds=("incremental", "pcm_pair")))
 def test_levels_and_steps_fit_their_widths(document):
     device = specification(document).compile()
@@ -118,7 +118,7 @@ def test_levels_and_steps_fit_their_widths(document):
         assert max(device.refresh_high, device.refresh_low) <= device.span
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(document=device_documents(kinds=("mtj",)), certain=st.booleans())
 def test_probabilities_and_curves_are_probabilities(document, certain):
     device = specification(document).compile(certain)

@@ -76,13 +76,13 @@ def test_random_experiments_give_the_same_bits(kind, also):
     assert reached == always - unless_a_pair | also
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(experiment=experiments(), seed=st.integers(0, 2**32 - 1))
 def test_generated_experiments_give_the_same_bits(experiment, seed):
     assert_compiled_equals_reference(experiment, seed)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(experiment=experiments(convolutions=True), seed=st.integers(0, 2**32 - 1))
 def test_generated_convolutions_give_the_same_bits(experiment, seed):
     assert_compiled_equals_reference(experiment, seed, count=8)

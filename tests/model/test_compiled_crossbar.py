@@ -117,7 +117,7 @@ def assert_random_crossbars_give_the_same_bits(kind, implementation):
     assert happened == always | ({"stochastic", "none"} if kind == "mtj" else set())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(experiment=experiments(convolutions=True), seed=st.integers(0, 2**32 - 1))
 def test_generated_crossbars_give_the_same_bits(experiment, seed):
     assert_equals_reference(experiment.crossbars[-1], seed)

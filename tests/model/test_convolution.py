@@ -54,7 +54,7 @@ def expect_equal(one: Network, other: Network) -> None:
     assert one.row_reads == other.row_reads
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(dense=experiments(), height=st.integers(1, 3), left=st.booleans(), seed=st.integers(0, 1000))
 def test_a_dense_layer_is_a_convolution_with_one_window(dense, height, left, seed):
     """The kernel is as large as the map, or the rest of the map is dropped. Hidden layers see columns as they are

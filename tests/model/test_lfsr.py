@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from spinloom.contract import lfsr as contract
 from spinloom.model.lfsr import Lfsr, jump
@@ -23,7 +23,6 @@ def test_jump_equals_stepping(state, draws):
     assert jump(torch.tensor([state]), draws).tolist() == [stepped(state, draws)[1]]
 
 
-@settings(deadline=None)
 @given(state=STATES, counts=st.lists(st.integers(0, 40), max_size=6))
 def test_draws_of_any_size_follow_one_sequence(state, counts):
     lfsr = Lfsr(state)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from spinloom.config import Experiment, parse
 from spinloom.contract.geometry import CrossbarGeometry
@@ -61,7 +61,6 @@ def random(geometry: CrossbarGeometry, seed: int) -> tuple[torch.Tensor, torch.T
     return x, d
 
 
-@settings(deadline=None)
 @given(experiment=convolutions(), seed=st.integers(0, 1000))
 def test_a_crossbar_on_windows_is_a_convolution(experiment, seed):
     """Column sums, row sums and what is accumulated are those of ``conv2d`` and its gradients."""
@@ -88,7 +87,6 @@ def test_a_crossbar_on_windows_is_a_convolution(experiment, seed):
     assert crossbar.accumulator.chi.tolist() == torch.floor(-gradient / 2**shift + 0.5).tolist()
 
 
-@settings(deadline=None)
 @given(experiment=convolutions(), seed=st.integers(0, 1000))
 def test_counters_count_rows_at_positions(experiment, seed):
     geometry = experiment.crossbars[0]
@@ -118,7 +116,6 @@ def test_counters_count_rows_at_positions(experiment, seed):
     assert crossbar.windows.fold(masked).tolist() == torch.where(asked, sums, 0).tolist()
 
 
-@settings(deadline=None)
 @given(experiment=convolutions(), seed=st.integers(0, 1000))
 def test_pooling_is_that_of_pytorch(experiment, seed):
     """Outputs of few values have many ties; the first of equals wins, as in PyTorch."""
@@ -136,7 +133,6 @@ def test_pooling_is_that_of_pytorch(experiment, seed):
     assert Windows(geometry).spread(delta, winners).flatten().tolist() == cells_of(limited)
 
 
-@settings(deadline=None)
 @given(experiment=convolutions(), seed=st.integers(0, 1000))
 def test_samples_are_worked_on_side_by_side(experiment, seed):
     geometry = experiment.crossbars[0]

@@ -204,7 +204,7 @@ class Bench:
         return await receive(ctx, self.rows.items, lambda taken: ctx.get(self.rows.done), self.random, self.pace)
 
 
-@settings(max_examples=15, deadline=None, phases=[Phase.generate])
+@settings(max_examples=15, phases=[Phase.generate])
 @given(geometry=geometries(reads=st.sampled_from([1, 1, 2, 3, 4, 5]), overlap=st.booleans()),
        seed=st.integers(0, 1 << 16), pace=st.sampled_from([1.0, 0.5]), density=st.sampled_from([0.05, 0.4, 1.0]))
 def test_answers_with_what_is_driven(geometry, seed, pace, density):
