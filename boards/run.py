@@ -26,7 +26,7 @@ from ..train import data, run_folder
 from ..train.difference import DifferenceError
 from ..train.identity import Identity
 from ..train.lockstep import Lockstep, Plan, Position, digest
-from ..train.results import DataRecord
+from ..train.results import DataRecord, WearResult
 from ..train.run_folder import Record
 from ..train.stored import DamagedSampleError
 from .link import BoardResetError, Link, LinkError, LinkInterruptedError, Patience, Port
@@ -80,6 +80,9 @@ class RunResult(Result):
     """The data set. None in results of earlier versions."""
     identity: str | None = None
     """Digest of what was run: see `train.identity`. None in results of earlier versions."""
+    wear: WearResult | None = None
+    """The write pulses of cells, as the golden model counts them. None unless bit-exact, and in results of earlier
+    versions."""
     memory: MemoryFigures | None = None
     """What it took to train from the board's memory. None if samples came over the line."""
 
@@ -264,4 +267,5 @@ class Training:
             samples_per_second_link=round(baud / 10 / bytes_per_sample, 1) if effort.samples else None,
             baud=baud, retransmissions=link.retransmissions, resets=self.resets, out=str(self.lockstep.folder),
             data=data_record if self.lockstep.record.digest else None, identity=self.lockstep.record.digest,
+            wear=self.lockstep.wear if difference is None else None,
             memory=self._supply.figures(effort, self.repairs))

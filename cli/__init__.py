@@ -16,7 +16,7 @@ from ..contract.errors import InterruptedRunError, SpinloomError, one_line, show
 from ..system import caches, disk
 from ..system.stop import ignore_stop, raise_on_stop
 from ..system.streams import close_output, guard_streams
-from . import design, device, energy, options, report, simulation, study, training
+from . import design, device, energy, options, report, simulation, study, trace, training
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -31,7 +31,7 @@ def cli() -> None:
 
 for command in (training.train, training.evaluate, training.reproduce, design.generate, simulation.cosim, design.synth,
                 design.estimate, simulation.epoch, device.devices, energy.energy, study.sweep, study.demo, study.bench,
-                simulation.run_on_board, training.calibrate, report.report, report.figures):
+                simulation.run_on_board, training.calibrate, report.report, report.figures, trace.trace):
     cli.add_command(command)
 options.require_text(cli)
 

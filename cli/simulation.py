@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 @config_argument
 @click.option("--samples", type=SAMPLES, default=500, show_default=True, metavar="N", help="Samples to train on.")
 @click.option("--simulator", default="verilator", show_default=True, metavar="NAME", help="icarus or verilator.")
+@click.option("--trace", is_flag=True, help="Compare every write pulse, too.")
 @click.option("--digits", is_flag=True, help="On the digits, with narrow layers, small kernels: for slow simulators.")
 @device_option
 @data_option
 @answers
-def cosim(config: str, samples: int, simulator: str, digits: bool, device: str | None,
+def cosim(config: str, samples: int, simulator: str, trace: bool, digits: bool, device: str | None,
           data_dir: str | None) -> tuple[Result, str, bool]:
     """Train golden model and RTL on the same samples, and compare every bit."""
     experiment = load(config, device)
@@ -30,7 +31,8 @@ def cosim(config: str, samples: int, simulator: str, digits: bool, device: str |
     from ..sim.shrink import shrink
 
     experiment = shrink(experiment) if digits else experiment
-    answer = cosimulation.run(experiment, samples=samples, simulator=simulator, data_dir=data_dir, progress=True)
+    answer = cosimulation.run(experiment, samples=samples, simulator=simulator, data_dir=data_dir, progress=True,
+                               trace=trace)
     rows: dict[str, Any] = {"bit-exact": "yes" if answer.bit_exact else "NO", "simulator": answer.simulator,
                             "samples": answer.samples}
     if answer.bit_exact:
@@ -46,6 +48,7 @@ def cosim(config: str, samples: int, simulator: str, digits: bool, device: str |
 @config_argument
 @click.option("--stored", is_flag=True, help="Let the network take the samples from its memory.")
 @click.option("--samples", type=SAMPLES, metavar="N", help="Train on the first N samples of the epoch only.")
+@click.option("--trace", is_flag=True, help="Compare every write pulse, too, and keep them for spinloom trace.")
 @data_option
 @click.option("--out", metavar="DIR", help="Folder for checkpoint and result; default runs/NAME-DIGEST-epoch.")
 @click.option("--resume", is_flag=True, help="Continue the interrupted run in that folder.")
@@ -69,6 +72,10 @@ def epoch(config: str, **options: Any) -> tuple[Result, str, bool]:
         if answer.simulated_cycles_per_second and answer.rtl_samples_per_second:
             rows["simulated"] = (f"{answer.simulated_cycles_per_second:,.0f} cycles/s, "
                                  f"{answer.rtl_samples_per_second:,.0f} samples/s")
+        if answer.traced is not None:
+            rows["write pulses"] = f"{answer.traced:,}, all equal"
+        if answer.wear:
+            rows |= {"worst cell": answer.wear.worst, "cells by write pulses": answer.wear}
         rows["digest of the state"] = answer.digest
     else:
         rows["first difference"] = answer.first_difference
@@ -112,6 +119,8 @@ def run_on_board(config: str, device: str | None, epochs: int | None, **options:
                             f"{answer.samples_per_second_link:,} samples/s")
         if answer.memory:
             rows |= _memory_rows(answer.memory)
+        if answer.wear:
+            rows |= {"worst cell": answer.wear.worst, "cells by write pulses": answer.wear}
         rows |= {"frames sent again": answer.retransmissions, "resets": answer.resets,
                  "digest of the state": answer.digest}
     else:

@@ -45,11 +45,12 @@ def shifts(_: click.Context, option: click.Parameter, value: str | None) -> tupl
 @click.option("--resume", metavar="DIR",
               help="Continue the interrupted run in this folder; of one that has ended, give the result.")
 @overwrite_option
+@click.option("--trace", is_flag=True, help="Record every write pulse, for spinloom trace.")
 @click.option("--reference", is_flag=True, help="Train by PyTorch, not the compiled trainer: slow, the same bits.")
 @answers
 def train(config: str, epochs: int | None, rates: tuple[int, ...] | None, seed: int | None, samples: int | None,
           device: str | None, data_dir: str | None, out: str | None, resume: str | None, overwrite: bool,
-          reference: bool) -> Answer:
+          trace: bool, reference: bool) -> Answer:
     """Train in situ on the golden model, beside a floating-point baseline, and evaluate.
 
     A run is continued with --resume only on the same configuration, data and order. What --epochs and --rates change
@@ -58,7 +59,7 @@ def train(config: str, epochs: int | None, rates: tuple[int, ...] | None, seed: 
     change: dict[str, Any]
     if resume is not None:
         fixed = {"--seed": seed, "--samples": samples, "--device": device, "--out": out,
-                 "--overwrite": overwrite or None}
+                 "--overwrite": overwrite or None, "--trace": trace or None}
         for option, value in fixed.items():
             if value is not None:
                 raise click.UsageError(f"{option} is fixed by the run that --resume continues; leave it out")
@@ -77,7 +78,7 @@ def train(config: str, epochs: int | None, rates: tuple[int, ...] | None, seed: 
 
     runner = transfer.run if experiment.transfer else training.run
     result = runner(experiment, data_dir=data_dir, out=out, resume=resume, samples=samples, compiled=not reference,
-                    overwrite=overwrite, **change)
+                    overwrite=overwrite, trace=trace, **change)
     rows: dict[str, Any] = {}
     if isinstance(result, TransferResult):
         rows |= {
@@ -91,8 +92,8 @@ def train(config: str, epochs: int | None, rates: tuple[int, ...] | None, seed: 
         "floating-point baseline": f"{result.baseline_accuracy:.2f} %",
         **({"data": str(result.data)} if result.data else {}),
         "write pulses": f"{result.write_pulses:,}",
-        "write pulses a cell": f"{result.write_pulses / cells:.3f}" + (
-            f", at most {result.most_write_pulses:,}" if result.most_write_pulses is not None else ""),
+        "write pulses a cell": f"{result.write_pulses / cells:.3f}",
+        **({"worst cell": str(result.wear.worst), "cells by write pulses": str(result.wear)} if result.wear else {}),
         "samples a second": f"{result.samples_per_second:,}",
         "run folder": str(result.out),
     }

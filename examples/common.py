@@ -161,9 +161,11 @@ class Run:
         result = {name: None if figure is None else round(figure, 4) for name, figure in measured.items()} | {
             "write_pulses": sum(array.crossbar.counters["attempts"] for array in arrays),
             "backend": arrays[0].backend, "seconds": round(self.seconds, 1)}
+        wear = nn.wear(model)
         if self.options.json:
-            print(json.dumps(result))
+            print(json.dumps(result | {"wear": wear.to_json()}))
         else:
+            result |= {"worst_cell": wear.worst, "cells_by_write_pulses": wear}
             print(model, *(f"{name:32}{figure}" for name, figure in result.items()), sep="\n")
 
     def _split(self, training: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,11 +7,12 @@ from amaranth.hdl import Cat, Module, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from ..contract.errors import ConfigError
 from ..contract.geometry import CrossbarGeometry, Loss
 from ..contract.widths import index_bits
 from .basics.queue import Queue
 from .crossbar.crossbar import Crossbar
-from .crossbar.layouts import command_layout, drive_layout, state_bits
+from .crossbar.layouts import command_layout, drive_layout, state_bits, traced_layout
 from .crossbar.operations import Operation
 from .delta_converter import DeltaConverter
 from .layouts import network_command_layout, result_layout
@@ -43,11 +44,17 @@ class Network(wiring.Component):
     Crossbars run on their own, joined by streams. Each begins with the next sample as soon as it is done with the one
     before. A training sample takes about ``2 * sum over layers of active rows * folds`` clock cycles, with the active
     rows of all positions (docs/rtl.md, section 5).
+
+    One that is ``traced`` answers with the write pulses of each layer, and waits for whoever takes them: for
+    simulations.
     """
 
-    def __init__(self, *, geometries: tuple[CrossbarGeometry, ...], loss: Loss) -> None:
+    def __init__(self, *, geometries: tuple[CrossbarGeometry, ...], loss: Loss, traced: bool = False) -> None:
         self.geometries = geometries
         self.loss = loss
+        self.traced = traced
+        if traced and any(geometry.devices > 1 for geometry in geometries):
+            raise ConfigError("cells of several devices are not traced in RTL; leave out --trace")
         last = geometries[-1]
         state = stream.Signature(unsigned(max(map(state_bits, geometries))))
         super().__init__({
@@ -61,17 +68,22 @@ class Network(wiring.Component):
             "state_out": Out(state),
             #: Every command taken has been carried out, and its effects have reached the arrays.
             "idle": Out(1),
+            #: The write pulses of each layer, if they are traced.
+            **({f"pulses_{layer}": Out(stream.Signature(traced_layout(geometry)))
+                for layer, geometry in enumerate(geometries)} if traced else {}),
         })
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         last = self.geometries[-1]
         crossbars = [Crossbar(geometry=geometry, deltas=last.adcs if geometry is last else 1,
-                              neurons=before.adcs if before else 1)
+                              neurons=before.adcs if before else 1, traced=self.traced)
                      for before, geometry in zip((None, *self.geometries), self.geometries, strict=False)]
         loss = LossUnit(geometry=last, loss=self.loss)
         for layer, crossbar in enumerate(crossbars):
             m.submodules[f"crossbar_{layer}"] = crossbar
+            if self.traced:
+                wiring.connect(m, crossbar.pulses, wiring.flipped(getattr(self, f"pulses_{layer}")))
         m.submodules.loss = loss
         self._join(m, crossbars, loss)
         self._carry_out(m, crossbars, loss)

@@ -70,6 +70,8 @@ class Crossbar:
         self.pulses = torch.zeros_like(levels, dtype=torch.int32)
         """Write pulses that each cell has been given, int32 (rows, cols), or each device of cells of several, (rows,
         cols, devices). They are no part of the state: the machine does not know them."""
+        self.first = 0
+        """The number of the first device in the network."""
         g_magnitude = 1 << geometry.device.g_bits - 1
         self._exact = exact_float(
             g_magnitude * max(geometry.rows * geometry.x.magnitude, geometry.cols << geometry.delta_bits - 1))
@@ -290,17 +292,21 @@ class Crossbar:
         g = self.g[where]
         place = tuple(index.cpu().numpy() for index in where)
         fixed = [array[place] for array in self._fixed]
+        numbers = self.first + (place[0] * self.geometry.cols + place[1]) * self.geometry.devices
         if self.slices is not None:
-            return self._sliced_cells(g, self.slices[where].to(torch.int64), *fixed)
+            each = numbers[:, None] + np.arange(self.geometry.devices)
+            return self._sliced_cells(g, self.slices[where].to(torch.int64), *fixed, each)
         g_minus = torch.zeros_like(g) if self.g_minus is None else self.g_minus[where]
-        return [Cell(*values) for values in zip(*(vector.tolist() for vector in (g, g_minus, *fixed)), strict=True)]
+        values = zip(*(vector.tolist() for vector in (g, g_minus, *fixed, numbers)), strict=True)
+        return [Cell(g, minus, displacement, stuck, number=number) for g, minus, displacement, stuck, number in values]
 
     def _sliced_cells(self, g: torch.Tensor, slices: torch.Tensor, *fixed: np.ndarray) -> list[SlicedCell]:
         """Cells of several devices: their conductances (n,), those of all their devices but the last (n, devices - 1),
-        and what is fixed in each device, arrays (n, devices)."""
+        what is fixed in each device, and its number, arrays (n, devices)."""
         last = g - (slices * slices.new_tensor(self._weights[:-1])).sum(-1)
         levels = torch.cat([slices, last.unsqueeze(-1)], dim=-1).tolist()
-        return [SlicedCell([Cell(level, 0, *each) for level, *each in zip(*cell, strict=True)], self._weights)
+        return [SlicedCell([Cell(level, 0, displacement, stuck, number=number)
+                            for level, displacement, stuck, number in zip(*cell, strict=True)], self._weights)
                 for cell in zip(levels, *(array.tolist() for array in fixed), strict=True)]
 
     def _summed(self, levels: torch.Tensor) -> torch.Tensor:

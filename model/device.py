@@ -28,6 +28,8 @@ class Cell:
     """Whether it never moves."""
     pulses: int = 0
     """Write pulses that it has been given."""
+    number: int = 0
+    """That of the device in the network."""
 
 
 @dataclass

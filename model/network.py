@@ -14,6 +14,7 @@ from .fixed import round_shift, saturate
 from .lfsr import Lfsr
 from .loss import Loss, predict
 from .neuron import Neuron
+from .recorder import Recorder
 
 CHUNK = 1 << 22
 """Rows of windows that a prediction gathers at a time, in the largest layer."""
@@ -43,9 +44,11 @@ class Network:
         """The arrays of the state by name. Each is one vector over all crossbars, layer by layer, row-major."""
         self.pulses = torch.cat([crossbar.pulses.flatten() for crossbar in self.crossbars])
         """Write pulses that each cell has been given, int32, likewise; no part of the state."""
+        self.recorder: Recorder | None = None
+        """What keeps the write pulses, once they are recorded."""
         each = [crossbar.pulses for crossbar in self.crossbars]
         for crossbar, pulses in zip(self.crossbars, _parts(self.pulses, each), strict=True):
-            crossbar.pulses = pulses
+            crossbar.pulses, crossbar.first = pulses, int(pulses.storage_offset())
         self.neurons = [Neuron(before, after, torch_device) for before, after in pairwise(geometries)]
         self.loss = Loss(experiment.loss, geometries[-1], torch_device)
         self.row_reads = [[0] * len(geometries), [0] * len(geometries)]
@@ -55,6 +58,13 @@ class Network:
         Each position of a sample needs the rows with a drive or a derivative that is not 0, and the bias row. The
         second pass reads them again at the positions with an error, those whose delta is not 0 everywhere.
         """
+
+    def record(self) -> Recorder:
+        """Record the write pulses from now on. Returns what keeps them."""
+        self.recorder = Recorder()
+        for crossbar in self.crossbars:
+            crossbar.programmer.record(self.recorder)
+        return self.recorder
 
     @property
     def bound_cycles(self) -> int:
@@ -102,6 +112,8 @@ class Network:
 
         Returns the prediction before the update. If ``program`` is False, the update is only accumulated.
         """
+        if self.recorder is not None:
+            self.recorder.next_samples()
         passes, z = self.forward(x)
         delta = self.loss.delta(z, label)
         for layer in reversed(range(len(self.crossbars))):

@@ -4,9 +4,11 @@ from abc import ABC, abstractmethod
 from typing import Any, Generic, TypeVar
 
 from ..contract.geometry import CrossbarGeometry
+from ..contract.pulses import Pulse
 from .counters import Counters
 from .device import Cell, Device, SlicedCell
 from .lfsr import Lfsr
+from .recorder import Recorder
 
 AnyCell = TypeVar("AnyCell", Cell, SlicedCell)
 
@@ -20,6 +22,13 @@ class Programmer(ABC, Generic[AnyCell]):
         self.lfsr = lfsr
         self.counters = Counters() if counters is None else counters
         self.device = Device(geometry.device)
+        self.recorder: Recorder | None = None
+        """What keeps the write pulses, if they are traced."""
+        self._lands = geometry.device.pulse == "landing"
+
+    def record(self, recorder: Recorder | None) -> None:
+        """Let ``recorder`` keep the write pulses from now on."""
+        self.recorder = recorder
 
     def program(self, cell: AnyCell, chi: int) -> int:
         """Program ``cell``. Its residual ``chi`` is bounded and has reached the threshold; returns the new one."""
@@ -65,8 +74,8 @@ class StochasticProgrammer(Programmer[Cell]):
     def pulse(self, cell: Cell, target: int, distance: int, *, up: bool) -> None:
         """Give ``cell`` one write pulse toward the state ``target`` if the device lands at states, else ``distance``
         pulses up or down."""
-        for _ in range(1 if self.geometry.device.pulse == "landing" else distance):
-            self._pulse(cell, target, up)
+        for attempt in range(1 if self._lands else distance):
+            self._pulse(cell, target, up, self.device.nominal(target), attempt + 1)
 
     def _rewrite(self, cell: Cell, goal: int, state: int) -> int:
         """Write ``cell`` to the conductance ``goal``, or toward ``state`` if the device lands at states, until it is
@@ -76,12 +85,17 @@ class StochasticProgrammer(Programmer[Cell]):
             self.counters.count(refreshes=1)
         tries = 0
         while self._misses(cell, goal) and tries < self.geometry.max_attempts:
-            self._pulse(cell, state, up=cell.g < goal)
             tries += 1
+            self._pulse(cell, state, cell.g < goal, goal, tries, verify=True)
         self.counters.count(verify_attempts=tries, failures=self._misses(cell, goal))
         return tries
 
-    def _pulse(self, cell: Cell, toward: int, up: bool) -> None:
+    def _pulse(self, cell: Cell, toward: int, up: bool, asked: int, attempt: int, verify: bool = False) -> None:
+        """A write pulse, with the arguments of `Device.pulse` and, for a trace, those of `Pulse`."""
+        before = cell.g
         self.device.pulse(cell, self.lfsr.word(), toward=toward, up=up)
         cell.pulses += 1
         self.counters.count(attempts=1)
+        if self.recorder is not None:
+            up = asked > before if self._lands else up
+            self.recorder.add(Pulse(cell.number, before, asked, cell.g, attempt, up, verify))

@@ -8,6 +8,7 @@ from .counters import Counters
 from .device import Cell, SlicedCell
 from .lfsr import WORD_MASK, Lfsr
 from .programmer import Programmer, StochasticProgrammer
+from .recorder import Recorder
 
 
 def programmer(geometry: CrossbarGeometry, lfsr: Lfsr, counters: Counters | None = None) -> Programmer[Any]:
@@ -30,6 +31,10 @@ class SlicedProgrammer(Programmer[SlicedCell]):
         self.slices = slices
         self._reaches = [half * (1 + (slices.states - 1) * sum(slices.weights[place + 1:]))
                          for place in range(slices.count)]
+
+    def record(self, recorder: Recorder | None) -> None:
+        super().record(recorder)
+        self.single.record(recorder)
 
     def write(self, cell: SlicedCell, state: int) -> list[int]:
         rest, device = self.device.nominal(state), self.single.device

@@ -38,9 +38,10 @@ class CosimResult(Result):
 
 
 def run(experiment: Experiment, *, samples: int = 100, simulator: str = "verilator",
-        data_dir: str | Path | None = None, stall: float = 0.0, progress: bool = False) -> CosimResult:
+        data_dir: str | Path | None = None, stall: float = 0.0, progress: bool = False,
+        trace: bool = False) -> CosimResult:
     """Train on ``samples`` samples of the experiment's data set, in its order, and compare every prediction and the
-    complete state. Streams stall with probability ``stall`` in each clock cycle.
+    complete state; with ``trace`` every write pulse, too. Streams stall with probability ``stall`` in each clock cycle.
 
     Raises ``SimulatorError``, ``SimulationError``, or ``ConfigError`` in one line if it cannot be run.
     """
@@ -51,7 +52,7 @@ def run(experiment: Experiment, *, samples: int = 100, simulator: str = "verilat
     answer = CosimResult(bit_exact=True, samples=samples, simulator=simulator)
     with _followed(samples, simulator, progress) as file:
         case = TrainingCase(
-            experiment=experiment, seed=experiment.seed, samples=samples, stall=stall,
+            experiment=experiment, seed=experiment.seed, samples=samples, stall=stall, traced=trace,
             data_dir=str(Path(data_dir).resolve()) if data_dir else None, progress=str(file))
         try:
             training = runner.run(TrainingBench(case), usable)

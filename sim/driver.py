@@ -20,12 +20,13 @@ from ..hw.crossbar.layouts import (
     position_delta_layout,
     row_sum_layout,
     state_bits,
+    traced_layout,
 )
 from ..hw.crossbar.operations import Operation
 from ..hw.layouts import network_command_layout, result_layout
 from ..hw.operations import NetworkOperation
 from .bench import Bench, ProtocolError, Sink
-from .formats import drive_words, increment_words, parameter_words, state_size, state_words, words_state
+from .formats import drive_words, increment_words, parameter_words, pulses_of, state_size, state_words, words_state
 
 Order = Any
 """An operation. Type checkers take the members of Amaranth's enumerations for integers."""
@@ -165,7 +166,9 @@ class NetworkDriver:
     Every method that waits raises ``ProtocolError`` if the network answers more than it was asked for.
     """
 
-    def __init__(self, bench: Bench, geometries: tuple[CrossbarGeometry, ...], loss: Loss) -> None:
+    def __init__(self, bench: Bench, geometries: tuple[CrossbarGeometry, ...], loss: Loss,
+                 traced: bool = False) -> None:
+        """``traced`` is what the network was made with."""
         self.bench = bench
         self.geometries = geometries
         self.loss = loss
@@ -175,6 +178,8 @@ class NetworkDriver:
         self._result = bench.sink("result", result_layout(geometries[-1].cols))
         self._state_in = bench.source("state_in", width)
         self._state_out = bench.sink("state_out", width)
+        self._pulses = [bench.sink(f"pulses_{layer}", traced_layout(geometry))
+                        for layer, geometry in enumerate(geometries)] if traced else []
         self._due = 0  # results that were asked for and have not been taken
 
     def _order(self, operation: Order, *, layer: int = 0, label: int = 0, boost: int = 0) -> None:
@@ -216,6 +221,12 @@ class NetworkDriver:
         await self._until(lambda: len(self._result) > 0)
         self._due -= 1
         return self._result.take()["prediction"]
+
+    def pulses(self) -> list[np.ndarray]:
+        """The write pulses of each layer of a traced network since the last call, `PULSE` (n,). Samples are counted
+        from the reset of the network on, cells from the first of their layer."""
+        return [pulses_of(geometry, sink.take_all()) for geometry, sink in zip(self.geometries, self._pulses,
+                                                                               strict=True)]
 
     async def apply(self, layer: int, dw: np.ndarray) -> None:
         """Add ``dw`` (rows, cols) to the residuals of ``layer``, and program every cell that reaches the threshold."""

@@ -17,7 +17,7 @@ from ..train import data, run_folder
 from ..train.difference import DifferenceError
 from ..train.identity import Identity
 from ..train.lockstep import SPAN, Effort, Lockstep, Plan, Position, Twins, digest
-from ..train.results import DataRecord
+from ..train.results import DataRecord, WearResult
 from ..train.stored import StoredTwins
 from .bench import complete
 from .benches.compiled import CompiledBench
@@ -58,6 +58,11 @@ class EpochResult(Result):
     """The data set. None in results of earlier versions."""
     identity: str | None = None
     """Digest of what was run: see `train.identity`. None in results of earlier versions."""
+    wear: WearResult | None = None
+    """The write pulses of cells, as the golden model counts them. None unless bit-exact, and in results of earlier
+    versions."""
+    traced: int | None = None
+    """Write pulses that were traced in the RTL, and are equal to those of the golden model. None without a trace."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,12 +91,15 @@ class StoredPosition(EpochPosition):
 
 def run(experiment: Experiment, *, stored: bool = False, data_dir: str | Path | None = None,
         out: str | Path | None = None, resume: bool = False, overwrite: bool = False, samples: int | None = None,
-        progress: bool = False) -> EpochResult:
+        trace: bool = False, progress: bool = False) -> EpochResult:
     """Train on the first epoch of ``experiment``, or the first ``samples`` samples of its order, in a Verilator model
     of the network. Compare every prediction and, at the end and at every checkpoint, the complete state.
 
     If samples are ``stored``, the network takes them from the memory that its section ``store`` describes, in the order
     that it computes, and predictions are compared by how many are correct.
+
+    With ``trace``, the RTL tells its write pulses. They are compared one by one, and kept in the folder
+    (docs/trace.md); a run to resume goes on as it began.
 
     The folder ``out`` takes the checkpoint, from which ``resume`` continues to the same bits. In the end it holds the
     state, ``state.npz``, and the answer, ``epoch.json``; ``resume`` then gives that answer. Unless it is given, it is
@@ -104,13 +112,15 @@ def run(experiment: Experiment, *, stored: bool = False, data_dir: str | Path | 
     toolchain.require("verilator")
     if samples is not None and samples < 1:
         raise ConfigError(f"samples={samples}: must be at least 1")
+    if stored and trace:
+        raise ConfigError("a network with a memory is not traced: leave out one of --stored and --trace")
     dataset = data.load(experiment, data_dir)
     train = dataset.train
     total = data.taken(samples, len(train.labels), "training samples")
     words = packed("training", train, experiment.require_store()) if stored else None
     identity = Identity.of("epoch --stored" if stored else "epoch", experiment, dataset, samples=total)
     folder = Path(out) if out is not None else run_folder.default(identity, "-epoch")
-    with run_folder.hold(folder, identity, resume=resume, overwrite=overwrite) as record:
+    with run_folder.hold(folder, identity, resume=resume, overwrite=overwrite, traced=trace) as record:
         answer = run_folder.ended(folder, record, EpochResult, run_folder.EPOCH_RESULT)
         if answer and answer.bit_exact and (folder / run_folder.STATE).exists():
             return answer
@@ -126,12 +136,12 @@ def run(experiment: Experiment, *, stored: bool = False, data_dir: str | Path | 
     return answer
 
 
-def _machine(experiment: Experiment, words: np.ndarray | None) -> tuple[CompiledBench, NetworkDriver]:
+def _machine(experiment: Experiment, words: np.ndarray | None, traced: bool) -> tuple[CompiledBench, NetworkDriver]:
     """The network in simulation, and its driver. Its memory holds ``words``; it has none if they are None."""
     if words is not None:
         return stored_machine(experiment, words)
-    bench = CompiledBench(Design(geometries=experiment.crossbars, loss=experiment.loss))
-    return bench, NetworkDriver(bench, experiment.crossbars, experiment.loss)
+    bench = CompiledBench(Design(geometries=experiment.crossbars, loss=experiment.loss, traced=traced))
+    return bench, NetworkDriver(bench, experiment.crossbars, experiment.loss, traced)
 
 
 def _train(lockstep: Lockstep[EpochPosition], words: np.ndarray | None, progress: bool) -> str | None:
@@ -139,7 +149,7 @@ def _train(lockstep: Lockstep[EpochPosition], words: np.ndarray | None, progress
     difference, None if there is none."""
     with bar(show=progress, total=lockstep.plan.total, initial=lockstep.position.sample, unit=" samples") as shown:
         with waiting(shown, "building the simulator"):
-            bench, driver = _machine(lockstep.plan.experiment, words)
+            bench, driver = _machine(lockstep.plan.experiment, words, lockstep.record.traced)
         shown.set_description("training in simulated RTL")
         shown.unpause()
         try:
@@ -169,4 +179,5 @@ def _result(lockstep: Lockstep[EpochPosition], difference: str | None, folder: P
         rtl_samples_per_second=effort.samples / effort.seconds if measured else None, out=str(folder),
         stalls=round(100 * position.stalls / max(1, position.cycles), 3) if isinstance(position, StoredPosition)
         else None,
-        data=data_record if lockstep.record.digest else None, identity=lockstep.record.digest)
+        data=data_record if lockstep.record.digest else None, identity=lockstep.record.digest, traced=lockstep.traced,
+        wear=lockstep.wear if exact else None)

@@ -1,12 +1,15 @@
 """The words that a crossbar's streams carry, from and to the golden model's arrays."""
 
+from typing import Any
+
 import numpy as np
 from amaranth.hdl import Shape
 
 from ..contract.geometry import COUNTER_BITS, CrossbarGeometry
 from ..contract.lfsr import WIDTH
 from ..contract.parameters import replacements
-from ..hw.crossbar.layouts import cell_layout, drive_layout
+from ..contract.pulses import PULSE, UP, VERIFY
+from ..hw.crossbar.layouts import cell_layout, drive_layout, padded_rows
 from .bench import ProtocolError
 
 _STORED = {"g": np.int16, "g_minus": np.int16, "slices": np.int16, "chi": np.int32}
@@ -84,3 +87,16 @@ def drive_words(geometry: CrossbarGeometry, x: np.ndarray, y: np.ndarray | None 
         words |= y[rows].astype(np.int64) << layout["derivative"].offset
     words[-1] |= 1 << layout["last"].offset
     return words.tolist()
+
+
+def pulses_of(geometry: CrossbarGeometry, beats: list[dict[str, Any]]) -> np.ndarray:
+    """The write pulses in ``beats`` of `traced_layout`, as a trace holds them: `PULSE` (n,). Cells are counted from the
+    first of their layer."""
+    found = np.empty(len(beats), PULSE)
+    for index, beat in enumerate(beats):
+        pulse = beat["pulse"]
+        fold, row = divmod(pulse["position"]["address"], padded_rows(geometry))
+        cell = row * geometry.cols + fold * geometry.lanes + pulse["position"]["lane"]
+        found[index] = (beat["sample"], cell, pulse["before"], pulse["asked"], pulse["after"],
+                        pulse["attempt"] | pulse["up"] * UP | pulse["verify"] * VERIFY)
+    return found

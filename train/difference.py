@@ -1,12 +1,14 @@
 """Where golden model and machine differ first."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..contract.errors import SpinloomError
 from ..contract.geometry import POSITION_COUNTERS
 from ..contract.lfsr import LFSRS
+from ..contract.pulses import ATTEMPT_BITS, UP, VERIFY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,30 @@ def expect_vector(operation: str, axis: str, expected: np.ndarray, actual: np.nd
     """``expect`` of two vectors, entry by entry, along ``axis``: ``row`` or ``col``."""
     for index, (before, after) in enumerate(zip(expected.tolist(), actual.tolist(), strict=True)):
         expect(operation, before, after, **place, **{axis: index})
+
+
+def expect_pulses(expected: np.ndarray, actual: np.ndarray, layer: int, first: int, cols: int) -> None:
+    """``expect`` of the write pulses of ``layer``, `PULSE` (n,) each. Its first cell has the number ``first`` in the
+    network, and its rows ``cols`` cells."""
+    both = min(len(expected), len(actual))
+    differ = np.flatnonzero(expected[:both] != actual[:both])
+    place = int(differ[0]) if len(differ) else both
+    if place < max(len(expected), len(actual)):
+        pulses: list[Any] = [pulses[place] if place < len(pulses) else None for pulses in (expected, actual)]
+        pulse = pulses[1] if pulses[0] is None else pulses[0]
+        row, col = divmod(int(pulse["cell"]) - first, cols)
+        expect("write pulse", *(_told(pulse) for pulse in pulses), sample=int(pulse["sample"]), layer=layer, row=row,
+               col=col)
+
+
+def _told(pulse: Any) -> str:
+    """A write pulse, or none, in words."""
+    if pulse is None:
+        return "none"
+    how = int(pulse["attempt"])
+    return (f"{pulse['before']} to {pulse['after']}, asked for {pulse['asked']} (cell {pulse['cell']}, sample "
+            f"{pulse['sample']}, attempt {how & (1 << ATTEMPT_BITS) - 1}, {'up' if how & UP else 'down'}"
+            f"{', verify' if how & VERIFY else ''})")
 
 
 def expect_state(expected: dict[str, np.ndarray], actual: dict[str, np.ndarray], layer: int, prefix: str = "",

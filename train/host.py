@@ -40,6 +40,8 @@ class HostTrainer:
         for start in range(span.start, span.stop, self.network.experiment.batch):
             chosen = order[start:min(start + self.network.experiment.batch, span.stop)]
             batch, increments = self.increments(xs[chosen].to(torch.int64), labels[chosen], learning_rate_shift)
+            if self.network.recorder is not None:
+                self.network.recorder.next_samples(len(chosen))
             for crossbar, dw in zip(self.network.crossbars, increments, strict=True):
                 crossbar.apply(dw)
             predictions.append(batch)

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Generic, NamedTuple, Protocol, Self, TypeVar
+from typing import Generic, NamedTuple, Protocol, Self, TypeVar, cast
 
 import numpy as np
 import torch
@@ -22,10 +22,14 @@ from ..config import Experiment
 from ..contract.errors import ConfigError, InterruptedRunError
 from ..model.compiled.trainer import CompiledTrainer
 from ..model.network import Network
+from ..model.recorder import Recorder
 from . import data, run_folder, state_file
-from .difference import expect, expect_state
+from .difference import expect, expect_pulses, expect_state
 from .host import HostTrainer
+from .results import WearResult
 from .run_folder import Record
+from .trace import TraceWriter
+from .wear import Wear
 
 SPAN = 250
 """Samples between two comparisons of the predictions."""
@@ -68,6 +72,14 @@ class Machine(Protocol):
 
     async def state(self) -> State:
         """The complete state."""
+
+
+class TracedMachine(Machine, Protocol):
+    """A machine that tells its write pulses. `sim.driver.NetworkDriver` drives one, if the network is traced."""
+
+    def pulses(self) -> list[np.ndarray]:
+        """The write pulses of each layer since the last call, `PULSE` (n,). Samples are counted from its beginning on,
+        cells from the first of their layer."""
 
 
 class Trainer(Protocol):
@@ -152,16 +164,18 @@ class Twins:
     """
 
     def __init__(self, golden: Network, machine: Machine, *, trainer: Trainer | None = None, sample: int = 0,
-                 meter: Callable[[], int] = lambda: 0) -> None:
+                 meter: Callable[[], int] = lambda: 0, trace: Recorder | None = None) -> None:
         """``trainer`` trains the golden model in spans: the reference, unless told otherwise. ``sample`` is the number
         of the first sample, in messages. ``meter`` reads a number that grows as the machine works, such as its clock
-        cycles."""
+        cycles. With ``trace``, write pulses are compared too, and go there; the machine must then be a
+        ``TracedMachine``."""
         self.golden = golden
         self.machine = machine
         self._trainer: Trainer = golden if trainer is None else trainer
         self._samples = sample
         self._meter = meter
         self._expected: deque[int] = deque()
+        self._trace = None if trace is None else _TraceComparison(golden, machine, trace, sample)
 
     @property
     def longest(self) -> int:
@@ -231,6 +245,8 @@ class Twins:
             self.machine.submit_inference(xs[sample].numpy())
             self._expect(prediction)
         await self.catch_up()
+        if self._trace:
+            self._trace.count_host(len(predictions))
         for layer, dw in enumerate(increments):
             await self.apply(layer, dw.numpy())
 
@@ -246,16 +262,22 @@ class Twins:
         while len(self._expected) > leave:
             number = self._samples - len(self._expected)
             expect("prediction", self._expected.popleft(), await self.machine.prediction(), sample=number)
+        if self._trace and not leave:
+            self._trace.compare()
 
     async def apply(self, layer: int, dw: np.ndarray) -> None:
         """Add ``dw`` (rows, cols) to the residuals of ``layer`` of both."""
         self.golden.apply(layer, torch.from_numpy(dw))
         await self.machine.apply(layer, dw)
+        if self._trace:
+            self._trace.compare()
 
     async def write(self, layer: int, states: np.ndarray) -> None:
         """Program-and-verify ``layer`` of both to ``states`` (rows, cols)."""
         self.golden.crossbars[layer].write(torch.from_numpy(states))
         await self.machine.write(layer, states)
+        if self._trace:
+            self._trace.compare()
 
     async def load(self) -> None:
         """Bring the machine into the golden model's state."""
@@ -267,6 +289,34 @@ class Twins:
         for layer in range(len(self.golden.crossbars)):
             expect_state(expected, actual, layer, f"layer{layer}_", sample=self._samples)
         return actual
+
+
+class _TraceComparison:
+    """Compares the write pulses of both, layer by layer, as the machine's layers work side by side. Those of the
+    machine go to ``trace``, in the order of the golden model."""
+
+    def __init__(self, golden: Network, machine: Machine, trace: Recorder, sample: int) -> None:
+        """``sample`` samples have been trained before."""
+        self._golden, self._machine, self._trace = golden, cast(TracedMachine, machine), trace
+        self._recorder, self._before = golden.record(), sample
+        self._recorder.sample = sample
+
+    def count_host(self, samples: int) -> None:
+        """A host trains on so many more samples; the machine has only classified them."""
+        self._recorder.next_samples(samples)
+        self._before += samples
+
+    def compare(self) -> None:
+        """Compare what there is. The machine has done everything."""
+        pulses = self._recorder.take()
+        for layer, (crossbar, actual) in enumerate(zip(self._golden.crossbars, self._machine.pulses(), strict=True)):
+            first, count = crossbar.first, crossbar.pulses.numel()
+            actual["cell"] += first
+            actual["sample"] += self._before
+            ours = (pulses["cell"] >= first) & (pulses["cell"] < first + count)
+            expect_pulses(pulses[ours], actual, layer, first, crossbar.geometry.cols)
+            pulses[ours] = actual
+        self._trace.extend(pulses)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -292,6 +342,8 @@ class Proven(Generic[P]):
 
     state: State
     position: P
+    pulses: State
+    """The write pulses of the golden model's cells, as `Wear.state` returns them. The machine does not know them."""
 
 
 class Lockstep(Generic[P]):
@@ -309,30 +361,51 @@ class Lockstep(Generic[P]):
         self.golden = Network(plan.experiment)
         self.position = position
         """Of the last prediction that was compared."""
-        self.proven = Proven(self.golden.state(), position)
+        self._wear = Wear(self.golden)
+        self.proven = self._proven(self.golden.state())
         self.effort = Effort()
         """Of all training here, that which was lost with a machine included."""
         self._trainer: Trainer = CompiledTrainer(self.golden)
+        self._trace = TraceWriter(folder, record, Recorder()) if record.traced else None
         self._twins: Twins
 
     def resume(self) -> None:
         """Go to the last checkpoint, if there is one. ``ConfigError`` if it is not of this run."""
         if run_folder.has_state(self.folder, resume=True):
             self.position = read_checkpoint(self.folder, self.record, self.golden, self.plan.total, type(self.position))
-            self.proven = Proven(self.golden.state(), self.position)
+            run_folder.read_state(self.folder, self.record, self._wear, *([self._trace] if self._trace else []))
+            self.proven = self._proven(self.golden.state())
+
+    @property
+    def wear(self) -> WearResult | None:
+        """The write pulses of the golden model's cells. None if an earlier version began the run."""
+        return self._wear.result
+
+    @property
+    def traced(self) -> int | None:
+        """Write pulses in the trace. None if there is none."""
+        return self._trace.written if self._trace else None
 
     @property
     def ended(self) -> bool:
         """Whether all samples are trained and the states were equal in the end."""
         return self.proven.position.sample == self.plan.total
 
+    def _proven(self, state: State) -> Proven[P]:
+        """The ``state`` at the present position."""
+        return Proven(state, self.position, self._wear.state())
+
     async def start(self, machine: Machine, meter: Callable[[], int] = lambda: 0,
                     twins: Callable[..., Twins] = Twins) -> None:
         """Bring ``machine`` and golden model, the ``twins``, into the state that is proven. ``meter`` is as in
         ``Twins``."""
         self.position = self.proven.position
-        self._twins = twins(self.golden, machine, trainer=self._trainer, sample=self.position.sample, meter=meter)
+        self._twins = twins(self.golden, machine, trainer=self._trainer, sample=self.position.sample, meter=meter,
+                            trace=self._trace and self._trace.recorder)
+        if self._trace and not self.position.sample:
+            self._trace.begin()
         self.golden.load(self.proven.state)
+        self._wear.load(self.proven.pulses)
         await machine.load(self.proven.state)
 
     async def train(self, stop: threading.Event, bar: tqdm) -> None:
@@ -346,7 +419,7 @@ class Lockstep(Generic[P]):
             bar.update(effort.samples)
             ended = self.position.sample == total
             if stop.is_set() or time.monotonic() - saved > CHECKPOINT_SECONDS or ended:
-                self.proven = Proven(await self._twins.compare(), self.position)
+                self.proven = self._proven(await self._twins.compare())
                 self.save()
                 saved = time.monotonic()
             if stop.is_set():
@@ -355,7 +428,8 @@ class Lockstep(Generic[P]):
 
     def save(self) -> None:
         """Write what is proven to the checkpoint."""
-        write_checkpoint(self.folder, self.record, self.proven.state, self.proven.position)
+        state = self.proven.state | self.proven.pulses | (self._trace.state() if self._trace else {})
+        write_checkpoint(self.folder, self.record, state, self.proven.position)
 
     def finish(self) -> None:
         """Let the last checkpoint be the state that the run leaves, ``state.npz``."""

@@ -26,6 +26,7 @@ from .identity import Identity
 from .plot import plot
 from .results import EpochResult, TrainResult
 from .run_folder import Position, Record
+from .trace import TraceWriter
 from .wear import Wear
 
 CHECKPOINT_SECONDS = 30
@@ -52,7 +53,7 @@ def run(experiment: Experiment | None, *, data_dir: str | Path | None = None, ou
         resume: str | Path | None = None, samples: int | None = None, baseline: bool | float = True,
         progress: bool = True, torch_device: str = "cpu", compiled: bool = True, overwrite: bool = False,
         options: dict[str, Any] | None = None, epochs: int | None = None, rates: tuple[int, ...] | None = None,
-        dataset: data.Dataset | None = None) -> TrainResult:
+        dataset: data.Dataset | None = None, trace: bool = False) -> TrainResult:
     """Train ``experiment`` in situ and evaluate it. Everything goes to the folder ``out``; if none is given, to one in
     ``runs/`` whose name differs wherever results differ.
 
@@ -65,7 +66,8 @@ def run(experiment: Experiment | None, *, data_dir: str | Path | None = None, ou
 
     On the CPU the compiled trainer is used, unless ``compiled`` is False; the result is the same. If the experiment has
     a ``host``, the host trains. Without ``baseline`` there is no floating-point baseline. ``dataset`` is that of the
-    experiment, if it has been loaded already.
+    experiment, if it has been loaded already. With ``trace``, every write pulse is traced (docs/trace.md); a run to
+    resume goes on as it began.
 
     Raises ``ConfigError`` if the experiment cannot be trained or resumed, ``InUseError`` if another process works in
     the folder, ``InterruptedRunError`` after Ctrl-C or SIGTERM.
@@ -76,8 +78,8 @@ def run(experiment: Experiment | None, *, data_dir: str | Path | None = None, ou
     dataset = (dataset or data.load(experiment, data_dir)).first(samples)
     identity = Identity.of("train", experiment, dataset)
     folder = Path(resume or out or run_folder.default(identity))
-    with (run_folder.hold(folder, identity, resume=resume is not None, overwrite=overwrite, options=options) as record,
-          deferred_stop() as stop):
+    with (run_folder.hold(folder, identity, resume=resume is not None, overwrite=overwrite, options=options,
+                          traced=trace) as record, deferred_stop() as stop):
         begun = run_folder.has_state(folder, resume=resume is not None)
         position = run_folder.read_position(folder, record) if begun else Position(0)
         record = run_folder.change(folder, record, position, epochs=epochs, rates=rates)
@@ -90,6 +92,8 @@ def run(experiment: Experiment | None, *, data_dir: str | Path | None = None, ou
                 if not (folder / run_folder.PLOT).exists():
                     _plot(folder, record.experiment.name, training.rows, result)
                 return result
+        else:
+            training.begin()
         training.run(stop, progress)
         accuracy = None if isinstance(baseline, bool) else baseline
         if baseline is True:
@@ -133,8 +137,9 @@ class _Training:
         self._labels = dataset.train.labels
         self._network = Network(experiment, torch_device)
         self._wear = Wear(self._network)
-        self._parts: list[Network | HostTrainer | Wear] = [self._network, self._wear]
+        self._parts: list[Network | HostTrainer | Wear | TraceWriter] = [self._network, self._wear]
         """All that has a state."""
+        self._trace = TraceWriter(folder, record, self._network.record()) if record.traced else None
         self._trainer: _Trainer = self._network
         self._predictor: Network | CompiledTrainer = self._network
         self._stride = 1
@@ -145,16 +150,25 @@ class _Training:
             self._parts.append(host)
         elif compiled and self._network.torch_device.type == "cpu":
             self._trainer = self._predictor = CompiledTrainer(self._network)
+        if self._trace:
+            self._parts.append(self._trace)
         self._position = Position(0)
         self._trained, self._seconds = 0, 0.0
         """Samples that this process has trained, and the time that they took."""
         self._chunk, self._saved = FIRST_CHUNK, time.monotonic()
+
+    def begin(self) -> None:
+        """Make what a new run needs."""
+        if self._trace:
+            self._trace.begin()
 
     def resume(self, position: Position) -> None:
         """Go to where the run in the folder was, ``position``; ``ConfigError`` if its files do not fit together."""
         self._position = position
         run_folder.read_state(self._folder, self._record, *self._parts)
         epoch, sample, _ = self._position
+        if self._trace:
+            self._trace.recorder.sample = epoch * len(self._labels) + sample
         self.rows = run_folder.read_metrics(self._folder)[:epoch]  # a run killed between the two files has one too many
         written, size = self._pulses(), len(self._labels)
         fits = self._pulses_before() <= written if sample else self._pulses_before() == written
@@ -179,10 +193,10 @@ class _Training:
 
     def result(self, baseline_accuracy: float | None) -> TrainResult:
         """The result, once the last epoch has ended."""
-        last = self.rows[-1]
+        last, wear = self.rows[-1], self._wear.result
         return TrainResult(
             test_accuracy=last.test_accuracy, baseline_accuracy=baseline_accuracy,
-            write_pulses=self._pulses_before(), most_write_pulses=self._wear.most,
+            write_pulses=self._pulses_before(), most_write_pulses=wear.worst.pulses if wear else None, wear=wear,
             samples_per_second=round(self._trained / self._seconds) if self._seconds else last.samples_per_second,
             epochs=self._position.epoch, samples=len(self._labels), out=self._folder,
             data=self._dataset.record if self._record.digest else None, identity=self._record.digest)
@@ -210,6 +224,8 @@ class _Training:
         span, begun = range(sample, min(end, len(order))), time.monotonic()
         predictions = self._trainer.train_span(self._xs, self._labels, order, span,
                                                self._experiment.learning_rate_shift(epoch))
+        if self._trace:
+            self._trace.append()
         elapsed = max(time.monotonic() - begun, 1e-6)
         self._chunk = max(1, min(2 * self._chunk, int(len(span) * CHUNK_SECONDS / elapsed)))
         correct += int((predictions == self._labels[order[span.start:span.stop]]).sum())

@@ -48,6 +48,45 @@ class EpochResult(Result):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WornCell(Result):
+    """A cell, and its write pulses."""
+
+    layer: int
+    row: int
+    col: int
+    pulses: int
+    device: int | None = None
+    """The device that was given them, where cells have several."""
+
+    def __str__(self) -> str:
+        device = "" if self.device is None else f", device {self.device}"
+        return f"layer {self.layer}, row {self.row}, column {self.col}{device}: {self.pulses:,} write pulses"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WearResult(Result):
+    """How many write pulses cells have been given; where cells have several devices, each of these counts."""
+
+    cells: int
+    """Cells of all layers."""
+    worst: WornCell
+    """The cell that was given most, the first of equals."""
+    quantiles: dict[str, int]
+    """For some fractions: the number of write pulses that no more were given to at least so many of the cells."""
+    histogram: tuple[int, ...]
+    """Cells by write pulses: those without any, and then those with ``2**i`` to ``2**(i + 1) - 1`` for ``i`` from 0
+    on."""
+
+    def __str__(self) -> str:
+        """The distribution, in one line."""
+        def bounds(place: int) -> str:
+            low, high = 1 << place - 1 if place else 0, (1 << place) - 1
+            return f"{low:,}" if low >= high else f"{low:,} to {high:,}"
+
+        return "; ".join(f"{bounds(place)}: {count:,}" for place, count in enumerate(self.histogram) if count)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainResult(Result):
     """A run that has ended: ``result.json``."""
 
@@ -61,6 +100,8 @@ class TrainResult(Result):
     """Write pulses of the whole run. Of devices that were written ex situ: those that the writing took."""
     most_write_pulses: int | None = None
     """Write pulses of the cell that was given most. None in runs that an earlier version began."""
+    wear: WearResult | None = None
+    """The write pulses of cells. None in results of earlier versions, and in runs that one of these began."""
     samples_per_second: int
     """Speed of training; evaluation is not counted."""
     epochs: int

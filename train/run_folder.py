@@ -1,14 +1,14 @@
 """The folder that a run leaves, and from which it is resumed.
 
 It holds ``experiment.json`` (what is trained, on which data, what has been changed on purpose since, and the shapes of
-the network for people),
-``metrics.csv`` (a row for each epoch, of ``spinloom train``) and ``state.npz`` (the complete state, see
-``docs/arithmetic.md`` 8). At the end come ``result.json`` and ``plot.png``. Runs in lock-step have ``checkpoint.npz``
-until they have ended; ``spinloom epoch`` calls its result ``epoch.json``.
+the network for people), ``metrics.csv`` (a row for each epoch, of ``spinloom train``), ``state.npz`` (the complete
+state, see ``docs/arithmetic.md`` 8) and, of a traced run, ``trace.bin`` (``docs/trace.md``). At the end come
+``result.json`` and ``plot.png``. Runs in lock-step have ``checkpoint.npz`` until they have ended; ``spinloom epoch``
+calls its result ``epoch.json``.
 
-One process at a time works in a run folder. Every file is replaced as a whole, and all of them carry the digest of
-`identity.Identity`, so a run that is killed at any moment can be resumed, and files of different runs are not mistaken
-for each other.
+One process at a time works in a run folder. Every file is replaced as a whole, but for the trace, of which the state
+says how much counts. All of them carry the digest of `identity.Identity`. So a run that is killed at any moment can be
+resumed, and files of different runs are not mistaken for each other.
 """
 
 import csv
@@ -40,6 +40,7 @@ METRICS = (*(field.name for field in fields(EpochResult)), *EpochResult.old_keys
 RECORD = "experiment.json"
 STATE, CHECKPOINT = "state.npz", "checkpoint.npz"
 METRICS_FILE, PLOT = "metrics.csv", "plot.png"
+TRACE = "trace.bin"
 RESULT, EPOCH_RESULT = "result.json", "epoch.json"
 PRECURSOR = "precursor"
 """Of a transfer: the run folder of the precursor."""
@@ -104,6 +105,8 @@ class Record:
     if they were not recorded."""
     changes: tuple[Change, ...] = ()
     """What has been changed since."""
+    traced: bool = False
+    """Whether its write pulses are traced."""
 
     @property
     def experiment(self) -> Experiment:
@@ -144,15 +147,17 @@ def default(identity: Identity, suffix: str = "") -> Path:
 
 @contextmanager
 def hold(folder: Path, identity: Identity, *, resume: bool = False, overwrite: bool = False,
-         options: dict[str, Any] | None = None) -> Iterator[Record]:
+         options: dict[str, Any] | None = None, traced: bool = False) -> Iterator[Record]:
     """Within the ``with`` block, ``folder`` belongs to this process and to the run of ``identity``: one that begins, or
-    one to ``resume``. Gives what the folder says of it.
+    one to ``resume``. Gives what the folder says of it. ``options`` and ``traced`` are those of a run that begins.
 
     ``ConfigError`` if the run to resume is of anything else, naming what differs, or if there is a run already that is
     not to be resumed; ``overwrite`` deletes it. ``InUseError`` if another process has the folder.
     """
     if resume and overwrite:
         raise ConfigError("a run is either resumed or overwritten: give one of --resume and --overwrite")
+    if resume and traced:
+        raise ConfigError("a run that is resumed is traced if it has been from its beginning: leave out --trace")
     if resume:  # before anything is made there
         if not any((folder / name).exists() for name in (RECORD, CHECKPOINT, STATE)):
             raise ConfigError(f"there is no run to resume in {folder}{_told_others(folder)}")
@@ -163,14 +168,14 @@ def hold(folder: Path, identity: Identity, *, resume: bool = False, overwrite: b
             _check(folder, record, identity)
         else:
             _refuse_run(folder, identity.command, overwrite)
-            record = create(folder, identity, options)
+            record = create(folder, identity, options, traced)
         yield record
 
 
-def create(folder: Path, identity: Identity, options: dict[str, Any] | None = None) -> Record:
+def create(folder: Path, identity: Identity, options: dict[str, Any] | None = None, traced: bool = False) -> Record:
     """Make ``folder`` that of a new run. What another run has left there is deleted."""
     record = Record(began=identity.experiment, samples=identity.samples, identity=identity, digest=identity.digest,
-                    options=options or {})
+                    options=options or {}, traced=traced)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _clear(folder)
@@ -224,11 +229,12 @@ def read_record(folder: Path) -> Record:
         raise ConfigError(f"{path}: was changed after the run began, as its digest tells; put back what was there. "
                           "--epochs and --rates change a run when it is resumed")
     identity = Identity.from_json(document, str(path))
-    options, changes = document.get("options"), document.get("changes")
-    if not isinstance(options, dict) or not isinstance(changes, list):
+    options, changes, traced = document.get("options"), document.get("changes"), document.get("traced", False)
+    if not isinstance(options, dict) or not isinstance(changes, list) or not isinstance(traced, bool):
         raise ConfigError(f"{path}: not the description of a run (options and changes are missing)")
     record = Record(began=identity.experiment, samples=samples, identity=identity, digest=document["digest"],
-                    options=options, changes=tuple(Change.from_json(entry, f"{path}: changes") for entry in changes))
+                    options=options, changes=tuple(Change.from_json(entry, f"{path}: changes") for entry in changes),
+                    traced=traced)
     if any(not 0 <= change.epoch <= MOST_EPOCHS for change in record.changes):
         raise ConfigError(f"{path}: changes: the epoch must be one of the run")
     return record
@@ -418,7 +424,7 @@ def _clear(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
     if (folder / PRECURSOR).is_dir():
         _clear(folder / PRECURSOR)
-    for name in (STATE, CHECKPOINT, METRICS_FILE, PLOT, RECORD):
+    for name in (STATE, CHECKPOINT, TRACE, METRICS_FILE, PLOT, RECORD):
         (folder / name).unlink(missing_ok=True)
 
 
@@ -426,7 +432,7 @@ def _write_record(folder: Path, record: Record) -> None:
     assert record.identity is not None
     write_json(folder / RECORD, record.identity.to_json() | {
         "digest": record.digest, "options": record.options,
-        "changes": [change.to_json() for change in record.changes],
+        "changes": [change.to_json() for change in record.changes], "traced": record.traced,
         "topology": record.began.topology, "shapes": [shape.to_json() for shape in record.began.shapes]})
 
 

@@ -21,7 +21,8 @@ from .identity import Identity
 from .plot import plot_attempts
 from .results import TrainResult, TransferResult
 from .run_folder import Position, Record
-from .wear import Wear
+from .trace import TraceWriter
+from .wear import Wear, wear
 
 
 def transfer(source: Network, target: Network) -> list[WriteReport]:
@@ -32,20 +33,22 @@ def transfer(source: Network, target: Network) -> list[WriteReport]:
 def run(experiment: Experiment | None, *, data_dir: str | Path | None = None, out: str | Path | None = None,
         resume: str | Path | None = None, samples: int | None = None, overwrite: bool = False,
         options: dict[str, Any] | None = None, epochs: int | None = None, rates: tuple[int, ...] | None = None,
-        baseline: bool = True, **training: Any) -> TransferResult:
+        baseline: bool = True, trace: bool = False, **training: Any) -> TransferResult:
     """Train the precursor of ``experiment``, write it into the devices of ``experiment``, and evaluate both.
 
     The arguments, ``training`` among them, are those of `loop.run`, and so are the errors raised. Changes on purpose,
-    ``epochs`` and ``rates``, are the precursor's, and recorded in its folder.
+    ``epochs`` and ``rates``, are the precursor's, and recorded in its folder. With ``trace``, both machines are traced.
     """
     experiment, samples = run_folder.wanted(experiment, resume, samples)
     dataset = data.load(experiment, data_dir).first(samples)
     identity = Identity.of("train", experiment, dataset)
     folder = Path(resume or out or run_folder.default(identity))
-    with run_folder.hold(folder, identity, resume=resume is not None, overwrite=overwrite, options=options) as record:
+    with run_folder.hold(folder, identity, resume=resume is not None, overwrite=overwrite, options=options,
+                         traced=trace) as record:
         inner = folder / run_folder.PRECURSOR
         begun = resume is not None and (inner / run_folder.RECORD).exists()
-        place = {"resume": inner, "epochs": epochs, "rates": rates} if begun else {"out": inner, "overwrite": True}
+        place = ({"resume": inner, "epochs": epochs, "rates": rates} if begun
+                 else {"out": inner, "overwrite": True, "trace": record.traced})
         try:
             trained = train.run(experiment.precursor, dataset=dataset, baseline=baseline, **place, **training)
         except InterruptedRunError as error:
@@ -68,16 +71,21 @@ def _write(experiment: Experiment, dataset: data.Dataset, folder: Path, record: 
     source, target = Network(experiment.precursor), Network(experiment)
     inner = folder / run_folder.PRECURSOR
     run_folder.read_state(inner, run_folder.read_record(inner), source)
+    trace = TraceWriter(folder, record, target.record()) if record.traced else None
+    if trace:
+        trace.begin()
     reports = transfer(source, target)
     attempts = np.concatenate([report.attempts.ravel() for report in reports])
+    worn = wear([report.attempts for report in reports])
     result = TransferResult(
         test_accuracy=round(train.test_accuracy(target, dataset), 3), baseline_accuracy=trained.baseline_accuracy,
         write_pulses=int(attempts.sum()), samples_per_second=trained.samples_per_second,
         epochs=trained.epochs, samples=trained.samples, out=folder, data=trained.data, identity=record.digest,
         precursor_accuracy=trained.test_accuracy, precursor_write_pulses=trained.write_pulses,
-        cells=len(attempts), attempts_per_cell=round(float(attempts.mean()), 3), most_write_pulses=int(attempts.max()),
-        cells_outside_margin=sum(report.failures for report in reports))
-    run_folder.write_state(folder, target.state() | Wear(target).state(), Position(result.epochs), record)
+        cells=len(attempts), attempts_per_cell=round(float(attempts.mean()), 3), most_write_pulses=worn.worst.pulses,
+        wear=worn, cells_outside_margin=sum(report.failures for report in reports))
+    arrays = target.state() | Wear(target).state() | (trace.state() if trace else {})
+    run_folder.write_state(folder, arrays, Position(result.epochs), record)
     run_folder.write_result(folder, result)
     decorate(folder / run_folder.PLOT, lambda file: plot_attempts(file, experiment.name, attempts))
     return result

@@ -1,9 +1,14 @@
 """What training costs the cells: how many write pulses each has been given."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
 from ..model.network import Network
+from .results import WearResult, WornCell
+
+QUANTILES = ("0.5", "0.9", "0.99", "0.999")
 
 
 class Wear:
@@ -15,10 +20,10 @@ class Wear:
         self._known = True
 
     @property
-    def most(self) -> int | None:
-        """Write pulses of the cell, or device of a cell, that was given most. None if they are not known: earlier
-        versions of the program did not count them, and one of these began the run."""
-        return int(self._network.pulses.max()) if self._known else None
+    def result(self) -> WearResult | None:
+        """The worst cell and the distribution. None if they are not known: earlier versions of the program did not
+        count write pulses of cells, and one of these began the run."""
+        return wear([crossbar.pulses.cpu().numpy() for crossbar in self._network.crossbars]) if self._known else None
 
     def state(self) -> dict[str, np.ndarray]:
         """The arrays by name; none if they are not known."""
@@ -39,3 +44,18 @@ class Wear:
 
     def _pulses(self) -> dict[str, torch.Tensor]:
         return {f"layer{layer}_pulses": crossbar.pulses for layer, crossbar in enumerate(self._network.crossbars)}
+
+
+def wear(pulses: Sequence[np.ndarray]) -> WearResult:
+    """The worst cell and the distribution of the write ``pulses`` of cells, integers (rows, cols) or (rows, cols,
+    devices), one array a layer."""
+    layer = max(range(len(pulses)), key=lambda layer: int(pulses[layer].max()))
+    row, col, *device = map(int, np.unravel_index(pulses[layer].argmax(), pulses[layer].shape))
+    every = np.concatenate([array.ravel() for array in pulses]).astype(np.int64)
+    bits = np.frexp(every.astype(np.float64))[1]
+    quantiles = np.quantile(every, list(map(float, QUANTILES)), method="inverted_cdf")
+    return WearResult(
+        cells=len(every), worst=WornCell(layer=layer, row=row, col=col, device=device[0] if device else None,
+                                         pulses=int(pulses[layer].max())),
+        quantiles=dict(zip(QUANTILES, map(int, quantiles), strict=True)),
+        histogram=tuple(np.bincount(bits).tolist()))

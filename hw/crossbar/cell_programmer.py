@@ -8,12 +8,12 @@ from amaranth.lib.wiring import In, Out
 
 from ...contract.geometry import CrossbarGeometry
 from ...contract.lfsr import LEAP
-from ...contract.widths import signed_bits
 from ..basics.fixed import saturate
 from .device import Device, nominal
 from .divider import demand_layout
-from .layouts import replacement_layout
+from .layouts import asked_shape, pulse_layout, replacement_layout
 from .parameters import parameter_layout, register
+from .pulse_tracer import PulseTracer
 
 
 class CellProgrammer(wiring.Component):
@@ -25,10 +25,13 @@ class CellProgrammer(wiring.Component):
     Clock cycles: 2 for a cell, and `Device.pulse_cycles` for each pulse. 1 more for each pulse that is verified, and
     for each cell that is written. A pair that is not written takes 1 more, to see whether it has to be refreshed, and a
     reset takes 2. A cell with a displacement takes 2 more.
+
+    One that is ``traced`` also answers with its pulses; it waits for whoever takes them.
     """
 
-    def __init__(self, *, geometry: CrossbarGeometry, levels_bits: int = 0) -> None:
+    def __init__(self, *, geometry: CrossbarGeometry, levels_bits: int = 0, traced: bool = False) -> None:
         self.geometry = geometry
+        self.traced = traced
         self._demand = demand_layout(geometry, levels_bits)
         ports = {
             #: Cells to be programmed, and the levels that they ask for.
@@ -51,6 +54,9 @@ class CellProgrammer(wiring.Component):
         if geometry.device.differs:
             #: The hash of the cell at `demand`.
             ports["hash"] = In(stream.Signature(32))
+        if traced:
+            #: The pulses.
+            ports["pulse"] = Out(stream.Signature(pulse_layout(geometry)))
         super().__init__(ports)
 
     def elaborate(self, platform: Any) -> Module:
@@ -75,8 +81,7 @@ class CellProgrammer(wiring.Component):
 
         served = Signal.like(offered)
         g = Signal(signed(tables.g_bits))
-        # A landing device may never reach its outermost nominal levels, so these may need more bits than its levels.
-        goal = Signal(signed(max(tables.g_bits, signed_bits(-tables.origin))))
+        goal = Signal(asked_shape(geometry))
         offset = Signal(signed(len(goal) + 1))
         within = Signal()
         verifying = Signal()
@@ -85,11 +90,12 @@ class CellProgrammer(wiring.Component):
         last = Signal(init=1)
         accept = [served.eq(offered), goal.eq(nominal(offered.request.state, tables)),
                   verifying.eq(offered.request.write), tries.eq(0)]
+        aimed = Mux(offered.request.write, offered.request.state,
+                    Mux(upward, offered.state + distance, offered.state - distance))
         aim = []
         if tables.pulse == "landing":
             target = Signal.like(offered.state)
-            accept.append(target.eq(Mux(offered.request.write, offered.request.state,
-                                        Mux(upward, offered.state + distance, offered.state - distance))))
+            accept.append(target.eq(aimed))
             m.d.comb += device.state.eq(target)
         else:
             up = Signal()
@@ -121,6 +127,8 @@ class CellProgrammer(wiring.Component):
         m.d.comb += [device.cell[name].eq(offered.cell[name]) for name in device.cell.shape().members]
         m.d.comb += [self.replace.payload.cell[name].eq(device.level[name]) for name in device.level.shape().members]
 
+        tracer = self._trace(m, device, served, take, nominal(aimed, tables)) if self.traced else None
+        may_pulse = device.ready if tracer is None else device.ready & tracer.room
         with m.FSM() as fsm:
             with m.State("idle"):
                 m.d.comb += take.eq(ready)
@@ -142,8 +150,8 @@ class CellProgrammer(wiring.Component):
                     m.d.sync += [*aim, tries.eq(tries + 1)]
                     m.next = "pulse"
             with m.State("pulse"):
-                m.d.comb += self.attempt.eq(device.ready)
-                with m.If(device.ready):
+                m.d.comb += self.attempt.eq(may_pulse)
+                with m.If(may_pulse):
                     m.next = "wait"
             with m.State("wait"):
                 with m.If(device.done):
@@ -158,6 +166,8 @@ class CellProgrammer(wiring.Component):
             if tables.pair:
                 with m.State("inspect"):
                     m.d.sync += [goal.eq(g), verifying.eq(1)]
+                    if tracer is not None:
+                        m.d.comb += [tracer.begin.eq(1), tracer.asked.eq(g)]
                     m.next = "replace"
                     with m.If(device.worn):
                         m.next = "reset"
@@ -170,7 +180,25 @@ class CellProgrammer(wiring.Component):
                 with m.If(self.replace.ready):
                     m.next = "idle"
         m.d.comb += self.idle.eq(fsm.ongoing("idle"))
+        if tracer is not None:
+            m.d.comb += [tracer.verify.eq(verifying), self.idle.eq(fsm.ongoing("idle") & tracer.idle)]
+            if tables.pulse != "landing":
+                m.d.comb += tracer.up.eq(up)
         return m
+
+    def _trace(self, m: Module, device: Device, served: Any, take: Signal, asked: ValueLike) -> PulseTracer:
+        """What tells of the pulses. A cell that is taken is asked for the level ``asked``."""
+        m.submodules.tracer = tracer = PulseTracer(geometry=self.geometry)
+        wiring.connect(m, tracer.pulse, wiring.flipped(self.pulse))
+        m.d.comb += [
+            tracer.begin.eq(take),
+            tracer.asked.eq(asked),
+            tracer.attempt.eq(self.attempt),
+            tracer.done.eq(device.done),
+            tracer.g.eq(device.level.g),
+            tracer.position.eq(served.request.position),
+        ]
+        return tracer
 
 
 def left_over(geometry: CrossbarGeometry, served: Any, g: Signal) -> ValueLike:

@@ -16,6 +16,7 @@ from ..basics.queue import LATENCY, Queue, Storage
 from .accumulator import GradientAccumulator
 from .adc import Adc, adc_latency
 from .conductance import ConductanceArray, row_sum_latency
+from .controller import one_of
 from .delta_store import DeltaStore
 from .error_map import ErrorMap
 from .lane_select import LaneSelect
@@ -28,8 +29,10 @@ from .layouts import (
     position_delta_layout,
     row_sum_layout,
     state_bits,
+    traced_layout,
 )
 from .lfsr import Lfsr
+from .operations import Operation
 from .position_deltas import PositionDeltas
 from .programmer import StochasticProgrammer
 from .programming_queue import ProgrammingQueue
@@ -37,6 +40,8 @@ from .row_controller import RowController
 from .timing import READ, fetch_latency, summed
 from .window_controller import WindowController
 
+UPDATES = Operation.UPDATE, Operation.ACCUMULATE
+"""Operations that train on a sample."""
 ANSWERS: Storage = "block"
 """What row sums wait in for their taker."""
 
@@ -76,13 +81,14 @@ class Crossbar(wiring.Component):
     In a plain geometry, a beat of ``d`` has the deltas of ``deltas`` columns, a divisor of the lanes; in others, it has
     one of a column at a position. Where no neurons drive the rows, as in a first layer, there are no row sums and no
     ``e``. Where stochastic neurons do, ``words`` shows what the next ``neurons`` of them draw; they draw it with
-    ``fire``.
+    ``fire``. One that is ``traced`` answers with its write pulses; it waits for whoever takes them.
 
     Clock cycles: see ``CrossbarController``. Cost: ``rows * cols`` cells of ``cell_layout`` in memory, and two
     multipliers a lane; see the parts.
     """
 
-    def __init__(self, *, geometry: CrossbarGeometry, deltas: int = 1, neurons: int = 1) -> None:
+    def __init__(self, *, geometry: CrossbarGeometry, deltas: int = 1, neurons: int = 1,
+                 traced: bool = False) -> None:
         require_no_wires(geometry)
         self.geometry = geometry
         self.deltas = deltas
@@ -111,6 +117,9 @@ class Crossbar(wiring.Component):
             ports["fire"] = In(1)
             #: The next words of their LFSR, the first one in the low bits.
             ports["words"] = Out(LEAP * neurons)
+        if traced:
+            #: The write pulses.
+            ports["pulses"] = Out(stream.Signature(traced_layout(geometry)))
         super().__init__(ports)
         self._controller = (RowController if geometry.plain else WindowController)(geometry=geometry)
         self._conductance = ConductanceArray(geometry=geometry)
@@ -119,7 +128,7 @@ class Crossbar(wiring.Component):
                         else PositionDeltas(geometry=geometry))
         self._adc = Adc(geometry=geometry)
         self._queue = ProgrammingQueue(geometry=geometry)
-        self._programmer = StochasticProgrammer(geometry=geometry)
+        self._programmer = StochasticProgrammer(geometry=geometry, traced=traced)
         self._firing = Lfsr(draws=neurons) if geometry.source == "stochastic" else None
         self._row_sum_room = Signal()  # behind the pipeline
 
@@ -142,6 +151,8 @@ class Crossbar(wiring.Component):
             m.d.comb += [self._firing.step.eq(self.fire), self.words.eq(self._firing.word)]
         self._configure(m)
         self._program(m)
+        if self._programmer.traced:
+            self._trace(m)
         self._select_cells(m)
         if self.geometry.plain:
             self._convert_rows(m)
@@ -218,6 +229,20 @@ class Crossbar(wiring.Component):
             m.d.comb += programmer.request.payload.eq(controller.request.payload)
         wiring.connect(m, programmer.fetch, controller.fetch)
         wiring.connect(m, programmer.replace, controller.replace)
+
+    def _trace(self, m: Module) -> None:
+        """Write pulses are told with the number of the sample. Another one begins when all pulses of the one before are
+        gone."""
+        command, traced, pulse = self._controller.command, self.pulses, self._programmer.pulse
+        sample = Signal.like(traced.payload.sample)
+        m.d.comb += [
+            traced.payload.pulse.eq(pulse.payload),
+            traced.payload.sample.eq(sample),
+            traced.valid.eq(pulse.valid),
+            pulse.ready.eq(traced.ready),
+        ]
+        with m.If(command.valid & command.ready & one_of(command.payload.operation, UPDATES)):
+            m.d.sync += sample.eq(sample + 1)
 
     def _select_cells(self, m: Module) -> None:
         """Cells that are fetched go to the programmer, cells that are dumped to the controller."""

@@ -4,6 +4,7 @@ from amaranth.hdl import Shape, signed, unsigned
 from amaranth.lib import data
 
 from ...contract.geometry import COUNTER_BITS, CrossbarGeometry
+from ...contract.pulses import ATTEMPT_BITS, SAMPLE_BITS
 from ...contract.widths import index_bits, signed_bits
 from .operations import Operation
 
@@ -205,6 +206,24 @@ def request_layout(geometry: CrossbarGeometry) -> data.StructLayout:
 def replacement_layout(geometry: CrossbarGeometry) -> data.StructLayout:
     """The place of a cell, and what replaces the cell there."""
     return data.StructLayout({"position": position_layout(geometry), "cell": cell_layout(geometry)})
+
+
+def asked_shape(geometry: CrossbarGeometry) -> Shape:
+    """The shape of a conductance that is to be reached. A landing device may never reach its outermost nominal levels,
+    so these may need more bits than its levels."""
+    return signed(max(geometry.device.g_bits, signed_bits(-geometry.device.origin)))
+
+
+def pulse_layout(geometry: CrossbarGeometry) -> data.StructLayout:
+    """A write pulse of a trace (docs/trace.md), with the place of its cell."""
+    g = signed(geometry.device.g_bits)
+    return data.StructLayout({"position": position_layout(geometry), "before": g, "asked": asked_shape(geometry),
+                              "after": g, "attempt": unsigned(ATTEMPT_BITS), "up": 1, "verify": 1})
+
+
+def traced_layout(geometry: CrossbarGeometry) -> data.StructLayout:
+    """A write pulse, and how many samples the crossbar had updated by then."""
+    return data.StructLayout({"pulse": pulse_layout(geometry), "sample": unsigned(SAMPLE_BITS)})
 
 
 def boost_bits(geometry: CrossbarGeometry) -> int:

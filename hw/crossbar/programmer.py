@@ -13,7 +13,7 @@ from .adder_tree import tree_latency
 from .cell_hash import CellHash
 from .cell_programmer import CellProgrammer
 from .divider import ResidualDivider
-from .layouts import cell_layout, position_layout, replacement_layout, request_layout
+from .layouts import cell_layout, position_layout, pulse_layout, replacement_layout, request_layout
 from .lfsr import Lfsr
 from .parameters import parameter_layout
 from .sliced_programmer import SlicedProgrammer, levels_bits
@@ -34,8 +34,9 @@ class StochasticProgrammer(wiring.Component):
     Cost: the parts. The division, the hash, and what a kind of device needs exist only where they are configured.
     """
 
-    def __init__(self, *, geometry: CrossbarGeometry) -> None:
+    def __init__(self, *, geometry: CrossbarGeometry, traced: bool = False) -> None:
         self.geometry = geometry
+        self.traced = traced
         super().__init__({
             #: Cells to be programmed.
             "request": In(stream.Signature(request_layout(geometry))),
@@ -60,6 +61,8 @@ class StochasticProgrammer(wiring.Component):
             "lfsr_state": In(sequence.WIDTH),
             #: Replacements of run-time parameters; only while `idle`.
             "parameters": In(parameter_layout(geometry)),
+            #: The write pulses, if they are traced.
+            **({"pulse": Out(stream.Signature(pulse_layout(geometry)))} if traced else {}),
         })
 
     def elaborate(self, platform: Any) -> Module:
@@ -67,7 +70,7 @@ class StochasticProgrammer(wiring.Component):
         geometry = self.geometry
         m.submodules.divider = divider = ResidualDivider(geometry=geometry)
         if geometry.device.slices is None:
-            m.submodules.cell = whole = cell = CellProgrammer(geometry=geometry)
+            m.submodules.cell = whole = cell = CellProgrammer(geometry=geometry, traced=self.traced)
         else:
             m.submodules.device = cell = CellProgrammer(geometry=geometry.single, levels_bits=levels_bits(geometry))
             m.submodules.cell = whole = SlicedProgrammer(geometry=geometry)
@@ -79,6 +82,8 @@ class StochasticProgrammer(wiring.Component):
         m.submodules.lfsr = lfsr = Lfsr()
         wiring.connect(m, divider.demand, whole.demand)
         wiring.connect(m, whole.replace, wiring.flipped(self.replace))
+        if self.traced:
+            wiring.connect(m, cell.pulse, wiring.flipped(self.pulse))
         hashes = None
         if geometry.device.differs:
             m.submodules.cell_hash = hashes = CellHash(geometry=geometry)

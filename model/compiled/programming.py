@@ -5,6 +5,7 @@ from numba import njit
 
 from ...contract.device import CURVE_REST_BITS
 from ...contract.hashing import DEVICE_SHIFT
+from ...contract.pulses import PULSE_WORDS, UP, VERIFY
 from ...contract.wires import FACTOR_FRAC
 from ..lfsr import WORD_MASK
 from .arithmetic import clip, draw, leap, mix32, noise, round_shift
@@ -14,11 +15,14 @@ from .tables import (
     FAILURES,
     KINDS,
     LANDING,
+    LIMIT,
     NOMINAL,
     PROGRAMMING,
     REFRESHES,
     ROUNDING,
+    SAMPLE,
     SWITCHING,
+    TRACED,
     VERIFIED,
     VERIFY_ATTEMPTS,
     Integer,
@@ -100,9 +104,7 @@ def _program(layer: Layer, state: State, tables: Tables, cell: Integer) -> None:
     if layer.devices > 1:
         _move_devices(layer, state, tables, cell, target)
     else:
-        fixed = _fixed(layer, tables, cell, 0)
-        for _ in range(1 if layer.pulse == LANDING else abs(target - old)):
-            _pulse(layer, state, tables, cell, 0, fixed, target, k > 0)
+        _pulses(layer, state, tables, cell, 0, target, abs(target - old), k > 0)
     if layer.pair:
         minus = np.int64(state.g_minus[cell])
         plus = minus + state.g[cell]
@@ -159,26 +161,55 @@ def _put(layer: Layer, state: State, tables: Tables, cell: Integer, device: Inte
     shift = tables.shifts[device]
     target = _device_state_of(layer, rest >> shift)
     up, distance = rest > level << shift, max(1, abs(target - _device_state_of(layer, level)))
-    fixed = _fixed(layer, tables, cell, device)
     state.g[cell] = level
-    for _ in range(1 if layer.pulse == LANDING else distance):
-        _pulse(layer, state, tables, cell, device, fixed, target, up)
+    _pulses(layer, state, tables, cell, device, target, distance, up)
     if device < layer.devices - 1:
         state.slices[cell * (layer.devices - 1) + device] = state.g[cell]
     return np.int64(state.g[cell])
 
 
 @njit
+def _pulses(layer: Layer, state: State, tables: Tables, cell: Integer, device: Integer, target: Integer,
+            distance: Integer, up: bool) -> None:
+    """Give a device of a cell one write pulse toward its state ``target`` if it lands at states, else ``distance``
+    pulses up or down."""
+    fixed = _fixed(layer, tables, cell, device)
+    asked, how = layer.device_origin + (target << layer.sub_bits), np.int64(UP if up else 0)
+    for attempt in range(1 if layer.pulse == LANDING else distance):
+        _pulse(layer, state, tables, cell, device, fixed, target, asked, how + attempt + 1)
+
+
+@njit
 def _pulse(layer: Layer, state: State, tables: Tables, cell: Integer, device: Integer, fixed: tuple[Integer, bool],
-           toward: Integer, up: bool) -> None:
+           toward: Integer, asked: Integer, how: Integer) -> None:
     """A write pulse for a device of a cell, whose conductance is in ``g``: toward the state ``toward`` if the device
-    lands at states, else up or down. ``fixed`` is what ``_fixed`` tells of it."""
+    lands at states, else up or down. ``fixed`` is what ``_fixed`` tells of it; ``asked`` and ``how`` are what a trace
+    says of the pulse, in ``asked`` and ``attempt``."""
+    number = cell * layer.devices + device
     state.counters[layer.index * COUNTS + ATTEMPTS] += 1
-    state.pulses[cell * layer.devices + device] += 1
-    word = draw(state.lfsrs, layer.index, PROGRAMMING, tables)
-    displacement, stuck = fixed
-    if stuck:
-        return
+    state.pulses[number] += 1
+    word, before = draw(state.lfsrs, layer.index, PROGRAMMING, tables), np.int64(state.g[cell])
+    if not fixed[1]:
+        _move(layer, state, tables, cell, fixed[0], toward, how & UP != 0, word)
+    if state.tracing[LIMIT]:
+        if layer.pulse == LANDING:
+            how = how & ~UP | (UP if asked > before else 0)
+        _trace(state, number, before, asked, np.int64(state.g[cell]), how)
+
+
+@njit(forceinline=True)
+def _trace(state: State, number: Integer, before: Integer, asked: Integer, after: Integer, how: Integer) -> None:
+    """Trace a write pulse that has been given to the device ``number``."""
+    place = state.tracing[TRACED] * PULSE_WORDS
+    state.tracing[TRACED] += 1
+    state.trace[place] = state.tracing[SAMPLE] | np.int64(number) << 32
+    state.trace[place + 1] = (before & WORD_MASK | (asked & WORD_MASK) << 16 | (after & WORD_MASK) << 32 | how << 48)
+
+
+@njit(forceinline=True)
+def _move(layer: Layer, state: State, tables: Tables, cell: Integer, displacement: Integer, toward: Integer, up: bool,
+          word: Integer) -> None:
+    """What a write pulse that has drawn ``word`` does to a device that is not stuck."""
     g = np.int64(state.g[cell])
     if layer.pulse == SWITCHING:
         old = _device_state_of(layer, g)
@@ -214,8 +245,9 @@ def _refresh(layer: Layer, state: State, tables: Tables, cell: Integer, fixed: t
         state.g[cell] = state.g_minus[cell] = 0
     tries = 0
     while abs(state.g[cell] - goal) > layer.margin and tries < layer.max_attempts:
-        _pulse(layer, state, tables, cell, 0, fixed, np.int64(0), bool(state.g[cell] < goal))
         tries += 1
+        _pulse(layer, state, tables, cell, 0, fixed, np.int64(0), goal,
+               np.int64(VERIFY + tries + (UP if state.g[cell] < goal else 0)))
     state.counters[counters + VERIFY_ATTEMPTS] += tries
     state.counters[counters + FAILURES] += abs(state.g[cell] - goal) > layer.margin
 

@@ -11,6 +11,7 @@ from .tables import COUNTS, KINDS, State
 
 NOTHING = np.zeros(0, dtype=np.int16)
 """An array that there is not."""
+NO_TRACE = np.zeros(0, dtype=np.int64)
 
 
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -23,8 +24,10 @@ def arrays_of(arrays: dict[str, np.ndarray], pulses: np.ndarray) -> Arrays:
     return g, g_minus, slices, chi, pulses.reshape(-1)
 
 
-def state_of(crossbars: Sequence[Crossbar], arrays: Arrays, row_reads: np.ndarray) -> State:
-    """The state of ``crossbars``, whose ``arrays``, by ``arrays_of``, are vectors over all of them."""
+def state_of(crossbars: Sequence[Crossbar], arrays: Arrays, row_reads: np.ndarray, trace: np.ndarray = NO_TRACE,
+             limit: int = 0, sample: int = 0) -> State:
+    """The state of ``crossbars``, whose ``arrays``, by ``arrays_of``, are vectors over all of them. Write pulses are
+    traced in ``trace``, if there is a ``limit``; ``sample`` samples have been trained."""
     wired = any(crossbar.geometry.wires for crossbar in crossbars)
     return State(
         *arrays,
@@ -34,7 +37,7 @@ def state_of(crossbars: Sequence[Crossbar], arrays: Arrays, row_reads: np.ndarra
                         for crossbar in crossbars for name in LFSRS], dtype=np.uint32),
         counters=np.array([crossbar.counters.get(name, 0) for crossbar in crossbars for name in POSITION_COUNTERS],
                           dtype=np.int64),
-        row_reads=row_reads)
+        row_reads=row_reads, trace=trace, tracing=np.array([limit, sample, 0], dtype=np.int64))
 
 
 def give_back(state: State, crossbars: Sequence[Crossbar]) -> None:

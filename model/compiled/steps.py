@@ -25,7 +25,10 @@ from .tables import (
     COUNTS,
     FORWARD_ROWS,
     FORWARDS,
+    LIMIT,
     PRODUCT_ROWS,
+    SAMPLE,
+    TRACED,
     UPDATE_ROWS,
     VISITED_ROWS,
     Integer,
@@ -38,12 +41,14 @@ from .tables import (
 
 
 @njit(cache=True)
-def train(layers: np.ndarray, state: State, tables: Tables, scratch: Scratch, samples: Samples, count: int,
-          learning_rate_shift: int, batch: int, start: int, total: int) -> None:
-    """Train on ``count`` samples, of which the first is number ``start`` of an epoch of ``total``."""
+def train(layers: np.ndarray, state: State, tables: Tables, scratch: Scratch, samples: Samples, first: int, count: int,
+          learning_rate_shift: int, batch: int, start: int, total: int) -> int:
+    """Train on the samples from ``first`` to ``count - 1``, of which sample 0 is number ``start`` of an epoch of
+    ``total``. It comes back earlier, after any sample, when its trace is full. Returns the sample that is next."""
     state, tables, scratch, samples = pointers(state), pointers(tables), pointers(scratch), pointers(samples)
     last = len(layers) - 1
-    for i in range(count):
+    for i in range(first, count):
+        state.tracing[SAMPLE] += 1
         samples.predictions[i] = _infer(layers, state, tables, scratch, samples, i)
         loss_delta(layers[last], scratch, tables, samples.labels[i])
         for index in range(last, -1, -1):
@@ -54,6 +59,9 @@ def train(layers: np.ndarray, state: State, tables: Tables, scratch: Scratch, sa
         if batch > 1 and (trained % batch == 0 or trained == total):
             for index in range(last + 1):
                 visit_all(layers[index], state, tables, scratch)
+        if state.tracing[LIMIT] and state.tracing[TRACED] >= state.tracing[LIMIT]:
+            return i + 1
+    return count
 
 
 @njit(cache=True)

@@ -37,6 +37,8 @@ PULSES = "landing", "step", "switching"
 LANDING, STEP, SWITCHING = range(len(PULSES))
 RESIDUALS = "verified", "nominal", "none"
 VERIFIED, NOMINAL, NONE = range(len(RESIDUALS))
+LIMIT, SAMPLE, TRACED = range(3)
+"""Places in ``State.tracing``."""
 
 Layer = Any
 """One record of ``layer_records``, whose fields compiled code reads as attributes."""
@@ -68,6 +70,11 @@ class State(NamedTuple):
     """int64 (layers * COUNTS,). Compiled code does not wrap them."""
     row_reads: np.ndarray
     """int64 (2 * layers,): those of the network."""
+    trace: np.ndarray
+    """int64: where write pulses are traced, ``PULSE_WORDS`` words each, the first bytes of `PULSE` in the low bits."""
+    tracing: np.ndarray
+    """int64 (3,): traced pulses after which compiled code comes back, 0 if none is traced; samples trained, the one
+    under way among them; pulses traced."""
 
 
 class Tables(NamedTuple):

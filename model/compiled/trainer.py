@@ -3,10 +3,15 @@
 import numpy as np
 import torch
 
+from ...contract.geometry import CrossbarGeometry
+from ...contract.pulses import PULSE, PULSE_WORDS
 from ..network import Network
 from . import steps
-from .state import arrays_of, give_back, state_of
-from .tables import Samples, State, layer_records, scratch, tables
+from .state import NO_TRACE, arrays_of, give_back, state_of
+from .tables import SAMPLE, TRACED, Samples, State, layer_records, scratch, tables
+
+ROOM = 1 << 16
+"""Traced write pulses after which compiled code comes back, at the end of a sample. So many stay in a cache."""
 
 
 class CompiledTrainer:
@@ -29,15 +34,21 @@ class CompiledTrainer:
                                  network.pulses.numpy())
         self._tables = tables(network)
         self._scratch = scratch(geometries, self._layers)
+        self._trace, self._limit = NO_TRACE, 0
         nothing = torch.zeros((0, self.experiment.input.count), dtype=torch.int16), np.zeros(0, dtype=np.int64)
         self.train_span(*nothing, nothing[1], range(0), 0)  # compiles
 
     def train_span(self, xs: torch.Tensor, labels: np.ndarray, order: np.ndarray, span: range,
                    learning_rate_shift: int) -> np.ndarray:
         """As ``Network.train_span``; ``xs`` is taken without a copy if it is int16."""
+        if self.network.recorder is not None and not self._limit:
+            self._make_trace()
         samples, state = self._samples(xs, labels, order[span.start:span.stop]), self._state()
-        steps.train(self._layers, state, self._tables, self._scratch, samples, len(samples.chosen),
-                    learning_rate_shift, self.experiment.batch, span.start, len(order))
+        done, count = -1, len(samples.chosen)
+        while done < count:
+            done = steps.train(self._layers, state, self._tables, self._scratch, samples, max(0, done), count,
+                               learning_rate_shift, self.experiment.batch, span.start, len(order))
+            self._record(state)
         give_back(state, self.network.crossbars)
         self.network.row_reads = state.row_reads.reshape(2, -1).tolist()
         return samples.predictions
@@ -60,5 +71,28 @@ class CompiledTrainer:
 
     def _state(self) -> State:
         """The state of the network: its own arrays, and copies of what it counts and draws from."""
+        recorder = self.network.recorder
         return state_of(self.network.crossbars, self._arrays,
-                        row_reads=np.array(self.network.row_reads, dtype=np.int64).ravel())
+                        row_reads=np.array(self.network.row_reads, dtype=np.int64).ravel(),
+                        trace=self._trace, limit=self._limit, sample=recorder.sample if recorder else 0)
+
+    def _make_trace(self) -> None:
+        """Make room for a trace: for ``ROOM`` pulses, and for what a sample may add. Little of that is ever used, and
+        so little of it becomes memory."""
+        most = sum(crossbar.pulses.numel() * most_pulses(crossbar.geometry) for crossbar in self.network.crossbars)
+        self._trace, self._limit = np.empty((ROOM + most) * PULSE_WORDS, dtype=np.int64), ROOM
+
+    def _record(self, state: State) -> None:
+        """Give what has been traced to the network's recorder."""
+        recorder = self.network.recorder
+        if recorder is not None:
+            words = self._trace[:state.tracing[TRACED] * PULSE_WORDS]
+            recorder.extend(words.astype("<i8").view(PULSE))
+            recorder.sample = int(state.tracing[SAMPLE])
+            state.tracing[TRACED] = 0
+
+
+def most_pulses(geometry: CrossbarGeometry) -> int:
+    """Write pulses that a visit of a cell may take, on each of its devices."""
+    device = geometry.single.device
+    return (1 if device.pulse == "landing" else device.states - 1) + (geometry.max_attempts if device.pair else 0)

@@ -19,9 +19,11 @@ from .testbench import Testbench, run_in_cocotb
 
 
 def reconfigured_twin(golden: GoldenCrossbar, geometry: CrossbarGeometry, seed: int) -> GoldenCrossbar:
-    """``golden`` in its state, with the run-time parameters of ``geometry``."""
+    """``golden`` in its state and in its place, with the run-time parameters of ``geometry``."""
     twin = GoldenCrossbar(geometry, seed)
     twin.load(golden.state())
+    twin.first = golden.first
+    twin.programmer.record(golden.programmer.recorder)
     return twin
 
 

@@ -7,6 +7,7 @@ import cocotb
 
 from ...hw.network import Network
 from ...model.network import Network as GoldenNetwork
+from ...model.recorder import Recorder
 from ...train.lockstep import Twins
 from ..bench import Bench
 from ..benches.streams import PinBench
@@ -25,8 +26,8 @@ async def exercise_network(bench: Bench, case: Case, random: Random) -> None:
     with other run-time parameters.
     """
     experiment = case.experiment
-    driver = NetworkDriver(bench, experiment.crossbars, experiment.loss)
-    twins = Twins(GoldenNetwork(experiment), driver)
+    driver = NetworkDriver(bench, experiment.crossbars, experiment.loss, case.traced)
+    twins = Twins(GoldenNetwork(experiment), driver, trace=Recorder() if case.traced else None)
     await twins.load()
     await _train(twins, case, random)
 
@@ -69,7 +70,7 @@ class NetworkBench(Testbench[None]):
 
     def build(self) -> Network:
         experiment = self.case.experiment
-        return Network(geometries=experiment.crossbars, loss=experiment.loss)
+        return Network(geometries=experiment.crossbars, loss=experiment.loss, traced=self.case.traced)
 
     async def exercise(self, bench: PinBench) -> None:
         await exercise_network(bench, self.case, self.random)

@@ -11,6 +11,7 @@ from ...contract.geometry import POSITION_COUNTERS
 from ...contract.results import Result
 from ...hw.network import Network
 from ...model.network import Network as GoldenNetwork
+from ...model.recorder import Recorder
 from ...train import data
 from ...train.host import HostTrainer
 from ...train.lockstep import Plan, Twins
@@ -56,13 +57,14 @@ class TrainingBench(Testbench[Trained]):
 
     def build(self) -> Network:
         experiment = self.case.experiment
-        return Network(geometries=experiment.crossbars, loss=experiment.loss)
+        return Network(geometries=experiment.crossbars, loss=experiment.loss, traced=self.case.traced)
 
     async def exercise(self, bench: PinBench) -> Trained:
         case, experiment = self.case, self.case.experiment
         train = data.load(experiment, case.data_dir).train
         golden = GoldenNetwork(experiment)
-        twins = Twins(golden, NetworkDriver(bench, experiment.crossbars, experiment.loss))
+        twins = Twins(golden, NetworkDriver(bench, experiment.crossbars, experiment.loss, case.traced),
+                      trace=Recorder() if case.traced else None)
         await twins.load()
         if experiment.transfer:
             await self._write_precursor(twins, Plan(experiment, train, case.samples))

@@ -38,6 +38,8 @@ class Case:
     """Probability with which a stream's driver stalls, in each clock cycle."""
     samples: int = 20
     """Samples, or as many requests of a block."""
+    traced: bool = False
+    """Whether a network's write pulses are compared too."""
 
     @classmethod
     def random(cls, seed: int, layers: int | None = None, *, convolutions: bool = False, reads: bool = False,

@@ -172,7 +172,8 @@ def test_cosim_fails_if_something_differs(monkeypatch, spinloom, small, exact):
     monkeypatch.setattr(cosim, "run", lambda experiment, **options: calls.append((experiment, options)) or answer)
     status, out, _ = spinloom("cosim", small, "--samples", 12, "--simulator", "icarus", "--json")
     assert (status, json.loads(out)) == (0 if exact else 1, answer.to_json())
-    assert calls == [(load(small), {"samples": 12, "simulator": "icarus", "data_dir": None, "progress": True})]
+    assert calls == [(load(small), {"samples": 12, "simulator": "icarus", "data_dir": None, "progress": True,
+                                    "trace": False})]
     assert ("110.5" if exact else difference) in spinloom("cosim", small)[1]
 
 

@@ -12,6 +12,7 @@ from spinloom.devices.kinds import KINDS
 from spinloom.random_experiment import random_experiment
 from spinloom.sim.testbenches.tb_network import NetworkBench
 from spinloom.sim.testbenches.testbench import Case
+from spinloom.train import lockstep
 
 RULES = [(kind, residual) for kind in KINDS for residual in ("verified", "nominal")] + [("mtj", "none")]
 """Every kind of device with every rule of update that it can have."""
@@ -44,8 +45,8 @@ def size(experiment: Experiment) -> int:
                for crossbar in experiment.crossbars)
 
 
-def agree(experiment: Experiment, number: int) -> None:
-    NetworkBench(Case(experiment=experiment, seed=number, stall=number % 3 * 0.3, samples=6)).simulate()
+def agree(experiment: Experiment, number: int, traced: bool = False) -> None:
+    NetworkBench(Case(experiment=experiment, seed=number, stall=number % 3 * 0.3, samples=6, traced=traced)).simulate()
 
 
 def slow_but(quick: int | None, kind: str, residual: str, numbers: range) -> list:
@@ -71,11 +72,46 @@ def test_golden_model_and_rtl_agree_on_convolutions(kind, residual, number):
     agree(convolutional(kind, residual, number), RULES.index((kind, residual)) + number)
 
 
+@pytest.fixture
+def pulses(monkeypatch):
+    """How many write pulses have been compared, in a list."""
+    compared, original = [], lockstep.expect_pulses
+
+    def expect_pulses(expected, *rest):
+        compared.append(len(expected))
+        original(expected, *rest)
+
+    monkeypatch.setattr(lockstep, "expect_pulses", expect_pulses)
+    return compared
+
+
+def of_one_device(make, kind, residual, number):
+    """The first experiment from ``number`` on, of as many layers, whose cells do not have several devices."""
+    return next(experiment for each in count(number, 3) if not (experiment := make(kind, residual, each)).synapse)
+
+
+QUICK = ("pcm_pair", "verified"), ("mtj", "none")
+"""Rules of which `make test` has one."""
+
+
+@pytest.mark.parametrize(("kind", "residual", "number"), [
+    case for rule in RULES for case in slow_but(DENSE[1] if rule in QUICK else None, *rule, DENSE)])
+def test_they_agree_in_every_write_pulse(kind, residual, number, pulses):
+    agree(of_one_device(configuration, kind, residual, number), number, traced=True)
+    assert sum(pulses) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "residual", "number"), [(*rule, number) for rule in RULES for number in (1, 2)])
+def test_they_agree_in_every_write_pulse_of_convolutions(kind, residual, number, pulses):
+    agree(of_one_device(convolutional, kind, residual, number), number, traced=True)
+    assert sum(pulses) > 0
+
+
 OPTIONS = {
     "mini-batches": lambda experiment: experiment.batch > 1,
     "read noise": lambda experiment: experiment.converters.read_noise > 0,
-    "offsets or gains": lambda experiment: experiment.crossbars[0].mismatched,
-    "nonlinearity": lambda experiment: bool(experiment.converters.nonlinearity),
+    "distorted outputs": lambda experiment: experiment.crossbars[0].distorted,
     "coarse DACs": lambda experiment: any(crossbar.x_dropped or crossbar.delta_dropped
                                           for crossbar in experiment.crossbars),
     "folds": lambda experiment: any(geometry.folds > 1 for geometry in experiment.crossbars),

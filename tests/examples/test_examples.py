@@ -35,9 +35,9 @@ def test_examples_run(monkeypatch, capsys, name):
     answers = [run(monkeypatch, capsys, name, *SMALL[name], *more) for more in ((), ("--no-baseline", "--seed", "2"))]
     measure, baseline = {"lstm": BITS, "gan": FRECHET}.get(name, ACCURACY)
     for answer in answers:
-        assert list(answer) == [measure, baseline, "write_pulses", "backend", "seconds"]
+        assert list(answer) == [measure, baseline, "write_pulses", "backend", "seconds", "wear"]
         assert answer["backend"] == "golden"
-        assert answer["write_pulses"] >= 0
+        assert answer["write_pulses"] >= answer["wear"]["worst"]["pulses"] >= 0
     assert answers[0][baseline] > 0
     assert answers[1][baseline] is None
     assert answers[0][measure] != answers[1][measure]

@@ -31,6 +31,7 @@ def assert_same_state(network, reference):
 def assert_compiled_equals_reference(experiment, seed, count=20):
     """Two epochs, the compiled's in three calls; returns the reference."""
     reference, network = Network(experiment), Network(experiment)
+    recorders = reference.record(), network.record()
     compiled = CompiledTrainer(network)
     xs, labels = random_samples(experiment, count, seed)
     for epoch in range(2):
@@ -42,6 +43,8 @@ def assert_compiled_equals_reference(experiment, seed, count=20):
         assert np.concatenate(actual).tolist() == expected.tolist()
         assert compiled.predict(xs).tolist() == reference.predict(xs).tolist()
         assert_same_state(network, reference)
+        traces = [recorder.take() for recorder in recorders]
+        assert traces[0].tolist() == traces[1].tolist()
     return reference
 
 
@@ -238,6 +241,20 @@ def test_it_works_on_the_networks_own_arrays(kind):
     network.row_reads = reference.row_reads
     network.pulses.copy_(reference.pulses)
     assert_same_state(network, reference)
+
+
+def test_a_trace_that_is_full_is_taken_between_samples(monkeypatch):
+    monkeypatch.setattr("spinloom.model.compiled.trainer.ROOM", 3)
+    experiment = config.load("digits-dw5").replaced(batch=4)
+    xs, labels = random_samples(experiment, 40, 1)
+    reference, network = Network(experiment), Network(experiment)
+    recorders = [machine.record() for machine in (reference, network)]
+    for machine in (reference, CompiledTrainer(network)):
+        machine.train_span(xs, labels, np.arange(40), range(40), 3)
+    expected, actual = (recorder.take().tolist() for recorder in recorders)
+    assert actual == expected
+    assert len(expected) > 30
+    assert recorders[1].sample == 40
 
 
 def test_counters_wrap():

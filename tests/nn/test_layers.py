@@ -130,6 +130,7 @@ def test_a_saved_model_goes_on_to_the_same_bits(device):
         assert state(each) == state(model)
         assert nn.arrays(each)[0].pulses.tolist() == nn.arrays(model)[0].pulses.tolist()
     assert int(nn.arrays(model)[0].pulses.sum()) == nn.arrays(model)[0].crossbar.counters["attempts"] > 100
+    assert nn.wear(model).worst.pulses == nn.arrays(model)[0].pulses.max()
 
 
 def test_layers_that_share_an_array():

@@ -8,9 +8,11 @@ from spinloom.config import load
 from spinloom.contract.errors import ConfigError, InterruptedRunError
 from spinloom.hw.store.sdram_chip import ULX3S_SDRAM
 from spinloom.model.compiled import trainer
+from spinloom.model.network import Network
 from spinloom.sim import epoch
 from spinloom.study.energy import account
-from spinloom.train import evaluate
+from spinloom.train import data, evaluate
+from spinloom.train.trace import Trace
 
 
 def small(**fields):
@@ -126,6 +128,21 @@ def test_a_difference_is_reported(tmp_path, monkeypatch):
     assert not answer.bit_exact
     assert answer.digest is None
     assert "layer 1, row 3, col 4" in answer.first_difference
+
+
+def test_write_pulses_are_equal_and_cost_no_clock_cycle(tmp_path):
+    plain, traced = (epoch.run(small(), out=tmp_path / str(trace), samples=60, trace=trace) for trace in (False, True))
+    assert traced.bit_exact
+    assert (traced.digest, traced.cycles_per_sample) == (plain.digest, plain.cycles_per_sample)
+    assert (plain.traced, traced.traced) == (None, len(Trace.of(tmp_path / "True")))
+    network = Network(small())
+    dataset = data.load(small()).train
+    recorder, order = network.record(), network.experiment.sample_order(0, len(dataset.labels))
+    network.train_span(data.drive(dataset.images, network.experiment.input.format), dataset.labels, order, range(60),
+                       network.experiment.learning_rate_shift(0))
+    assert Trace.of(tmp_path / "True").pulses.tolist() == recorder.take().tolist()
+    with pytest.raises(ConfigError, match="a network with a memory is not traced: leave out one of --stored and "):
+        epoch.run(stored("sdram"), stored=True, trace=True, out=tmp_path / "stored")
 
 
 def test_there_must_be_a_run_to_resume(tmp_path):

@@ -120,7 +120,7 @@ def test_the_record_tells_everything(tmp_path):
     result = run(out=tmp_path, options={"epochs": 3})
     document = json.loads((tmp_path / "experiment.json").read_text())
     assert list(document) == ["command", "experiment", "samples", "data", "order", "test", "built", "digest", "options",
-                              "changes", "topology", "shapes"]
+                              "changes", "traced", "topology", "shapes"]
     assert document["digest"] == digest_of(document) == result.identity
     assert document["topology"] == "64-8-10"
     assert [(shape["rows"], shape["cols"]) for shape in document["shapes"]] == [(65, 8), (8, 10)]

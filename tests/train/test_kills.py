@@ -29,8 +29,8 @@ def experiment(**fields):
 
 
 def left(folder):
-    """All arrays of all states in ``folder``, by file and name."""
-    found = {}
+    """All arrays of all states in ``folder``, by file and name, and all traces."""
+    found = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("trace.bin")}
     for path in sorted(folder.rglob("state.npz")):
         with np.load(path) as file:
             found |= {f"{path.relative_to(folder)} {name}": array.tolist() for name, array in file.items()}
@@ -40,12 +40,13 @@ def left(folder):
 def train(folder, resume, overwrite=False, **options):
     place = {"resume": folder} if resume else {"out": folder}
     return loop.run(experiment(), **place, samples=None if resume else 30, baseline=False, progress=False,
-                    overwrite=overwrite, **options)
+                    overwrite=overwrite, trace=not resume, **options)
 
 
 def train_exsitu(folder, resume, overwrite=False):
     place = {"resume": folder} if resume else {"out": folder, "samples": 30}
-    return transfer.run(experiment(transfer={}), **place, baseline=False, progress=False, overwrite=overwrite)
+    return transfer.run(experiment(transfer={}), **place, baseline=False, progress=False, overwrite=overwrite,
+                        trace=not resume)
 
 
 def train_epoch(folder, resume, overwrite=False):

@@ -10,6 +10,7 @@ import torch
 from spinloom.config import Experiment, parse
 from spinloom.contract.errors import ConfigError, InterruptedRunError
 from spinloom.model.network import Network
+from spinloom.model.recorder import Recorder
 from spinloom.system.progress import bar
 from spinloom.train import data, lockstep, run_folder
 from spinloom.train.difference import DifferenceError
@@ -17,6 +18,8 @@ from spinloom.train.host import HostTrainer
 from spinloom.train.identity import Identity
 from spinloom.train.lockstep import Lockstep, Plan, Position, Twins, digest
 from spinloom.train.results import DataRecord
+from spinloom.train.trace import Trace
+from spinloom.train.wear import wear
 
 COUNT, INPUTS = 20, 6
 
@@ -74,19 +77,40 @@ class ModelMachine:
         return self.network.state()
 
 
+class TracedModelMachine(ModelMachine):
+    """It also tells its write pulses. ``wrong`` is the number of one that it gets wrong."""
+
+    def __init__(self, experiment: Experiment, wrong: int | None = None):
+        super().__init__(experiment)
+        self.recorder, self.wrong, self.told = self.network.record(), wrong, 0
+
+    def pulses(self):
+        every = self.recorder.take()
+        if self.wrong is not None and self.told <= self.wrong < self.told + len(every):
+            every["after"][self.wrong - self.told] += 1
+        self.told += len(every)
+        layers = []
+        for crossbar in self.network.crossbars:
+            first = crossbar.first
+            layer = every[(every["cell"] >= first) & (every["cell"] < first + crossbar.g.numel())]
+            layer["cell"] -= first
+            layers.append(layer)
+        return layers
+
+
 def dataset() -> data.Dataset:
     record = DataRecord(name="made up", known=None, sha256="0", train=COUNT, test=COUNT)
     return data.Dataset(samples(), samples(), record)
 
 
-def lockstep_of(folder, experiment: Experiment, resume=False, total=2 * COUNT) -> Lockstep:
+def lockstep_of(folder, experiment: Experiment, resume=False, total=2 * COUNT, traced=False) -> Lockstep:
     identity = Identity.of("epoch", experiment, dataset(), samples=total)
-    record = run_folder.read_record(folder) if resume else run_folder.create(folder, identity)
+    record = run_folder.read_record(folder) if resume else run_folder.create(folder, identity, traced=traced)
     return Lockstep(Plan(experiment, samples(), total), folder, record, Position())
 
 
 def train(folder, experiment: Experiment, machine: ModelMachine, stop=None, resume=False, total=2 * COUNT) -> Lockstep:
-    run = lockstep_of(folder, experiment, resume, total)
+    run = lockstep_of(folder, experiment, resume, total, isinstance(machine, TracedModelMachine))
     if resume:
         run.resume()
 
@@ -114,6 +138,7 @@ def test_both_train_as_planned(tmp_path, batch, order):
     assert run.position == run.proven.position == Position(sample=2 * COUNT, correct=correct)
     assert run.effort.samples == 2 * COUNT
     assert run.effort.bound_cycles == alone.bound_cycles
+    assert run.wear == wear([crossbar.pulses.numpy() for crossbar in alone.crossbars])
 
 
 @pytest.mark.parametrize(("cut", "programs"), [(False, 2), (True, 3)])
@@ -150,6 +175,52 @@ def test_samples_wait_in_front_of_the_machine():
     assert not machine.answers
 
 
+def test_write_pulses_are_compared_and_kept(tmp_path, monkeypatch):
+    experiment, torn, stop = small(), tmp_path / "torn", threading.Event()
+    train(tmp_path / "whole", experiment, TracedModelMachine(experiment)).finish()
+    alone, plan = Network(experiment), Plan(experiment, samples(), 2 * COUNT)
+    recorder = alone.record()
+    for span in plan.spans(COUNT):
+        alone.train_span(plan.xs, plan.labels, span.order, span.places, span.learning_rate_shift)
+    expected = recorder.take().tolist()
+    assert Trace.of(tmp_path / "whole").pulses.tolist() == expected
+    assert len(expected) > 50
+
+    stop.set()
+    monkeypatch.setattr(lockstep, "SPAN", 16)
+    with pytest.raises(InterruptedRunError):
+        train(torn, experiment, TracedModelMachine(experiment), stop)
+    assert Trace.of(torn).pulses.tolist() == [pulse for pulse in expected if pulse[0] <= 16]
+    assert train(torn, experiment, TracedModelMachine(experiment), resume=True).traced == len(expected)
+    assert Trace.of(torn).pulses.tolist() == expected
+
+
+def test_a_write_pulse_that_differs_is_named(tmp_path):
+    experiment = small()
+    whole = train(tmp_path / "whole", experiment, TracedModelMachine(experiment))
+    pulse = Trace.of(whole.folder).select()[30]
+    place = ", ".join(f"{name} {pulse[name]}" for name in ("sample", "layer", "row", "col"))
+    with pytest.raises(DifferenceError, match=rf"^write pulse, {place}: expected {pulse['before']} to "
+                                              rf"{pulse['after']}, .*, actual .* to {pulse['after'] + 1}, asked for"):
+        train(tmp_path / "torn", experiment, TracedModelMachine(experiment, wrong=30))
+
+
+def test_a_host_ends_mini_batches_in_traces_too():
+    experiment = small(batch=4, host={"optimizer": "adam"}, update={"threshold": 0.1})
+    golden, trace = Network(experiment), Recorder()
+    twins, host = Twins(golden, TracedModelMachine(experiment), trace=trace), HostTrainer(golden)
+    plan = Plan(experiment, samples(), COUNT)
+
+    async def both():
+        await twins.write(0, np.full((INPUTS, 4), 3))
+        for span in plan.spans(4):
+            await twins.train_batch_by(host, plan.xs, plan.labels, span)
+
+    asyncio.run(both())
+    numbers = set(trace.take()["sample"].tolist())
+    assert {0, 20} <= numbers <= {0, 4, 8, 12, 16, 20}
+
+
 def test_a_prediction_that_differs_is_named(tmp_path):
     experiment = small()
     with pytest.raises(DifferenceError, match="prediction, sample 27: expected") as caught:
@@ -173,6 +244,7 @@ def test_a_run_continues_from_its_checkpoint(tmp_path, monkeypatch):
     assert resumed.effort.samples == 24
     assert resumed.position == whole.position
     assert digest(resumed.proven.state) == digest(whole.proven.state)
+    assert resumed.wear == whole.wear
     with pytest.raises(ConfigError, match="of 40 samples, in a run of 20: there is no such position"):
         train(torn, experiment, ModelMachine(experiment), resume=True, total=20)
     other = train(tmp_path / "other", small(seed=3), ModelMachine(small(seed=3)))

@@ -68,6 +68,8 @@ def test_a_run_folder_tells_everything(tmp_path):
     pulses = [np.array(state[f"layer{layer}_pulses"]) for layer in range(2)]
     assert sum(array.sum() for array in pulses) == result.write_pulses
     assert max(array.max() for array in pulses) == result.most_write_pulses > 1
+    worst = result.wear.worst
+    assert pulses[worst.layer][worst.row, worst.col] == worst.pulses == result.most_write_pulses
     attempts = state["layer0_counters"][ATTEMPTS] + state["layer1_counters"][ATTEMPTS]
     assert attempts == result.write_pulses == sum(int(row["write_pulses"]) for row in rows) > 0
     assert all(row["programming_events"] == row["write_pulses"] for row in rows)
