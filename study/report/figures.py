@@ -11,7 +11,7 @@ from .material import Material
 from .measured import measured
 from .results import Size
 from .swept import ACCURACY, of_study
-from .trained import energy, learning, pulses, wear
+from .trained import energy, learning, pulses, traces, wear
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ def sections(material: Material, details: Sequence[Detail]) -> list[Section]:
     found = {
         "Accuracy, pulses and energy over what was varied": [chart for study in studies for chart in of_study(study)],
         "Learning": learning(details),
-        "Write pulses and wear": [*pulses(details), *wear(details)],
+        "Write pulses and wear": [*pulses(details), *traces(details), *wear(details)],
         "Energy": energy(details),
         "After training": drift(material),
         "Size and clock": sizes(material.sizes),

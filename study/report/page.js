@@ -56,9 +56,16 @@ const number = (value) => value !== 0 && Math.abs(value) < 0.001 ? value.toExpon
   : value.toLocaleString("en", { maximumFractionDigits: 3 });
 const shown = (value, kind) => kind !== "display" && kind !== "filter" || value === null ? value
   : typeof value === "number" ? (kind === "filter" ? value : number(value)) : text(value);
+// What has no value stands last, whichever way the others are sorted.
+const order = (sign) => (a, b) => (a === null) - (b === null) || (a < b ? -sign : a > b ? sign : 0);
+const byValue = { asc: order(1), desc: order(-1) };
+DataTable.type("numbers", { className: "dt-type-numeric", order: byValue });
+DataTable.type("texts", { className: "", order: byValue });
+const kindOf = (values) => values.every((value) => value === null || typeof value === "number") ? "numbers" : "texts";
 for (const [name, { columns, data }] of Object.entries(tables)) {
   new DataTable(document.getElementById(name), {
-    data, columns: columns.map((title) => ({ title: text(title), render: shown })), order: [], pageLength: 25,
+    data, columns: columns.map((title, place) => ({
+      title: text(title), render: shown, type: kindOf(data.map((row) => row[place])) })), order: [], pageLength: 25,
     deferRender: true, paging: data.length > 25, info: data.length > 25, searching: data.length > 5,
     columnControl: [{ target: 0, content: [] }, { target: 1, content: data.length > 5 ? ["search"] : [] }],
   });

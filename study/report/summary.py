@@ -4,12 +4,17 @@ from collections.abc import Iterator, Sequence, Sized
 from dataclasses import dataclass
 from typing import Literal
 
+from ...config import Experiment
 from ...contract.results import Result
 from ...render.text import si
 from ..sweep.table import DONE, FAILED, WAITING
 from .detail import Detail
 from .material import Material
 from .table import FIRST_RESULT, Row, shortened
+from .trained import share
+
+STATES = "device.states"
+"""The field of a configuration that tells the states of a device."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,16 +51,22 @@ def _lead(material: Material, details: Sequence[Detail]) -> str:
                      + (f", with different {_listed(varied)}" if varied else "") + ".")
     if details:
         experiments = [each.experiment for each in details]
-        networks = dict.fromkeys(f"{each.topology} of {each.device.kind.replace('_', ' ')} devices"
-                                 for each in experiments)
         sets = dict.fromkeys(str(each.result.data) for each in details if each.result.data)
-        parts.append(f"Networks: {_listed(list(networks))}." + (f" Data: {_listed(list(sets))}." if sets else ""))
+        parts.append(f"Networks: {_networks(rows, experiments)}." + (f" Data: {_listed(list(sets))}." if sets else ""))
     beside: list[tuple[Sized, str, str]] = [
         (material.agreements, "comparison with hardware", "comparisons with hardware"),
         (material.sizes, "design for an FPGA", "designs for FPGAs"),
         (material.fits, "device learned from measurements", "devices learned from measurements")]
     told = [_counted(len(found), one, many) for found, one, many in beside if found]
     return " ".join([*parts, *([f"{'Beside them: ' if parts else ''}{_listed(told)}."] if told else [])])
+
+
+def _networks(rows: Sequence[Row], experiments: Sequence[Experiment]) -> str:
+    """Networks and their devices, with all numbers of states in ``rows`` and ``experiments``."""
+    networks = dict.fromkeys(f"{each.topology} of {each.device.kind.replace('_', ' ')} devices" for each in experiments)
+    varied = {row[STATES] for row in rows if isinstance(row.get(STATES), int)}
+    states = sorted(varied | {each.device.compile().states for each in experiments})
+    return f"{_listed(list(networks))} with {_listed(list(map(str, states)), most=8)} states"
 
 
 def _tiles(material: Material, details: Sequence[Detail]) -> Iterator[Tile]:
@@ -72,6 +83,7 @@ def _tiles(material: Material, details: Sequence[Detail]) -> Iterator[Tile]:
         worst = best.get("most_write_pulses")
         yield Tile(label="its write pulses", value=f"{best['write_pulses']:,}",
                    remark=f"worst cell {worst:,}" if worst is not None else "")
+    yield from _failed(details)
     yield from _energy(details)
     yield _agreement(material)
 
@@ -81,6 +93,15 @@ def _runs(rows: Sequence[Row]) -> Tile:
     remarks = [f"{count:,} {status}" for status, count in counts.items() if count and status != DONE]
     return Tile(label="runs that have ended", value=f"{counts[DONE]:,}",
                 remark=f"of {', '.join([f'{len(rows):,}', *remarks])}")
+
+
+def _failed(details: Sequence[Detail]) -> Iterator[Tile]:
+    """Of the run with most failed cells of those looked at one by one, if cells age."""
+    aged = [each for each in details if each.failed is not None]
+    if aged:
+        worst = max(aged, key=lambda each: each.failed or 0)
+        cells = sum(shape.cells for shape in worst.experiment.shapes)
+        yield Tile(label="most failed cells", value=share(worst.failed or 0, cells), remark=worst.name)
 
 
 def _energy(details: Sequence[Detail]) -> Iterator[Tile]:

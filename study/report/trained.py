@@ -11,6 +11,7 @@ from ..energy.costs import REFERENCE
 from ..energy.results import EnergyResult
 from .detail import Detail
 from .swept import ACCURACY
+from .traced import Traced, Trajectory
 
 MOST_STEPS = 400
 """Of a line in steps."""
@@ -65,17 +66,21 @@ def wear(details: Sequence[Detail]) -> list[Chart]:
 
 
 def _wear(detail: Detail) -> Chart:
-    """Trajectories of cells, from a trace of the training, would stand beside this one."""
-    counts, layers = detail.pulses, _layers(detail)
+    counts, layers, ageing = detail.pulses, _layers(detail), detail.experiment.device.ageing
     worst = max(range(len(counts)), key=lambda layer: counts[layer].max())
-    row, column = np.unravel_index(counts[worst].argmax(), counts[worst].shape)
+    row, column = np.unravel_index(counts[worst].argmax(), counts[worst].shape)[:2]
+    limits = [Limit(name=f"worst cell: {counts[worst].max():,}", value=float(counts[worst].max()), vertical=True)]
+    if ageing:
+        limits.append(Limit(name=f"endurance: {ageing.endurance:,g}", value=ageing.endurance, vertical=True))
+    cells = sum(each.size for each in counts)
+    failed = f"; failed cells: {share(detail.failed, cells)}" if detail.failed is not None else ""
     return Chart(
         name=f"wear-{safe_name(detail.name)}", title=f"write pulses a cell, {detail.name}",
         x=Axis(label="write pulses", log=True), y=Axis(label="cells with at least as many", unit="%", log=True),
         series=tuple(_survival(name, each) for name, each in zip(layers, counts, strict=True) if each.any()),
-        limits=(Limit(name=f"worst cell: {counts[worst].max():,}", value=float(counts[worst].max()), vertical=True),),
+        limits=tuple(limits),
         note=f"worst cell: row {row}, column {column} of layer {layers[worst]}; cells without a pulse: "
-             f"{sum(int((each == 0).sum()) for each in counts):,} of {sum(each.size for each in counts):,}")
+             f"{sum(int((each == 0).sum()) for each in counts):,} of {cells:,}{failed}")
 
 
 def _survival(name: str, counts: np.ndarray) -> Series:
@@ -83,8 +88,46 @@ def _survival(name: str, counts: np.ndarray) -> Series:
     places, numbers = np.unique(counts, return_counts=True)
     share = 100 * numbers[::-1].cumsum()[::-1] / counts.size
     places, share = places[places > 0], share[places > 0]
-    kept = np.unique(np.linspace(0, len(places) - 1, MOST_STEPS).astype(int))
+    kept = _spread(len(places))
     return Series(name=name, mark="steps", x=places[kept].tolist(), y=share[kept].tolist())
+
+
+def traces(details: Sequence[Detail]) -> list[Chart]:
+    """Of each run with a trace, its write pulses by epoch and layer, and the trajectories of a few cells."""
+    return [chart for each in details if each.trace for chart in _traced(each, each.trace)]
+
+
+def _traced(detail: Detail, trace: Traced) -> list[Chart]:
+    name, layers = safe_name(detail.name), _layers(detail)
+    charts = [Chart(
+        name=f"pulses-by-epoch-and-layer-{name}", title=f"write pulses an epoch by layer, {detail.name}", x=EPOCH,
+        y=Axis(label="write pulses an epoch"), legend="layer", series=tuple(
+            Series(name=layer, x=list(range(1, len(trace.pulses) + 1)), y=pulses)
+            for layer, pulses in zip(layers, trace.pulses.T.tolist(), strict=True)))]
+    if trace.trajectories:
+        shortened = any(len(each.pulses) > MOST_STEPS for each in trace.trajectories)
+        charts.append(Chart(
+            name=f"trajectories-{name}", title=f"trajectories of cells, {detail.name}",
+            x=Axis(label="samples trained", whole=True), y=Axis(label="conductance", unit="levels"),
+            series=tuple(_trajectory(each, layers, detail.experiment.crossbars[0].single.device.sub_bits,
+                                     trace.ends[-1]) for each in trace.trajectories),
+            note="the cell with most write pulses, and cells at quantiles of those that got any"
+                 + (f"; at most {MOST_STEPS} pulses of a cell are shown, evenly chosen" if shortened else "")))
+    return charts
+
+
+def _trajectory(cell: Trajectory, layers: Sequence[str], sub_bits: int, end: int) -> Series:
+    """The conductance of a cell after each of its write pulses, from before the first to the sample ``end``."""
+    pulses, place = cell.pulses[_spread(len(cell.pulses))], cell.place
+    states = np.array([pulses["before"][0], *pulses["after"], pulses["after"][-1]]) / (1 << sub_bits)
+    return Series(
+        name=f"{cell.name}, {len(cell.pulses):,} pulses: row {place.row}, column {place.col} of {layers[place.layer]}",
+        mark="steps", x=[0, *pulses["sample"].tolist(), end], y=states.tolist())
+
+
+def _spread(count: int) -> np.ndarray:
+    """Places of ``MOST_STEPS`` of ``count`` values, evenly from the first to the last; of all, if they are fewer."""
+    return np.unique(np.linspace(0, count - 1, MOST_STEPS).astype(int))
 
 
 def energy(details: Sequence[Detail]) -> list[Chart]:
@@ -116,6 +159,11 @@ def _beside_digital(accounts: Sequence[tuple[str, EnergyResult]]) -> Chart:
             name=name, mark="bars", x=["here", *(row.name for row in account.digital if row.zeros)],
             y=[each / account.samples for each in (account.joules, *(
                 row.joules for row in account.digital if row.zeros))]) for name, account in accounts))
+
+
+def share(part: int, whole: int) -> str:
+    """``part``, and what it is of ``whole``."""
+    return f"{part:,} of {whole:,} ({100 * part / whole:.3g} %)"
 
 
 def _layers(detail: Detail) -> list[str]:

@@ -6,9 +6,10 @@ SMALL = {"epochs": 2, "learning_rate_shifts": [4], "input": {"count": 64}, "devi
          "layers": [{"cols": 8, "weight_step": -3, "z_frac": 6}, {"cols": 10, "weight_step": -1}]}
 
 
-def trained(folder, **fields):
+def trained(folder, trace=False, **fields):
     """The folder of a small run on some samples."""
-    loop.run(config.parse(SMALL | fields, "small").replaced(name="small"), out=folder, samples=100, progress=False)
+    loop.run(config.parse(SMALL | fields, "small").replaced(name="small"), out=folder, samples=100, progress=False,
+             trace=trace)
     return folder
 
 

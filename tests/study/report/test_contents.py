@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from spinloom.contract.errors import ConfigError
 from spinloom.study.report import contents, figures, files, swept
+from spinloom.study.report import trained as charts_of_runs
 from spinloom.study.report.material import gather
 from spinloom.study.report.results import Size
 from spinloom.study.report.summary import summarise
 from spinloom.study.report.table import read_table
+from spinloom.train import trace
 
 from .conftest import trained
 from .synthetic import sweep
@@ -57,6 +59,75 @@ def test_wear_tells_the_worst_cell_and_its_pulses(run):
     most = json.loads((run / "result.json").read_text())["most_write_pulses"]
     assert wear.limits[0].value == most
     assert "worst cell: row " in wear.note
+
+
+def test_cells_that_age_are_shown_beside_their_endurance(tmp_path):
+    folder = trained(tmp_path / "aged", device={"kind": "domain_wall", "ageing": {"endurance": 2.0}})
+    lives = [np.load(folder / "state.npz")[f"layer{layer}_life"] for layer in (0, 1)]
+    failed, cells = sum(int((each == 0).sum()) for each in lives), sum(each.size for each in lives)
+    found = contents.read([folder])
+    wear = found.charts["wear-aged"]
+    assert [(limit.name, limit.value) for limit in wear.limits[1:]] == [("endurance: 2", 2.0)]
+    assert failed > 0
+    told = f"{failed:,} of {cells:,} ({100 * failed / cells:.3g} %)"
+    assert wear.note.endswith(f"; failed cells: {told}")
+    assert tiles(found)["most failed cells"].value == told
+
+
+def test_a_trace_shows_pulses_by_epoch_and_layer_and_trajectories(tmp_path, monkeypatch):
+    folder = trained(tmp_path / "traced", trace=True)
+    monkeypatch.setattr(trace, "PART", 7)  # pulses that are looked at together
+    found = contents.read([folder])
+    state, (detail,) = np.load(folder / "state.npz"), found.details
+    layers = found.charts["pulses-by-epoch-and-layer-traced"].series
+    assert [sum(each) for each in zip(*(layer.y for layer in layers), strict=True)] == [
+        row.write_pulses for row in detail.epochs]
+    assert [sum(layer.y) for layer in layers] == [state[f"layer{layer}_pulses"].sum() for layer in (0, 1)]
+    cells = detail.trace.trajectories
+    counts = np.concatenate([state[f"layer{layer}_pulses"].ravel() for layer in (0, 1)])
+    pulsed = sorted(counts[counts > 0].tolist())
+    assert (cells[0].name, len(cells[0].pulses)) == ("worst", pulsed[-1])
+    assert len(cells[-1].pulses) == pulsed[(len(pulsed) - 1) // 2]
+    chart = found.charts["trajectories-traced"]
+    for cell, line in zip(cells, chart.series, strict=True):
+        layer, row, col, _ = cell.place
+        assert len(cell.pulses) == state[f"layer{layer}_pulses"][row, col]
+        assert (line.x[0], line.x[-1], len(line.x)) == (0, 200, len(cell.pulses) + 2)
+        sub_level = 2 ** -detail.experiment.device_tables.sub_bits
+        assert line.y[-1] == state[f"layer{layer}_g"][row, col] * sub_level
+
+
+def test_a_long_trajectory_is_thinned_to_its_first_and_last_pulse_and_some_between(tmp_path, monkeypatch):
+    monkeypatch.setattr(charts_of_runs, "MOST_STEPS", 3)
+    found = contents.read([trained(tmp_path / "traced", trace=True)])
+    worst, chart = found.details[0].trace.trajectories[0], found.charts["trajectories-traced"]
+    samples = worst.pulses["sample"].tolist()
+    assert list(chart.series[0].x) == [0, samples[0], samples[(len(samples) - 1) // 2], samples[-1], 200]
+    assert chart.note.endswith("at most 3 pulses of a cell are shown, evenly chosen")
+
+
+def test_a_trace_that_is_damaged_is_left_out_by_name(tmp_path):
+    folder = trained(tmp_path / "traced", trace=True)
+    (folder / "trace.bin").write_bytes(b"")
+    found = contents.read([folder])
+    assert found.details[0].trace is None
+    assert found.details[0].energy is not None
+    assert found.material.left_out == [f"traced: {folder / 'trace.bin'}: is no trace"]
+
+
+def test_cells_of_several_devices_wear_device_by_device(tmp_path):
+    folder = trained(tmp_path / "several", trace=True, synapse={"slices": [4, 1]})
+    pulses = np.load(folder / "state.npz")["layer0_pulses"]
+    found = contents.read([folder])
+    assert found.charts["wear-several"].series[0].x[-1] == pulses.max()
+    assert sum(found.charts["pulses-by-epoch-and-layer-several"].series[0].y) == pulses.sum()
+    assert found.material.left_out == []
+
+
+def test_the_summary_tells_all_numbers_of_states(run, tmp_path):
+    found = contents.read([sweep(tmp_path / "sweep", 200, run)])
+    assert ("Networks: 64-8-10 of domain wall devices with 2, 3, 5, 9, 17 states."
+            in summarise(found.material, found.details).lead)
 
 
 def test_runs_differ_in_the_fields_of_their_configurations(run, tmp_path):

@@ -77,14 +77,15 @@ def test_tables_sort_and_filter(opened):
     accuracies = [float(cell) for cell in column(opened, 8) if cell]
     head = opened.find_element("css selector", "#runs-1 thead tr:first-child :nth-child(8) .dt-column-title")
     opened.execute_script("arguments[0].scrollIntoView({block: 'center', inline: 'center'})", head)
-    head.click()
-    wait(opened, "return document.querySelector('#runs-1 tbody td:nth-child(8)').textContent === ''")  # of failed runs
-    rising = [float(cell) for cell in column(opened, 8) if cell]
-    assert rising == sorted(rising)
-    assert rising[0] <= min(accuracies)
-    head.click()
-    wait(opened, "return document.querySelector('#runs-1 tbody td:nth-child(8)').textContent !== ''")
-    assert float(column(opened, 8)[0]) >= max(accuracies)
+    for way, sign in (("ascending", 1), ("descending", -1)):
+        head.click()
+        wait(opened, f"return document.querySelector('#runs-1 thead [aria-sort=\"{way}\"]') !== null")
+        shown = [sign * float(cell) for cell in column(opened, 8)]
+        assert shown == sorted(shown)
+        assert shown[0] <= min(sign * each for each in accuracies)
+        opened.find_element("css selector", ".dt-paging-button.last").click()
+        wait(opened, "return document.querySelectorAll('#runs-1 tbody tr').length === 20")
+        assert [cell == "" for cell in column(opened, 8)] == [False] * 18 + [True] * 2  # failed runs have no value
     opened.find_element("css selector", ".dt-search input").send_keys("failed")
     wait(opened, "return document.querySelectorAll('#runs-1 tbody tr').length === 2")
     assert set(column(opened, 2)) == {"failed"}
