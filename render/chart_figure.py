@@ -1,5 +1,6 @@
 """Charts as figures of matplotlib: for notebooks and papers."""
 
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,8 @@ WIDTH, HEIGHT = 6.4, 4.2
 """Inches."""
 MARKERS = "osD^vPX*"
 """Of the series, over and over: they are told apart without colours, too."""
+DASHES = ":", "-.", "--"
+"""Of the limits, over and over."""
 MOST_TEXT = 80
 """Cells of a heat map that have their value written on them."""
 LIGHT = 0.55
@@ -31,8 +34,8 @@ def draw(chart: Chart) -> "Figure":
         _draw_cells(figure, axes, chart.cells)
     else:
         _draw_series(axes, chart)
-    for limit in chart.limits:
-        _draw_limit(axes, limit)
+    for limit, dashes in zip(chart.limits, cycle(DASHES)):
+        _draw_limit(axes, limit, dashes)
     _name(axes, chart)
     return figure
 
@@ -85,9 +88,9 @@ def _draw_cells(figure: "Figure", axes: "Axes", cells: Cells) -> None:
                           va="center", fontsize=house.SMALL - 1, color="black" if value > middle else "white")
 
 
-def _draw_limit(axes: "Axes", limit: Limit) -> None:
+def _draw_limit(axes: "Axes", limit: Limit, dashes: str) -> None:
     across = axes.axvline if limit.vertical else axes.axhline
-    across(limit.value, color=house.GREY, linestyle=":", label=house.escaped(limit.name))
+    across(limit.value, color=house.GREY, linestyle=dashes, label=house.escaped(limit.name))
 
 
 def _name(axes: "Axes", chart: Chart) -> None:

@@ -5,6 +5,7 @@ whether it is light or dark.
 """
 
 from html import escape
+from itertools import cycle
 from typing import Any
 
 from . import figure as house
@@ -12,6 +13,8 @@ from .chart import Axis, Cells, Chart, Series, text
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "star")
 """Of the series, over and over, as `chart_figure.MARKERS`."""
+DASHES = "dot", "dashdot", "dash"
+"""Of the limits, over and over, as `chart_figure.DASHES`."""
 MOST_TEXT = 80
 """Cells of a heat map that have their value written on them."""
 MOST_MARKS = 10
@@ -27,11 +30,12 @@ def draw(chart: Chart) -> dict[str, Any]:
     else:
         data = [trace for index, each in enumerate(chart.series) for trace in _traces(chart, index, each)]
     shown = len(chart.series) + len(chart.limits) > 1
-    return {"data": data + [_limit(limit.name) for limit in chart.limits], "layout": {
+    limits = list(zip(chart.limits, cycle(DASHES)))
+    return {"data": data + [_limit(limit.name, dash) for limit, dash in limits], "layout": {
         "xaxis": _axis(chart.x, chart, along=True), "yaxis": _axis(chart.y, chart, along=False),
         "barmode": "stack" if chart.stacked else "group", "showlegend": shown, "hovermode": "closest",
         "legend": {"title": {"text": escape(chart.legend)}},
-        "shapes": [_shape(limit.value, vertical=limit.vertical) for limit in chart.limits]}}
+        "shapes": [_shape(limit.value, dash, vertical=limit.vertical) for limit, dash in limits]}}
 
 
 def _traces(chart: Chart, index: int, series: Series) -> list[dict[str, Any]]:
@@ -93,17 +97,17 @@ def _whole_step(chart: Chart) -> int:
                 if span / step <= MOST_MARKS or power == 18)
 
 
-def _shape(value: float, *, vertical: bool) -> dict[str, Any]:
+def _shape(value: float, dash: str, *, vertical: bool) -> dict[str, Any]:
     """A straight line across the chart."""
     on, across = ("x", "y") if vertical else ("y", "x")
     return {"type": "line", f"{on}0": value, f"{on}1": value, f"{across}0": 0, f"{across}1": 1,
-            f"{across}ref": "paper", "line": {"color": GREY, "dash": "dot", "width": 2}}
+            f"{across}ref": "paper", "line": {"color": GREY, "dash": dash, "width": 2}}
 
 
-def _limit(name: str) -> dict[str, Any]:
+def _limit(name: str, dash: str) -> dict[str, Any]:
     """The entry of a limit in the legend."""
     return {"type": "scatter", "x": [None], "y": [None], "mode": "lines", "name": escape(name), "showlegend": True,
-            "line": {"color": GREY, "dash": "dot", "width": 2}}
+            "line": {"color": GREY, "dash": dash, "width": 2}}
 
 
 def _faint(color: str) -> str:

@@ -11,7 +11,6 @@ from ..sweep.table import DONE, FAILED, WAITING
 from .detail import Detail
 from .material import Material
 from .table import FIRST_RESULT, Row, shortened
-from .trained import share
 
 STATES = "device.states"
 """The field of a configuration that tells the states of a device."""
@@ -96,12 +95,13 @@ def _runs(rows: Sequence[Row]) -> Tile:
 
 
 def _failed(details: Sequence[Detail]) -> Iterator[Tile]:
-    """Of the run with most failed cells of those looked at one by one, if cells age."""
-    aged = [each for each in details if each.failed is not None]
+    """Of the run with the largest share of failed cells of those looked at one by one, if cells age."""
+    aged = [(each.failed, sum(shape.cells for shape in each.experiment.shapes), each.name) for each in details
+            if each.failed is not None]
     if aged:
-        worst = max(aged, key=lambda each: each.failed or 0)
-        cells = sum(shape.cells for shape in worst.experiment.shapes)
-        yield Tile(label="most failed cells", value=share(worst.failed or 0, cells), remark=worst.name)
+        failed, cells, name = max(aged, key=lambda each: each[0] / each[1])
+        yield Tile(label="most failed cells", value=f"{100 * failed / cells:.3g} %",
+                   remark=f"{failed:,} of {cells:,}; {name}")
 
 
 def _energy(details: Sequence[Detail]) -> Iterator[Tile]:

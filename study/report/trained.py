@@ -73,14 +73,15 @@ def _wear(detail: Detail) -> Chart:
     if ageing:
         limits.append(Limit(name=f"endurance: {ageing.endurance:,g}", value=ageing.endurance, vertical=True))
     cells = sum(each.size for each in counts)
-    failed = f"; failed cells: {share(detail.failed, cells)}" if detail.failed is not None else ""
+    failed = detail.failed
+    aged = f"; failed cells: {failed:,} of {cells:,} ({100 * failed / cells:.3g} %)" if failed is not None else ""
     return Chart(
         name=f"wear-{safe_name(detail.name)}", title=f"write pulses a cell, {detail.name}",
         x=Axis(label="write pulses", log=True), y=Axis(label="cells with at least as many", unit="%", log=True),
         series=tuple(_survival(name, each) for name, each in zip(layers, counts, strict=True) if each.any()),
         limits=tuple(limits),
         note=f"worst cell: row {row}, column {column} of layer {layers[worst]}; cells without a pulse: "
-             f"{sum(int((each == 0).sum()) for each in counts):,} of {cells:,}{failed}")
+             f"{sum(int((each == 0).sum()) for each in counts):,} of {cells:,}{aged}")
 
 
 def _survival(name: str, counts: np.ndarray) -> Series:
@@ -109,19 +110,19 @@ def _traced(detail: Detail, trace: Traced) -> list[Chart]:
         charts.append(Chart(
             name=f"trajectories-{name}", title=f"trajectories of cells, {detail.name}",
             x=Axis(label="samples trained", whole=True), y=Axis(label="conductance", unit="levels"),
-            series=tuple(_trajectory(each, layers, detail.experiment.crossbars[0].single.device.sub_bits,
-                                     trace.ends[-1]) for each in trace.trajectories),
+            series=tuple(_trajectory(each, detail.experiment.crossbars[0].single.device.sub_bits, trace.ends[-1])
+                         for each in trace.trajectories),
             note="the cell with most write pulses, and cells at quantiles of those that got any"
                  + (f"; at most {MOST_STEPS} pulses of a cell are shown, evenly chosen" if shortened else "")))
     return charts
 
 
-def _trajectory(cell: Trajectory, layers: Sequence[str], sub_bits: int, end: int) -> Series:
+def _trajectory(cell: Trajectory, sub_bits: int, end: int) -> Series:
     """The conductance of a cell after each of its write pulses, from before the first to the sample ``end``."""
     pulses, place = cell.pulses[_spread(len(cell.pulses))], cell.place
     states = np.array([pulses["before"][0], *pulses["after"], pulses["after"][-1]]) / (1 << sub_bits)
     return Series(
-        name=f"{cell.name}, {len(cell.pulses):,} pulses: row {place.row}, column {place.col} of {layers[place.layer]}",
+        name=f"{cell.name}, {len(cell.pulses):,} pulses: layer {place.layer + 1}, row {place.row}, column {place.col}",
         mark="steps", x=[0, *pulses["sample"].tolist(), end], y=states.tolist())
 
 
@@ -159,11 +160,6 @@ def _beside_digital(accounts: Sequence[tuple[str, EnergyResult]]) -> Chart:
             name=name, mark="bars", x=["here", *(row.name for row in account.digital if row.zeros)],
             y=[each / account.samples for each in (account.joules, *(
                 row.joules for row in account.digital if row.zeros))]) for name, account in accounts))
-
-
-def share(part: int, whole: int) -> str:
-    """``part``, and what it is of ``whole``."""
-    return f"{part:,} of {whole:,} ({100 * part / whole:.3g} %)"
 
 
 def _layers(detail: Detail) -> list[str]:

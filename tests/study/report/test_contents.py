@@ -69,9 +69,10 @@ def test_cells_that_age_are_shown_beside_their_endurance(tmp_path):
     wear = found.charts["wear-aged"]
     assert [(limit.name, limit.value) for limit in wear.limits[1:]] == [("endurance: 2", 2.0)]
     assert failed > 0
-    told = f"{failed:,} of {cells:,} ({100 * failed / cells:.3g} %)"
-    assert wear.note.endswith(f"; failed cells: {told}")
-    assert tiles(found)["most failed cells"].value == told
+    share = f"{100 * failed / cells:.3g} %"
+    assert wear.note.endswith(f"; failed cells: {failed:,} of {cells:,} ({share})")
+    tile = tiles(found)["most failed cells"]
+    assert (tile.value, tile.remark) == (share, f"{failed:,} of {cells:,}; aged")
 
 
 def test_a_trace_shows_pulses_by_epoch_and_layer_and_trajectories(tmp_path, monkeypatch):
