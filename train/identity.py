@@ -20,12 +20,18 @@ from .results import DataRecord
 
 PARTS = ("command", "experiment", "samples", "data", "order", "test", "built")
 """Of an identity, by their keys in JSON."""
-LATER = {"kind": "dense", "kernel": None, "stride": [1, 1], "padding": [0, 0], "pool": None, "pool_stride": None,
-         "drop": False, "map": None, "rate_offset": 0, "forward_reads": 1, "second_reads": 1, "order": "hashed",
-         "store": None, "offset": 0.0, "gain": 0.0, "nonlinearity": [], "wire_ratio": 0.0, "row_dac_bits": None,
-         "column_dac_bits": None, "synapse": None}
-"""Fields of experiments, layers, inputs and converters that earlier versions did not have, with what goes without
-saying: it leaves digests, and the names of run folders, as they were."""
+LATER: dict[str, dict[str, Any]] = {
+    "experiment": {"order": "hashed", "store": None, "synapse": None},
+    "input": {"map": None},
+    "layers": {"kind": "dense", "kernel": None, "stride": [1, 1], "padding": [0, 0], "pool": None, "pool_stride": None,
+               "drop": False, "map": None, "rate_offset": 0, "forward_reads": 1, "second_reads": 1},
+    "device": {"ageing": None},
+    "precursor": {"ageing": None},
+    "converters": {"offset": 0.0, "gain": 0.0, "nonlinearity": [], "wire_ratio": 0.0, "row_dac_bits": None,
+                   "column_dac_bits": None},
+}
+"""By section: fields that earlier versions did not have, with what goes without saying: it leaves digests, and the
+names of run folders, as they were."""
 SHOWN = 4
 """Differences that a message names at most."""
 
@@ -112,18 +118,14 @@ def digest_of(document: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def _told(experiment: Any) -> Any:
-    """``experiment``, as a document, without what goes without saying (``LATER``)."""
-    def told(section: Any) -> Any:
-        return section if not isinstance(section, dict) else {
-            name: value for name, value in section.items() if name not in LATER or value != LATER[name]}
-
-    if not isinstance(experiment, dict):
-        return experiment
-    layers = experiment.get("layers")
-    converters = {"converters": told(experiment["converters"])} if "converters" in experiment else {}
-    return told(experiment) | converters | {"input": told(experiment.get("input")),
-                         "layers": [told(layer) for layer in layers] if isinstance(layers, list) else layers}
+def _told(value: Any, section: str = "experiment") -> Any:
+    """What is in ``section`` of an experiment, as a document, without what goes without saying (``LATER``)."""
+    if isinstance(value, list):
+        return [_told(each, section) for each in value]
+    if not isinstance(value, dict):
+        return value
+    later = LATER.get(section, {})
+    return {name: _told(part, name) for name, part in value.items() if name not in later or part != later[name]}
 
 
 def configuration_differences(recorded: Experiment, now: Experiment, prefix: str = "") -> list[str]:

@@ -49,7 +49,8 @@ def fit(spinloom, folder, kind):
     source = folder / "known.toml"
     source.write_text(f'kind = "{kind}"\n' + ('curve = "switching_time"\n' if kind == "mtj" else ""))
     spinloom("device", "measure", source, "--out", folder / "data.csv", "--pulses", 4000)
-    return spinloom("device", "fit", folder / "data.csv", "--out", folder / "device.toml", "--unit", "uS")
+    told = ("--kind", kind) if kind == "measured" else ()  # it is never guessed
+    return spinloom("device", "fit", folder / "data.csv", "--out", folder / "device.toml", "--unit", "uS", *told)
 
 
 @KINDS

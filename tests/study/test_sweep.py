@@ -273,7 +273,8 @@ def _file(source, name="sweep.toml"):
     ({"grid": {"seed": list(range(1000)), "epochs": list(range(1, 1000))}}, "there are 999,000 points; at most 100"),
     ({"grid": {"seed": [1]}, "gird": 1}, "gird=1: unknown field; allowed are config, "),
 ])
-def test_what_is_no_sweep_is_refused(tmp_path, source, message):
+def test_what_is_no_sweep_is_refused(tmp_path, monkeypatch, source, message):
+    monkeypatch.delenv("SPINLOOM_DATA", raising=False)
     with pytest.raises(ConfigError, match=message) as refused:
         swept({"config": "small.toml"} | source)
     assert "\n" not in str(refused.value)

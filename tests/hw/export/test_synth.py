@@ -80,7 +80,7 @@ def test_network():
         assert blocks[f"crossbar_0.{array}"].dsps == 2
     assert steps
     assert list(report.to_json()) == ["experiment", "target", "luts", "flip_flops", "block_rams", "dsps", "blocks",
-                                      "cells", "counted", "part", "capacity", "tool_versions"]
+                                      "cells", "counted", "part", "capacity", "tool_versions", "lanes"]
 
 
 @pytest.mark.slow
