@@ -57,17 +57,20 @@ def _require_known(name: str) -> None:
 
 
 def applied(fields: dict[str, Any], experiment: Experiment) -> Experiment:
-    """``experiment`` with ``fields``, by their dotted names. A device of another kind keeps nothing of the one before.
-    ``ConfigError`` if that is not valid."""
-    document, changed = experiment.model_dump(), dict[str, Any]()
+    """``experiment`` with ``fields``, by their dotted names. A device of another kind keeps nothing of the one before,
+    and a field of one layer goes before that of all. ``ConfigError`` if that is not valid, or if two names stand for
+    the same field of a layer."""
+    document, changed, given = experiment.model_dump(), dict[str, Any](), dict[tuple[Any, ...], str]()
     if fields.get("device.kind", experiment.device.kind) != experiment.device.kind:
         document[DEVICE] = {}
-    for name, value in fields.items():
+    for name in sorted(fields, key=_is_of_a_layer):
         for path in _paths(name, len(experiment.layers)):
+            if _is_of_a_layer(name) and (other := given.setdefault(tuple(path), name)) != name:
+                raise ConfigError(f"{name}: names the same field as {other}; give one of them")
             section = changed
             for part in path[:-1]:
                 section = section.setdefault(part, {})
-            section[path[-1]] = value
+            section[path[-1]] = fields[name]
     return parse(edited(document, changed), experiment.name)
 
 
@@ -82,6 +85,12 @@ def value(name: str, experiment: Experiment) -> Any:
                 section = section.get(part) if isinstance(section, dict) else section[part] if section else None
             found.append(section)
     return found[0] if found and all(each == found[0] for each in found) else None
+
+
+def _is_of_a_layer(name: str) -> bool:
+    """Whether the field ``name`` is that of one layer."""
+    first, *rest = name.split(".")
+    return first == "layers" and bool(rest) and _INDEX.fullmatch(rest[0]) is not None
 
 
 def _paths(name: str, layers: int) -> Iterator[list[Any]]:

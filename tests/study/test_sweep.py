@@ -83,7 +83,8 @@ def test_a_digest_is_of_what_decides_the_bits(tmp_path):
     (tmp_path / "other.toml").write_text(CONFIG)
     (tmp_path / "device.toml").write_text('kind = "domain_wall"\n')
     same = [{}, {"seed": 1}, {"device": "domain_wall"}, {"device": {"kind": "domain_wall"}}, {"device": "device.toml"},
-            {"samples": 1438}, {"samples": 100_000}, {"layers.cols": 8, "layers.1.cols": 10}, {"layers.-2.cols": 8}]
+            {"samples": 1438}, {"samples": 100_000}, {"layers.cols": 8, "layers.1.cols": 10},
+            {"layers.1.cols": 10, "layers.cols": 8}, {"layers.-2.cols": 8}]
     other = [{"seed": 2}, {"samples": 1000}, {"epochs": 2}, {"device.sigma": 0.3}, {"device.kind": "ideal"},
              {"device": "mtj"}, {"layers.0.cols": 9}, {"layers.z_bits": 9}, {"batch": 2}]
     assert len({digest(point) for point in same} | {digest(config="other.toml")}) == 1
@@ -265,6 +266,8 @@ def _file(source, name="sweep.toml"):
     ({"grid": {"dataset": ["mnist-x"]}}, "every run is contradictory, the first: data set 'mnist-x': give the folder"),
     ({"grid": {"seed": [1]}, "fixed": {"seed": 2}}, "seed: given twice, in fixed and in grid"),
     ({"grid": {"seed": [1]}, "list": [{"seed": 2}]}, "seed: given twice, in list and in grid"),
+    ({"fixed": {"layers.0.cols": 8}, "grid": {"layers.-2.cols": [7, 9]}},
+     r"the first: layers\.-2\.cols: names the same field as layers\.0\.cols; give one of them"),
     ({"random": {"draws": 0, "fields": {"seed": [1]}}}, "random.draws=0: "),
     ({"random": {"draws": 2, "fields": {"seed": []}}}, r"seed=\[\]: must be a list of at least one value"),
     ({"random": {"draws": 2, "fields": {"seed": {"from": 3, "to": 1}}}}, "from=3, to=1: is empty"),
