@@ -70,17 +70,7 @@ class CellProgrammer(wiring.Component):
         margin, max_attempts = (register(m, self.parameters, geometry, name) for name in ("margin", "max_attempts"))
         m.d.comb += [device.parameters.eq(self.parameters), device.word.eq(self.word), device.pulse.eq(self.attempt)]
 
-        # What is offered: how far to go, at most to the last state on that side.
-        offered = Signal(self._demand)
-        upward = Signal()
-        room = Signal.like(offered.state)
-        distance = Signal.like(offered.state)
-        m.d.comb += [
-            offered.eq(self.demand.payload),
-            upward.eq(offered.cell.chi >= 0),
-            room.eq(Mux(upward, tables.states - 1 - offered.state, offered.state)),
-            distance.eq(Mux(offered.levels < room, offered.levels, room)),
-        ]
+        offered, upward, distance = self._offer(m)
 
         served = Signal.like(offered)
         g = Signal(signed(tables.g_bits))
@@ -190,6 +180,20 @@ class CellProgrammer(wiring.Component):
             if tables.pulse != "landing":
                 m.d.comb += tracer.up.eq(up)
         return m
+
+    def _offer(self, m: Module) -> tuple[Signal, Signal, Signal]:
+        """The demand that is offered, whether its cell is to go up, and how far: at most to the last state there."""
+        offered = Signal(self._demand)
+        upward = Signal()
+        room = Signal.like(offered.state)
+        distance = Signal.like(offered.state)
+        m.d.comb += [
+            offered.eq(self.demand.payload),
+            upward.eq(offered.cell.chi >= 0),
+            room.eq(Mux(upward, self.geometry.device.states - 1 - offered.state, offered.state)),
+            distance.eq(Mux(offered.levels < room, offered.levels, room)),
+        ]
+        return offered, upward, distance
 
     def _trace(self, m: Module, device: Device, served: Any, take: Signal, asked: ValueLike) -> PulseTracer:
         """What tells of the pulses. A cell that is taken is asked for the level ``asked``."""
