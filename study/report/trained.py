@@ -122,7 +122,7 @@ def _trajectory(cell: Trajectory, sub_bits: int, end: int) -> Series:
     pulses, place = cell.pulses[_spread(len(cell.pulses))], cell.place
     states = np.array([pulses["before"][0], *pulses["after"], pulses["after"][-1]]) / (1 << sub_bits)
     return Series(
-        name=f"{cell.name}, {len(cell.pulses):,} pulses: layer {place.layer + 1}, row {place.row}, column {place.col}",
+        name=f"{cell.name}, {len(cell.pulses):,} pulses: layer {place.layer}, row {place.row}, column {place.col}",
         mark="steps", x=[0, *pulses["sample"].tolist(), end], y=states.tolist())
 
 
@@ -163,4 +163,4 @@ def _beside_digital(accounts: Sequence[tuple[str, EnergyResult]]) -> Chart:
 
 
 def _layers(detail: Detail) -> list[str]:
-    return [f"{index}: {shape}" for index, shape in enumerate(detail.experiment.shapes, start=1)]
+    return [f"{index}: {shape}" for index, shape in enumerate(detail.experiment.shapes)]
