@@ -6,7 +6,7 @@ from ..contract.bank import banked
 from ..contract.geometry import CrossbarGeometry
 from ..contract.link import BANK
 from ..contract.parameters import design_digest
-from ..hw.bank import Bank
+from ..hw.crossbar.crossbar import require_no_wires
 from .driven import DrivenCrossbar, drive
 from .protocol import State
 
@@ -34,10 +34,12 @@ def board_crossbars(geometries: tuple[CrossbarGeometry, ...], states: list[State
     The board holds a bitstream of a bank for these geometries, or for others that parameters can turn into them. An
     operation is answered before the next one is sent. A board that is reset loses its states: ``BoardResetError``.
 
-    Raises ``ConfigError`` if the port cannot be opened, ``LinkError`` if the board does not answer or holds another
-    design.
+    Raises ``ConfigError`` if the port cannot be opened, or hardware cannot have the crossbars; ``LinkError`` if the
+    board does not answer or holds another design.
     """
-    design = Bank(geometries=tuple(map(banked, geometries)))
+    for geometry in geometries:
+        require_no_wires(geometry)
+    digest = design_digest(tuple(map(banked, geometries)))
     line = SerialPort(port, baud)
-    link = Link(line, design_digest(design.geometries), patience=patience)
-    return drive(design, LinkBench(link, BANK), geometries, states, _Session(link, line))
+    link = Link(line, digest, patience=patience)
+    return drive(LinkBench(link, BANK), geometries, states, _Session(link, line))

@@ -5,9 +5,9 @@ from typing import Self
 import numpy as np
 import torch
 
+from ..contract.bank import banked
 from ..contract.geometry import CrossbarGeometry
 from ..contract.window import Window
-from ..hw.bank import Bank
 from ..model.crossbar import Crossbar
 from ..sim.bank import BankBench
 from ..sim.bench import Bench, complete
@@ -15,12 +15,13 @@ from ..sim.driver import CrossbarDriver
 from .protocol import BackendError, CheckedCrossbar, State
 
 
-def drive(bank: Bank, bench: Bench, geometries: tuple[CrossbarGeometry, ...], states: list[State], owner: object,
+def drive(bench: Bench, geometries: tuple[CrossbarGeometry, ...], states: list[State], owner: object,
           ) -> list["DrivenCrossbar"]:
-    """The crossbars of the design ``bank`` on ``bench``, which ``owner`` keeps: each is given the parameters of its one
-    of ``geometries``, and its one of ``states``."""
-    streams, crossbars = BankBench(bench, bank), []
-    for index, (geometry, inner, state) in enumerate(zip(geometries, bank.geometries, states, strict=True)):
+    """The crossbars of a `hw.bank.Bank` on ``bench``, which ``owner`` keeps: each is given the parameters of its one of
+    ``geometries``, and its one of ``states``."""
+    inside = tuple(map(banked, geometries))
+    streams, crossbars = BankBench(bench, inside), []
+    for index, (geometry, inner, state) in enumerate(zip(geometries, inside, states, strict=True)):
         driver = CrossbarDriver(streams.crossbar(index), inner, inner.adcs)
         complete(driver.configure(inner))  # another program may have replaced parameters
         crossbars.append(DrivenCrossbar(geometry, driver, owner))

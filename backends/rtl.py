@@ -17,6 +17,5 @@ def rtl_crossbars(geometries: tuple[CrossbarGeometry, ...], states: list[State])
 
     Raises ``SimulatorError`` if Verilator cannot be used, ``SimulationError`` if the design cannot be built.
     """
-    design = Bank(geometries=tuple(map(banked, geometries)))
-    bench = CompiledBench(design)
-    return drive(design, bench, geometries, states, bench)
+    bench = CompiledBench(Bank(geometries=tuple(map(banked, geometries))))
+    return drive(bench, geometries, states, bench)

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from ..contract.geometry import CrossbarGeometry
 from ..contract.widths import index_bits
 from .crossbar.controller import SAMPLES, SECOND_PASSES, one_of
-from .crossbar.crossbar import Crossbar
+from .crossbar.crossbar import Crossbar, crossbar_ports
 from .crossbar.layouts import boost_bits
 from .crossbar.operations import Operation
 
@@ -24,6 +24,26 @@ def bank_command_layout(geometries: tuple[CrossbarGeometry, ...]) -> data.Struct
         "crossbar": unsigned(index_bits(len(geometries))),
         "boost": unsigned(max(map(boost_bits, geometries))),
     })
+
+
+def beats(geometries: tuple[CrossbarGeometry, ...]) -> list[dict[str, ShapeLike]]:
+    """Of each crossbar of a bank, the shapes of the beats of its streams ``OPERANDS`` and ``ANSWERS``."""
+    ports = [crossbar_ports(geometry, deltas=geometry.adcs) for geometry in geometries]
+    return [{name: members[name].signature.members["payload"].shape for name in OPERANDS + ANSWERS}
+            for members in ports]
+
+
+def bank_ports(geometries: tuple[CrossbarGeometry, ...]) -> dict[str, wiring.Member]:
+    """The ports of a ``Bank``, by name."""
+    operands, answers = (max(Shape.cast(shapes[name]).width for shapes in beats(geometries) for name in names)
+                         for names in (OPERANDS, ANSWERS))
+    return {
+        "command": In(stream.Signature(bank_command_layout(geometries))),
+        "operands": In(stream.Signature(unsigned(operands))),
+        "answers": Out(stream.Signature(unsigned(answers))),
+        #: Every command taken has been carried out, and its effects have reached the arrays.
+        "idle": Out(1),
+    }
 
 
 class Bank(wiring.Component):
@@ -44,24 +64,10 @@ class Bank(wiring.Component):
     def __init__(self, *, geometries: tuple[CrossbarGeometry, ...]) -> None:
         self.geometries = geometries
         self._crossbars = [Crossbar(geometry=geometry, deltas=geometry.adcs) for geometry in geometries]
-        operands, answers = (max(Shape.cast(shapes[name]).width for shapes in self.beats for name in names)
-                             for names in (OPERANDS, ANSWERS))
-        super().__init__({
-            "command": In(stream.Signature(bank_command_layout(geometries))),
-            "operands": In(stream.Signature(unsigned(operands))),
-            "answers": Out(stream.Signature(unsigned(answers))),
-            #: Every command taken has been carried out, and its effects have reached the arrays.
-            "idle": Out(1),
-        })
+        super().__init__(bank_ports(geometries))
         self._selected = Signal(len(geometries))  # the crossbar whose operation is under way
         self._operation = Signal(Operation)  # it
         self._owed = Signal()  # the last beat of an answer has not left
-
-    @property
-    def beats(self) -> list[dict[str, ShapeLike]]:
-        """Of each crossbar, the shapes of the beats of its streams ``OPERANDS`` and ``ANSWERS``."""
-        return [{name: crossbar.signature.members[name].signature.members["payload"].shape
-                 for name in OPERANDS + ANSWERS} for crossbar in self._crossbars]
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

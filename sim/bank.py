@@ -5,20 +5,23 @@ from typing import Any
 
 from amaranth.hdl import ShapeLike
 
-from ..hw.bank import ANSWERS, OPERANDS, Bank
+from ..contract.geometry import CrossbarGeometry
+from ..hw.bank import ANSWERS, OPERANDS, bank_ports
 from .bench import Bench, Sink, Source
 from .benches.packing import Packing
 from .benches.words import WordSource
 
 
 class BankBench:
-    """The design ``bank`` on ``bench``. Drivers of its crossbars may not wait at the same time."""
+    """The `hw.bank.Bank` of ``geometries`` on ``bench``. Drivers of its crossbars may not wait at the same time."""
 
-    def __init__(self, bench: Bench, bank: Bank) -> None:
+    def __init__(self, bench: Bench, geometries: tuple[CrossbarGeometry, ...]) -> None:
         self.bench = bench
-        self.command = bench.source("command", bank.command.payload.shape())
-        self.operands = bench.source("operands", bank.operands.payload.shape())
-        self.answers = bench.sink("answers", bank.answers.payload.shape())
+        shapes = {name: port.signature.members["payload"].shape
+                  for name, port in bank_ports(geometries).items() if port.is_signature}
+        self.command = bench.source("command", shapes["command"])
+        self.operands = bench.source("operands", shapes["operands"])
+        self.answers = bench.sink("answers", shapes["answers"])
 
     def crossbar(self, index: int) -> Bench:
         """The crossbar ``index`` of the bank."""

@@ -72,6 +72,40 @@ def require_no_wires(geometry: CrossbarGeometry) -> None:
                           "reads at once; leave it out")
 
 
+def crossbar_ports(geometry: CrossbarGeometry, *, deltas: int = 1, neurons: int = 1, traced: bool = False,
+                   ) -> dict[str, wiring.Member]:
+    """The ports of a ``Crossbar``, by name."""
+    ports = {
+        "command": In(stream.Signature(command_layout(geometry))),
+        #: The drive of a sample.
+        "x": In(stream.Signature(drive_layout(geometry))),
+        #: The outputs.
+        "z": Out(stream.Signature(conversion_layout(geometry))),
+        #: The deltas.
+        "d": In(stream.Signature(delta_layout(geometry, deltas) if geometry.plain
+                                 else position_delta_layout(geometry))),
+        #: Words of the complete state: the cells row-major, the LFSRs in the order of `CrossbarGeometry.lfsrs`, the
+        #: counters in that of `CrossbarGeometry.counters`. Also increments, states to write and run-time
+        #: parameters.
+        "state_in": In(stream.Signature(unsigned(state_bits(geometry)))),
+        "state_out": Out(stream.Signature(unsigned(state_bits(geometry)))),
+        #: Every operation taken has been carried out, and its effects have reached the arrays.
+        "idle": Out(1),
+    }
+    if geometry.backward:
+        #: The row sums.
+        ports["e"] = Out(stream.Signature(row_sum_layout(geometry)))
+    if geometry.source == "stochastic":
+        #: The stochastic neurons that drive the rows draw `words`.
+        ports["fire"] = In(1)
+        #: The next words of their LFSR, the first one in the low bits.
+        ports["words"] = Out(LEAP * neurons)
+    if traced:
+        #: The write pulses.
+        ports["pulses"] = Out(stream.Signature(traced_layout(geometry)))
+    return ports
+
+
 class Crossbar(wiring.Component):
     """One layer: ``rows x cols`` cells with their residuals, programmer and controller.
 
@@ -92,35 +126,7 @@ class Crossbar(wiring.Component):
         require_no_wires(geometry)
         self.geometry = geometry
         self.deltas = deltas
-        ports = {
-            "command": In(stream.Signature(command_layout(geometry))),
-            #: The drive of a sample.
-            "x": In(stream.Signature(drive_layout(geometry))),
-            #: The outputs.
-            "z": Out(stream.Signature(conversion_layout(geometry))),
-            #: The deltas.
-            "d": In(stream.Signature(delta_layout(geometry, deltas) if geometry.plain
-                                     else position_delta_layout(geometry))),
-            #: Words of the complete state: the cells row-major, the LFSRs in the order of `CrossbarGeometry.lfsrs`, the
-            #: counters in that of `CrossbarGeometry.counters`. Also increments, states to write and run-time
-            #: parameters.
-            "state_in": In(stream.Signature(unsigned(state_bits(geometry)))),
-            "state_out": Out(stream.Signature(unsigned(state_bits(geometry)))),
-            #: Every operation taken has been carried out, and its effects have reached the arrays.
-            "idle": Out(1),
-        }
-        if geometry.backward:
-            #: The row sums.
-            ports["e"] = Out(stream.Signature(row_sum_layout(geometry)))
-        if geometry.source == "stochastic":
-            #: The stochastic neurons that drive the rows draw `words`.
-            ports["fire"] = In(1)
-            #: The next words of their LFSR, the first one in the low bits.
-            ports["words"] = Out(LEAP * neurons)
-        if traced:
-            #: The write pulses.
-            ports["pulses"] = Out(stream.Signature(traced_layout(geometry)))
-        super().__init__(ports)
+        super().__init__(crossbar_ports(geometry, deltas=deltas, neurons=neurons, traced=traced))
         self._controller = (RowController if geometry.plain else WindowController)(geometry=geometry)
         self._conductance = ConductanceArray(geometry=geometry)
         self._accumulator = GradientAccumulator(geometry=geometry)

@@ -23,7 +23,8 @@ from ...contract.results import Result
 from ...design import BankDesign, Design
 from ...system.disk import is_full
 from ...system.files import read, replace
-from ..bank import OPERANDS, Bank
+from ..bank import OPERANDS
+from ..bank import beats as shapes_of_beats
 from ..component import Component, component
 from ..crossbar.controller import SECOND_PASSES
 from ..crossbar.layouts import cell_layout, state_bits
@@ -135,7 +136,7 @@ def describe(design: Design, made: Component) -> dict[str, Any]:
                         for number, geometry in enumerate(design.crossbars)],
         "parameter_words": [{words.crossbar: number, "words": [word._asdict() for word in parameters(geometry)]}
                             for number, geometry in enumerate(design.crossbars)],
-        **(_describe_network(design) if isinstance(design, Experiment) else _describe_bank(design, made)),
+        **(_describe_network(design) if isinstance(design, Experiment) else _describe_bank(design)),
         "tool_versions": {"spinloom": version("spinloom"), "amaranth": version("amaranth")},
     }
 
@@ -154,7 +155,7 @@ def _describe_network(experiment: Experiment) -> dict[str, Any]:
     }
 
 
-def _describe_bank(design: BankDesign, bank: Bank) -> dict[str, Any]:
+def _describe_bank(design: BankDesign) -> dict[str, Any]:
     """What a network does not have."""
     crossbars = [{"crossbar": number, **_describe_crossbar(geometry), "device": _describe_device(geometry.device)}
                  for number, geometry in enumerate(design.crossbars)]
@@ -164,7 +165,8 @@ def _describe_bank(design: BankDesign, bank: Bank) -> dict[str, Any]:
     beats = [{"crossbar": number, "name": name, "stream": "operands" if name in OPERANDS else "answers",
               "operations": [operation.name for operation in BEATS[name]], "width": Shape.cast(shape).width,
               "fields": list(_fields(shape, BANK))}
-             for number, shapes in enumerate(bank.beats) for name, shape in shapes.items() if name in BEATS]
+             for number, shapes in enumerate(shapes_of_beats(design.crossbars))
+             for name, shape in shapes.items() if name in BEATS]
     return {"beats": beats, "crossbars": crossbars, "bank": design.description}
 
 

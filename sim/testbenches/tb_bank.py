@@ -21,7 +21,7 @@ class BankBench(Testbench[None]):
         return Bank(geometries=tuple(map(banked, self.case.experiment.crossbars)))
 
     async def exercise(self, bench: PinBench) -> None:
-        bank = streams.BankBench(bench, self.component)
+        bank = streams.BankBench(bench, self.component.geometries)
         pairs = [Pair(self.random, CrossbarDriver(bank.crossbar(index), geometry, geometry.adcs),
                       self.case.experiment.seed) for index, geometry in enumerate(self.component.geometries)]
         for pair in pairs:

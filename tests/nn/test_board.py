@@ -1,5 +1,6 @@
 """Models on a board: a simulated one, whose line damages what it carries."""
 
+import gc
 from random import Random
 
 import pytest
@@ -61,6 +62,8 @@ def test_a_board_with_another_design_is_refused(board):
     assert {array.backend for array in nn.arrays(model)} == {"golden"}
 
 
-def test_a_port_that_is_not_there_is_refused():
+def test_a_port_that_is_not_there_is_refused(recwarn):
     with pytest.raises(ConfigError, match="cannot open the port /dev/nowhere"):
         nn.to_backend(network(), "board:/dev/nowhere")
+    gc.collect()
+    assert not [warning for warning in recwarn if "never used" in str(warning.message)]  # no hardware is made in vain

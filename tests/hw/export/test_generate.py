@@ -12,7 +12,7 @@ from spinloom.config import load, parse
 from spinloom.contract.errors import ConfigError
 from spinloom.design import BankDesign, parse_bank
 from spinloom.design import load as load_design
-from spinloom.hw.bank import Bank
+from spinloom.hw.bank import beats as shapes_of_beats
 from spinloom.hw.export import generate_axi
 from spinloom.hw.export.generate import generate, module_name, prepare
 
@@ -75,7 +75,7 @@ def test_a_bank_describes_the_beats_of_every_crossbar(tmp_path):
     verilog, description, page = (path.read_text() for path in generate(design, tmp_path))
     document = json.loads(description)
     widths = {entry["name"]: entry["width"] for entry in document["streams"]}
-    shapes = Bank(geometries=design.crossbars).beats
+    shapes = shapes_of_beats(design.crossbars)
     assert [(beats["crossbar"], beats["name"], beats["stream"]) for beats in document["beats"]] == [
         (number, name, stream) for number in range(2) for name, stream in (
             ("x", "operands"), ("d", "operands"), ("z", "answers"), ("e", "answers"))]
