@@ -136,7 +136,7 @@ def run(names: tuple[str, ...] = (), *, data_dir: str | Path | None = None, out:
                                     for name, experiment in experiments.items() for index in range(seeds)]
     source = {"list": points} | ({} if epochs is None else {"fixed": {"epochs": epochs}})
     swept = sweep.run(source, out=folder, data_dir=data_dir, workers=workers, cluster=cluster, retry=retry,
-                      progress=progress)
+                      new_table=True, progress=progress)
     if swept.failures:
         first = swept.failures[0]
         raise FailedRunsError(f"{swept.failed} of {swept.runs} runs have failed, the first {first.fields['config']} "

@@ -1,11 +1,10 @@
 """A sweep from its description to its table."""
 
-import hashlib
 import json
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from contextlib import contextmanager, suppress
 from itertools import chain
@@ -27,15 +26,15 @@ from ..energy import account
 from ..energy.costs import load_costs
 from . import table, worker
 from .document import Sweep, read
+from .earlier import COPY, require_extension
 from .executors import ClusterError, executor
 from .fields import value
-from .plan import DIGITS, FORMAT, Planner, Point, Run, points
-from .ranges import label
+from .plan import FORMAT, Planner, Point, Run, points
 from .results import BestTrial, FailedRun, SweepResult
-from .search import Proposals
+from .search import Proposals, name_of
 
-COPY, RECORD, RUNS = "sweep.toml", "sweep.json", "runs"
-"""In the folder of a sweep: its description, the format of the folder, and the run folders."""
+RECORD, RUNS = "sweep.json", "runs"
+"""In the folder of a sweep: the format of the folder, and the run folders."""
 FAILURE = "failed.json"
 """In a run folder: why the run has failed."""
 MOST_BYTES = 1 << 20
@@ -47,20 +46,23 @@ TABLE_SECONDS = 10
 
 
 def run(source: str | Path | dict[str, Any], *, out: str | Path | None = None, data_dir: str | Path | None = None,
-        workers: int | None = None, cluster: str | None = None, retry: bool = False,
+        workers: int | None = None, cluster: str | None = None, retry: bool = False, new_table: bool = False,
         progress: bool = True) -> SweepResult:
     """Train every run of a sweep that has not been trained, and write the table. ``source`` is a TOML file
     (docs/sweep.md), or what is in one. Everything goes to the folder ``out``, ``runs/NAME`` after the file unless
     given: a copy of the description, ``table.csv``, ``table.parquet``, and the run folders ``runs/DIGEST``.
 
     Runs are trained by ``workers`` processes, one a core unless given, 0 for this process itself; or by the cluster of
-    dask.distributed at the address ``cluster``. What has failed is tried again only if ``retry``. A sweep that was
-    interrupted or killed goes on when it is called again, to the same results.
+    dask.distributed at the address ``cluster``. What has failed is tried again only if ``retry``; a damaged run is then
+    begun anew. A sweep that was interrupted or killed goes on when it is called again, to the same results.
+
+    A folder that holds a sweep may be given one with more points. The table of another sweep is replaced only if
+    ``new_table``; its runs stay.
 
     Contradictory points, and runs that fail, are named in the result, and the others go on. Raises ``ConfigError`` if
-    the sweep is not valid, if all its points are contradictory, or if ``out`` holds anything else; ``InUseError`` if
-    another process works there; ``ClusterError`` if there is no such cluster; ``OSError`` on a full disk;
-    ``InterruptedRunError`` after Ctrl-C or SIGTERM.
+    the sweep is not valid, if all its points are contradictory, or if ``out`` holds anything else or another
+    sweep; ``InUseError`` if another process works there; ``ClusterError`` if there is no such cluster; ``OSError`` on a
+    full disk; ``InterruptedRunError`` after Ctrl-C or SIGTERM.
     """
     begun = time.monotonic()
     if workers is not None and (cluster or workers < 0):
@@ -71,12 +73,13 @@ def run(source: str | Path | dict[str, Any], *, out: str | Path | None = None, d
     if sweep.search and sweep.search.of not in (known := table.figure_names()):
         raise ConfigError(f"search.of={shown(sweep.search.of)}: must be one of {', '.join(known)}")
     planner = Planner(sweep, file.parent if file else Path(), data_dir)
-    proposals = Proposals(sweep.search, _name(sweep)) if sweep.search else None
+    proposals = Proposals(sweep.search, name_of(sweep)) if sweep.search else None
     batches = (_Batch(planner, sweep, batch) for batch in (proposals.batches() if proposals else [[Point()]]))
     first = next(batches)
     first.require_possible()
     content = file.read_bytes() if file else text.encode()
-    with executor(workers, cluster) as place, _held(folder, content), deferred_stop() as stop:
+    ours = None if new_table else lambda: require_extension(folder, sweep, (each.digest for each in first.runs))
+    with executor(workers, cluster) as place, _held(folder, content, ours), deferred_stop() as stop:
         study = _Study(sweep, folder, data_dir, retry)
         with bar(show=progress, total=sweep.count if proposals else len(first.runs), unit="run", desc="sweep",
                  initial=study.enter(first.runs), smoothing=0.05) as line:
@@ -91,18 +94,15 @@ def run(source: str | Path | dict[str, Any], *, out: str | Path | None = None, d
     return study.result(time.monotonic() - begun, proposals)
 
 
-def _name(sweep: Sweep) -> str:
-    """What the journal calls the search of ``sweep``: one name for all that differ in the number of trials alone."""
-    document = sweep.model_dump(exclude={"search": {"trials"}})
-    return f"search {hashlib.sha256(f'{FORMAT} {label(document)}'.encode()).hexdigest()[:DIGITS]}"
-
-
 @contextmanager
-def _held(folder: Path, content: bytes) -> Iterator[None]:
+def _held(folder: Path, content: bytes, require_ours: Callable[[], None] | None) -> Iterator[None]:
     """Within the ``with`` block, ``folder`` belongs to this process and to the sweep that the file of ``content``
-    describes. ``ConfigError`` if it holds anything else than a sweep of this version; then nothing changes there."""
+    describes. ``ConfigError`` if it holds anything else than a sweep of this version, or if ``require_ours`` raises it;
+    then nothing changes there."""
     _refuse_other(folder)
     with claimed(folder):
+        if require_ours:
+            require_ours()
         files.write_json(folder / RECORD, {"format": FORMAT})
         files.replace(folder / COPY, lambda file: file.write(content))
         yield
@@ -222,7 +222,8 @@ class _Study:
         failed = bool(self._failure(run))
         return place.submit(
             worker.train, run.experiment.model_dump(mode="json"), self._place(run).absolute(), data_dir=self._data_dir,
-            data=run.data, samples=run.samples, baseline=self._sweep.baseline, afresh=failed)
+            data=run.data, samples=run.samples, baseline=self._sweep.baseline, afresh=failed,
+            mend=self._retry)
 
     def _end(self, run: Run, future: Future) -> None:
         """Note what has become of ``run``. What concerns all runs is raised: a stop, a full disk, a lost cluster."""

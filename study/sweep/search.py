@@ -1,13 +1,14 @@
 """Points that optuna proposes from the results of earlier ones."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...contract.errors import ConfigError
-from .document import Search
-from .plan import Point
+from .document import Search, Sweep
+from .plan import DIGITS, FORMAT, Point
 from .ranges import Range, label
 
 if TYPE_CHECKING:
@@ -18,6 +19,12 @@ JOURNAL = "search.journal"
 
 SEED_STEP = 1_000_003
 """Between the seeds of the first trials of two searches whose seeds are neighbours."""
+
+
+def name_of(sweep: Sweep) -> str:
+    """What the journal calls the search of ``sweep``: one name for all that differ in the number of trials alone."""
+    document = sweep.model_dump(exclude={"search": {"trials"}})
+    return f"search {hashlib.sha256(f'{FORMAT} {label(document)}'.encode()).hexdigest()[:DIGITS]}"
 
 
 class Proposals:

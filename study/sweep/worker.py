@@ -13,6 +13,7 @@ from typing import Any
 from tqdm import tqdm
 
 from ...config import Experiment, load, parse
+from ...contract.errors import ConfigError
 from ...system.claim import STALE_SECONDS, InUseError
 from ...train import loop, run_folder, transfer
 from ...train.baseline import DECISIVE
@@ -54,16 +55,24 @@ def compile_code() -> None:
 
 
 def train(document: dict[str, Any], folder: Path, *, data_dir: str | None, data: str, samples: int | None,
-          baseline: bool, afresh: bool) -> TrainResult:
+          baseline: bool, afresh: bool, mend: bool) -> TrainResult:
     """The result of the run of the experiment in ``document`` in ``folder``, which is begun, also if it is there
-    already and ``afresh``, or continued. ``data`` is the digest of the data set. Raises what `train.loop.run` raises.
+    already and ``afresh``, or continued;
+    if it is too damaged for that, it is begun anew if ``mend``.
+    ``data`` is the digest of the data set. Raises what `train.loop.run` raises.
 
     A baseline that this process has trained already is not trained again.
     """
     experiment = parse(document, "sweep")
     of = json.dumps([data, samples, experiment.model_dump(mode="json", include=DECISIVE)])
     known = baseline and not experiment.transfer and _baselines.get(of) or baseline
-    result = _train(experiment, folder, afresh, data_dir=data_dir, samples=samples, baseline=known)
+    options: dict[str, Any] = {"data_dir": data_dir, "samples": samples, "baseline": known}
+    try:
+        result = _train(experiment, folder, afresh, **options)
+    except ConfigError:
+        if afresh or not mend:
+            raise
+        result = _train(experiment, folder, True, **options)
     if result.baseline_accuracy is not None:
         _baselines[of] = result.baseline_accuracy
     return result

@@ -68,7 +68,8 @@ def test_what_exists_is_not_run_again(monkeypatch):
     assert (again.runs, again.done, again.skipped) == (8, 0, 8)
     more = swept(SMALL | {"grid": SMALL["grid"] | {"seed": [3, 1, 2]}})
     assert (more.runs, more.done, more.skipped) == (12, 4, 8)
-    fewer = swept(SMALL | {"grid": {"seed": [1]}, "fixed": {"device": {"states": 3, "sigma": 0.2}}})
+    fewer = swept(SMALL | {"grid": {"seed": [1]}, "fixed": {"device": {"states": 3, "sigma": 0.2}}},
+                  new_table=True)
     assert (fewer.runs, fewer.done, fewer.skipped) == (1, 0, 1)
 
 
@@ -338,3 +339,36 @@ def test_a_worker_has_one_thread_and_the_environment_stays(monkeypatch):
         assert [executors.os.environ[name] for name in executors.THREADS] == ["1"] * 4
     assert executors.os.environ["OMP_NUM_THREADS"] == "3"
     assert "MKL_NUM_THREADS" not in executors.os.environ
+
+
+def test_more_points_extend_a_sweep_and_another_one_is_refused(tmp_path):
+    first = SMALL | {"fixed": {"samples": 20}, "grid": {"seed": [1, 2]}}
+    swept(first)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir() if path.is_file()}
+    for other in ({"seed": [2, 3]}, {"seed": [1, 2], "device.sigma": [0.3]}):
+        with pytest.raises(ConfigError, match="^out holds another sweep: . of the 2 runs in its table are not in this "
+                                              "one; take another folder with --out, or delete out/sweep.toml "):
+            swept(first | {"grid": other})
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir() if path.is_file()} == before
+    extended = swept(first | {"grid": {"seed": [1, 2, 3]}})
+    assert (extended.done, extended.skipped) == (1, 2)
+    (tmp_path / "out/sweep.toml").unlink()
+    assert swept(first | {"grid": {"seed": [2, 4]}}).skipped == 1
+
+
+def test_a_point_that_failed_may_be_corrected():
+    source = SMALL | {"fixed": {"samples": 20}, "grid": {"device.states": [3, 1]}}
+    assert swept(source).failed == 1
+    assert swept(source | {"grid": {"device.states": [3, 2]}}).failed == 0
+
+
+@pytest.mark.parametrize("name", ["experiment.json", "state.npz"])
+def test_a_damaged_run_is_mended_by_one_retry(tmp_path, name):
+    source = SMALL | {"fixed": {"samples": 20}, "grid": {"seed": [1]}}
+    whole = swept(source)
+    table_before, folder = rows(whole.out), next((tmp_path / "out/runs").iterdir())
+    (folder / "result.json").write_text("{")
+    (folder / name).write_bytes(b"{")
+    answer = swept(source, retry=True)
+    assert (answer.done, answer.failed) == (1, 0)
+    assert rows(answer.out) == table_before
