@@ -46,10 +46,14 @@ def gather(folders: Sequence[str | Path]) -> Material:
     nothing is found at all."""
     found = Material()
     runs: list[Run] = []
+    seen: set[Path] = set()
     for folder in map(Path, folders):
         if not folder.is_dir():
             raise ConfigError(f"{folder}: no such folder; {REMEDY}")
         for place in _folders(folder):
+            if place.resolve() in seen:  # a folder that is given twice, or within another
+                continue
+            seen.add(place.resolve())
             with _told(found):
                 runs += _enter(place, found)
     if runs:

@@ -76,12 +76,13 @@ def _tiles(material: Material, details: Sequence[Detail]) -> Iterator[Tile]:
     if done:
         best = max(done, key=lambda row: row[FIRST_RESULT])
         floating = best.get("baseline_accuracy")
-        beside = f"floating point {floating:.2f} %; " if floating is not None else ""
+        beside = f"floating point {floating:.2f} %; " if isinstance(floating, int | float) else ""
         yield Tile(label="best test accuracy", value=f"{best[FIRST_RESULT]:.2f} %",
                    remark=beside + shortened(best["run"]))
         worst = best.get("most_write_pulses")
-        yield Tile(label="its write pulses", value=f"{best['write_pulses']:,}",
-                   remark=f"worst cell {worst:,}" if worst is not None else "")
+        if isinstance(pulses := best.get("write_pulses"), int | float):
+            yield Tile(label="its write pulses", value=f"{pulses:,}",
+                       remark=f"worst cell {worst:,}" if isinstance(worst, int | float) else "")
     yield from _failed(details)
     yield from _energy(details)
     yield _agreement(material)

@@ -95,6 +95,8 @@ def read_table(folder: Path) -> Study:
     names = [name for name in (lines[0] if lines else ()) if name]
     if not set(HEAD) <= set(names):
         raise ConfigError(f"{path}: not the table of a sweep: it has no runs with the columns {', '.join(HEAD)}")
+    if any(line[name] is None for line in lines for name in HEAD):
+        raise ConfigError(f"{path}: not the table of a sweep: a line of it is too short")
     varied = list(takewhile(lambda name: name not in (FIRST_RESULT, *ENERGY), names[names.index(HEAD[-1]) + 1:]))
     rows = [{name: line[name] if name in HEAD else _value(line[name]) for name in names} for line in lines]
     return Study(name=str(folder), fields=tuple(varied), rows=rows,
@@ -150,7 +152,9 @@ def _value(text: str | None) -> Any:
     for kind in (int, float):
         try:
             value = kind(text)
+            return value if math.isfinite(value) else None
         except ValueError:
             continue
-        return value if math.isfinite(value) else None
+        except OverflowError:  # a whole number beyond all that can be drawn
+            return None
     return text

@@ -278,3 +278,19 @@ def test_a_table_may_lack_values(tmp_path):
     assert study.rows[0]["test_accuracy"] is None
     assert [row["run"] for row in study.done] == ["0b"]
     assert study.columns == ["run", "status", "error", "config", "seed", "test_accuracy"]
+
+
+@pytest.mark.parametrize("line", ["0b,done,,c,2,91.5", "0b,done,,c,2,91.5,1,2,3", f"0b,done,,c,{'9' * 400},91.5,7"])
+def test_a_table_that_was_edited_by_hand_is_shown(tmp_path, line):
+    written(tmp_path, "table.csv", f"run,status,error,config,seed,test_accuracy\n0a,done,,c,1,90.0\n{line}\n")
+    assert tiles(contents.read([tmp_path]))["best test accuracy"].value == "91.50 %"
+
+
+def test_a_table_with_a_short_line_is_left_out(tmp_path):
+    written(tmp_path, "table.csv", "run,status,error,config,seed,test_accuracy\n0a,done,,c,1,90.0\n0b,done\n")
+    with pytest.raises(ConfigError, match="a line of it is too short"):
+        contents.read([tmp_path])
+
+
+def test_a_folder_that_is_given_twice_counts_once(run):
+    assert len(gather([run, run, run.parent]).studies[0].rows) == 1
