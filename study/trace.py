@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from ..contract.errors import ConfigError
 from ..contract.results import Result
 from ..system import files
 from ..train.run_folder import TRACE
@@ -54,9 +55,11 @@ def run(folder: str | Path, *, cell: tuple[int, int, int] | None = None, layer: 
     """Summarise the trace of the run in ``folder``: all of it or, as far as these are given, that of a ``cell`` (layer,
     row, column) or a ``layer``, in ``samples``. ``csv`` is a file to write the pulses to.
 
-    ``ConfigError`` if the run is not traced, or has no such place.
+    ``ConfigError`` if the run is not traced, has no such place, or has no pulse from the first of ``samples`` on.
     """
     trace = Trace.of(folder)
+    if samples is not None:
+        _require_samples(trace, samples)
     place: dict[str, int | None] = {"layer": layer}
     if cell is not None:
         place = dict(zip(("layer", "row", "col"), cell, strict=True))
@@ -70,6 +73,16 @@ def run(folder: str | Path, *, cell: tuple[int, int, int] | None = None, layer: 
                            for pulse in trace.select(samples=samples, **place).tolist())
     return TraceResult(pulses=sum(each.pulses for each in layers), first_sample=span[0], last_sample=span[1],
                        layers=layers, trajectory=trajectory, csv=None if csv is None else Path(csv))
+
+
+def _require_samples(trace: Trace, samples: range) -> None:
+    """``ConfigError`` if ``samples`` are none, or begin behind the last pulse of ``trace``."""
+    name = f"samples {samples.start} to {samples.stop - 1}"
+    if not samples:
+        raise ConfigError(f"{name}: there are none; give the first one first")
+    last = int(trace.pulses["sample"][-1]) if len(trace) else 0
+    if samples.start > last:
+        raise ConfigError(f"{name}: there is no pulse; the last one of the run is that of sample {last}")
 
 
 def _summary(trace: Trace, parts: Iterable[np.ndarray]) -> tuple[tuple[LayerTrace, ...], tuple[int | None, int | None]]:

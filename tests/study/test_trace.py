@@ -74,3 +74,13 @@ def test_what_cannot_be_shown(folder, monkeypatch, capsys, arguments, message):
     monkeypatch.chdir(folder)
     assert run(["trace", ".", *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("samples", "message"), [
+    ("9000,9001", "samples 9000 to 9001: there is no pulse; the last one of the run is that of sample "),
+    ("9,3", "samples 9 to 3: there are none; give the first one first")])
+def test_samples_without_a_pulse_are_told(folder, capsys, samples, message):
+    assert run(["trace", str(folder), "--samples", samples]) == 2
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err.count("\n")) == ("", 1)
+    assert message in captured.err
