@@ -48,6 +48,7 @@ DESIGNS: dict[str, dict[str, Any] | str] = {
                                               {"cols": 10, "lanes": 5} | _LAST) for lanes in (16, 64)},
     "ulx3s-mnist": "ulx3s-mnist",
     "digits-conv-dw5": "digits-conv-dw5",
+    "ulx3s-lenet-stored": "ulx3s-lenet-stored",
     "ulx3s-lenet": "ulx3s-lenet",
     "ulx3s-mnist-fast": "ulx3s-mnist-fast",
 }

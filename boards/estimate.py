@@ -264,6 +264,7 @@ def structure(design: Design, board: Board) -> dict[str, float]:
         "network": 1,
         "cross_entropy": int(design.loss == "cross_entropy"),
         "crossbars": len(crossbars),
+        "windows": sum(not g.plain for g in crossbars),
         "column_sums": sum(g.lanes * g.sum_bits for g in crossbars),
         "cells": sum(g.lanes * cell_layout(g).size for g in crossbars),
         "row_sums": sum(g.lanes * (g.device.g_bits + g.delta_bits) for g in crossbars if g.source),
@@ -433,16 +434,30 @@ def check(design: Design, board: Board) -> None:
 def weigh(rows: list[dict[str, float]], targets: list[float], shares: list[float]) -> dict[str, float]:
     """The weights, none negative, with which the sums of ``rows`` come closest to ``targets``, relatively. An error of
     a row counts ``shares`` times."""
-    names, rest = list(rows[0]), np.sqrt(np.array(shares))
+    names, roots = list(rows[0]), np.sqrt(np.array(shares))
     figures = np.array([[row[name] / target for name in names] for row, target in zip(rows, targets, strict=True)])
-    figures *= rest[:, np.newaxis]
+    figures *= roots[:, np.newaxis]
     scales = np.maximum(figures.max(axis=0), 1e-12)
-    figures /= scales
-    weights = np.zeros(len(names))
-    squares = (figures**2).sum(axis=0) + 1e-12
-    for _ in range(20_000):  # one weight after the other, each at its best
-        for index in range(len(names)):
-            better = max(0.0, weights[index] + figures[:, index] @ rest / squares[index])
-            rest -= (better - weights[index]) * figures[:, index]
-            weights[index] = better
-    return {name: float(weight / scale) for name, weight, scale in zip(names, weights, scales, strict=True)}
+    weights = _least_squares(figures / scales, roots) / scales
+    return dict(zip(names, weights.tolist(), strict=True))
+
+
+def _least_squares(matrix: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """The ``x``, none negative, with which ``matrix @ x`` is closest to ``wanted``. By Lawson and Hanson: one figure
+    after the other is let in, and those that would be negative leave."""
+    x, inside = np.zeros(matrix.shape[1]), np.zeros(matrix.shape[1], dtype=bool)
+    while True:
+        gain = np.where(inside, 0, matrix.T @ (wanted - matrix @ x))
+        if gain.max() < 1e-9:
+            return x
+        inside[gain.argmax()] = True
+        while True:
+            best = np.zeros_like(x)
+            best[inside] = np.linalg.lstsq(matrix[:, inside], wanted, rcond=None)[0]
+            if (best[inside] > 0).all():
+                break
+            falls = inside & (best <= 0)
+            x += (x[falls] / (x[falls] - best[falls])).min() * (best - x)
+            inside &= x > 1e-12
+            x[~inside] = 0
+        x = best
