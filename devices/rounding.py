@@ -1,9 +1,9 @@
 """How the figures of a device become integers."""
 
 from fractions import Fraction
-from math import floor
 
 
 def nearest(value: float | Fraction) -> int:
     """The nearest integer, halves up; exact."""
-    return floor(Fraction(value) + Fraction(1, 2))
+    numerator, denominator = value.as_integer_ratio()
+    return (2 * numerator + denominator) // (2 * denominator)
