@@ -45,8 +45,9 @@ from ..hw.store.memory import WORD_BITS
 from ..hw.store.reader import BUFFER
 from . import calibration
 from .board import Board
+from .catalogue import find
 from .results import BoardResult, Resources
-from .speed import Speed, SystemSpeed, speed
+from .speed import Speed, SystemSpeed, speed, system_speed
 
 BLOCK_RAMS = {
     "ecp5": {512: 36, 1024: 18, 2048: 9, 4096: 4, 8192: 2, 16384: 1},
@@ -78,6 +79,9 @@ STORE_LUTS = {"ecp5": (603, 34.3, 407), "ice40": (534, 30.4, 0), "gowin": (720, 
 SOFT_LUTS = {"ecp5": 25 * 2 / 48, "ice40": 36 / 18, "gowin": 80 / 18}
 """LUTs of a multiplier that is built of them, for each product of two bits: of `soft_multiplier_ecp5.v` with 6x8 bits,
 and of Yosys's own with 3x6, as `hw.export.synth.count` says."""
+SIX_INPUT_LUTS = (978, 0.615)
+"""LUTs of six inputs of a network behind AXI: so many, and for each LUT that its structure and its store are estimated
+to need on an ECP5. Fitted to five designs that `hw.export.synth` counted for 7-series."""
 PARTS_OF_WORDS = {"ecp5": (512, 9, 4)}
 """Words of a block RAM, bits of a part of one, and its parts, which are written one by one: words of a buffer that are
 far from each other may share a word of a block RAM."""
@@ -134,6 +138,18 @@ class Estimate(BoardResult):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SystemEstimate(BoardResult):
+    """What a network behind AXI, with its samples in the memory of a system on chip, needs and reaches, as
+    estimated."""
+
+    luts: int
+    """LUTs of six inputs, of AMD's 7-series or UltraScale+, as `hw.export.synth` counts them."""
+    speed: SystemSpeed
+
+    inlined: ClassVar[tuple[str, ...]] = ("speed",)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Estimates(BoardResult):
     """The estimates of a design for several boards."""
 
@@ -144,7 +160,7 @@ class Estimates(BoardResult):
     shapes: tuple[LayerShape, ...]
     """Of every crossbar."""
     boards: tuple[Estimate, ...]
-    system: SystemSpeed | None = None
+    system: SystemEstimate | None = None
     """Of a network whose samples are in the memory of a system on chip."""
 
 
@@ -350,6 +366,17 @@ def estimate(design: Design, board: Board) -> Estimate:
         shortage = Shortage(exceeds=over, largest=_smaller(smaller, design) if smaller else None)
     return Estimate(board=board.name, part=board.part, fits=not over, resources=needed, capacity=board.capacity,
                     clock_mhz=board.clock_mhz, speed=speed(design, board), shortage=shortage)
+
+
+def estimate_system(design: Design) -> SystemEstimate | None:
+    """What a network needs and reaches behind AXI. None if its samples are not in the memory of a system on chip."""
+    reached = system_speed(design)
+    if reached is None:
+        return None
+    alike = find("ulx3s")
+    soft = SOFT_LUTS[alike.family] * split_multipliers(design, alike)[1]  # AMD's parts have DSPs enough
+    least, a_lut = SIX_INPUT_LUTS
+    return SystemEstimate(luts=round(least + a_lut * (resources(design, alike).luts - soft)), speed=reached)
 
 
 def exceeds(needed: Resources, board: Board) -> list[str]:

@@ -84,9 +84,9 @@ def estimate(config: str, bank: bool, board: str | None) -> tuple[Result, str, b
     reaches on every board that has the memory for its samples; or in a system on chip, if that has it."""
     design = load(config, bank=bank)
     from ..boards.catalogue import BOARDS, find
-    from ..boards.estimate import Estimates
+    from ..boards.estimate import Estimates, estimate_system
     from ..boards.estimate import estimate as estimated
-    from ..boards.speed import SYSTEM_MHZ, system_speed
+    from ..boards.speed import SYSTEM_MHZ
 
     boards = [find(board)] if board else [each for each in BOARDS.values() if each.stores(design)]
     found = tuple(estimated(design, each) for each in boards)
@@ -95,13 +95,15 @@ def estimate(config: str, bank: bool, board: str | None) -> tuple[Result, str, b
         "fits": f"no; the largest that does: {answer.shortage.largest or 'none'}" if answer.shortage else "yes",
         **_speed_rows(answer.speed),
     }) for answer in found]
-    system = system_speed(design)
+    system = estimate_system(design)
     if system is not None:
+        speed = system.speed
         tables.append(table({
-            "memory": "of a system on chip", "clock cycles a sample": f"{system.cycles_per_sample:,.0f}",
-            "samples a second": f"{system.samples_per_second:,} at {SYSTEM_MHZ} MHz, limited by its {system.limit}: "
-                                f"{system.samples_per_second_compute:,} by its clock, "
-                                f"{system.samples_per_second_memory:,} by its memory"}))
+            "memory": "of a system on chip", "luts": f"{system.luts:,} of six inputs",
+            "clock cycles a sample": f"{speed.cycles_per_sample:,.0f}",
+            "samples a second": f"{speed.samples_per_second:,} at {SYSTEM_MHZ} MHz, limited by its {speed.limit}: "
+                                f"{speed.samples_per_second_compute:,} by its clock, "
+                                f"{speed.samples_per_second_memory:,} by its memory"}))
     answer = Estimates(experiment=design.name, topology=design.topology, shapes=design.shapes, boards=found,
                        system=system)
     shapes = _shape_table("crossbar" if isinstance(design, BankDesign) else "layer", answer.shapes)

@@ -14,6 +14,7 @@ from spinloom.boards.estimate import (
     block_rams,
     check,
     estimate,
+    estimate_system,
     fits,
     largest,
     resources,
@@ -242,6 +243,19 @@ def test_the_memory_of_a_system_on_chip():
     assert found.limit == "clock"
     assert found.samples_per_second_memory > onboard.samples_per_second_memory
     assert system_speed(load("ulx3s-mnist-fast")) is None
+
+
+def test_luts_behind_axi():
+    """Of designs that `spinloom synth --axi --target xc7` counted."""
+    store = {"memory": "axi", "words": 8_388_608}
+    counted = {"one layer, 2 lanes": 4214, "one layer, squared hinge": 3877, "two layers, 2 lanes": 5660,
+               "two layers, 8 lanes": 7638}
+    for name, luts in counted.items():
+        network = experiment(name).replaced(order="permuted", store=store)
+        assert estimate_system(network).luts == pytest.approx(luts, rel=0.15), name
+    digits = load("icebreaker-digits-stored").replaced(store={"memory": "axi"})
+    assert estimate_system(digits).luts == pytest.approx(3672, rel=0.15)
+    assert estimate_system(load("icebreaker-digits-stored")) is None
 
 
 def test_the_pins_of_an_sdram():
