@@ -41,6 +41,8 @@ data_option = click.option("--data", "data_dir", metavar="DIR",
                            help="Folder of the data set in IDX format; else SPINLOOM_DATA, else it is downloaded.")
 overwrite_option = click.option("--overwrite", is_flag=True, help="Delete the run that is in the folder already.")
 
+replace_option = click.option("--overwrite", is_flag=True, help="Replace files that are not of this command, too.")
+
 
 def sweep_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give ``command`` the options that say where a sweep is trained, and whether failures are repeated."""

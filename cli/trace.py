@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..render.text import columns, table
-from .common import Answer, answers
+from .common import Answer, answers, replace_option
 from .options import Whole
 
 if TYPE_CHECKING:
@@ -38,15 +38,16 @@ class _Numbers(click.ParamType):
 @click.option("--samples", type=_Numbers(2, "1,1000"), metavar="A,B",
               help="Only the pulses of samples A to B; the first is 1.")
 @click.option("--csv", metavar="FILE", help="Write the pulses to FILE.")
+@replace_option
 @answers
 def trace(run_folder: str, cell: tuple[int, int, int] | None, layer: int | None, samples: tuple[int, int] | None,
-          csv: str | None) -> Answer:
+          csv: str | None, overwrite: bool) -> Answer:
     """Show the write pulses of the run in the folder RUN, which was trained with --trace."""
     if cell is not None and layer is not None:
         raise click.UsageError("--cell names a layer; leave out --layer")
     from ..study import trace as study
 
-    result = study.run(run_folder, cell=cell, layer=layer, csv=csv,
+    result = study.run(run_folder, cell=cell, layer=layer, csv=csv, overwrite=overwrite,
                        samples=None if samples is None else range(samples[0], samples[1] + 1))
     rows: dict[str, Any] = {"pulses": f"{result.pulses:,}"}
     if result.pulses:

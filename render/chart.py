@@ -97,12 +97,12 @@ class Chart:
         named = bars or any(isinstance(place, str) for place in places)
         return list(dict.fromkeys(map(text, places))) if named else []
 
-    def csv(self) -> str:
-        """The data, a value a line, under the names of the axes."""
+    def csv(self) -> bytes:
+        """The data in UTF-8, a value a line, under the names of the axes."""
         file = io.StringIO()
         writer = csv.writer(file, lineterminator="\n")
         writer.writerows(self._lines())
-        return file.getvalue()
+        return file.getvalue().encode(errors="backslashreplace")
 
     def _lines(self) -> Iterator[Sequence[Any]]:
         if self.cells is not None:
@@ -121,6 +121,10 @@ class Chart:
 
 def _empty(value: Any) -> Any:
     return "" if value is None else value
+
+
+MOST_LETTERS, MOST_TITLE = 40, 80
+"""Of a name along an axis or in a legend, and of a title, as they are drawn; the data have them whole."""
 
 
 def text(place: Value) -> str:

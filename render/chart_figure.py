@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import figure as house
-from .chart import Axis, Cells, Chart, Limit, Series, text
+from .chart import MOST_LETTERS, MOST_TITLE, Axis, Cells, Chart, Limit, Series, text
+from .text import cut
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,13 +54,13 @@ def _draw_series(axes: "Axes", chart: Chart) -> None:
             at = x.astype(int)
             offset = 0.0 if chart.stacked else (bars.index(each) - (len(bars) - 1) / 2) * width
             axes.bar(x + offset, y, width, bottom=floor[at] if chart.stacked else None, color=color,
-                     label=house.escaped(each.name))
+                     label=_name_of(each.name))
             floor[at] += np.nan_to_num(y)
         else:
             _draw_line(axes, each, x, y, color, MARKERS[index % len(MARKERS)])
     if places:
         level = len(places) <= MOST_NAMES
-        axes.set_xticks(range(len(places)), [house.escaped(name) for name in places], rotation=0 if level else 30,
+        axes.set_xticks(range(len(places)), [_name_of(name) for name in places], rotation=0 if level else 30,
                         ha="center" if level else "right")
 
 
@@ -69,15 +70,15 @@ def _draw_line(axes: "Axes", series: Series, x: np.ndarray, y: np.ndarray, color
     few = len(x) <= 40 and series.mark != "steps" or series.mark == "points"
     line = "none" if series.mark == "points" else "--" if series.dashed else "-"
     axes.plot(x, y, color=color, linestyle=line, marker=marker if few else None, markersize=4,
-              drawstyle="steps-post" if series.mark == "steps" else "default", label=house.escaped(series.name))
+              drawstyle="steps-post" if series.mark == "steps" else "default", label=_name_of(series.name))
 
 
 def _draw_cells(figure: "Figure", axes: "Axes", cells: Cells) -> None:
     values = np.array([[np.nan if value is None else value for value in row] for row in cells.values], dtype=float)
     image = axes.imshow(values, cmap=house.COLOURS, aspect="auto", origin="lower")
-    axes.set_xticks(range(len(cells.x)), [house.escaped(text(place)) for place in cells.x])
-    axes.set_yticks(range(len(cells.y)), [house.escaped(text(place)) for place in cells.y])
-    bar = figure.colorbar(image, label=house.escaped(str(cells.axis)))
+    axes.set_xticks(range(len(cells.x)), [_name_of(text(place)) for place in cells.x])
+    axes.set_yticks(range(len(cells.y)), [_name_of(text(place)) for place in cells.y])
+    bar = figure.colorbar(image, label=_name_of(str(cells.axis)))
     if cells.axis.prefixes:
         house.prefixes(bar.ax.yaxis)
     if values.size <= MOST_TEXT:
@@ -90,21 +91,21 @@ def _draw_cells(figure: "Figure", axes: "Axes", cells: Cells) -> None:
 
 def _draw_limit(axes: "Axes", limit: Limit, dashes: str) -> None:
     across = axes.axvline if limit.vertical else axes.axhline
-    across(limit.value, color=house.GREY, linestyle=dashes, label=house.escaped(limit.name))
+    across(limit.value, color=house.GREY, linestyle=dashes, label=_name_of(limit.name))
 
 
 def _name(axes: "Axes", chart: Chart) -> None:
     """Title, axes and legend."""
-    house.title(axes, chart.title)
+    house.title(axes, cut(chart.title, MOST_TITLE))
     for side, axis in (("x", chart.x), ("y", chart.y)):
-        axes.set(**{f"{side}label": house.escaped(str(axis))})
+        axes.set(**{f"{side}label": _name_of(str(axis))})
         if chart.cells is None:
             _scale(axes, side, axis, bool(chart.names))
     if chart.cells is not None:
         return
     house.plain(axes, grid="y" if chart.names else "both")
     if len(chart.series) + len(chart.limits) > 1:
-        house.legend(axes, title=house.escaped(chart.legend) or None, title_fontsize=house.SMALL)
+        house.legend(axes, title=_name_of(chart.legend) or None, title_fontsize=house.SMALL)
 
 
 def _scale(axes: "Axes", side: str, axis: Axis, named: bool) -> None:
@@ -114,3 +115,8 @@ def _scale(axes: "Axes", side: str, axis: Axis, named: bool) -> None:
         house.whole_numbers(axes)
     if axis.prefixes and not (named and side == "x"):
         house.prefixes(axes.xaxis if side == "x" else axes.yaxis)
+
+
+def _name_of(name: str) -> str:
+    """``name`` as matplotlib shows it: cut, and no formula."""
+    return house.escaped(cut(name, MOST_LETTERS))

@@ -4,12 +4,14 @@ A figure is what plotly.js draws, as a document of JSON. Colours of text and lin
 whether it is light or dark.
 """
 
+from collections.abc import Sequence
 from html import escape
 from itertools import cycle
 from typing import Any
 
 from . import figure as house
-from .chart import Axis, Cells, Chart, Series, text
+from .chart import MOST_LETTERS, Axis, Cells, Chart, Series, Value, text
+from .text import cut
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "star")
 """Of the series, over and over, as `chart_figure.MARKERS`."""
@@ -34,15 +36,15 @@ def draw(chart: Chart) -> dict[str, Any]:
     return {"data": data + [_limit(limit.name, dash) for limit, dash in limits], "layout": {
         "xaxis": _axis(chart.x, chart, along=True), "yaxis": _axis(chart.y, chart, along=False),
         "barmode": "stack" if chart.stacked else "group", "showlegend": shown, "hovermode": "closest",
-        "legend": {"title": {"text": escape(chart.legend)}},
+        "legend": {"title": {"text": _shown(chart.legend)}},
         "shapes": [_shape(limit.value, dash, vertical=limit.vertical) for limit, dash in limits]}}
 
 
 def _traces(chart: Chart, index: int, series: Series) -> list[dict[str, Any]]:
     """A series, behind its band."""
     color = house.SERIES[index % len(house.SERIES)]
-    x = list(map(text, series.x)) if chart.names else list(series.x)
-    common = {"x": x, "name": escape(series.name), "legendgroup": str(index)}
+    x = _places(series.x) if chart.names else list(series.x)
+    common = {"x": x, "name": _shown(series.name), "legendgroup": str(index)}
     if series.mark == "bars":
         return [common | {"type": "bar", "y": list(series.y), "marker": {"color": color}}]
     traces = []
@@ -58,15 +60,15 @@ def _traces(chart: Chart, index: int, series: Series) -> list[dict[str, Any]]:
                                "shape": "hv" if series.mark == "steps" else "linear"},
                       "marker": {"color": color, "symbol": SYMBOLS[index % len(SYMBOLS)], "size": 7}}
     if series.labels:
-        trace |= {"text": list(map(escape, series.labels)), "hovertemplate": "%{x:,}, %{y:,}<br>%{text}"}
+        trace |= {"text": list(map(_shown, series.labels)), "hovertemplate": "%{x:,}, %{y:,}<br>%{text}"}
     return [*traces, trace]
 
 
 def _cells(cells: Cells) -> dict[str, Any]:
     prefixes = cells.axis.prefixes
-    bar = {"title": {"text": escape(str(cells.axis)), "side": "right"}, "thickness": 12,
+    bar = {"title": {"text": _shown(str(cells.axis)), "side": "right"}, "thickness": 12,
            "tickformat": "~s" if prefixes else ""}
-    trace = {"type": "heatmap", "x": list(map(text, cells.x)), "y": list(map(text, cells.y)),
+    trace = {"type": "heatmap", "x": _places(cells.x), "y": _places(cells.y),
              "z": [list(row) for row in cells.values], "colorscale": house.COLOURS.capitalize(), "colorbar": bar,
              "xgap": 1, "ygap": 1, "hovertemplate": "%{x}, %{y}: %{z:,.5~g}<extra></extra>"}
     if len(cells.x) * len(cells.y) <= MOST_TEXT:
@@ -77,7 +79,7 @@ def _cells(cells: Cells) -> dict[str, Any]:
 def _axis(axis: Axis, chart: Chart, *, along: bool) -> dict[str, Any]:
     named = along and bool(chart.names) or chart.cells is not None
     kind = "category" if named else "log" if axis.log else "linear"
-    document = {"title": {"text": escape(str(axis))}, "type": kind, "automargin": True}
+    document = {"title": {"text": _shown(str(axis))}, "type": kind, "automargin": True}
     if axis.log and not named:
         document |= {"dtick": 1, "exponentformat": "power"}
     if not named and (axis.whole or axis.prefixes):
@@ -85,8 +87,23 @@ def _axis(axis: Axis, chart: Chart, *, along: bool) -> dict[str, Any]:
     if along and axis.whole and not named:
         document |= {"dtick": _whole_step(chart)}
     if named and along and chart.names:
-        document |= {"categoryorder": "array", "categoryarray": list(map(escape, chart.names))}
+        document |= {"categoryorder": "array", "categoryarray": _places(chart.names)}
+    places = chart.names if along else ()
+    if chart.cells is not None:
+        places = list(map(text, chart.cells.x if along else chart.cells.y))
+    if any(cut(place, MOST_LETTERS) != place for place in places):
+        document |= {"tickmode": "array", "tickvals": _places(places), "ticktext": list(map(_shown, places))}
     return document
+
+
+def _places(places: Sequence[Value]) -> list[str]:
+    """What plotly calls ``places`` that are names: they stay apart, however long they are."""
+    return [escape(text(place)) for place in places]
+
+
+def _shown(name: str) -> str:
+    """``name`` as plotly shows it: cut, and no markup."""
+    return escape(cut(name, MOST_LETTERS))
 
 
 def _whole_step(chart: Chart) -> int:
@@ -106,7 +123,7 @@ def _shape(value: float, dash: str, *, vertical: bool) -> dict[str, Any]:
 
 def _limit(name: str, dash: str) -> dict[str, Any]:
     """The entry of a limit in the legend."""
-    return {"type": "scatter", "x": [None], "y": [None], "mode": "lines", "name": escape(name), "showlegend": True,
+    return {"type": "scatter", "x": [None], "y": [None], "mode": "lines", "name": _shown(name), "showlegend": True,
             "line": {"color": GREY, "dash": dash, "width": 2}}
 
 

@@ -92,7 +92,7 @@ def prefixed(value: float) -> str:
 
 def save(figure: "Figure", file: BinaryIO, dpi: int = DPI) -> None:
     """Write ``figure`` to ``file`` as PNG, with ``dpi`` pixels an inch."""
-    figure.savefig(file, format="png", dpi=dpi)
+    _save(figure, file, format="png", dpi=dpi)
 
 
 def save_for_print(figure: "Figure", file: BinaryIO) -> None:
@@ -105,12 +105,19 @@ def save_svg(figure: "Figure", file: BinaryIO) -> None:
     from matplotlib import rc_context
 
     with rc_context({"svg.hashsalt": "spinloom"}):
-        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+        _save(figure, file, format="svg", metadata={"Date": None, "Creator": None})
 
 
 def save_pdf(figure: "Figure", file: BinaryIO) -> None:
     """Write ``figure`` to ``file`` as PDF: the same figure always as the same bytes."""
-    figure.savefig(file, format="pdf", metadata={"CreationDate": None})
+    _save(figure, file, format="pdf", metadata={"CreationDate": None})
+
+
+def _save(figure: "Figure", file: BinaryIO, **options: Any) -> None:
+    """Write ``figure`` to ``file``. Letters that the font lacks become boxes, without a warning for each."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        figure.savefig(file, **options)
 
 
 SAVERS: dict[str, Callable[["Figure", BinaryIO], None]] = {"png": save_for_print, "svg": save_svg, "pdf": save_pdf}
@@ -118,16 +125,15 @@ SAVERS: dict[str, Callable[["Figure", BinaryIO], None]] = {"png": save_for_print
 
 
 def escaped(text: str) -> str:
-    """``text``, whatever it holds, as matplotlib shows it unchanged: dollar signs do not begin a formula."""
-    return text.replace("$", r"\$")
+    """``text``, whatever it holds, as matplotlib shows it unchanged: dollar signs do not begin a formula, and what
+    cannot be printed is shown by its code."""
+    return "\n".join(map(one_line, text.split("\n"))).replace("$", r"\$")
 
 
 def decorate(path: Path, draw: Callable[[BinaryIO], object]) -> None:
     """Write the picture ``path``, which ``draw`` writes to a file, beside results that are complete without it. If that
     fails, for whatever reason, a line on standard error says so."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of letters that the font lacks
-            replace(path, draw)
+        replace(path, draw)
     except Exception as error:
         print(one_line(f"spinloom: warning: no picture {path}: {error}; everything else is complete"), file=sys.stderr)

@@ -1,7 +1,12 @@
 """Tables of plain text, for terminals."""
 
+from bisect import bisect
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
+from unicodedata import east_asian_width
+
+from ..contract.errors import one_line
 
 
 def table(rows: Mapping[str, Any]) -> str:
@@ -27,6 +32,16 @@ def si(value: float, unit: str) -> str:
         if value >= size:
             return f"{value / size:.3g} {prefix}{unit}"
     return f"{value / 1e-12:.3g} p{unit}"
+
+
+def cut(text: str, most: int) -> str:
+    """``text`` in one printable line of at most ``most`` columns, of which wide letters (of Chinese, say) take
+    two; the last one is an ellipsis if some are left out."""
+    line = one_line(text[:4 * most])
+    ends = list(accumulate(2 if east_asian_width(letter) in "WF" else 1 for letter in line))
+    if len(text) <= 4 * most and (not ends or ends[-1] <= most):
+        return line
+    return line[:bisect(ends, most - 1)] + "…"
 
 
 def _cell(value: Any) -> str:

@@ -14,6 +14,8 @@ from ..train.run_folder import TRACE
 from ..train.trace import SELECTED, Trace
 
 FIELDS: tuple[str, ...] = SELECTED.names or ()
+HEAD = f"{','.join(FIELDS)}\n".encode()
+"""The first line of a file of pulses."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,11 +53,12 @@ class TraceResult(Result):
 
 
 def run(folder: str | Path, *, cell: tuple[int, int, int] | None = None, layer: int | None = None,
-        samples: range | None = None, csv: str | Path | None = None) -> TraceResult:
+        samples: range | None = None, csv: str | Path | None = None, overwrite: bool = False) -> TraceResult:
     """Summarise the trace of the run in ``folder``: all of it or, as far as these are given, that of a ``cell`` (layer,
     row, column) or a ``layer``, in ``samples``. ``csv`` is a file to write the pulses to.
 
-    ``ConfigError`` if the run is not traced, has no such place, or has no pulse from the first of ``samples`` on.
+    ``ConfigError`` if the run is not traced, has no such place, or has no pulse from the first of ``samples`` on, or if
+    ``csv`` is a file of something else than pulses, unless ``overwrite``.
     """
     trace = Trace.of(folder)
     if samples is not None:
@@ -66,6 +69,7 @@ def run(folder: str | Path, *, cell: tuple[int, int, int] | None = None, layer: 
     layers, span = _summary(trace, trace.parts(samples=samples, **place))
     if csv is not None:
         files.require_apart(csv, Path(folder) / TRACE)
+        files.require_ours(csv, lambda head: head.startswith(HEAD), overwrite)
         files.replace(Path(csv), lambda file: _write_csv(file, trace.parts(samples=samples, **place)))
     trajectory = None
     if cell is not None:
@@ -105,6 +109,6 @@ def _summary(trace: Trace, parts: Iterable[np.ndarray]) -> tuple[tuple[LayerTrac
 
 
 def _write_csv(file: BinaryIO, parts: Iterable[np.ndarray]) -> None:
-    file.write(f"{','.join(FIELDS)}\n".encode())
+    file.write(HEAD)
     for part in parts:
         np.savetxt(file, part, fmt="%d", delimiter=",")

@@ -16,7 +16,7 @@ from ...contract.results import Result, plain
 from ...render import chart_figure, chart_page
 from ...render.chart import Chart
 from ...render.figure import save_svg
-from ...system.files import replace
+from ...system.files import replace, require_ours
 from . import summary
 from .contents import read
 from .material import Material
@@ -29,6 +29,8 @@ LIBRARIES = {"plotly": ("plotly", "package_data/plotly.min.js"), "tables": ("ita
              "table_style": ("itables", "html/dt_bundle.css")}
 """What the page holds of others: the package that carries it, and where."""
 NEEDED = ("plotly", "itables", "jinja2")
+GENERATOR = "Spinloom report"
+"""Stands at the head of every page, by which it is known."""
 CSV, SVG = "text/csv", "image/svg+xml"
 
 
@@ -60,37 +62,39 @@ class Table:
     rows: Sequence[Sequence[Any]]
     """Text, numbers or None."""
 
-    def csv(self) -> str:
-        """The same as CSV."""
+    def csv(self) -> bytes:
+        """The same as CSV, in UTF-8."""
         file = io.StringIO()
         csv.writer(file, lineterminator="\n").writerows([self.columns, *self.rows])
-        return file.getvalue()
+        return file.getvalue().encode(errors="backslashreplace")
 
 
-def run(folders: Sequence[str | Path], out: str | Path) -> ReportResult:
+def run(folders: Sequence[str | Path], out: str | Path, overwrite: bool = False) -> ReportResult:
     """Write the page of all that is in ``folders`` to the file ``out``. ``ConfigError`` if there is nothing, or if
-    ``out`` cannot be written; ``MissingPackageError`` if a package is missing."""
+    ``out`` cannot be written, or is a file that is no report, unless ``overwrite``;
+    ``MissingPackageError`` if a package is missing."""
     _require()
     libraries = {name: _library(*place) for name, place in LIBRARIES.items()}
     path = Path(out)
     if path.is_dir() or not path.parent.is_dir():
         reason = "is a folder" if path.is_dir() else "there is no such folder"
         raise ConfigError(f"{out}: {reason}; name a file to write")
+    require_ours(path, lambda head: f'content="{GENERATOR}"'.encode() in head, overwrite)
     found = read(folders)
     tables = list(_tables(found.material))
     page = _template().render(
-        title=_title(folders), summary=summary.summarise(found.material, found.details).to_json(),
+        generator=GENERATOR, title=_title(folders), summary=summary.summarise(found.material, found.details).to_json(),
         left_out=found.material.left_out, style=STYLE.read_text(), script=SCRIPT.read_text(),
         sections=[{"title": section.title, "charts": [_figure(chart) for chart in section.charts]}
                   for section in found.sections],
-        tables=[{"name": table.name, "title": table.title, "data": _embedded(table.csv().encode(), CSV)}
+        tables=[{"name": table.name, "title": table.title, "data": _embedded(table.csv(), CSV)}
                 for table in tables],
         charts=plain({name: chart_page.draw(chart) for name, chart in found.charts.items()}),
         rows=plain({table.name: {"columns": table.columns, "data": table.rows} for table in tables}),
         libraries=libraries | {"tables": base64.b64encode(libraries["tables"].encode()).decode()},
-        version=version("spinloom"), sources=", ".join(map(str, folders)))
-    replace(path, lambda file: file.write(page.encode()))
-    return ReportResult(out=path, bytes=len(page.encode()), runs=sum(len(each.rows) for each in found.material.studies),
+        version=version("spinloom"), sources=", ".join(map(str, folders))).encode(errors="backslashreplace")
+    replace(path, lambda file: file.write(page))
+    return ReportResult(out=path, bytes=len(page), runs=sum(len(each.rows) for each in found.material.studies),
                         charts=len(found.charts), left_out=tuple(found.material.left_out))
 
 
@@ -103,7 +107,7 @@ def _figure(chart: Chart) -> dict[str, str]:
     picture = io.BytesIO()
     save_svg(chart_figure.draw(chart), picture)
     return {"name": chart.name, "title": chart.title, "note": chart.note, "picture": _embedded(picture.getvalue(), SVG),
-            "data": _embedded(chart.csv().encode(), CSV)}
+            "data": _embedded(chart.csv(), CSV)}
 
 
 def _tables(material: Material) -> Iterator[Table]:

@@ -41,8 +41,8 @@ def drawn(driver):
     return driver.execute_script("return performance.now()") / 1000
 
 
-def wait(driver, condition):
-    """Wait until ``condition``, a script, returns true."""
+def wait(driver, condition, *arguments):
+    """Wait until ``condition``, a script with ``arguments``, returns true."""
     from selenium.webdriver.support.ui import WebDriverWait
 
-    WebDriverWait(driver, 60, poll_frequency=0.05).until(lambda each: each.execute_script(condition))
+    WebDriverWait(driver, 60, poll_frequency=0.05).until(lambda each: each.execute_script(condition, *arguments))

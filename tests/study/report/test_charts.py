@@ -2,10 +2,12 @@
 
 import csv
 import io
+from xml.etree import ElementTree
 
 import pytest
 from spinloom.render import chart_figure, chart_page
 from spinloom.render.chart import Axis, Cells, Chart, Limit, Series
+from spinloom.render.figure import save_for_print, save_svg
 
 X, Y = Axis(label="epoch", whole=True), Axis(label="accuracy", unit="%")
 LINES = Chart(name="lines", title="lines, $ and <b>", x=X, y=Y,
@@ -31,12 +33,12 @@ def test_both_libraries_take_every_chart(chart):
 
 
 def test_csv_has_every_value_under_axes_with_units():
-    rows = list(csv.reader(io.StringIO(LINES.csv())))
+    rows = list(csv.reader(io.StringIO(LINES.csv().decode())))
     assert rows == [["series", "epoch", "accuracy (%)", "lower", "upper", "label"],
                     ["a", "1", "90.0", "89.0", "91.0", ""], ["a", "2", "", "90.0", "92.0", ""],
                     ["a", "3", "92.0", "91.0", "93.0", ""], ["<i>b</i>", "1", "80.0", "", "", "one"],
                     ["<i>b</i>", "2", "81.5", "", "", "two"], ["endurance", "2.0", "", "", "", ""]]
-    assert MAP.csv().splitlines() == ["sigma,states,accuracy (%)", "0.1,2,90.0", "0.2,2,", "0.1,many,91.25",
+    assert MAP.csv().decode().splitlines() == ["sigma,states,accuracy (%)", "0.1,2,90.0", "0.2,2,", "0.1,many,91.25",
                                       "0.2,many,92.0"]
 
 
@@ -56,6 +58,22 @@ def test_names_are_no_markup():
     assert names == ["a", "a", "&lt;i&gt;b&lt;/i&gt;", "endurance"]
     legend = chart_figure.draw(LINES).axes[0].get_legend()
     assert [text.get_text() for text in legend.get_texts()] == ["a", "<i>b</i>", "endurance"]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", ["長い名前" * 100, "long " * 100, "\udcff\x01$x$"])
+def test_any_name_is_drawn_without_a_warning(name):
+    marks = (Series(name=name, x=[name, f"{name}2"], y=[1.0, 2.0]), Series(name="b", mark="bars", x=[name], y=[2.0]))
+    lines = Chart(name="a", title=name, x=Axis(label=name), y=Axis(label=name), series=marks, legend=name)
+    cells = Chart(name="a", title=name, x=X, y=Y, cells=Cells(x=[name, "b"], y=[name], values=[[1.0, 2.0]], axis=X))
+    for chart in (lines, cells):
+        save_for_print(chart_figure.draw(chart), io.BytesIO())
+        svg = io.BytesIO()
+        save_svg(chart_figure.draw(chart), svg)
+        ElementTree.fromstring(svg.getvalue())
+    first, second = chart_page.draw(lines)["data"][0]["x"]
+    assert first != second  # cut names stay different places
+    assert name.encode(errors="backslashreplace") in lines.csv()  # the data have it whole
 
 
 @pytest.mark.parametrize(("last", "step"), [(4, 1), (30, 5), (10_000, 1000)])

@@ -1,8 +1,12 @@
 """The page in a real browser, and what the command says."""
 
+import csv
 import json
+import os
 import re
+import shutil
 import sys
+from pathlib import Path
 
 import pytest
 from spinloom import cli
@@ -11,6 +15,7 @@ from spinloom.study.report import page
 
 from .browser import chromium, load, wait
 from .synthetic import rows, sweep
+from .test_contents import DRIFT
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +105,34 @@ def test_a_column_has_a_filter_of_its_own(opened):
     assert set(column(opened, 5)) == {"17"}
 
 
+MARKUP = "</script><script>window.ran = 1</script><img src=x onerror='window.ran=1'>\"><b onclick=ran()>"
+
+
+def test_nothing_in_names_runs(browser, tmp_path):
+    head = ["run", "status", "error", "config", "seed", "device.kind", MARKUP, "test_accuracy", "write_pulses",
+            "energy_joules"]
+    lines = [head, *([MARKUP + str(seed), "done", "", MARKUP + config, seed, MARKUP + kind, kind, 90 + seed, 5, seed]
+                     for config in "ab" for kind in "ab" for seed in (1, 2)),
+             ["c", "failed", MARKUP, MARKUP, 3, "a", "b", "", "", ""]]
+    folder = tmp_path / MARKUP.replace("/", "")
+    folder.mkdir()
+    with (folder / "table.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(lines)
+    (folder / "cosim.json").write_text(json.dumps({"bit_exact": False, "samples": 5, "first_difference": MARKUP}))
+    (folder / f"{MARKUP[:9].replace('/', '')}.json").write_text("{")
+    written = page.run([folder], tmp_path / "report.html").out
+    resize(browser, 1300)
+    load(browser, written)
+    for figure in browser.find_elements("css selector", "figure"):
+        browser.execute_script("arguments[0].scrollIntoView()", figure)
+        wait(browser, "return arguments[0].dataset.drawn !== undefined", figure)
+    browser.execute_script("document.querySelectorAll('input').forEach(each => each.dispatchEvent(new Event('focus')))")
+    assert browser.execute_script("return window.ran") is None
+    assert browser.find_elements("css selector", "img[src=x], b[onclick]") == []
+    assert MARKUP in browser.find_element("css selector", ".tile.bad").get_attribute("textContent")
+    assert browser.get_log("browser") == []
+
+
 def test_light_and_dark(opened, written):
     light = ground(opened)
     opened.find_element("id", "theme").click()
@@ -186,3 +219,34 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(run, tmp_path):
         page.run([tmp_path / "nothing"], old)
     assert old.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_folders_may_have_names_that_are_no_text(run, tmp_path, capsys):
+    name = os.fsdecode(os.fsencode(tmp_path) + b"/na\xffme")
+    shutil.copytree(run, Path(name, "one"))
+    Path(name, "half.json").write_text("{")
+    assert cli.run(["report", name, "--out", str(tmp_path / "report.html"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["runs"] == 1
+    assert "<h1>na\\udcffme</h1>" in (tmp_path / "report.html").read_text()
+    assert cli.run(["figures", name, "--out", str(tmp_path / "figures")]) == 0
+
+
+def test_files_of_others_are_not_replaced(tmp_path, capsys):
+    folder, mine = tmp_path / "results", tmp_path / "mine.html"
+    folder.mkdir()
+    (folder / "drift.json").write_text(json.dumps(DRIFT))
+    mine.write_text("mine")
+    make = ["report", str(folder), "--out", str(mine)]
+    assert cli.run(make) == 2
+    assert "mine.html: is there already, and not made by this command; name another file" in capsys.readouterr().err
+    assert mine.read_text() == "mine"
+    assert cli.run([*make, "--overwrite"]) == 0
+    assert cli.run(make) == 0  # now it is a report
+    draw = ["figures", str(folder), "--out", str(tmp_path / "figures")]
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "drift.csv").write_text("mine")
+    assert cli.run(draw) == 2
+    assert [path.name for path in (tmp_path / "figures").iterdir()] == ["drift.csv"]
+    assert cli.run([*draw, "--overwrite"]) == 0
+    assert cli.run(draw) == 0
+    assert len(list((tmp_path / "figures").iterdir())) == 3
