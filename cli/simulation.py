@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 @config_argument
 @click.option("--samples", type=SAMPLES, default=500, show_default=True, metavar="N", help="Samples to train on.")
 @click.option("--simulator", default="verilator", show_default=True, metavar="NAME", help="icarus or verilator.")
+@click.option("--netlist", metavar="FAMILY", help="Simulate what Yosys makes of the RTL, for ecp5 or ice40.")
 @click.option("--trace", is_flag=True, help="Compare every write pulse, too.")
 @click.option("--digits", is_flag=True, help="On the digits, with narrow layers, small kernels: for slow simulators.")
 @device_option
 @data_option
 @answers
-def cosim(config: str, samples: int, simulator: str, trace: bool, digits: bool, device: str | None,
-          data_dir: str | None) -> tuple[Result, str, bool]:
+def cosim(config: str, samples: int, simulator: str, netlist: str | None, trace: bool, digits: bool,
+          device: str | None, data_dir: str | None) -> tuple[Result, str, bool]:
     """Train golden model and RTL on the same samples, and compare every bit."""
     experiment = load(config, device)
     from ..sim import cosim as cosimulation
@@ -32,9 +33,11 @@ def cosim(config: str, samples: int, simulator: str, trace: bool, digits: bool, 
 
     experiment = shrink(experiment) if digits else experiment
     answer = cosimulation.run(experiment, samples=samples, simulator=simulator, data_dir=data_dir, progress=True,
-                               trace=trace)
+                              trace=trace, netlist=netlist)
     rows: dict[str, Any] = {"bit-exact": "yes" if answer.bit_exact else "NO", "simulator": answer.simulator,
                             "samples": answer.samples}
+    if answer.cells:
+        rows["netlist"] = f"{answer.netlist}, {sum(answer.cells.values()):,} cells"
     if answer.bit_exact:
         rows["cycles a sample"] = f"{answer.cycles_per_sample:.1f}"
         if answer.bound_cycles_per_sample:  # a host trains without it

@@ -8,11 +8,14 @@ from pathlib import Path
 from ..config import Experiment
 from ..contract.errors import ConfigError
 from ..contract.results import Result
+from ..hw.export import netlist as netlists
+from ..hw.export.verilog import to_verilog
 from ..system.progress import bar, waiting
 from ..system.temporary import temporary_folder
 from ..train import data
 from ..train.difference import DifferenceError
 from .simulators import runner, toolchain
+from .simulators.toolchain import TOP
 from .testbenches.tb_training import TrainingBench, TrainingCase
 
 
@@ -25,6 +28,10 @@ class CosimResult(Result):
     samples: int
     """Samples to train on."""
     simulator: str
+    netlist: str | None = None
+    """The family of FPGAs whose cells were simulated. None if the RTL itself was."""
+    cells: dict[str, int] | None = None
+    """The netlist's cells by type."""
     cycles_per_sample: float | None = None
     """Clock cycles a sample. None unless bit-exact."""
     bound_cycles_per_sample: float | None = None
@@ -39,23 +46,33 @@ class CosimResult(Result):
 
 def run(experiment: Experiment, *, samples: int = 100, simulator: str = "verilator",
         data_dir: str | Path | None = None, stall: float = 0.0, progress: bool = False,
-        trace: bool = False) -> CosimResult:
+        trace: bool = False, netlist: str | None = None) -> CosimResult:
     """Train on ``samples`` samples of the experiment's data set, in its order, and compare every prediction and the
     complete state; with ``trace`` every write pulse, too. Streams stall with probability ``stall`` in each clock cycle.
 
-    Raises ``SimulatorError``, ``SimulationError``, or ``ConfigError`` in one line if it cannot be run.
+    With ``netlist``, a family of FPGAs, the RTL is synthesised first, and the netlist is simulated instead: see
+    `hw.export.netlist`.
+
+    Raises ``SimulatorError``, ``SimulationError``, ``SynthesisError``, or ``ConfigError`` in one line if it cannot be
+    run.
     """
     usable = toolchain.require(simulator)
     if samples < 1:
         raise ConfigError(f"samples={samples}: must be at least 1")
     data.load(experiment, data_dir)  # so that missing data is told before the design is built
-    answer = CosimResult(bit_exact=True, samples=samples, simulator=simulator)
+    if netlist is not None:
+        netlists.check(netlist)
+    answer = CosimResult(bit_exact=True, samples=samples, simulator=simulator, netlist=netlist)
     with _followed(samples, simulator, progress) as file:
         case = TrainingCase(
             experiment=experiment, seed=experiment.seed, samples=samples, stall=stall, traced=trace,
             data_dir=str(Path(data_dir).resolve()) if data_dir else None, progress=str(file))
+        bench, verilog = TrainingBench(case), None
+        if netlist is not None:
+            made = netlists.netlist(to_verilog(bench.component, TOP), TOP, netlist)
+            answer, verilog = replace(answer, cells=made.synthesis.cells), made.verilog
         try:
-            training = runner.run(TrainingBench(case), usable)
+            training = runner.run(bench, usable, verilog=verilog)
         except DifferenceError as error:
             return replace(answer, bit_exact=False, first_difference=str(error.difference), notes=error.__notes__)
     return replace(answer, cycles_per_sample=training.cycles / samples,

@@ -159,6 +159,11 @@ TARGETS = {
 }
 
 
+_WRITE = "; flatten; splitnets; rename -hide w:*; rename -hide c:*; write_verilog -noattr mapped.v"
+"""Yosys commands that write what was mapped, as one module of nets of one bit: buses look like loops to simulators.
+Names that tell where a cell comes from would be most of the text."""
+
+
 def synthesise(design: Design, target: str, progress: Callable[[str], None] = lambda step: None, *,
                axi: bool = False) -> Synthesis:
     """Map ``design`` to ``target`` (a key of ``TARGETS``) and count its cells; with ``axi``, as a network behind
@@ -181,8 +186,10 @@ def check(target: str) -> None:
     YOSYS.require()
 
 
-def count(verilog: str, top: str, target: str, progress: Callable[[str], None] = lambda step: None) -> Synthesis:
-    """As ``synthesise``, for the text of a Verilog design and the name of its top module."""
+def count(verilog: str, top: str, target: str, progress: Callable[[str], None] = lambda step: None, *,
+          take: Callable[[str], object] | None = None) -> Synthesis:
+    """As ``synthesise``, for the text of a Verilog design and the name of its top module. ``take`` gets the mapped
+    design, as Verilog."""
     check(target)
     mapping = TARGETS[target]
     with temporary_folder("spinloom-synth-") as folder:
@@ -190,8 +197,10 @@ def count(verilog: str, top: str, target: str, progress: Callable[[str], None] =
         # Names are dropped: ABC's of single bits, `word[0]`, would collide with those of a layout's fields.
         yosys(f"read_verilog design.v; hierarchy -check -top {top}; proc; check -assert; {KEEP_COPIES}; "
               f"rename -hide w:*; {mapping.script.format(top=top, options='-noflatten')}; "
-              f"tee -q -o stat.json stat -json", folder, progress)
+              f"tee -q -o stat.json stat -json{_WRITE if take else ''}", folder, progress)
         report = json.loads((folder / "stat.json").read_text(encoding="utf-8"))
+        if take:
+            take((folder / "mapped.v").read_text(encoding="utf-8"))
     modules = {name.lstrip("\\"): module["num_cells_by_type"] for name, module in report["modules"].items()}
     # Amaranth numbers modules whose name occurs elsewhere: lfsr$46.
     paths = {name: re.sub(r"\$\d+", "", name).removeprefix(top).lstrip(".") or "(top)" for name in sorted(modules)}

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, version
+from importlib.util import find_spec
 from pathlib import Path
 
 from ...contract.errors import SpinloomError
@@ -37,6 +38,14 @@ class Tool:
     @property
     def version(self) -> str:
         return version(self.package)
+
+    @property
+    def folder(self) -> Path:
+        """Where its Python module is, with the files that it ships."""
+        spec = find_spec(self._entry_point().module)
+        if spec is None or spec.origin is None:
+            raise SynthesisError(f"{self.script}: {self.package} is not complete; `{self.setup}` installs it")
+        return Path(spec.origin).parent
 
     def _entry_point(self) -> EntryPoint:
         try:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import shutil
 import subprocess
 from contextlib import suppress
@@ -26,15 +27,15 @@ from .toolchain import TOP, SimulationError
 R = TypeVar("R")
 
 _TIMESCALE = ("1ns", "1ps")
-_PUBLIC = f'`verilator_config\npublic_flat_rw -module "{TOP}" -var "*"\n'
-"""Only the ports and signals of the top level are accessible from Python."""
 _BUILD_ARGS = {"verilator": ["-O3", "--threads", "1", "-Wno-fatal", "-Wno-lint", "--noassert"], "icarus": []}
 _TRACES = {"verilator": "dump.vcd", "icarus": f"{TOP}.fst"}
 
 
 def run(testbench: CocotbTestbench[Any, R], simulator: toolchain.Simulator = "verilator",
-        waves: Path | None = None) -> R:
+        waves: Path | None = None, verilog: str | None = None) -> R:
     """Run ``testbench``, whose module must hold its cocotb test, and return what ``exercise`` returned.
+
+    ``verilog`` stands for the testbench's component: what a tool has made of it, as the module ``TOP`` with its ports.
 
     The design is built in the cache, and built again only if it changes. A run that fails is repeated with a waveform,
     which is kept in the cache with the log. ``waves`` names a file that takes the waveform, whether the run fails or
@@ -44,7 +45,7 @@ def run(testbench: CocotbTestbench[Any, R], simulator: toolchain.Simulator = "ve
     ``SimulationError`` if anything else goes wrong.
     """
     toolchain.require(simulator)
-    verilog = to_verilog(testbench.component, TOP)
+    verilog = verilog or to_verilog(testbench.component, TOP)
     runs = toolchain.cache_folder() / "runs"
     runs.mkdir(parents=True, exist_ok=True)
     name = type(testbench).__module__.rpartition(".")[2]
@@ -83,7 +84,7 @@ def build(verilog: str, simulator: toolchain.Simulator, waves: bool = False) -> 
     """The folder of the simulator of the module ``TOP`` in ``verilog``: from the cache if it is there."""
     # A simulator is linked against the libraries of this very installation of cocotb.
     recipe = [simulator, waves, toolchain.version(simulator), installed_version("cocotb"), cocotb.__file__,
-              _BUILD_ARGS[simulator], _PUBLIC, _TIMESCALE]
+              _BUILD_ARGS[simulator], _TIMESCALE]
     builds = toolchain.cache_folder() / "builds"
     folder, runtime = builds / digest([verilog, recipe]), builds / f"runtime-{digest(recipe)}"
     if folder.is_dir():
@@ -101,7 +102,7 @@ def _build(verilog: str, simulator: toolchain.Simulator, waves: bool, folder: Pa
     """Build in ``folder``, with the objects of Verilator's library in ``runtime`` if they are there."""
     source, control, log = folder / f"{TOP}.v", folder / "public.vlt", folder / "log"
     source.write_text(verilog, encoding="utf-8")
-    control.write_text(_PUBLIC, encoding="utf-8")
+    control.write_text(_public(verilog), encoding="utf-8")
     sources = [source] if simulator == "icarus" else [cocotb_runner.VerilatorControlFile(control), source]
     lend_runtime(runtime, folder)
     with toolchain.environment():
@@ -112,6 +113,13 @@ def _build(verilog: str, simulator: toolchain.Simulator, waves: bool, folder: Pa
             raise toolchain.failure(f"{simulator} could not build the design: see {log}", folder) from None
     if simulator == "verilator":
         keep_runtime(folder, runtime)
+
+
+def _public(verilog: str) -> str:
+    """Verilator's control file that makes the ports of the module ``TOP``, and nothing else, accessible from Python."""
+    header = re.search(rf"^module {TOP}\s*\((.*?)\);", verilog, re.MULTILINE | re.DOTALL)
+    ports = re.findall(r"[^\s,\\]+", header[1]) if header else ["*"]
+    return "`verilator_config\n" + "".join(f'public_flat_rw -module "{TOP}" -var "{port}"\n' for port in ports)
 
 
 class _Stoppable:
