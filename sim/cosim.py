@@ -67,10 +67,12 @@ def run(experiment: Experiment, *, samples: int = 100, simulator: str = "verilat
         case = TrainingCase(
             experiment=experiment, seed=experiment.seed, samples=samples, stall=stall, traced=trace,
             data_dir=str(Path(data_dir).resolve()) if data_dir else None, progress=str(file))
-        bench, verilog = TrainingBench(case), None
+        bench = TrainingBench(case)
+        verilog: str | None = None
         if netlist is not None:
             made = netlists.netlist(to_verilog(bench.component, TOP), TOP, netlist)
-            answer, verilog = replace(answer, cells=made.synthesis.cells), made.verilog
+            answer = replace(answer, cells=made.synthesis.cells)
+            verilog = made.verilog
         try:
             training = runner.run(bench, usable, verilog=verilog)
         except DifferenceError as error:
