@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 WORKERS := 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup boards demo epoch site test test-slow fuzz kill robustness lint clean
+.PHONY: help setup boards demo epoch site test test-slow formal fuzz kill robustness lint clean
 
 help:
 	@echo "make setup      create .venv with everything installed (the program is .venv/bin/spinloom)"
@@ -16,6 +16,7 @@ help:
 	@echo "make site       the documentation as a site, in build/site; begin at index.html"
 	@echo "make test       the tests, without the slow ones"
 	@echo "make test-slow  the slow tests"
+	@echo "make formal     prove what docs/proofs.md claims, and that a planted fault breaks each proof; some minutes"
 	@echo "make fuzz       bad inputs of every kind, SECONDS=60 for each fuzzer; then how many were tried"
 	@echo "make kill       every command that trains, killed at KILLS=25 random moments and resumed"
 	@echo "make robustness the table of docs/robustness.md, from the last fuzz and kill"
@@ -61,6 +62,9 @@ test: $(STAMP)
 
 test-slow: $(STAMP)
 	$(VENV)/bin/pytest -m slow $(ARGS)
+
+formal: $(STAMP)
+	$(VENV)/bin/pytest tests/formal tests/hw/store/test_sdram_formal.py --durations=0 $(ARGS)
 
 SECONDS := 60
 fuzz: $(STAMP)
