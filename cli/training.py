@@ -170,4 +170,5 @@ def reproduce(names: tuple[str, ...], seeds: int, epochs: int | None, workers: i
 
     result = reproduction.run(names, data_dir=data_dir, out=out, seeds=seeds, epochs=epochs, workers=workers,
                               cluster=cluster, retry=retry)
-    return result, reproduction.report(result), True
+    page = f"\nAs a page: {result.page}\n" if result.page else ""
+    return result, reproduction.report(result) + page, True

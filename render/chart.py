@@ -123,8 +123,8 @@ def _empty(value: Any) -> Any:
     return "" if value is None else value
 
 
-MOST_LETTERS, MOST_TITLE = 40, 80
-"""Of a name along an axis or in a legend, and of a title, as they are drawn; the data have them whole."""
+MOST_LETTERS, MOST_LEGEND, MOST_TITLE = 40, 64, 80
+"""Of a name along an axis, of one in a legend, and of a title, as they are drawn; the data have them whole."""
 
 
 def text(place: Value) -> str:

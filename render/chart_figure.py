@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import figure as house
-from .chart import MOST_LETTERS, MOST_TITLE, Axis, Cells, Chart, Limit, Series, text
+from .chart import MOST_LEGEND, MOST_LETTERS, MOST_TITLE, Axis, Cells, Chart, Limit, Series, text
 from .text import cut
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _draw_series(axes: "Axes", chart: Chart) -> None:
             at = x.astype(int)
             offset = 0.0 if chart.stacked else (bars.index(each) - (len(bars) - 1) / 2) * width
             axes.bar(x + offset, y, width, bottom=floor[at] if chart.stacked else None, color=color,
-                     label=_name_of(each.name))
+                     label=_name_of(each.name, MOST_LEGEND))
             floor[at] += np.nan_to_num(y)
         else:
             _draw_line(axes, each, x, y, color, MARKERS[index % len(MARKERS)])
@@ -70,7 +70,7 @@ def _draw_line(axes: "Axes", series: Series, x: np.ndarray, y: np.ndarray, color
     few = len(x) <= 40 and series.mark != "steps" or series.mark == "points"
     line = "none" if series.mark == "points" else "--" if series.dashed else "-"
     axes.plot(x, y, color=color, linestyle=line, marker=marker if few else None, markersize=4,
-              drawstyle="steps-post" if series.mark == "steps" else "default", label=_name_of(series.name))
+              drawstyle="steps-post" if series.mark == "steps" else "default", label=_name_of(series.name, MOST_LEGEND))
 
 
 def _draw_cells(figure: "Figure", axes: "Axes", cells: Cells) -> None:
@@ -91,7 +91,7 @@ def _draw_cells(figure: "Figure", axes: "Axes", cells: Cells) -> None:
 
 def _draw_limit(axes: "Axes", limit: Limit, dashes: str) -> None:
     across = axes.axvline if limit.vertical else axes.axhline
-    across(limit.value, color=house.GREY, linestyle=dashes, label=_name_of(limit.name))
+    across(limit.value, color=house.GREY, linestyle=dashes, label=_name_of(limit.name, MOST_LEGEND))
 
 
 def _name(axes: "Axes", chart: Chart) -> None:
@@ -117,6 +117,6 @@ def _scale(axes: "Axes", side: str, axis: Axis, named: bool) -> None:
         house.prefixes(axes.xaxis if side == "x" else axes.yaxis)
 
 
-def _name_of(name: str) -> str:
+def _name_of(name: str, most: int = MOST_LETTERS) -> str:
     """``name`` as matplotlib shows it: cut, and no formula."""
-    return house.escaped(cut(name, MOST_LETTERS))
+    return house.escaped(cut(name, most))

@@ -10,7 +10,7 @@ from itertools import cycle
 from typing import Any
 
 from . import figure as house
-from .chart import MOST_LETTERS, Axis, Cells, Chart, Series, Value, text
+from .chart import MOST_LEGEND, MOST_LETTERS, Axis, Cells, Chart, Series, Value, text
 from .text import cut
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "star")
@@ -44,7 +44,7 @@ def _traces(chart: Chart, index: int, series: Series) -> list[dict[str, Any]]:
     """A series, behind its band."""
     color = house.SERIES[index % len(house.SERIES)]
     x = _places(series.x) if chart.names else list(series.x)
-    common = {"x": x, "name": _shown(series.name), "legendgroup": str(index)}
+    common = {"x": x, "name": _shown(series.name, MOST_LEGEND), "legendgroup": str(index)}
     if series.mark == "bars":
         return [common | {"type": "bar", "y": list(series.y), "marker": {"color": color}}]
     traces = []
@@ -81,7 +81,7 @@ def _axis(axis: Axis, chart: Chart, *, along: bool) -> dict[str, Any]:
     kind = "category" if named else "log" if axis.log else "linear"
     document = {"title": {"text": _shown(str(axis))}, "type": kind, "automargin": True}
     if axis.log and not named:
-        document |= {"dtick": 1, "exponentformat": "power"}
+        document |= {"exponentformat": "power"} | ({} if along and _is_narrow(chart) else {"dtick": 1})
     if not named and (axis.whole or axis.prefixes):
         document |= {"tickformat": "~s" if axis.prefixes else ",d"}
     if along and axis.whole and not named:
@@ -101,9 +101,9 @@ def _places(places: Sequence[Value]) -> list[str]:
     return [escape(text(place)) for place in places]
 
 
-def _shown(name: str) -> str:
+def _shown(name: str, most: int = MOST_LETTERS) -> str:
     """``name`` as plotly shows it: cut, and no markup."""
-    return escape(cut(name, MOST_LETTERS))
+    return escape(cut(name, most))
 
 
 def _whole_step(chart: Chart) -> int:
@@ -112,6 +112,12 @@ def _whole_step(chart: Chart) -> int:
     span = max(places, default=0.0) - min(places, default=0.0)
     return next(step for power in range(19) for step in (10**power, 2 * 10**power, 5 * 10**power)
                 if span / step <= MOST_MARKS or power == 18)
+
+
+def _is_narrow(chart: Chart) -> bool:
+    """Whether the places along the x axis span so little that powers of ten alone would not mark it."""
+    places = [place for each in chart.series for place in each.x if not isinstance(place, str) and place > 0]
+    return bool(places) and max(places) < 30 * min(places)
 
 
 def _shape(value: float, dash: str, *, vertical: bool) -> dict[str, Any]:
@@ -123,8 +129,8 @@ def _shape(value: float, dash: str, *, vertical: bool) -> dict[str, Any]:
 
 def _limit(name: str, dash: str) -> dict[str, Any]:
     """The entry of a limit in the legend."""
-    return {"type": "scatter", "x": [None], "y": [None], "mode": "lines", "name": _shown(name), "showlegend": True,
-            "line": {"color": GREY, "dash": dash, "width": 2}}
+    return {"type": "scatter", "x": [None], "y": [None], "mode": "lines", "name": _shown(name, MOST_LEGEND),
+            "showlegend": True, "line": {"color": GREY, "dash": dash, "width": 2}}
 
 
 def _faint(color: str) -> str:

@@ -6,6 +6,7 @@ import json
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace as replaced
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
@@ -16,10 +17,12 @@ from ..render import figure as house
 from ..render import markdown
 from ..system.claim import claimed
 from ..system.files import read, replace, write_json
+from ..system.notice import warn
 from ..system.progress import bar
 from ..train import data, float_probability
 from ..train.identity import Identity
 from . import sweep
+from .report import page
 from .sweep import table
 
 REPORTED = {
@@ -113,13 +116,16 @@ class ReproduceResult(Result):
     """By preset: those that round stochastically and are trained by a host."""
     out: str
     """The folder of the runs and the table."""
+    page: str | None = None
+    """The page of all runs; None if it could not be made."""
 
 
 def run(names: tuple[str, ...] = (), *, data_dir: str | Path | None = None, out: str | Path = "runs/reproduce",
         seeds: int = SEEDS, epochs: int | None = None, workers: int | None = None, cluster: str | None = None,
         retry: bool = False, progress: bool = True) -> ReproduceResult:
     """Train the presets ``names`` (all of ``REPORTED`` unless given) with ``seeds`` seeds each, as a sweep in ``out``,
-    and write ``reproduce.md``, ``reproduce.csv``, ``reproduce.json`` and ``reproduce.png`` there.
+    and write ``reproduce.md``, ``reproduce.csv``, ``reproduce.json`` and ``reproduce.png`` there,
+    and a page of the runs, ``report.html``, unless what a report needs is missing.
 
     What has run already is not run again, and what was interrupted is continued. ``epochs`` shortens every run. The
     other arguments are those of `sweep.run`, and so are the errors raised; ``FailedRunsError`` if a run has failed.
@@ -150,7 +156,16 @@ def run(names: tuple[str, ...] = (), *, data_dir: str | Path | None = None, out:
                                if experiment.update.rounding == "stochastic" and experiment.host},
             out=str(out))
         _write(folder, result)
-    return result
+    return replaced(result, page=_page(folder))
+
+
+def _page(folder: Path) -> str | None:
+    """A report of ``folder``, which is written there; None, after a line on standard error, if that is impossible."""
+    try:
+        return str(page.run([folder], folder / "report.html").out)
+    except SpinloomError as error:
+        warn(f"no page: {error}; everything else is complete")
+        return None
 
 
 def _compared(experiment: Experiment, rows: Sequence[table.Row], folder: Path, data_dir: str | Path | None,
@@ -225,7 +240,7 @@ def _row(experiment: Experiment, runs: Sequence[table.Row]) -> PresetResult:
 
 def _write(folder: Path, result: ReproduceResult) -> None:
     document = result.to_json()
-    del document["out"]
+    del document["out"], document["page"]
     text = io.StringIO()
     writer = csv.DictWriter(text, document["rows"][0], lineterminator="\n")
     writer.writeheader()

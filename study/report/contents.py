@@ -37,6 +37,7 @@ class Contents:
 def read(folders: Sequence[str | Path]) -> Contents:
     """What is in ``folders``, with its charts. ``ConfigError`` if there is nothing."""
     material = gather(folders)
+    several = len(material.studies) > 1
     details = [found for study in material.studies for name, folder in study.chosen(MOST_DETAILS)
-               if (found := read_run(name, folder, material.left_out))]
+               if (found := read_run(f"{study.short_name}, {name}" if several else name, folder, material.left_out))]
     return Contents(material=material, details=details, sections=figures.sections(material, details))

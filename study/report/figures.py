@@ -11,6 +11,7 @@ from .material import Material
 from .measured import measured
 from .results import Size
 from .swept import ACCURACY, of_study
+from .table import Study
 from .trained import energy, learning, pulses, traces, wear
 
 
@@ -26,7 +27,7 @@ def sections(material: Material, details: Sequence[Detail]) -> list[Section]:
     """All charts for which there is something to show: of ``material``, and of the runs in ``details``."""
     studies = material.studies
     found = {
-        "Accuracy, pulses and energy over what was varied": [chart for study in studies for chart in of_study(study)],
+        **_varied(studies),
         "Learning": learning(details),
         "Write pulses and wear": [*pulses(details), *traces(details), *wear(details)],
         "Energy": energy(details),
@@ -37,6 +38,14 @@ def sections(material: Material, details: Sequence[Detail]) -> list[Section]:
     taken: dict[str, int] = {}
     return [Section(title=title, charts=tuple(_distinct(chart, taken) for chart in charts))
             for title, charts in found.items() if charts]
+
+
+def _varied(studies: Sequence[Study]) -> dict[str, list[Chart]]:
+    """The charts of what was varied, by the titles of their sections, of which each study has its own."""
+    title = "Accuracy, pulses and energy over what was varied"
+    if len(studies) == 1:
+        return {title: of_study(studies[0])}
+    return {f"{study.name}: {title[0].lower()}{title[1:]}": of_study(study) for study in studies}
 
 
 def drift(material: Material) -> list[Chart]:

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
 from ...contract.errors import ConfigError, SpinloomError
@@ -20,6 +21,7 @@ from ...system.files import replace, require_ours
 from . import summary
 from .contents import read
 from .material import Material
+from .table import FIRST_RESULT, SEED, Study
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -114,6 +116,8 @@ def _tables(material: Material) -> Iterator[Table]:
     for index, study in enumerate(material.studies, start=1):
         yield Table(name=f"runs-{index}", title=f"Runs of {study.name}" if study.name != "runs" else "Runs",
                     columns=study.columns, rows=[[row.get(name) for name in study.columns] for row in study.rows])
+        yield from _of_results(f"seeds-{index}", f"Mean and standard deviation over seeds of {study.name}",
+                               _means(study))
     yield from _of_results("agreements", "Golden model beside hardware", [
         {"what": each.name, "of": each.of, "bit-exact": "yes" if each.bit_exact else "NO", "samples": each.samples,
          "clock cycles a sample": each.cycles_per_sample, "bound": each.bound_cycles_per_sample,
@@ -135,6 +139,26 @@ def _tables(material: Material) -> Iterator[Table]:
         for name, result in material.energies])
     for index, (path, fit) in enumerate(material.fits, start=1):
         yield from _of_results(f"device-{index}", f"Device {path.stem}: {fit.kind}, {fit.certainty}", fit.table)
+
+
+def _means(study: Study) -> list[dict[str, Any]]:
+    """Of the runs of ``study`` that differ in nothing but their seeds, the mean test accuracy and its standard
+    deviation; none if there are no such runs."""
+    names = ["config", *(name for name in study.fields if name != SEED)]
+    groups: dict[tuple[Any, ...], list[Any]] = {}
+    for row in study.done:
+        groups.setdefault(tuple(row.get(name) for name in names), []).append(row)
+    if SEED not in study.fields or all(len(rows) < 2 for rows in groups.values()):
+        return []
+    answer = []
+    for key, rows in groups.items():
+        found = [row[FIRST_RESULT] for row in rows]
+        floating = [row["baseline_accuracy"] for row in rows if row.get("baseline_accuracy") is not None]
+        answer.append(dict(zip(names, key, strict=True)) | {
+            "seeds": len(rows), "test accuracy (%)": mean(found),
+            "standard deviation": stdev(found) if len(found) > 1 else None,
+            "floating point beside them (%)": mean(floating) if floating else None})
+    return answer
 
 
 def _of_results(name: str, title: str, rows: Sequence[dict[str, Any]]) -> Iterator[Table]:

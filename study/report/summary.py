@@ -76,7 +76,7 @@ def _tiles(material: Material, details: Sequence[Detail]) -> Iterator[Tile]:
     if done:
         best = max(done, key=lambda row: row[FIRST_RESULT])
         floating = best.get("baseline_accuracy")
-        beside = f"floating point {floating:.2f} %; " if isinstance(floating, int | float) else ""
+        beside = f"floating point beside this run {floating:.2f} %; " if isinstance(floating, int | float) else ""
         yield Tile(label="best test accuracy", value=f"{best[FIRST_RESULT]:.2f} %",
                    remark=beside + shortened(best["run"]))
         worst = best.get("most_write_pulses")

@@ -4,15 +4,20 @@ import math
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import combinations
+from itertools import accumulate, combinations
+from types import MappingProxyType
 from typing import Any
 
 from ...render.chart import Axis, Cells, Chart, Limit, Series, Value, text
 from ...system.files import safe_name
+from ..sweep.document import Search
+from ..sweep.ranges import Range
 from .table import FIRST_RESULT, SEED, Row, Study, shortened
 
 MOST_FIELDS = 4
 """Fields of a study that get charts of their own, the first ones."""
+MOST_DRAWN = 8
+"""Drawn fields that get a chart."""
 MOST_PLACES = 30
 """Values of a field along an axis; a field with more of them is drawn run by run."""
 MOST_LINES = 8
@@ -36,26 +41,52 @@ def of_study(study: Study) -> list[Chart]:
     for row in study.done:
         groups.setdefault(str(row["config"]), []).append(row)
     charts = [beside(groups)] if len(groups) > 1 else []
+    if study.sweep and study.sweep.search:
+        charts += best_so_far(study.rows, study.sweep.search)
     for config, rows in groups.items():
         of = f", {config}" if len(groups) > 1 else ""
-        charts += [replace(chart, title=chart.title + of) for chart in of_fields(rows, study.fields)]
+        charts += [replace(chart, title=chart.title + of) for chart in of_fields(rows, study.fields, study.drawn)]
     return charts
+
+
+def best_so_far(rows: Sequence[Row], search: Search) -> list[Chart]:
+    """The value of each trial of a search, and the best of those up to it; none without a trial that has a value."""
+    fields = list(search.choices)
+    trials: dict[tuple[Any, ...], list[Any]] = {}
+    for row in rows:
+        trials.setdefault(tuple(row.get(name) for name in fields), []).append(row.get(search.of))
+    told = [(number, statistics.mean(values)) for number, values in enumerate(trials.values(), start=1)
+            if all(isinstance(value, int | float) for value in values)]
+    if not told:
+        return []
+    numbers, values = map(list, zip(*told, strict=True))
+    best = list(accumulate(values, max if search.goal == "maximize" else min))
+    axis = QUANTITIES.get(search.of, Axis(label=search.of))
+    return [Chart(name=_name(search.of, "by-trial"), title=f"{axis.label} over the trials of the search",
+                  x=Axis(label="trial", whole=True), y=axis,
+                  note="a trial: mean over its runs; repeated ones count once", series=(
+                      Series(name="trial", mark="points", x=numbers, y=values),
+                      Series(name="best so far", mark="steps", x=numbers, y=best)))]
 
 
 def beside(groups: Mapping[str, Sequence[Row]]) -> Chart:
     """The mean accuracy of each configuration, beside floating point."""
     means = {name: [_mean(row.get(column) for row in rows) for rows in groups.values()]
-             for name, column in (("here", FIRST_RESULT), ("floating point", "baseline_accuracy"))}
+             for name, column in (("here", FIRST_RESULT), ("floating point beside them", "baseline_accuracy"))}
     return Chart(name="configurations", title="test accuracy by configuration", x=Axis(label="configuration"),
                  y=ACCURACY, note="mean over the runs of each", series=tuple(
                      Series(name=name, mark="bars", x=list(groups), y=values) for name, values in means.items()
                      if any(value is not None for value in values)))
 
 
-def of_fields(rows: Sequence[Row], fields: Sequence[str]) -> list[Chart]:
+def of_fields(rows: Sequence[Row], fields: Sequence[str],
+              drawn: Mapping[str, Any] = MappingProxyType({})) -> list[Chart]:
     """The charts of ``rows`` over those of ``fields`` that vary: pairs of them as heat maps, each with a band, and what
-    accuracy costs."""
-    varied = [name for name in fields if name != SEED and len(_places(rows, name)) > 1][:MOST_FIELDS]
+    accuracy costs. Over those ``drawn`` from a range, accuracy run by run, on a logarithmic axis if they were drawn
+    so."""
+    ranges = {name: choice for name, choice in drawn.items() if isinstance(choice, Range)}
+    varying = [name for name in fields if name != SEED and len(_places(rows, name)) > 1]
+    varied = [name for name in varying if name not in ranges][:MOST_FIELDS]
     placed = [name for name in varied if len(_places(rows, name)) <= MOST_PLACES]
     lines = [name for name in placed if len(_places(rows, name)) <= MOST_LINES]
     shown = [name for name in QUANTITIES if any(row.get(name) is not None for row in rows)]
@@ -66,6 +97,8 @@ def of_fields(rows: Sequence[Row], fields: Sequence[str]) -> list[Chart]:
         by = next((other for other in lines if other != name), None) if len(varied) == 2 else None
         charts += [over(rows, name, quantity, by) if name in placed else scatter(rows, name, quantity, by)
                    for quantity in (shown if len(varied) == 1 else [FIRST_RESULT])]
+    charts += [scatter(rows, name, FIRST_RESULT, lines[0] if lines else None, log=ranges[name].log)
+               for name in varying if name in ranges][:MOST_DRAWN]
     cost = next((name for name in ("energy_joules", "write_pulses") if name in shown), None)
     if cost and len(rows) > FEW:
         charts.append(scatter(rows, cost, FIRST_RESULT, lines[0] if lines else None))
@@ -94,15 +127,17 @@ def over(rows: Sequence[Row], x: str, quantity: str, by: str | None = None) -> C
         notes.append("bands: one standard deviation on each side")
     return Chart(name=_name(quantity, "over", x), title=f"{axis.label} over {x}", x=Axis(label=x), y=axis,
                  legend=by or "", series=tuple(series), note="; ".join(filter(None, notes)),
-                 limits=(Limit(name="floating point, mean", value=statistics.mean(baselines)),) if baselines else ())
+                 limits=(Limit(name="floating point, mean of these runs", value=statistics.mean(baselines)),)
+                 if baselines else ())
 
 
-def scatter(rows: Sequence[Row], x: str, y: str, by: str | None = None) -> Chart:
-    """A point for each run: the column ``y`` over the column ``x``, by the values of the field ``by`` if given."""
+def scatter(rows: Sequence[Row], x: str, y: str, by: str | None = None, log: bool = False) -> Chart:
+    """A point for each run: the column ``y`` over the column ``x``, by the values of the field ``by`` if given.
+    ``log``: whether the scale of ``x`` is logarithmic."""
     shown = [row for row in rows if row.get(x) is not None and row.get(y) is not None]
     groups = [(text(value) if by else "runs", [row for row in shown if by is None or row[by] == value])
               for value in (_places(shown, by) if by else [""])]
-    axis = QUANTITIES.get(x, Axis(label=x))
+    axis = QUANTITIES.get(x, Axis(label=x, log=log))
     return Chart(name=_name(y, "against", x), title=f"{QUANTITIES[y].label} against {axis.label}", x=axis,
                  y=QUANTITIES[y], note="one point a run", legend=by or "", series=tuple(
                      Series(name=name, mark="points", x=[row[x] for row in group], y=[row[y] for row in group],

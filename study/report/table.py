@@ -17,6 +17,9 @@ from ...system import files
 from ...train import run_folder
 from ...train.results import TrainResult, TransferResult
 from ...train.run_folder import Record
+from ..sweep import document
+from ..sweep.document import Sweep
+from ..sweep.earlier import COPY
 from ..sweep.table import CSV as TABLE
 from ..sweep.table import DONE, ENERGY, WAITING
 from ..sweep.table import FIRST as HEAD
@@ -60,6 +63,19 @@ class Study:
     rows: list[Row]
     folders: list[Path]
     """Of the runs, in the order of ``rows``. They need not be there."""
+    sweep: Sweep | None = None
+    """What it describes itself as; None if these runs are no sweep, or do not tell."""
+
+    @property
+    def drawn(self) -> dict[str, Any]:
+        """The fields that were drawn at random or that a search proposed, each with its list or `Range`."""
+        parts = (self.sweep.random, self.sweep.search) if self.sweep else ()
+        return {name: choice for part in parts if part for name, choice in part.choices.items()}
+
+    @property
+    def short_name(self) -> str:
+        """The last part of the name, as it stands in charts."""
+        return Path(self.name).absolute().name
 
     @property
     def done(self) -> list[Row]:
@@ -100,7 +116,15 @@ def read_table(folder: Path) -> Study:
     varied = list(takewhile(lambda name: name not in (FIRST_RESULT, *ENERGY), names[names.index(HEAD[-1]) + 1:]))
     rows = [{name: line[name] if name in HEAD else _value(line[name]) for name in names} for line in lines]
     return Study(name=str(folder), fields=tuple(varied), rows=rows,
-                 folders=[folder / RUNS / row["run"] for row in rows])
+                 folders=[folder / RUNS / row["run"] for row in rows], sweep=_described(folder))
+
+
+def _described(folder: Path) -> Sweep | None:
+    """The description of the sweep in ``folder``; None if there is none that can be read."""
+    try:
+        return document.read(folder / COPY)
+    except (ConfigError, OSError):
+        return None
 
 
 def of_runs(runs: Sequence[Run]) -> Study:

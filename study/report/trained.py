@@ -33,7 +33,7 @@ def learning(details: Sequence[Detail]) -> list[Chart]:
     floating = [each.result.baseline_accuracy for each in trained if each.result.baseline_accuracy is not None]
     limits = []
     if floating and len({each.experiment.topology for each in trained}) == 1:
-        limits.append(Limit(name="floating point, at the end", value=statistics.mean(floating)))
+        limits.append(Limit(name="floating point at the end, mean of the runs shown", value=statistics.mean(floating)))
     limits += [Limit(name=f"{each.name}, written ex situ", value=each.result.test_accuracy)
                for each in trained if each.experiment.transfer]
     return [Chart(name="learning", title="accuracy over the epochs", x=EPOCH, y=ACCURACY, series=tuple(series),

@@ -1,6 +1,8 @@
 import csv
 import json
+import re
 import statistics
+from pathlib import Path
 
 import pytest
 from spinloom import config
@@ -21,6 +23,9 @@ SMALL = {
 }
 
 
+PAGE = reproduce._page
+
+
 @pytest.fixture(autouse=True)
 def _small(monkeypatch):
     """Presets that take a second each."""
@@ -30,6 +35,7 @@ def _small(monkeypatch):
     monkeypatch.setattr(reproduce, "load", load)
     monkeypatch.setattr(plan, "load", load)
     monkeypatch.setattr(loop, "decorate", lambda file, draw: None)
+    monkeypatch.setattr(reproduce, "_page", lambda folder: None)
     monkeypatch.setattr(reproduce, "REPORTED", dict.fromkeys(SMALL, "99 [1]"))
 
 
@@ -72,6 +78,20 @@ def test_one_table_of_all(tmp_path):
         assert (f" | {row.test_accuracy:.2f} ± {row.test_accuracy_deviation:.2f} | {row.baseline_accuracy:.2f} | "
                 "99 [1] | ") in text
     assert (tmp_path / "reproduce.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_its_page_tells_mean_and_deviation_over_the_seeds(tmp_path, monkeypatch):
+    monkeypatch.setattr(reproduce, "_page", PAGE)
+    answer = reproduced("small-dw", out=tmp_path, seeds=3)
+    assert answer.page == str(tmp_path / "report.html")
+    tables = re.search('id="tables">(.*?)</script>', Path(answer.page).read_text())[1]
+    means = json.loads(tables)["seeds-1"]
+    row = dict(zip(means["columns"], means["data"][0], strict=True))
+    assert (row["config"], row["seeds"]) == ("small-dw", 3)
+    assert (round(row["test accuracy (%)"], 3), round(row["standard deviation"], 3)) == (
+        answer.rows[0].test_accuracy, answer.rows[0].test_accuracy_deviation)
+    (tmp_path / "report.html").write_text("mine")
+    assert reproduced("small-dw", out=tmp_path, seeds=3).page is None  # it stays, and is no error
 
 
 def test_what_has_run_is_not_run_again(tmp_path, monkeypatch):

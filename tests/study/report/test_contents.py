@@ -294,3 +294,51 @@ def test_a_table_with_a_short_line_is_left_out(tmp_path):
 
 def test_a_folder_that_is_given_twice_counts_once(run):
     assert len(gather([run, run, run.parent]).studies[0].rows) == 1
+
+
+SEARCH = """config = "digits-dw5"
+grid.seed = [1, 2]
+[search]
+trials = 4
+[search.fields]
+"update.threshold" = { from = 0.5, to = 2.0, log = true }
+"layers.0.weight_step" = { from = -3, to = -1 }
+"""
+TRIALS = """run,status,error,config,seed,update.threshold,layers.0.weight_step,test_accuracy,baseline_accuracy
+0a,done,,digits-dw5,1,0.6,-3,80.0,94.0
+0b,done,,digits-dw5,2,0.6,-3,82.0,94.0
+0c,done,,digits-dw5,1,1.9,-2,70.0,94.0
+0d,done,,digits-dw5,2,1.9,-2,72.0,94.0
+0e,done,,digits-dw5,1,0.9,-2,95.0,94.0
+0f,failed,no luck,digits-dw5,2,0.9,-2,,
+1a,done,,digits-dw5,1,1.2,-1,88.0,94.0
+1b,done,,digits-dw5,2,1.2,-1,90.0,94.0
+"""
+
+
+def searched(folder, goal="maximize"):
+    written(folder, "table.csv", TRIALS)
+    return written(folder, "sweep.toml", SEARCH.replace("trials = 4", f'trials = 4\ngoal = "{goal}"'))
+
+
+@pytest.mark.parametrize(("goal", "best"), [("maximize", [81.0, 81.0, 89.0]), ("minimize", [81.0, 71.0, 71.0])])
+def test_a_search_shows_its_best_so_far_and_what_it_proposed(tmp_path, goal, best):
+    found = contents.read([searched(tmp_path / "search", goal)])
+    trials, line = found.charts["test-accuracy-by-trial"].series
+    assert (trials.x, trials.y) == ([1, 2, 4], [81.0, 71.0, 89.0])  # a trial with a failed run has no value
+    assert line.y == best
+    threshold = found.charts["test-accuracy-against-update-threshold"]
+    assert threshold.x.log
+    assert threshold.series[0].mark == "points"
+    assert not found.charts["test-accuracy-against-layers-0-weight-step"].x.log
+    assert not any(chart.cells for chart in found.charts.values())
+
+
+def test_each_of_several_sweeps_has_a_section(tmp_path, run):
+    searched(tmp_path / "search")
+    sweep(tmp_path / "grid", 100, run)
+    found = contents.read([tmp_path])
+    titles = [section.title for section in found.sections]
+    assert titles[:2] == [f"{tmp_path / name}: accuracy, pulses and energy over what was varied"
+                          for name in ("grid", "search")]
+    assert {each.name.split(",")[0] for each in found.details} == {"grid"}
