@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 WORKERS := 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup boards demo epoch site test test-slow formal fuzz kill robustness lint clean
+.PHONY: help setup boards demo epoch site test test-slow formal fuzz kill robustness mutants lint clean
 
 help:
 	@echo "make setup      create .venv with everything installed (the program is .venv/bin/spinloom)"
@@ -20,6 +20,7 @@ help:
 	@echo "make fuzz       bad inputs of every kind, SECONDS=60 for each fuzzer; then how many were tried"
 	@echo "make kill       every command that trains, killed at KILLS=25 random moments and resumed"
 	@echo "make robustness the table of docs/robustness.md, from the last fuzz and kill"
+	@echo "make mutants    faults planted in the RTL, MUTANTS=600 of them, and which the tests notice; see docs/mutants.md"
 	@echo "make lint       check style and types of the code"
 	@echo "make clean      remove .venv and everything else that is not source"
 
@@ -80,6 +81,10 @@ kill: $(STAMP)
 
 robustness: $(STAMP)
 	$(VENV)/bin/python tests/robustness.py build/fuzz.log build/kill.log --document docs/robustness.md
+
+MUTANTS := 600
+mutants: $(STAMP)
+	$(VENV)/bin/python -m spinloom.study.mutants --mutants $(MUTANTS) --workers $(WORKERS) $(ARGS)
 
 # mypy finds the package under its name, whatever the folder of the checkout is called.
 lint: $(STAMP)

@@ -1,0 +1,79 @@
+"""The mutation tests of the RTL, on a block of which the fate of each mutant is known."""
+
+import numpy as np
+import pytest
+from amaranth.back import rtlil
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from spinloom.study.mutants.equivalence import equivalent
+from spinloom.study.mutants.planting import Mutant, draw, plant
+from spinloom.study.mutants.recording import TOP
+from spinloom.study.mutants.replay import Column, Replayer, Run
+
+
+class Block(wiring.Component):
+    """Counts while ``enable``; ``twice`` is enabled either way, so its multiplexer does not matter."""
+
+    enable: In(1)
+    count: Out(4)
+    twice: Out(1)
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        with m.If(self.enable):
+            m.d.sync += self.count.eq(self.count + 1)
+        with m.If(self.enable):
+            m.d.comb += self.twice.eq(1)
+        with m.Else():
+            m.d.comb += self.twice.eq(1)
+        return m
+
+
+def mutant(cell: str, port: str, bit: int, mode: str) -> Mutant:
+    return Mutant(design="block", file="hw/block.py", line=1, module=TOP, cell=cell, port=port, bit=bit, mode=mode)
+
+
+def run(cycles: int) -> Run:
+    """Enabled in all clock cycles but every third."""
+    enable = np.array([cycle % 3 != 2 for cycle in range(cycles)], dtype=np.uint64)
+    count = (np.cumsum(enable) - enable) % 16
+    columns = {"enable": (True, 1, enable), "count": (False, 4, count), "twice": (False, 1, np.ones_like(enable))}
+    return Run(tuple(Column(name=name, inner=inner, width=width, words=words.astype(np.uint64).reshape(-1, 1))
+                     for name, (inner, width, words) in columns.items()))
+
+
+def test_a_mutant_is_noticed_or_equivalent_or_survives(verilator):
+    design = rtlil.convert(Block(), name=TOP)
+    adder = next(line.split()[2] for line in design.splitlines() if line.strip().startswith("cell $add"))
+    lowest, highest = mutant(adder, "Y", 0, "inv"), mutant(adder, "Y", 3, "const0")
+    harmless = mutant(adder, "Y", 4, "inv")  # a carry that is cut off
+    mutants = [lowest, highest, harmless]
+    short = Replayer(plant(design, mutants), [run(10)])
+    assert short.notice(0) is None
+    assert short.notice(1) == "count in clock cycle 1"
+    assert short.notice(2) is None  # it does not count to 8
+    assert short.notice(3) is None
+    short.runs.append(run(20))
+    assert short.notice(2).startswith("count in clock cycle ")
+    assert not equivalent(design, highest)
+    assert equivalent(design, harmless)
+
+
+def test_a_payload_that_is_not_valid_does_not_count():
+    words = np.array([[3], [4]], dtype=np.uint64)
+    run = Run((Column(name="o__payload", inner=False, width=8, words=words),
+               Column(name="o__valid", inner=False, width=1, words=np.array([[0], [1]], dtype=np.uint64))))
+    assert run.mask[:, 0].tolist() == [0, (1 << 64) - 1]
+    assert (run.mask[:, 1] == (1 << 64) - 1).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_mutants_are_spread_over_blocks(seed):
+    pool = {"block": [Mutant(design="block", file=f"hw/{file}.py", line=line, module=TOP, cell="c", port="A", bit=bit,
+                             mode="inv")
+                      for file, bits in (("a", 20), ("b", 2)) for line in range(3) for bit in range(bits)]}
+    drawn = draw(pool, 10, seed)
+    assert drawn == draw(pool, 10, seed)
+    assert sum(each.file == "hw/b.py" for each in drawn) == 5
+    assert len({(each.file, each.line) for each in drawn}) == 6
