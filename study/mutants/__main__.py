@@ -103,12 +103,20 @@ def run(count: int, workers: int, seed: int) -> dict[str, Any]:
                 left[mutant.design].append(mutant)
         tasks = {pool.submit(try_all, design, designs[design], some, recordings): design
                  for design, some in left.items()}
+        failed: SpinloomError | None = None
         for task in as_completed(tasks):
-            noticed |= task.result()
+            try:
+                noticed |= task.result()
+            except SpinloomError as error:  # other designs are finished, and kept, first
+                failed = error
+                print(f"{tasks[task]}: failed", file=sys.stderr)
+                continue
             write_json(place, results)
             some = left[tasks[task]]
             print(f"{tasks[task]}: {len(some)} mutants, {sum(noticed[mutant.key] is None for mutant in some)} survive",
                   file=sys.stderr)
+        if failed is not None:
+            raise failed
         proofs = {pool.submit(equivalent, designs[mutant.design], mutant): mutant.key for mutant in mutants
                   if noticed[mutant.key] is None and mutant.key not in proved}
         for proof in as_completed(proofs):

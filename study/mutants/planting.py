@@ -11,7 +11,7 @@ from ...system.temporary import temporary_folder
 from .recording import TOP
 from .replay import SELECT
 
-PREPARE = "read_rtlil design.il; proc; chformal -remove; delete */t:$print */t:$check; opt_clean"
+PREPARE = "read_rtlil design.il; proc; memory_collect; chformal -remove; delete */t:$print */t:$check; opt_clean"
 """Assertions in the RTL are left out: what notices a mutant is a test."""
 WIDTH = 16
 """Bits of the input that chooses a mutant."""
