@@ -426,16 +426,18 @@ class Cells(Section):
         return self.crossbar(layer, seed, index, window=window, x=x, source=None, source_delta_bits=0,
                              source_delta_frac=0, learning_rate_shifts=(lowest, lowest + RATES))
 
-    def crossbar(self, layer: Crossbar, seed: int, index: int, **fields: Any) -> CrossbarGeometry:
-        """The geometry of the crossbar of ``layer``, the layer ``index`` of a network with the master ``seed``.
-        ``fields`` are those of the geometry that do not follow from these. ``ConfigError`` if it is not possible."""
+    def crossbar(self, layer: Crossbar, seed: int, index: int, *, window: Window, batch: int = 1,
+                 **fields: Any) -> CrossbarGeometry:
+        """The geometry of the crossbar of ``layer``, the layer ``index`` of a network with the master ``seed``, which
+        is applied to ``window`` and programmed after every ``batch`` samples. ``fields`` are those of the geometry that
+        do not follow from these. ``ConfigError`` if it is not possible."""
         device, (lanes, adcs) = self.tables, layer.columns_at_once
         centre = (device.states - 1) / 2
         init = [s for s in range(device.states) if abs(s - centre) <= self.init_spread]
         if not init:
             raise ConfigError(f"init_spread={self.init_spread}: no state lies within it; use at least 0.5")
         return CrossbarGeometry(
-            index=index, device=device, init_states=(init[0], init[-1]),
+            index=index, window=window, device=device, init_states=(init[0], init[-1]),
             bias=layer.bias, cols=layer.cols, weight_step=layer.weight_step, z_bits=layer.z_bits, z_frac=layer.z_frac,
             delta_bits=layer.delta_bits, delta_frac=layer.delta_frac, chi_bits=layer.chi_bits, chi_frac=layer.chi_frac,
             rate_offset=layer.rate_offset, threshold=floor(self.update.threshold * 2.0**layer.chi_frac + 0.5),
@@ -443,7 +445,21 @@ class Cells(Section):
             margin=floor(self.write.margin * 2.0**device.sub_bits + 0.5), max_attempts=self.write.max_attempts,
             cell_seed=hash_base(seed, CELL_STREAM + index) if device.differs else 0,
             lanes=lanes, adcs=adcs, ports=layer.ports, forward_reads=layer.forward_reads,
-            second_reads=layer.second_reads, **self.converters.fields(seed, index), **fields)
+            second_reads=layer.second_reads, relaxation=self._relaxation(index, window.inputs + layer.bias, batch),
+            **self.converters.fields(seed, index), **fields)
+
+
+    def _relaxation(self, index: int, rows: int, batch: int) -> int:
+        """`Retention.share` of the layer ``index``; 0 if cells keep their levels."""
+        if self.device.retention is None:
+            return 0
+        if self.synapse is not None:
+            raise ConfigError("synapse: cells of several devices do not relax; leave out device.retention, or the "
+                              "synapse")
+        try:
+            return self.device.retention.share(rows, batch)
+        except ValueError as error:
+            raise ConfigError(f"layers[{index}]: {error}") from None
 
 
 class Experiment(Section):
@@ -572,7 +588,7 @@ class Experiment(Section):
         for (index, layer), window in zip(enumerate(self.layers), self.windows, strict=True):
             before = crossbars[-1] if crossbars else None
             crossbars.append(self.cells.crossbar(
-                layer, self.seed, index, window=window, x=x, source=source,
+                layer, self.seed, index, window=window, batch=self.batch, x=x, source=source,
                 source_delta_bits=before.delta_bits if before else 0,
                 source_delta_frac=before.delta_frac if before else 0,
                 learning_rate_shifts=(min(self.learning_rate_shifts), max(self.learning_rate_shifts))))

@@ -36,8 +36,9 @@ def random_experiment(random: Random, layers: int | None = None, kind: str | Non
     experiment = parse(_document(random, count, kind, convolutions), "random")
     if experiment.synapse is None:
         room = MAX_CELL_BITS - max(crossbar.cell_bits for crossbar in experiment.crossbars)
+        rows = max(crossbar.rows for crossbar in experiment.crossbars)
         experiment = experiment.replaced(
-            device=random_effects(Random(experiment.seed), experiment.device_tables.states, room))
+            device=random_effects(Random(experiment.seed), experiment.device_tables, room, rows, experiment.batch))
     if wires:
         experiment = experiment.replaced(converters={"wire_ratio": random.choice((0.0, 0.001, 0.1, 1.0))})
     if not reads:

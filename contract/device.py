@@ -24,6 +24,11 @@ MAX_CURVE_BITS = 6
 CURVE_REST_BITS = 12
 """Bits of the position within a segment of a switching curve."""
 
+SHARE_BITS = 24
+"""Fraction bits of the share of its distance from rest by which a visited cell relaxes."""
+SHARE_WORD_BITS = 8
+"""Bits of the word drawn before that refine a word to ``SHARE_BITS`` bits."""
+
 PulseLaw = Literal["landing", "step", "switching"]
 
 
@@ -112,6 +117,8 @@ class DeviceTables:
     """The probability that a write pulse takes one off the life of its cell, in units of ``2**-PROBABILITY_BITS``."""
     sticks_at: int | None = None
     """The state at which a cell sticks whose life has ended; None if it sticks where it is."""
+    rest: int | None = None
+    """The state toward which cells relax, if they do; None for conductance 0."""
     slices: Slices | None = None
     """The devices of a cell; None where it has one, or a pair."""
 
@@ -190,12 +197,19 @@ class DeviceTables:
         return self.span.bit_length() if self.pair else 0
 
     @property
+    def resting(self) -> int:
+        """Conductance toward which cells relax, if they do."""
+        return 0 if self.rest is None else self._within(self.rest)
+
+    @property
     def failed(self) -> int | None:
         """Conductance of a cell whose life has ended; None if that is the one it had."""
-        if self.sticks_at is None:
-            return None
+        return None if self.sticks_at is None else self._within(self.sticks_at)
+
+    def _within(self, state: int) -> int:
+        """The nominal conductance of ``state``, or the one nearest to it that a cell can have."""
         limit = 1 << self.g_bits - 1
-        return min(max(nominal(self.sticks_at, self.states, self.sub_bits), -limit), limit - 1)
+        return min(max(nominal(state, self.states, self.sub_bits), -limit), limit - 1)
 
     @property
     def differs(self) -> bool:

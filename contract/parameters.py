@@ -11,12 +11,12 @@ from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
 from .converters import MISMATCH_BITS, NONLINEARITY_BITS, mismatch
-from .device import PROBABILITY_BITS, SIGMA_BITS
+from .device import PROBABILITY_BITS, SHARE_BITS, SIGMA_BITS
 from .errors import ConfigError
 from .geometry import CrossbarGeometry, Loss
 
 REPLACED = ("margin", "max_attempts", "cell_seed", "read_noise", "offset", "gain", "column_seed", "nonlinearity",
-            "index", "init_states")
+            "index", "init_states", "relaxation")
 DEVICE_REPLACED = ("mean", "sigma", "probability", "variation", "stuck", "refresh_high", "refresh_low", "curve", "wear",
                    "lifetimes", "quantiles")
 """Fields of a geometry and of its device that parameters and loaded states replace. If rounding is by threshold, the
@@ -49,7 +49,8 @@ def parameters(geometry: CrossbarGeometry) -> tuple[Parameter, ...]:
     - ``column[c]``, if converters of columns differ: the offset in the low ``MISMATCH_BITS`` bits, and above the gain,
       if gains do;
     - ``nonlinearity[i]``, if they have one;
-    - ``wear``, if cells age.
+    - ``wear``, if cells age;
+    - ``relaxation``, if they relax.
     """
     device = geometry.device.single
     words: list[Parameter] = []
@@ -77,6 +78,8 @@ def parameters(geometry: CrossbarGeometry) -> tuple[Parameter, ...]:
     words += _distortion(geometry)
     if device.life_bits:
         words.append(Parameter("wear", PROBABILITY_BITS + 1, device.wear))
+    if geometry.relaxation:
+        words.append(Parameter("relaxation", SHARE_BITS + 1, geometry.relaxation))
     return tuple(words)
 
 
@@ -148,7 +151,8 @@ def design_digest(geometries: tuple[CrossbarGeometry, ...], loss: Loss | None = 
                 del design[name]
         for name in _replaced(geometry):
             del design[name]
-        for name in (*DEVICE_REPLACED, *(() if geometry.device.life_bits else ("life_bits", "sticks_at"))):
+        for name in (*DEVICE_REPLACED, *(() if geometry.device.life_bits else ("life_bits", "sticks_at")),
+                     *(() if geometry.device.rest is not None else ("rest",))):
             del design["device"][name]
         if geometry.device.slices is None:  # likewise
             del design["device"]["slices"]

@@ -1,10 +1,10 @@
 """Random figures for random devices and experiments, with the extremes and the round numbers that chance would miss."""
 
-from math import exp
+from math import exp, log2
 from random import Random
 from typing import Any
 
-from ..contract.device import SIGMA_BITS, SIGMA_FRAC
+from ..contract.device import SIGMA_BITS, SIGMA_FRAC, DeviceTables
 
 
 def extreme(random: Random, low: int, high: int) -> int:
@@ -43,10 +43,13 @@ def variation(random: Random, sub_bits: int) -> float:
     return random.choice((0.0, 0.0, figure(random, 0, min(0.9, widest)), widest))
 
 
-def random_effects(random: Random, count: int, bits: int) -> dict[str, Any]:
-    """What devices of any kind, of ``count`` states, may be given beside the fields of their kind. A cell has room for
-    ``bits`` more."""
-    return {"ageing": _ageing(random, count, bits)} if random.random() < 0.3 else {}
+def random_effects(random: Random, tables: DeviceTables, bits: int, rows: int, batch: int) -> dict[str, Any]:
+    """What devices of any kind, of these ``tables``, may be given beside the fields of their kind. A cell has room for
+    ``bits`` more; the largest array has so many ``rows``, and is programmed after every ``batch`` samples."""
+    effects: dict[str, Any] = {"ageing": _ageing(random, tables.states, bits)} if random.random() < 0.3 else {}
+    if random.random() < 0.3:
+        effects["retention"] = _retention(random, tables, rows, batch)
+    return effects
 
 
 def _ageing(random: Random, count: int, room: int) -> dict[str, Any]:
@@ -56,6 +59,15 @@ def _ageing(random: Random, count: int, room: int) -> dict[str, Any]:
     most = max(1.0, longest * exp(-4 * spread))
     ageing = {"endurance": random.choice((1.0, min(random.uniform(1, 8), most), most)), "spread": spread, "bits": bits}
     return ageing | ({"sticks_at": random.randrange(count)} if random.random() < 0.5 else {})
+
+
+def _retention(random: Random, tables: DeviceTables, rows: int, batch: int) -> dict[str, Any]:
+    """Retention: often so short that a visited cell loses its level at once."""
+    shortest = -batch / log2(1 - 1 / max(rows, 2)) * (1 + 1e-9)
+    half_life = shortest * random.choice((1.0, 1.0, random.uniform(1, 4), 1000.0))
+    even = tables.pulse == "switching" and tables.states % 2 == 0
+    rests = not tables.pair and (even or random.random() < 0.5)
+    return {"half_life": half_life} | ({"rest": random.randrange(tables.states)} if rests else {})
 
 
 def states(random: Random) -> int:

@@ -18,6 +18,7 @@ from ..contract.section import Section
 from .ageing import Ageing
 from .costs import DeviceCosts
 from .measurements import Response
+from .retention import Retention
 from .rounding import nearest
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ class Device(Section, ABC):
     """Fraction of the cells that stay at their initial level for ever."""
     ageing: Ageing | None = None
     """How long cells live. Unless given, they live for ever."""
+    retention: Retention | None = None
+    """How cells relax while the machine trains. Unless given, they keep their levels."""
     measured: str = ""
     """Where the figures come from, in words; nothing follows from it."""
 
@@ -103,6 +106,8 @@ class Device(Section, ABC):
                              f"{MAX_G_BITS} are possible; lower it or the number of states")
         if tables.sticks_at is not None and tables.sticks_at >= tables.states:
             raise ValueError(f"ageing.sticks_at={tables.sticks_at}: there are only the states 0 to {tables.states - 1}")
+        if self.retention:
+            self.retention.require(tables)
         return self
 
     def _sub_levels(self, levels: float | Fraction) -> int:
@@ -119,7 +124,8 @@ class Device(Section, ABC):
     @property
     def _common(self) -> dict[str, Any]:
         """The fields of the tables that all kinds have."""
-        return {"stuck": nearest(self.stuck * (1 << 16))} | (self.ageing.compile() if self.ageing else {})
+        return {"stuck": nearest(self.stuck * (1 << 16)), "rest": self.retention.rest if self.retention else None,
+                } | (self.ageing.compile() if self.ageing else {})
 
 
 class StateDevice(Device):

@@ -5,16 +5,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from ..contract.device import SHARE_WORD_BITS
 from ..contract.errors import SpinloomError
 from ..contract.geometry import COUNTER_BITS, CrossbarGeometry
-from ..contract.lfsr import WIDTH, initial_states
+from ..contract.lfsr import LEAP, WIDTH, initial_states
 from ..contract.wires import FACTOR_FRAC, mean_factors
 from .accumulator import GradientAccumulator
 from .adc import Adc, dac
 from .counters import Counters
-from .device import Cell, SlicedCell, fixed_in_cells, initial_levels, initial_lives
+from .device import Cell, Device, SlicedCell, fixed_in_cells, initial_levels, initial_lives
 from .fixed import exact_float, round_shift
-from .lfsr import Lfsr
+from .lfsr import WORD_MASK, Lfsr
 from .sliced_programmer import programmer
 from .window import Windows, with_bias
 
@@ -57,6 +58,7 @@ class Crossbar:
         self.accumulator = GradientAccumulator(geometry, self.lfsrs.get("rounding_lfsr"), torch_device)
         self._weights = geometry.device.slices.weights if geometry.device.slices else ()
         self.programmer = programmer(geometry, self.lfsrs["lfsr"], self.counters)
+        self._device = Device(geometry.device)
         self._fixed = fixed_in_cells(geometry)
         self._factors = torch.from_numpy(mean_factors(geometry)).to(torch_device) if geometry.wires else None
         levels = torch.from_numpy(initial_levels(geometry, seed, self._fixed[0])).to(torch_device)
@@ -149,8 +151,15 @@ class Crossbar:
         delta is not 0 everywhere; without any, nothing is done. The rows concerned are those with ``x != 0`` in one of
         them.
 
-        Cells there that reach the threshold are programmed, unless ``program`` is False.
+        Cells there that reach the threshold are programmed, unless ``program`` is False. Cells that do not keep their
+        levels relax, with an error or without.
         """
+        self._accumulate(x, d, learning_rate_shift, program)
+        if program:
+            self._tick()
+
+    def _accumulate(self, x: torch.Tensor, d: torch.Tensor, learning_rate_shift: int, program: bool) -> None:
+        """``update``, without a tick of the cells' clock."""
         drive, d = with_bias(self.geometry, x).reshape(-1, self.geometry.rows), d.reshape(-1, self.geometry.cols)
         error = d.any(dim=1)
         errors = error.tolist()
@@ -178,6 +187,7 @@ class Crossbar:
     def program(self) -> None:
         """Program every cell whose residual has reached the threshold."""
         self._visit(torch.arange(self.geometry.rows, device=self.torch_device))
+        self._tick()
 
     def apply(self, dw: torch.Tensor) -> None:
         """``add``, and program what reaches the threshold."""
@@ -291,6 +301,26 @@ class Crossbar:
         chi[where] = torch.tensor([self.programmer.program(cell, residual) for cell, residual in zip(
             cells, chi[where].tolist(), strict=True)], dtype=chi.dtype, device=self.torch_device)
         self._replace(where, cells)
+
+    def _tick(self) -> None:
+        """A tick of the clock by which cells relax (arithmetic 3.6): those of a row that is drawn do."""
+        geometry, share, lfsr = self.geometry, self.geometry.relaxation, self.lfsrs["lfsr"]
+        if not share:
+            return
+        before = lfsr.state & WORD_MASK
+        row = before * geometry.rows >> LEAP
+        words = lfsr.draw(geometry.cols).to(self.torch_device)
+        last = torch.cat([words.new_tensor([before]), words[:-1]])
+        random = (words << SHARE_WORD_BITS) + (last & (1 << SHARE_WORD_BITS) - 1)
+        moves = torch.from_numpy(~self._fixed[1][row]).to(self.torch_device)
+        if self.life is not None:
+            moves = moves & (self.life[row] != 0)
+        g = self.g[row].to(torch.int64)
+        g_minus = torch.zeros_like(g) if self.g_minus is None else self.g_minus[row].to(torch.int64)
+        relaxed = self._device.relaxed(g, g_minus, share, random)
+        for array, after in zip((self.g, self.g_minus), relaxed, strict=True):
+            if array is not None:
+                array[row] = torch.where(moves, after.to(array.dtype), array[row])
 
     def _cells(self, where: Places) -> list[Any]:
         """The cells at the places ``where``: of one device or a pair, ``Cell``, of several, ``SlicedCell``."""

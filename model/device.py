@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
-from ..contract.device import QUANTILE_BITS, DeviceTables, nominal
+from ..contract.device import QUANTILE_BITS, SHARE_BITS, DeviceTables, nominal
 from ..contract.geometry import CrossbarGeometry
 from ..contract.hashing import LIFE_STREAM, cell_hash, hash32, hash_base
 from ..contract.lfsr import LEAP
@@ -120,6 +121,25 @@ class Device:
         """Set both devices of a pair to 0, unless they are stuck or have failed."""
         if cell.moves:
             cell.g = cell.g_minus = 0
+
+    def relaxed(self, g: torch.Tensor, g_minus: torch.Tensor, share: int, random: torch.Tensor,
+                ) -> tuple[torch.Tensor, torch.Tensor]:
+        """What cells of the conductances ``g`` and ``g_minus``, which is 0 unless they are pairs, relax to: by
+        ``share`` of the distance from their rest, rounded with ``random``, `SHARE_BITS` bits (arithmetic 3.6). Tensors
+        of int64."""
+        def taken(distance: torch.Tensor) -> torch.Tensor:
+            return distance * share + random >> SHARE_BITS
+
+        device = self.tables
+        if device.pair:
+            plus = g + g_minus
+            plus, minus = plus - taken(plus), g_minus - taken(g_minus)
+            return plus - minus, minus
+        distance = g - device.resting
+        if device.pulse == "switching":
+            steps = taken((abs(distance) >> device.sub_bits).clamp(max=1))
+            return g - distance.sign() * (steps << device.sub_bits), g_minus
+        return g - distance.sign() * taken(abs(distance)), g_minus
 
     def _age(self, cell: Cell, life: int) -> None:
         """Leave ``life`` to ``cell``; if that is none, it fails."""

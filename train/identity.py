@@ -25,8 +25,8 @@ LATER: dict[str, dict[str, Any]] = {
     "input": {"map": None},
     "layers": {"kind": "dense", "kernel": None, "stride": [1, 1], "padding": [0, 0], "pool": None, "pool_stride": None,
                "drop": False, "map": None, "rate_offset": 0, "forward_reads": 1, "second_reads": 1},
-    "device": {"ageing": None},
-    "precursor": {"ageing": None},
+    "device": {"ageing": None, "retention": None},
+    "precursor": {"ageing": None, "retention": None},
     "converters": {"offset": 0.0, "gain": 0.0, "nonlinearity": [], "wire_ratio": 0.0, "row_dac_bits": None,
                    "column_dac_bits": None},
 }

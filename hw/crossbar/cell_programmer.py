@@ -24,7 +24,7 @@ class CellProgrammer(wiring.Component):
 
     Clock cycles: 2 for a cell, and `Device.pulse_cycles` for each pulse. 1 more for each pulse that is verified, and
     for each cell that is written. A pair that is not written takes 1 more, to see whether it has to be refreshed, and a
-    reset takes 2. A cell with a displacement takes 2 more.
+    reset takes 2. A cell with a displacement takes 2 more. One that relaxes takes 5, or one more if it is a pair.
 
     One that is ``traced`` also answers with its pulses; it waits for whoever takes them.
     """
@@ -51,9 +51,12 @@ class CellProgrammer(wiring.Component):
             #: Replacements of run-time parameters.
             "parameters": In(parameter_layout(geometry)),
         }
-        if geometry.device.life_bits:
-            #: The word that the pulse before has drawn.
+        if geometry.device.life_bits or geometry.relaxation:
+            #: The word that has been drawn before.
             ports["before"] = In(LEAP)
+        if geometry.relaxation:
+            #: A cell relaxes, and draws the word.
+            ports["relax"] = Out(1)
         if geometry.device.differs:
             #: The hash of the cell at `demand`.
             ports["hash"] = In(stream.Signature(32))
@@ -100,8 +103,12 @@ class CellProgrammer(wiring.Component):
             reset = Signal()
             accept.append(reset.eq(0))
             m.d.comb += device.reset.eq(self.refresh)
-        if tables.life_bits:
+        if tables.life_bits or geometry.relaxation:
             m.d.comb += device.before.eq(self.before)
+        keeps = served.request.write  # the residual stays
+        if geometry.relaxation:
+            keeps |= served.request.relax
+            m.d.comb += device.relax.eq(self.relax)
         ready = self.demand.valid
         if tables.differs:
             ready &= self.hash.valid
@@ -115,8 +122,7 @@ class CellProgrammer(wiring.Component):
             within.eq((offset <= margin) & (offset >= -margin)),
             self.replace.payload.position.eq(served.request.position),
             self.replace.payload.cell.eq(served.cell),
-            self.replace.payload.cell.chi.eq(Mux(served.request.write, served.cell.chi,
-                                                     left_over(geometry, served, g))),
+            self.replace.payload.cell.chi.eq(Mux(keeps, served.cell.chi, left_over(geometry, served, g))),
             self.verify_attempt.eq(self.attempt & verifying),
         ]
         m.d.comb += [device.cell[name].eq(offered.cell[name]) for name in device.cell.shape().members]
@@ -132,6 +138,9 @@ class CellProgrammer(wiring.Component):
                     m.next = "pulse"
                     with m.If(offered.request.write):
                         m.next = "verify"
+                    if geometry.relaxation:
+                        with m.If(offered.request.relax):
+                            m.next = "relax"
             with m.State("verify"):
                 with m.If(within):
                     m.next = "replace"
@@ -158,6 +167,14 @@ class CellProgrammer(wiring.Component):
                         m.next = "pulse"
                     with m.Else():
                         m.next = "inspect" if tables.pair else "replace"
+            if geometry.relaxation:
+                with m.State("relax"):
+                    m.d.comb += self.relax.eq(device.ready)
+                    with m.If(device.ready):
+                        m.next = "relaxing"
+                with m.State("relaxing"):
+                    with m.If(device.relaxed):
+                        m.next = "replace"
             if tables.pair:
                 with m.State("inspect"):
                     m.d.sync += [goal.eq(g), verifying.eq(1)]

@@ -51,6 +51,8 @@ class CrossbarController(wiring.Component):
     the row sums has no room, and given up to the programmer. An operation starts when all effects of the one before
     have reached the arrays; a forward pass starts earlier, with the rows that are not changed any more.
 
+    Where cells relax, a tick of their clock follows on each of `PROGRAMMING`, before the next operation begins.
+
     Clock cycles: ``rows * folds`` for ``PROGRAM``; those of `StatePort`; 2 for each programmed cell; and the latency of
     the arrays.
     """
@@ -117,6 +119,9 @@ class CrossbarController(wiring.Component):
         self._resting = Signal()  # a command may be taken
         self._programs = Signal()  # the operation programs the cells that it visits
         self._may_update = Signal()
+        self._ticks = Signal()  # a tick of the cells' clock follows on the operation
+        self._relaxes = Signal()  # the cell of the scan, in the row that has been drawn
+        self._drawn = Signal.like(self._row)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -130,8 +135,11 @@ class CrossbarController(wiring.Component):
             self._samples(m)
             self._visit_rows(m)
             self._move_words(m)
+            if self.geometry.relaxation:
+                self._relax(m)
         self._serve_programmer(m)
-        m.d.comb += self.idle.eq(fsm.ongoing("idle") & self._hazards.drained & self.adc_idle & ~self.command.valid)
+        m.d.comb += self.idle.eq(fsm.ongoing("idle") & self._hazards.drained & self.adc_idle & ~self.command.valid
+                                & ~self._ticks)
         return m
 
     def _connect(self, m: Module) -> None:
@@ -139,7 +147,7 @@ class CrossbarController(wiring.Component):
         slot, scan, hazards, words, count = self._slot, self._scan, self._hazards, self._words, self._counters.count
         wiring.connect(m, wiring.flipped(self.state_in), words.state_in)
         wiring.connect(m, words.state_out, wiring.flipped(self.state_out))
-        wiring.connect(m, words.request, wiring.flipped(self.request))
+        self._request(m)
         wiring.connect(m, words.counters, self._counters.access)
         address = Signal.like(slot.address)
         place = {"address": address, "row": self._row, "fold": scan.fold, "lane": scan.lane}
@@ -193,14 +201,18 @@ class CrossbarController(wiring.Component):
         with m.State("idle"):
             m.d.comb += [
                 early.eq(one_of(command.operation, SAMPLES)),
-                self.command.ready.eq(self._hazards.drained & self.adc_idle | early),
+                self.command.ready.eq((self._hazards.drained & self.adc_idle | early) & ~self._ticks),
                 taken.eq(self.command.valid & self.command.ready),
                 self._scan.rewind.eq(1),
                 self._resting.eq(1),
                 self._hazards.start.eq(taken & ~early),
             ]
+            if self.geometry.relaxation:
+                self._tick(m)
             with m.If(taken):
                 m.d.sync += Cat(self._operation, self.boost).eq(command)
+                if self.geometry.relaxation:
+                    m.d.sync += self._ticks.eq(one_of(command.operation, PROGRAMMING))
                 with m.Switch(command.operation):
                     with m.Case(*SAMPLES):  # Deltas may come before the last fold has gone forward.
                         m.d.comb += self.deltas_start.eq(1)
@@ -213,6 +225,38 @@ class CrossbarController(wiring.Component):
                     with m.Default():
                         m.d.comb += self._words.start.eq(1)
                         m.next = "words"
+
+    def _request(self, m: Module) -> None:
+        """Asks the programmer for the cells of `StatePort`, and for those that relax."""
+        words, request = self._words.request, self.request.payload
+        m.d.comb += [
+            self.request.valid.eq(words.valid | self._relaxes),
+            words.ready.eq(self.request.ready),
+            *(request[name].eq(words.payload[name]) for name in ("position", "write", "state")),
+        ]
+        if self.geometry.relaxation:
+            m.d.comb += request.relax.eq(self._relaxes)
+
+    def _tick(self, m: Module) -> None:
+        """When all effects of an operation that programs have reached the arrays, a row is drawn, whose cells relax."""
+        drawn = self.lfsr[0][:lfsr.LEAP] * self.geometry.rows >> lfsr.LEAP
+        with m.If(self._ticks & self._hazards.drained & self.adc_idle):
+            m.d.comb += self._hazards.start.eq(1)
+            m.d.sync += [self._ticks.eq(0), self._drawn.eq(drawn)]
+            m.next = "relax"
+
+    def _relax(self, m: Module) -> None:
+        """Goes through the cells of the row that has been drawn."""
+        scan = self._scan
+        with m.State("relax"):
+            m.d.comb += [
+                self._relaxes.eq(1),
+                self._row.eq(self._drawn),
+                scan.next_lane.eq(self.request.ready),
+                scan.next_fold.eq(scan.next_lane & scan.last_lane),
+            ]
+            with m.If(scan.next_fold & scan.last_fold):
+                m.next = "idle"
 
     def _visit_rows(self, m: Module) -> None:
         """Goes through all rows, for ``PROGRAM``."""

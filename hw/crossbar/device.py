@@ -6,7 +6,14 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value, ValueLike, signed, uns
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from ...contract.device import PROBABILITY_BITS, QUANTILE_BITS, SIGMA_BITS, DeviceTables
+from ...contract.device import (
+    PROBABILITY_BITS,
+    QUANTILE_BITS,
+    SHARE_BITS,
+    SHARE_WORD_BITS,
+    SIGMA_BITS,
+    DeviceTables,
+)
 from ...contract.geometry import CrossbarGeometry
 from ...contract.lfsr import LEAP
 from ...contract.tables import NORMAL_BITS, NORMAL_INDEX_BITS
@@ -30,7 +37,7 @@ class Device(wiring.Component):
     Cost: the tables of the device in distributed memory. Unless it switches, also the normal quantile table (half of
     its 1024 entries) and a multiplier, which noise and displacement share; both only for the displacement where steps
     are drawn from quantiles. Where cells age, two comparators and a
-    counter.
+    counter. Where they relax, a multiplier of the conductance by ``SHARE_BITS + 1`` bits, of a pair two.
     """
 
     def __init__(self, *, geometry: CrossbarGeometry) -> None:
@@ -66,11 +73,20 @@ class Device(wiring.Component):
             ports["reset"] = In(1)
             #: Both have grown so far that the pair has to be refreshed.
             ports["worn"] = Out(1)
-        if device.life_bits:
-            #: With `pulse`: the word that was drawn before.
+        if device.life_bits or geometry.relaxation:
+            #: With `pulse` or `relax`: the word that was drawn before.
             ports["before"] = In(LEAP)
+        if geometry.relaxation:
+            #: The cell relaxes, and draws `word`; when it is `ready`, in the place of a pulse.
+            ports["relax"] = In(1)
+            #: The level shows that in the next clock cycle.
+            ports["relaxed"] = Out(1)
         super().__init__(ports)
         self._fails = Signal()  # the pulse ends the life of the cell
+        self._share = Signal(SHARE_BITS + 1)  # of its distance, by which a cell relaxes
+        self._random = Signal(SHARE_BITS)  # by which relaxing is rounded
+        self._multiplied = Signal()  # a cell relaxes: its distance has been multiplied by its share
+        self._relaxes = Signal()  # what that takes off is here
 
     @property
     def pulse_cycles(self) -> int:
@@ -93,6 +109,8 @@ class Device(wiring.Component):
             self._age(m, moves)
             with m.If(self.level.life == 0):
                 m.d.comb += moves.eq(0)
+        if self.geometry.relaxation:
+            self._time(m)
         match self.geometry.device.pulse:
             case "landing":
                 self._land(m, moves)
@@ -101,6 +119,37 @@ class Device(wiring.Component):
             case "switching":
                 self._switch(m, moves)
         return m
+
+    def _time(self, m: Module) -> None:
+        """When a cell relaxes, by what share, and what it draws for that."""
+        device, share = self.geometry.device, register(m, self.parameters, self.geometry, "relaxation")
+        m.d.comb += self._share.eq(share)
+        m.d.sync += [self._random.eq(Cat(self.before[:SHARE_WORD_BITS], self.word)), self._multiplied.eq(self.relax),
+                     self._relaxes.eq(self._multiplied)]
+        later = Signal()  # the level of a pair follows on those of its devices
+        m.d.sync += later.eq(self._relaxes)
+        m.d.comb += self.relaxed.eq(later if device.pair else self._relaxes)
+
+    def _taken(self, m: Module, distance: Value) -> Signal:
+        """What relaxing takes off ``distance``, which is not negative and does not change meanwhile: 2 clock cycles
+        after `relax`."""
+        product, taken = Signal(len(distance) + len(self._share), reset_less=True), Signal.like(distance)
+        m.d.sync += [product.eq(distance * self._share), taken.eq(product + self._random >> SHARE_BITS)]
+        return taken
+
+    def _relaxed(self, m: Module, g: Value) -> ValueLike:
+        """What a single device of the level ``g`` relaxes to, 2 clock cycles after `relax`."""
+        device = self.geometry.device
+        distance = Signal(signed(device.g_bits + 1))
+        magnitude = Signal(device.g_bits + 1)
+        m.d.comb += [distance.eq(g - device.resting), magnitude.eq(Mux(distance < 0, -distance, distance))]
+        if device.pulse == "switching":
+            far = Signal()
+            m.d.comb += far.eq(magnitude >> device.sub_bits != 0)
+            taken: ValueLike = self._taken(m, far) << device.sub_bits
+        else:
+            taken = self._taken(m, magnitude)
+        return Mux(distance < 0, g + taken, g - taken)
 
     def _age(self, m: Module, moves: Signal) -> None:
         """A pulse that wears the cell takes one off its life."""
@@ -120,6 +169,10 @@ class Device(wiring.Component):
             m.d.sync += self.level.g.eq(self.cell.g)
         with m.If(self.done & moves):
             m.d.sync += self.level.g.eq(self._ending(saturate(movement, self.geometry.device.g_bits)))
+        if self.geometry.relaxation:
+            relaxed = self._relaxed(m, self.level.g)
+            with m.If(self._relaxes & moves):
+                m.d.sync += self.level.g.eq(relaxed)
 
     def _ending(self, g: ValueLike, offset: int = 0) -> ValueLike:
         """``g``, unless the pulse ends the life of the cell: then the conductance at which that sticks, ``offset``
@@ -152,6 +205,10 @@ class Device(wiring.Component):
             with m.If(self.load):
                 m.d.sync += [plus.eq(self.cell.g + self.cell.g_minus), minus.eq(self.cell.g_minus),
                              self.level.g.eq(self.cell.g)]
+            if self.geometry.relaxation:
+                from_plus, from_minus = (self._taken(m, level) for level in (plus, minus))
+                with m.If(self._relaxes & moves):
+                    m.d.sync += [plus.eq(plus - from_plus), minus.eq(minus - from_minus)]
             with m.If(self.reset & moves):
                 m.d.sync += [plus.eq(0), minus.eq(0), self.level.g.eq(0)]
             with m.If(steps & moves):
@@ -174,6 +231,10 @@ class Device(wiring.Component):
                 m.d.sync += pulsed.eq(self.cell.g + middle)
             with m.If(steps & moves):
                 m.d.sync += pulsed.eq(self._ending(moved, middle))
+            if self.geometry.relaxation:
+                relaxed = self._relaxed(m, self.level.g)
+                with m.If(self._relaxes & moves):
+                    m.d.sync += pulsed.eq(relaxed + middle)
 
     def _movement(self, m: Module, entry: ValueLike) -> tuple[Signal, Value]:
         """Where a pulse lands, or the step that it makes: ``entry`` of the tables, with noise and displacement.
@@ -242,6 +303,10 @@ class Device(wiring.Component):
             if device.failed is not None:
                 with m.If(self._fails):
                     m.d.sync += self.level.g.eq(device.failed)
+        if self.geometry.relaxation:
+            relaxed = self._relaxed(m, self.level.g)
+            with m.If(self._relaxes & moves):
+                m.d.sync += self.level.g.eq(relaxed)
 
 
 def state_of(g: Value, device: DeviceTables) -> Value:

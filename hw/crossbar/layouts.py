@@ -200,9 +200,11 @@ def visit_layout(geometry: CrossbarGeometry) -> data.StructLayout:
 
 
 def request_layout(geometry: CrossbarGeometry) -> data.StructLayout:
-    """A cell to be programmed: by its residual, or, with ``write``, to ``state`` by program-and-verify."""
+    """A cell to be programmed: by its residual, or, with ``write``, to ``state`` by program-and-verify. With ``relax``,
+    where cells do, it is not programmed but relaxes."""
     return data.StructLayout({"position": position_layout(geometry), "write": 1,
-                              "state": unsigned(index_bits(geometry.device.states))})
+                              "state": unsigned(index_bits(geometry.device.states))}
+                             | ({"relax": 1} if geometry.relaxation else {}))
 
 
 def replacement_layout(geometry: CrossbarGeometry) -> data.StructLayout:

@@ -89,7 +89,7 @@ class StochasticProgrammer(wiring.Component):
             m.submodules.cell_hash = hashes = CellHash(geometry=geometry)
             wiring.connect(m, hashes.hash, whole.hash)
             m.d.comb += hashes.parameters.eq(self.parameters)
-        if geometry.device.life_bits:
+        if geometry.device.life_bits or geometry.relaxation:
             m.d.comb += cell.before.eq(lfsr.state)
         waiting = self._fetch(m, divider.job, hashes)
         m.d.comb += [
@@ -97,7 +97,7 @@ class StochasticProgrammer(wiring.Component):
             divider.parameters.eq(self.parameters),
             cell.parameters.eq(self.parameters),
             cell.word.eq(lfsr.word),
-            lfsr.step.eq(cell.attempt),
+            lfsr.step.eq(cell.attempt | cell.relax if geometry.relaxation else cell.attempt),
             lfsr.load.eq(self.lfsr_load),
             lfsr.load_state.eq(self.lfsr_state),
             self.lfsr.eq(lfsr.state),

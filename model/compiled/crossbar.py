@@ -16,6 +16,7 @@ from ..window import Windows
 from .batch import batch_of, drives_of, update_rows
 from .forward import enter_map, first_grain, list_driven, list_sloped
 from .lanes import pointers
+from .programming import relax
 from .second import enter_deltas
 from .state import arrays_of, give_back, state_of
 from .steps import accumulate, forward, sum_rows, visit_all
@@ -226,6 +227,8 @@ def _update(layers: np.ndarray, state: State, tables: Tables, scratch: Scratch, 
             enter_map(layer, scratch.x, maps, i * layer.inner * layer.lines)
             list_driven(layer, scratch)
             accumulate(layer, state, tables, scratch, errors, learning_rate_shift, True)
+        if layer.relaxation:
+            relax(layer, state, tables)
 
 
 @njit(cache=True)

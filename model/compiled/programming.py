@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from ...contract.device import CURVE_REST_BITS, QUANTILE_BITS
+from ...contract.device import CURVE_REST_BITS, QUANTILE_BITS, SHARE_BITS, SHARE_WORD_BITS
 from ...contract.hashing import DEVICE_SHIFT
 from ...contract.lfsr import LEAP
 from ...contract.pulses import PULSE_WORDS, UP, VERIFY
@@ -49,6 +49,40 @@ def visit(layer: Layer, state: State, tables: Tables, firsts: Pointer, count: in
                     _program(layer, state, tables, cell)
                     if layer.wired:
                         state.read_g[cell] = round_shift(state.g[cell] * tables.factors[cell], FACTOR_FRAC)
+
+
+@njit
+def relax(layer: Layer, state: State, tables: Tables) -> None:
+    """A tick of the clock by which the cells of a layer relax (arithmetic 3.6): those of a row that is drawn do."""
+    before = np.int64(state.lfsrs[layer.index * KINDS + PROGRAMMING]) & WORD_MASK
+    first = layer.cell + (before * layer.rows >> LEAP) * layer.cols
+    for cell in range(first, first + layer.cols):
+        word = draw(state.lfsrs, layer.index, PROGRAMMING, tables)
+        random = (word << SHARE_WORD_BITS) + (before & (1 << SHARE_WORD_BITS) - 1)
+        before = word
+        if not (_fixed(layer, tables, cell, 0)[1] or _failed(layer, state, cell)):
+            _relax_cell(layer, state, cell, random)
+            if layer.wired:
+                state.read_g[cell] = round_shift(state.g[cell] * tables.factors[cell], FACTOR_FRAC)
+
+
+@njit
+def _relax_cell(layer: Layer, state: State, cell: Integer, random: Integer) -> None:
+    """Let a cell that moves relax by a share of its distance from rest."""
+    share = layer.relaxation
+    if layer.pair:
+        minus = np.int64(state.g_minus[cell])
+        plus = minus + state.g[cell]
+        plus -= plus * share + random >> SHARE_BITS
+        minus -= minus * share + random >> SHARE_BITS
+        state.g[cell], state.g_minus[cell] = plus - minus, minus
+        return
+    distance = np.int64(state.g[cell]) - layer.resting
+    if layer.pulse == SWITCHING:
+        taken = (min(1, abs(distance) >> layer.sub_bits) * share + random >> SHARE_BITS) << layer.sub_bits
+    else:
+        taken = abs(distance) * share + random >> SHARE_BITS
+    state.g[cell] -= taken if distance > 0 else -taken
 
 
 @njit

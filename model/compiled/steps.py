@@ -18,7 +18,7 @@ from .forward import (
     reads,
 )
 from .lanes import pointers
-from .programming import visit
+from .programming import relax, visit
 from .second import backward, clear_sums, delta_before, drop_delta_bits, find_errors, loss_delta, update
 from .tables import (
     BACKWARD_ROWS,
@@ -54,6 +54,10 @@ def train(layers: np.ndarray, state: State, tables: Tables, scratch: Scratch, sa
         for index in range(last, -1, -1):
             if not _second_pass(layers[index], state, tables, scratch, learning_rate_shift, batch == 1):
                 break
+        if batch == 1:
+            for index in range(last + 1):
+                if layers[index].relaxation:
+                    relax(layers[index], state, tables)
 
         trained = start + i + 1
         if batch > 1 and (trained % batch == 0 or trained == total):
@@ -164,8 +168,10 @@ def accumulate(layer: Layer, state: State, tables: Tables, scratch: Scratch, cou
 
 @njit
 def visit_all(layer: Layer, state: State, tables: Tables, scratch: Scratch) -> None:
-    """Visit all rows of a layer: the end of a mini-batch."""
+    """Visit all rows of a layer, whose cells then relax: the end of a mini-batch."""
     state.counters[layer.index * COUNTS + VISITED_ROWS] += layer.rows
     for row in range(layer.rows):
         scratch.firsts[row] = layer.cell + row * layer.cols
     visit(layer, state, tables, scratch.firsts, layer.rows)
+    if layer.relaxation:
+        relax(layer, state, tables)

@@ -264,7 +264,7 @@ def _fields(geometry: CrossbarGeometry) -> dict[str, int]:
         "refresh_high": device.refresh_high, "refresh_low": device.refresh_low,
         "forward_reads": geometry.forward_reads, "second_reads": geometry.second_reads,
         "ages": bool(device.life_bits), "wear": device.wear, "sticks": device.failed is not None,
-        "failed": device.failed or 0,
+        "failed": device.failed or 0, "relaxation": geometry.relaxation, "resting": device.resting,
         "differs": device.differs, "cell_seed": geometry.cell_seed, "variation": device.variation,
         "stuck": device.stuck,
         "devices": geometry.devices, "in_turn": device.slices is not None and device.slices.in_turn,

@@ -64,7 +64,7 @@ def test_the_last_learning_rate_stays():
     (("converters",), {"noise": 1}, "converters.noise=1: unknown field; allowed are read_noise"),
     (("device", "noise"), 1, "device.domain_wall.noise=1: unknown field; allowed are sub_bits, stuck, ageing"),
     (("transfer",), {"precursor": {"kind": "ideal", "noise": 1}},
-     "transfer.precursor.ideal.noise=1: unknown field; allowed are sub_bits, stuck, ageing, measured, states"),
+     "transfer.precursor.ideal.noise=1: unknown field; allowed are sub_bits, stuck, ageing, retention"),
     (("input", "kind"), "binary", "input.kind='binary': Input should be 'unsigned', 'signed' or 'ternary'"),
 ])
 def test_a_wrong_field_is_named_in_one_line(place, value, message):

@@ -117,7 +117,7 @@ def test_a_bank_is_no_experiment(tmp_path):
     (("crossbars", 0, "seed"), -1, r"test: crossbars\[0\].seed=-1: .* greater than or equal to 0"),
     (("crossbars", 0, "device"), "mtj", r"test: crossbars\[0\].device='mtj': must be a section"),
     (("crossbars", 0, "device"), {"kind": "ideal", "x": 3},
-     r"test: crossbars\[0\].device.ideal.x=3: unknown field; allowed are sub_bits, stuck, ageing, measured, states"),
+     r"test: crossbars\[0\].device.ideal.x=3: unknown field; allowed are sub_bits, stuck, ageing, retention"),
     (("crossbars", 0, "update"), {"residual": "none"}, r"test: crossbars\[0\]: update.residual='none': rounding="),
     (("crossbars", 0, "init_spread"), 5000, r"test: crossbars\[0\].init_spread=5000: .* less than or equal to 4096"),
     (("crossbars", 1, "kernel"), 7, r"test: crossbars\[1\].kernel=7: must be 1 to 6, as the map is 6 high"),

@@ -30,7 +30,8 @@ def test_random_sections_are_valid_and_reach_every_field_and_the_extremes(kind):
     # A measured section is dear, as it holds up to 3200 figures, but it has few fields.
     sections = [random_section(random, kind) for _ in range(200 if kind == "measured" else 1500)]
     devices = [parse_device(section, "random") for section in sections]
-    assert set().union(*sections) == KINDS[kind].model_fields.keys() - {"ageing", "measured", "conductances",
+    assert set().union(*sections) == KINDS[kind].model_fields.keys() - {"ageing", "retention", "measured",
+                                                                        "conductances",
                                                                         "drift_exponent", "drift_time"}
     assert {device.sub_bits for device in devices} == {1, 2, 3, 4, 5, 6}
     assert {0.0, 1.0} < {device.stuck for device in devices}

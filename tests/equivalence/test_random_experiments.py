@@ -125,6 +125,7 @@ OPTIONS = {
     "variation": lambda experiment: experiment.device_tables.variation > 0,
     "stuck cells": lambda experiment: experiment.device_tables.stuck > 0,
     "ageing cells": lambda experiment: experiment.device_tables.life_bits > 0,
+    "relaxing cells": lambda experiment: experiment.crossbars[0].relaxation > 0,
     "stochastic neurons": lambda experiment: any(layer.neuron == "stochastic" for layer in experiment.layers),
     "a resolved pulse length": lambda experiment: getattr(experiment.device, "pulse_bits", None) is not None,
 }

@@ -329,6 +329,24 @@ class Cell:
         if not self.fixed:
             self.plus = self.minus = 0
 
+    def relax(self, share, rest, r):
+        """Section 3.6: a visit with the random number ``r``."""
+        def taken(distance):
+            return (abs(distance) * share + r) >> 24
+
+        device = self.device
+        if self.fixed:
+            return
+        if device.pair:
+            self.plus, self.minus = self.plus - taken(self.plus), self.minus - taken(self.minus)
+            return
+        away = self.single - rest
+        sign = (away > 0) - (away < 0)
+        if device.pulse != "switching":
+            self.single = rest + sign * (abs(away) - taken(away))
+        elif abs(away) >= 2**device.sub_bits:
+            self.single -= sign * (taken(1) << device.sub_bits)
+
 
 class Several:
     """Sections 3.4 and 4.6: a cell of several devices, each of which is a ``Cell``."""
@@ -411,6 +429,10 @@ class Crossbar:
                 life = hash32(seed, 0x40000 + index, row * 2**16 + col)
                 self.cells[row].append(Several(self.device, single, weights, fixed, start, h) if weights
                                         else Cell(self.device, fixed(0), start, h(0), life))
+        retention = experiment.device.retention
+        self.share = retention and nearest64(self.rows * (1 - 2 ** (-experiment.batch / retention.half_life)) * 2**24)
+        self.rest = (saturate(self.device.nominal(retention.rest), self.device.g_bits)
+                     if retention and retention.rest is not None else 0)
         self.counters = dict.fromkeys(COUNTERS if window.positions > 1 else COUNTERS[:-1], 0)
 
     def converters(self, converters, seed, index):
@@ -538,6 +560,7 @@ class Crossbar:
             self.count("product_rows", sum(v != 0 for p in self.erroneous(d) for v in self.driven(x, p)))
         if program:
             self.visit(sorted(sums))
+            self.tick()
 
     def rate_shift(self, n):
         """The shift of the layer's learning rate, where that of the epoch is ``n``."""
@@ -547,10 +570,21 @@ class Crossbar:
         for r in range(self.rows):
             self.accumulate(r, dw[r])
         self.count("update_rows", self.rows)
-        self.visit(range(self.rows))
+        self.program()
 
     def program(self):
         self.visit(range(self.rows))
+        self.tick()
+
+    def tick(self):
+        """Section 3.6."""
+        if not self.share:
+            return
+        v = self.lfsr.state % 2**16
+        for cell in self.cells[v * self.rows >> 16]:
+            w = self.lfsr.draw()
+            cell.relax(self.share, self.rest, w * 2**8 + v % 2**8)
+            v = w
 
     def accumulate(self, r, dw):
         for cell, change in zip(self.cells[r], dw, strict=True):

@@ -100,6 +100,7 @@ class Pair:
             experiment.update.rounding: True, experiment.update.residual: True, "batch": experiment.batch > 1,
             "read noise": bool(experiment.converters.read_noise), "refreshed while training": refreshed,
             "several devices": bool(experiment.synapse), "failed": any(cell.life == 0 for cell in cells),
+            "relaxing": bool(experiment.device.retention),
             "stuck": any(cell.stuck for cell in cells), "variation": any(cell.displacement for cell in cells),
         } | converters(crossbars)
         reached |= {name: any(crossbar.counters.get(name) for crossbar in crossbars) for name in reference.COUNTERS}
@@ -118,7 +119,7 @@ def converters(crossbars):
                               for crossbar in crossbars)}
 
 
-ALWAYS = {"threshold", "verified", "nominal", "batch", "read noise", "failed", *converters([]),
+ALWAYS = {"threshold", "verified", "nominal", "batch", "read noise", "failed", "relaxing", *converters([]),
           *reference.COUNTERS} - {"failures", "refreshes"}
 KINDS_REACH = [
     ("ideal", {"failures", "stuck", "several devices"}),

@@ -10,7 +10,8 @@ MEASURED = {"kind": "measured", "states": 9, "up": [[0.0, 0.0, 1.0, 3.0], [0.0, 
             "ageing": {"endurance": 20.0}}
 CASES = [("mnist-dw5", {"kind": "domain_wall", "ageing": AGEING}),
          ("mnist-pcm", {"kind": "pcm_pair", "ageing": AGEING}),
-         ("mnist-dw5", MEASURED)]
+         ("mnist-dw5", MEASURED),
+         ("mnist-dw5", {"kind": "domain_wall", "stuck": 0.05, "retention": {"half_life": 2000.0, "rest": 1}})]
 
 
 def agree(preset: str, device: dict, samples: int, simulator: str) -> dict[str, int]:
