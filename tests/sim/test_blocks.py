@@ -38,14 +38,15 @@ def test_other_configurations_agree(bench, simulator):
 
 
 @pytest.mark.parametrize("layer", [{"pool": 2}, {"pool": (4, 3), "pool_stride": (2, 1)}])
-def test_pooling_agrees_with_the_arithmetic(layer, simulator):
+def test_pooling_agrees_with_the_arithmetic(layer, quick):
     layers = [{"kind": "conv", "kernel": 2, "cols": 6, "adcs": 3, "neuron": "relu", **layer},
               {"cols": 2, "z_frac": 4, "chi_frac": 8}]
     experiment = parse({"input": {"map": [9, 7, 1]}, "device": {"kind": "ideal"}, "layers": layers}, "pooling")
-    runner.run(PoolingBench(Case(experiment=experiment)), simulator)
+    runner.run(PoolingBench(Case(experiment=experiment)), quick)
 
 
-@pytest.mark.parametrize("bench", [AccumulatorBench, CrossbarBench, BankBench, NetworkBench],
+@pytest.mark.parametrize("bench", [BankBench, NetworkBench, *(pytest.param(bench, marks=pytest.mark.slow)
+                                                              for bench in (AccumulatorBench, CrossbarBench))],
                          ids=lambda bench: bench.__name__)
 def test_agrees_with_golden_twin_at_several_positions(bench, quick):
     case = Case.random(6, convolutions=True, reads=bench is not AccumulatorBench, samples=12)  # a single small layer

@@ -24,6 +24,7 @@ def test_golden_model_and_rtl_agree_on_digits(simulator):
     assert answer.cycles_per_sample > 2 * 12
 
 
+@pytest.mark.slow
 def test_a_published_device_trains_the_same_bits_in_rtl(quick):
     answer = cosim.run(small("reram-array"), samples=12, simulator=quick)
     assert answer.bit_exact, answer.first_difference

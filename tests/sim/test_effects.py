@@ -21,7 +21,8 @@ def agree(preset: str, device: dict, samples: int, simulator: str) -> dict[str, 
     return answer.counters
 
 
-@pytest.mark.parametrize("case", [0, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("case", [0, 2])
 def test_a_few_samples(case, quick):
     assert agree(*CASES[case], 12, quick)["attempts"] > 100
 

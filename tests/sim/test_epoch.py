@@ -33,7 +33,8 @@ def test_an_interrupted_epoch_resumes_to_the_same_bits(tmp_path, monkeypatch, ba
     interrupt(tmp_path, monkeypatch, small(batch=batch), small(seed=9))
 
 
-@pytest.mark.parametrize("batch", [1, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("batch", [1, 4])
 def test_so_does_one_from_memory(tmp_path, monkeypatch, batch):
     whole = interrupt(tmp_path, monkeypatch, stored("sdram", batch=batch), stored("sdram", batch=batch, seed=9),
                       stored=True)

@@ -29,6 +29,7 @@ def test_a_few_samples(name, quick):
     assert agree(name, quick, 12)["forwards"] == 24
 
 
+@pytest.mark.slow
 def test_converters_as_they_are(quick):
     assert agree("mnist-dw5", quick, 12, converters=CONVERTERS)["forwards"] == 24
 

@@ -160,7 +160,8 @@ def test_every_gap_in_a_change(tmp_path):
     assert step > 6
 
 
-@pytest.mark.parametrize("run", [train, train_exsitu, train_epoch, train_on_board])
+@pytest.mark.parametrize("run", [train, *(pytest.param(run, marks=pytest.mark.slow)
+                                          for run in (train_exsitu, train_epoch, train_on_board))])
 def test_random_moments(tmp_path, run):
     random, killed = Random(SEED), 0
     run(tmp_path / "whole", False)
