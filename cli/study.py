@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..config import load
-from ..render.text import table
+from ..render.text import cut, table
 from .common import Answer, answers, data_option, sweep_options
 
 if TYPE_CHECKING:
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ..study.demo import DemoResult
     from ..study.sweep import SweepResult
 
+MOST_GIVEN, MOST_ERROR = 80, 160
+"""Letters of what a failed run was given, and of its error, in a summary."""
 NAMED = 10
 """Runs that have failed that a summary names at most; the table names all."""
 
@@ -43,7 +45,8 @@ def sweep_summary(result: "SweepResult") -> str:
     if result.best:
         rows["best"] = f"{result.best.value:g} with " + _given(result.best.fields)
     rows |= {"took": _minutes(round(result.seconds)), "table": f"{result.table}, table.parquet"}
-    failed = [f"{failure.run}, {_given(failure.fields)}: {failure.error}" for failure in result.failures[:NAMED]]
+    failed = [f"{failure.run}, {cut(_given(failure.fields), MOST_GIVEN)}: {cut(failure.error, MOST_ERROR)}"
+              for failure in result.failures[:NAMED]]
     more = [f"and {result.failed - NAMED:,} more"] if result.failed > NAMED else []
     return "\n".join([table(rows), *(["", "failed:"] if failed else []), *failed, *more])
 

@@ -1,5 +1,6 @@
 """What an earlier sweep has left in a folder, and whether another one may go on there."""
 
+import csv
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,8 @@ from .fields import flat
 
 COPY = "sweep.toml"
 """In the folder of a sweep: its description."""
+NEEDED = "run", "status"
+"""Columns of a table."""
 
 
 def require_extension(folder: Path, sweep: Sweep, first: Iterable[str]) -> None:
@@ -20,8 +23,14 @@ def require_extension(folder: Path, sweep: Sweep, first: Iterable[str]) -> None:
 
     So a sweep may be given more points, and lose those that have failed; another sweep needs a folder of its own.
     """
-    digests = set(first)
-    ended, rows = _rows(folder)
+    if not (folder / COPY).exists():
+        return
+    digests, found = set(first), _table(folder)
+    if found is None:
+        _require_same(folder, sweep)
+        return
+    rows = {row["run"] for row in found}
+    ended = {row["run"] for row in found if row["status"] == table.DONE}
     if not ended:
         return
     if sweep.search:
@@ -34,15 +43,29 @@ def require_extension(folder: Path, sweep: Sweep, first: Iterable[str]) -> None:
                           "table and keep its runs")
 
 
-def _rows(folder: Path) -> tuple[set[str], set[str]]:
-    """The digests of the runs in the table that have ended, and of all; none if there is no table, or if no description
-    belongs to it."""
-    if not (folder / COPY).exists():
-        return set(), set()
-    found: list[table.Row] = []
-    with suppress(ConfigError):
-        found = table.read(folder)
-    return ({row["run"] for row in found if row.get("status") == table.DONE}, {row["run"] for row in found})
+def _table(folder: Path) -> list[table.Row] | None:
+    """The rows of the table in ``folder``, of whichever of its two files can be read; None if neither can."""
+    with suppress(ConfigError, KeyError):
+        return [{name: row[name] for name in NEEDED} for row in table.read(folder)]
+    with suppress(OSError, ValueError, KeyError, csv.Error):
+        with (folder / table.CSV).open(encoding="utf-8", newline="") as file:
+            rows = [{name: row[name] for name in NEEDED} for row in csv.DictReader(file)]
+        return rows or None
+    return None
+
+
+def _require_same(folder: Path, sweep: Sweep) -> None:
+    """``ConfigError`` if there is a table in ``folder``, one that cannot be read, and it is not that of ``sweep``."""
+    if not any((folder / name).exists() for name in (table.CSV, table.PARQUET)):
+        return
+    try:
+        same = _told(read(folder / COPY)) == _told(sweep)
+    except (ConfigError, OSError):
+        same = False
+    if not same:
+        raise ConfigError(f"{folder}: its table cannot be read, and this may be another sweep than that of its "
+                          f"{COPY}; take another folder with --out, or delete {folder / COPY} to replace its table and "
+                          "keep its runs")
 
 
 def _is_longer(folder: Path, sweep: Sweep) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 from tqdm import tqdm
 
 from ...contract.errors import ConfigError, InterruptedRunError, SpinloomError, one_line, shown
+from ...render.text import cut
 from ...system import disk, files, toml
 from ...system.claim import HOLDER, claimed
 from ...system.notice import warn
@@ -39,6 +40,8 @@ FAILURE = "failed.json"
 """In a run folder: why the run has failed."""
 MOST_BYTES = 1 << 20
 """Of a record or a failure."""
+MOST_ERROR = 200
+"""Letters of an error in a message; the table has it whole."""
 WAITING = 256
 """Most runs that wait for a worker."""
 TABLE_SECONDS = 10
@@ -137,9 +140,10 @@ class _Batch:
         """``ConfigError`` if all its runs are contradictory. A line on standard error if some are."""
         errors = [run.error for run in self.runs if run.error]
         if len(errors) == len(self.runs):
-            raise ConfigError(f"every run is contradictory, the first: {errors[0]}")
+            raise ConfigError(f"every run is contradictory, the first: {cut(errors[0], MOST_ERROR)}")
         if errors:
-            warn(f"{len(errors)} of {len(self.runs)} runs are contradictory, the first: {errors[0]}")
+            warn(f"{len(errors)} of {len(self.runs)} runs are contradictory, the first: "
+                 f"{cut(errors[0], MOST_ERROR)}")
 
 
 class _Study:

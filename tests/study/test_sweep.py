@@ -356,6 +356,32 @@ def test_more_points_extend_a_sweep_and_another_one_is_refused(tmp_path):
     assert swept(first | {"grid": {"seed": [2, 4]}}).skipped == 1
 
 
+@pytest.mark.parametrize("damage", ["parquet", "both"])
+def test_a_damaged_table_is_not_lost_to_another_sweep(tmp_path, damage):
+    first = SMALL | {"fixed": {"samples": 20}, "grid": {"seed": [1]}}
+    swept(first)
+    (tmp_path / "out/table.parquet").write_bytes(b"PAR1")
+    if damage == "both":
+        (tmp_path / "out/table.csv").write_bytes(b"\xff")
+    before = (tmp_path / "out/table.csv").read_bytes()
+    with pytest.raises(ConfigError, match="holds another sweep" if damage == "parquet" else "its table cannot be read"):
+        swept(first | {"grid": {"seed": [2]}})
+    assert (tmp_path / "out/table.csv").read_bytes() == before
+    assert swept(first).skipped == 1
+    assert len(rows(tmp_path / "out")) == len(table.read(tmp_path / "out")) == 1
+
+
+def test_long_errors_are_cut_in_messages_and_whole_in_the_table(tmp_path, capsys):
+    (tmp_path / "long.toml").write_text(toml.text_of(SMALL | {
+        "fixed": {"samples": 20}, "grid": {"seed": [1]}, 
+        "list": [{"device": "x" * 900 + ".toml"}, {"device.states": 3}]}))
+    assert program(["sweep", "long.toml", "--out", "out", "--workers", "0"]) == 1
+    captured = capsys.readouterr()
+    assert max(map(len, captured.out.splitlines())) < 280
+    assert max(map(len, captured.err.splitlines()[:1])) < 280
+    assert max(len(row["error"]) for row in rows(tmp_path / "out")) > 800
+
+
 def test_a_point_that_failed_may_be_corrected():
     source = SMALL | {"fixed": {"samples": 20}, "grid": {"device.states": [3, 1]}}
     assert swept(source).failed == 1
