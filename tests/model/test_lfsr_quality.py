@@ -12,23 +12,19 @@ import numpy as np
 import pytest
 import torch
 from spinloom.config import parse
-from spinloom.contract.lfsr import MAX_SEGMENTS, READ_STREAM, ROUNDING_STREAM, SEED_STREAM, hashed_state, initial_state
+from spinloom.contract.lfsr import READ_STREAM, ROUNDING_STREAM, SEED_STREAM, hashed_state, initial_state
 from spinloom.model.lfsr import Lfsr, jump
 from spinloom.model.rounder import StochasticRounder
+from spinloom.study import lfsr_battery
+from spinloom.study.lfsr_battery import starts
+from spinloom.study.randomness import centred
 
 COUNT = 1 << 18
 SEEDS = (1, 2, 0xC0FFEE)
 
 
 def words(state, count=COUNT):
-    return Lfsr(state).draw(count).numpy()
-
-
-def streams(seed, layers=MAX_SEGMENTS):
-    """The starting states of every LFSR of a network."""
-    return {("programming", layer): initial_state(seed, layer) for layer in range(layers)} \
-        | {("rounding", layer): hashed_state(seed, ROUNDING_STREAM, layer) for layer in range(layers)} \
-        | {("read noise", layer): hashed_state(seed, READ_STREAM, layer) for layer in range(layers)}
+    return lfsr_battery.words(state, count)
 
 
 def assert_uniform(values, size):
@@ -36,12 +32,6 @@ def assert_uniform(values, size):
     expected = len(values) / size
     chi_square = ((np.bincount(values, minlength=size) - expected) ** 2).sum() / expected
     assert abs(chi_square - (size - 1)) < 5 * math.sqrt(2 * (size - 1))
-
-
-def centred(values):
-    """To mean 0 and variance 1, so that the mean of a product is a correlation, of the standard deviation
-    ``1 / sqrt(count)``."""
-    return (values - values.mean()) / values.std()
 
 
 def assert_uncorrelated(one, other, what):
@@ -113,8 +103,8 @@ def test_bits_of_a_word_do_not_know_of_one_another_or_of_the_next_word(drawn):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_crossbars_and_uses_do_not_know_of_one_another(seed):
-    """All pairs of the 45 LFSRs of the largest network, word by word and one word apart."""
-    values = {name: centred(words(state, 1 << 14)) for name, state in streams(seed).items()}
+    """All pairs of the 60 LFSRs of the largest network, word by word and one word apart."""
+    values = {name: centred(words(state, 1 << 14)) for name, state in starts(seed).items()}
     for (name, one), (other_name, other) in itertools.combinations(values.items(), 2):
         assert_uncorrelated(one, other, (name, other_name))
         assert_uncorrelated(one[1:], other[:-1], (name, other_name))
@@ -125,8 +115,8 @@ def test_crossbars_and_uses_do_not_know_of_one_another(seed):
 def test_no_lfsr_runs_closely_behind_another(seed):
     """No state that one passes in 2^11 draws is passed by another: their words would come again within that time. (All
     share one period, so after long times they do. Of programming LFSRs, only after 2^24 draws.)"""
-    starts = torch.tensor(list(streams(seed).values()))
-    passed = torch.stack([jump(starts, draws) for draws in range(1 << 11)])
+    states = torch.tensor(list(starts(seed).values()))
+    passed = torch.stack([jump(states, draws) for draws in range(1 << 11)])
     assert len(passed.unique()) == passed.numel()
 
 
