@@ -38,6 +38,9 @@ class CosimResult(Result):
     """Clock cycles a sample that the memories alone would need. None unless bit-exact."""
     counters: dict[str, int] | None = None
     """The counters by name, summed over the layers. None unless bit-exact."""
+    compared: dict[str, int] | None = None
+    """Numbers that were compared: ``predictions``, and the arrays of the final states by name (conductances, residuals,
+    LFSRs, counters), all layers together. None unless bit-exact."""
     first_difference: str | None = None
     """Where golden model and RTL differ first. None if they do not."""
     notes: list[str] = field(default_factory=list)
@@ -78,7 +81,8 @@ def run(experiment: Experiment, *, samples: int = 100, simulator: str = "verilat
         except DifferenceError as error:
             return replace(answer, bit_exact=False, first_difference=str(error.difference), notes=error.__notes__)
     return replace(answer, cycles_per_sample=training.cycles / samples,
-                   bound_cycles_per_sample=training.bound_cycles / samples, counters=training.counters)
+                   bound_cycles_per_sample=training.bound_cycles / samples, counters=training.counters,
+                   compared=training.compared)
 
 
 @contextmanager

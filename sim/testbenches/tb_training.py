@@ -1,5 +1,6 @@
 """Testbench that trains a network and its golden model on the samples of a data set."""
 
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,8 @@ class Trained(Result):
     """See `model.network.Network`."""
     counters: dict[str, int]
     """Of the golden model, by name, summed over the layers."""
+    compared: dict[str, int]
+    """Numbers that were compared: ``predictions``, and the arrays of the final states by name, all layers together."""
 
 
 class TrainingBench(Testbench[Trained]):
@@ -80,8 +83,10 @@ class TrainingBench(Testbench[Trained]):
             self._report(done)
         await twins.catch_up()
         cycles = bench.cycle - start
-        await twins.compare()
-        return Trained(cycles=cycles, bound_cycles=golden.bound_cycles, counters={
+        compared = Counter(predictions=case.samples)
+        for name, array in (await twins.compare()).items():
+            compared[name.partition("_")[2]] += array.size
+        return Trained(cycles=cycles, bound_cycles=golden.bound_cycles, compared=dict(compared), counters={
             name: sum(crossbar.counters[name] for crossbar in golden.crossbars if name in crossbar.counters)
             for name in POSITION_COUNTERS if any(name in crossbar.counters for crossbar in golden.crossbars)})
 

@@ -20,6 +20,9 @@ def test_golden_model_and_rtl_agree_on_digits(simulator):
     assert answer.bit_exact
     assert answer.first_difference is None
     assert (answer.samples, answer.simulator) == (20, simulator)
+    assert answer.compared["predictions"] == 20
+    assert answer.compared["g"] == answer.compared["chi"] == sum(each.rows * each.cols for each in small().crossbars)
+    assert {"lfsr", "counters"} < answer.compared.keys()
     assert answer.bound_cycles_per_sample > 2 * 12
     assert answer.cycles_per_sample > 2 * 12
 
