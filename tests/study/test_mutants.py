@@ -1,11 +1,17 @@
 """The mutation tests of the RTL, on a block of which the fate of each mutant is known."""
 
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from amaranth.back import rtlil
 from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from spinloom.study.mutants import __main__ as tool
+from spinloom.study.mutants.__main__ import MutantsError
 from spinloom.study.mutants.equivalence import equivalent
 from spinloom.study.mutants.planting import Mutant, draw, plant
 from spinloom.study.mutants.recording import TOP
@@ -60,12 +66,47 @@ def test_a_mutant_is_noticed_or_equivalent_or_survives(verilator):
     assert equivalent(design, harmless)
 
 
-def test_a_payload_that_is_not_valid_does_not_count():
+@pytest.mark.parametrize(("payload", "valid"), [("o__payload", "o__valid"), ("outs__0__payload", "outs__0__valid"),
+                                                ("data", "valid"), ("byte", "byte_valid")])
+def test_a_payload_that_is_not_valid_does_not_count(payload, valid):
     words = np.array([[3], [4]], dtype=np.uint64)
-    run = Run((Column(name="o__payload", inner=False, width=8, words=words),
-               Column(name="o__valid", inner=False, width=1, words=np.array([[0], [1]], dtype=np.uint64))))
+    run = Run((Column(name=payload, inner=False, width=8, words=words),
+               Column(name=valid, inner=False, width=1, words=np.array([[0], [1]], dtype=np.uint64))))
     assert run.mask[:, 0].tolist() == [0, (1 << 64) - 1]
     assert (run.mask[:, 1] == (1 << 64) - 1).all()
+
+
+def test_a_design_that_fails_is_named_and_the_others_go_on(tmp_path, monkeypatch, capsys):
+    def attempt(design, rtlil, mutants, folder):
+        if design == "bad":
+            raise MutantsError("cannot be built")
+        return {mutant.key: None for mutant in mutants}
+
+    monkeypatch.setattr(tool, "try_all", attempt)
+    monkeypatch.setattr(tool, "FOLDER", tmp_path)
+    results = {"noticed": {}}
+    good, bad = mutant("a", "A", 0, "inv"), replace(mutant("b", "A", 0, "inv"), design="bad")
+    with ThreadPoolExecutor(1) as pool:
+        assert tool.replay(pool, {"block": "", "bad": ""}, [good, bad], tmp_path, results) == ["bad"]
+    assert results["noticed"] == {good.key: None}
+    assert "bad: failed: cannot be built" in capsys.readouterr().err
+
+
+def test_a_survivor_has_its_sentence_in_the_table(monkeypatch):
+    said, silent, seen = (mutant(cell, "A", 0, "inv") for cell in "abc")
+    monkeypatch.setattr(tool, "sentences", lambda: {said.file: {said.name: "It is for show."}})
+    table, counts = tool.summary([said, silent, seen], {said.key: None, silent.key: None, seen.key: "o"},
+                                 {said.key: False, silent.key: False})
+    assert counts == {"mutants": 3, "noticed": 1, "equivalent": 0, "survived": 2, "explained": 1}
+    assert "| `hw/block.py` | 3 | 1 | 0 | 2 | 1 |" in table
+    assert f"| {said.name} | `top a.A[0]` | It is for show. |" in table
+    assert f"| {silent.name} | `top b.A[0]` |  |" in table
+
+
+def test_sentences_are_for_blocks_that_exist():
+    for file, block in tool.sentences().items():
+        assert (tool.ROOT / file).is_file()
+        assert all(re.fullmatch(r"\d+ (inv|const[01]|cnot[01]) [0-9a-f]{6}", name) for name in block)
 
 
 @pytest.mark.parametrize("seed", range(3))
