@@ -14,17 +14,20 @@ from pathlib import Path
 
 from ...contract.errors import ConfigError
 from .synth import Synthesis, count
-from .tool import YOSYS
+from .tool import YOSYS, SynthesisError
 
-_MODELS = {"ecp5": ("ecp5", "cells_sim.v"), "ice40": ("ice40", "cells_sim.v")}
+_MODELS = {"ecp5": ("ecp5", "cells_sim.v"), "ice40": ("ice40", "cells_sim.v"), "xc7": ("xilinx", "cells_sim.v")}
 """The folder and the file of a family's models in Yosys."""
 FAMILIES = tuple(_MODELS)
-"""Those targets of synthesis all of whose cells have models."""
+"""Those targets of synthesis that have models of their cells."""
 
 _MODULE = re.compile(r"^(?:\(\*[^\n]*\*\)\s*)?module +(\w+).*?^endmodule", re.MULTILINE | re.DOTALL)
+_NAME = re.compile(r"^(?:\(\*[^\n]*\*\)\s*)?module +(\w+)", re.MULTILINE)
 _INCLUDE = re.compile(r'^ *`include "(.+?)" *$', re.MULTILINE)
 _MACROS = "`define NO_INCLUDES\n`define NO_ICE40_DEFAULT_ASSIGNMENTS\n"
 """What Yosys's models need for Icarus to read them."""
+_PORTS_ONLY = "(* blackbox *)"
+"""How a cell begins that is no model."""
 _UNREADABLE = {"TRELLIS_COMB"}
 """Models that Icarus cannot read, of cells that nextpnr makes."""
 
@@ -49,21 +52,30 @@ def check(family: str) -> None:
 def netlist(verilog: str, top: str, family: str, progress: Callable[[str], None] = lambda step: None) -> Netlist:
     """Map the module ``top`` of ``verilog`` to cells of ``family``. Its ports stay as they are.
 
-    Raises as ``check``, and ``SynthesisError`` if Yosys fails. ``progress`` is called with each step of Yosys.
+    Raises as ``check``, and ``SynthesisError`` if Yosys fails or a cell has no model. ``progress`` is called with each
+    step of Yosys.
     """
     check(family)
     mapped: list[str] = []
     synthesis = count(verilog, top, family, progress, take=mapped.append)
-    return Netlist(verilog=mapped[0] + _models(family), synthesis=synthesis)
+    models = _models(family)
+    missing = sorted(set(synthesis.cells) - set(_NAME.findall(models)))
+    if missing:
+        raise SynthesisError(f"no models of the cells {', '.join(missing)} of {family}")
+    return Netlist(verilog=mapped[0] + models, synthesis=synthesis)
 
 
 def _models(family: str) -> str:
     """The models of the cells of ``family``: ours, and of all others those of Yosys."""
     folder, file = _MODELS[family]
-    ours = "".join(_own(name) for name in ("block_ram", folder))
-    names = set(re.findall(r"^module (\w+)", ours, re.MULTILINE))
+    ours = "".join(_own(name) for name in ("block_ram", family))
+    names = set(_NAME.findall(ours))
     theirs = _MACROS + _shipped(YOSYS.folder / "share" / folder / file)
-    return _MODULE.sub(lambda found: "" if found[1] in names | _UNREADABLE else found[0], theirs) + ours
+
+    def kept(module: re.Match[str]) -> str:
+        return "" if module[1] in names | _UNREADABLE or module[0].startswith(_PORTS_ONLY) else module[0]
+
+    return _MODULE.sub(kept, theirs) + ours
 
 
 def _own(name: str) -> str:

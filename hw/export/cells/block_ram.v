@@ -6,13 +6,15 @@
 //
 // An enabled port reads. Where it writes, MODE says what it reads: what was there (OLD), what is written (NEW), or
 // nothing, so that the output stays (HOLD). What a port reads where the other one writes at the same time is undefined
-// on the parts: here it is the complement of what was there.
+// on the parts: here it is the complement of what was there. With SEES_OLD it is what was there if the other one writes
+// in mode OLD.
 module block_ram #(
     parameter ADDRESS = 14,
     parameter WIDTH_A = 18,
     parameter WIDTH_B = 18,
     parameter [31:0] MODE_A = "OLD",
     parameter [31:0] MODE_B = "OLD",
+    parameter SEES_OLD = 0,
     parameter [9 * 2 ** (ADDRESS - 3) - 1:0] INIT = 0
 ) (
     input clk,
@@ -59,7 +61,8 @@ module block_ram #(
             for (lane_a = 0; lane_a < LANES_A; lane_a = lane_a + 1) begin
                 old_a = bytes[first_a + lane_a];
                 new_a = old_a & ~bits_a | in_a[9 * lane_a +: 9] << place_a & bits_a;
-                clash_a = enable_b && (first_a + lane_a) / LANES_B * LANES_B == first_b
+                clash_a = enable_b && !(SEES_OLD && MODE_B == "OLD")
+                          && (first_a + lane_a) / LANES_B * LANES_B == first_b
                           && write_b[(first_a + lane_a) % LANES_B] ? bits_b : 0;
                 if (write_a[lane_a])
                     bytes[first_a + lane_a] <= new_a;
@@ -73,7 +76,8 @@ module block_ram #(
             for (lane_b = 0; lane_b < LANES_B; lane_b = lane_b + 1) begin
                 old_b = bytes[first_b + lane_b];
                 new_b = old_b & ~bits_b | in_b[9 * lane_b +: 9] << place_b & bits_b;
-                clash_b = enable_a && (first_b + lane_b) / LANES_A * LANES_A == first_a
+                clash_b = enable_a && !(SEES_OLD && MODE_A == "OLD")
+                          && (first_b + lane_b) / LANES_A * LANES_A == first_a
                           && write_a[(first_b + lane_b) % LANES_A] ? bits_a : 0;
                 if (write_b[lane_b])
                     bytes[first_b + lane_b] <= new_b;

@@ -1,8 +1,9 @@
-// ECP5: cells of which Yosys ships the ports only, in the modes that Yosys maps to. Facts: Lattice's memory usage guide
-// (FPGA-TN-02204) and sysDSP usage guide (FPGA-TN-02205).
+// ECP5: cells of which Yosys ships the ports only, in the modes that Yosys maps to, as Yosys's mapping to them tells
+// them. Lattice's guides to its block RAMs and multipliers have not been compared.
 
-// The block RAM, with one clock, CLKA. Ports of 18 and 36 bits have their byte enables in the lowest bits of the address. With 36 bits, port A
-// writes and port B reads; the lower half of a word is at the pins of port A, the upper one at those of port B.
+// The block RAM, with one clock, CLKA. Ports of 18 and 36 bits have their byte enables in the lowest bits of the
+// address. With 36 bits, port A writes and port B reads; the lower half of a word is at the pins of port A, the upper one
+// at those of port B.
 module DP16KD (
     input DIA17, DIA16, DIA15, DIA14, DIA13, DIA12, DIA11, DIA10, DIA9, DIA8, DIA7, DIA6, DIA5, DIA4, DIA3, DIA2,
     DIA1, DIA0,

@@ -1,15 +1,16 @@
-"""Netlists: the models of cells against what their vendors say of them."""
+"""Netlists: the models of cells against a second description of what they do."""
 
 import re
 import shutil
 import subprocess
 from importlib import resources
 from random import Random
+from types import SimpleNamespace
 
 import pytest
 from spinloom.contract.errors import ConfigError
 from spinloom.hw.export import netlist
-from spinloom.hw.export.tool import YOSYS
+from spinloom.hw.export.tool import YOSYS, SynthesisError
 
 icarus = pytest.mark.skipif(not shutil.which("iverilog"), reason="icarus is not installed")
 CELLS = resources.files("spinloom.hw.export") / "cells"
@@ -102,6 +103,97 @@ def test_words_of_36_bits_and_what_is_undefined(tmp_path):
     assert answer[4] == f"{mixed ^ 0x3FFFF} {high ^ 0x3FFFF}"
 
 
+def amd_bench(cell, parameters, stimuli):
+    """A block RAM of AMD, driven by ``stimuli``: of each port byte enables, address and word. Prints the words at both
+    ports. Its byte 0 begins with 3, and its first parity bit is set."""
+    lanes = {"RAMB18E1": 2, "RAMB36E1": 4}[cell]
+    ports = ", ".join(
+        f".DI{side}DI(d{side}), .DIP{side}DIP(p{side}), .DO{side}DO(q{side}), .DOP{side}DOP(r{side}), "
+        f".ADDR{role}ADDR(a{side}), .WE{enables}(w{side}), .CLK{clock}(clk), .EN{enable}(1'b1)"
+        for side, role, enables, clock, enable in (("A", "ARD", "A", "ARDCLK", "ARDEN"),
+                                                   ("B", "BWR", "BWE", "BWRCLK", "BWREN")))
+
+    def drive(side, enables, address, word):
+        byte = [word >> 9 * lane & 0x1FF for lane in range(lanes)]
+        data = sum((value & 0xFF) << 8 * lane for lane, value in enumerate(byte))
+        parity = sum((value >> 8) << lane for lane, value in enumerate(byte))
+        return f"w{side} = {enables}; a{side} = {address}; d{side} = 32'd{data}; p{side} = {parity};"
+
+    def shown(side):
+        return ", ".join(f"r{side}[{lane}], q{side}[{8 * lane + 7}:{8 * lane}]" for lane in reversed(range(lanes)))
+
+    steps = [f"    {drive('A', *a)} {drive('B', *b)} #1 clk = 1; #1 clk = 0; "
+             f'$display("%0d %0d", {{{shown("A")}}}, {{{shown("B")}}});' for a, b in stimuli]
+    fields = ", ".join(f".{name}({value})" for name, value in parameters.items())
+    return "\n".join([
+        f"module bench; reg clk = 0; reg [{lanes - 1}:0] wA = 0; reg [{2 * lanes - 1}:0] wB = 0; reg [15:0] aA, aB;",
+        f"  reg [{8 * lanes - 1}:0] dA, dB; reg [{lanes - 1}:0] pA, pB;",
+        f"  wire [{8 * lanes - 1}:0] qA, qB; wire [{lanes - 1}:0] rA, rB;",
+        f"  {cell} #({fields}, .INIT_00(3), .INITP_00(1)) ram({ports}, .RSTRAMARSTRAM(1'b0), .RSTRAMB(1'b0), "
+        ".RSTREGARSTREG(1'b0), .RSTREGB(1'b0));",
+        "  initial begin", "    #1;", *steps, "  end", "endmodule", ""])
+
+
+@icarus
+@pytest.mark.parametrize(("cell", "mode", "widths"), [
+    ("RAMB18E1", "NO_CHANGE", (18, 9)), ("RAMB18E1", "WRITE_FIRST", (4, 18)), ("RAMB18E1", "READ_FIRST", (1, 2)),
+    ("RAMB36E1", "READ_FIRST", (36, 9)), ("RAMB36E1", "WRITE_FIRST", (18, 36))])
+def test_a_true_dual_port_ram_of_amd_reads_and_writes_as_described(tmp_path, cell, mode, widths):
+    """Addresses count bits without parity. Where both ports meet, a reader sees what was there if the writer is in mode
+    READ_FIRST."""
+    random = Random(widths[0])
+    bits = [0] * 9 * 2048
+    bits[:9] = [1, 1, 0, 0, 0, 0, 0, 0, 1]
+    stimuli, expected, shown = [], [], [0, 0]
+    for _ in range(300):
+        step, writes = [], []
+        for side, width in enumerate(widths):
+            apart = 0 if mode == "READ_FIRST" and side == 0 else side << 10
+            byte = (random.randrange(32) << 2) + apart
+            lanes = max(1, width // 9)
+            part = random.randrange(8) // width * width if width < 9 else 0
+            enables = random.randrange(2 ** lanes)
+            if mode == "READ_FIRST" and side and step[0][0] and random.random() < 0.5:
+                byte, enables = step[0][1] // 32 * 4, 0  # the reader meets the writer
+            word = random.getrandbits(max(widths))
+            places = [(9 * byte + part + bit, enables >> bit // 9 & 1) for bit in range(width)]
+            old = sum(bits[place] << bit for bit, (place, _) in enumerate(places))
+            new = sum((word >> bit & 1 if written else bits[place]) << bit
+                      for bit, (place, written) in enumerate(places))
+            if not enables or mode == "READ_FIRST":
+                shown[side] = old
+            elif mode == "WRITE_FIRST":
+                shown[side] = new
+            writes += [(place, word >> bit & 1) for bit, (place, written) in enumerate(places) if written]
+            step.append((enables, 8 * byte + part, word))
+        for place, bit in writes:
+            bits[place] = bit
+        stimuli.append(step)
+        expected.append(f"{shown[0]} {shown[1]}")
+    parameters = {f"{what}_WIDTH_{side}": width for side, width in zip("AB", widths, strict=True)
+                  for what in ("READ", "WRITE")} | {f"WRITE_MODE_{side}": f'"{mode}"' for side in "AB"}
+    assert simulate(tmp_path, amd_bench(cell, parameters, stimuli), "block_ram", "xc7").stdout.splitlines() == expected
+
+
+@icarus
+@pytest.mark.parametrize(("cell", "width"), [("RAMB18E1", 36), ("RAMB36E1", 72)])
+@pytest.mark.parametrize("mode", ["READ_FIRST", "WRITE_FIRST"])
+def test_a_simple_dual_port_ram_of_amd_has_words_at_the_pins_of_both_ports(tmp_path, cell, width, mode):
+    """Port A reads, port B writes. A word that is written is undefined to the reader, except in mode READ_FIRST."""
+    half, lanes = width // 2, width // 9
+    word, other = Random(width).getrandbits(width), Random(width + 1).getrandbits(width)
+    low = (1 << half) - 1
+    at = 8 * lanes * 5
+    steps = [((0, 0, word & low), (2 ** lanes - 1, at, word >> half)), ((0, at, 0), (0, 0, 0)),
+             ((0, at, other & low), (1 << lanes - 1, at, other >> half)), ((0, at, 0), (0, 0, 0))]
+    parameters = {"RAM_MODE": '"SDP"', "READ_WIDTH_A": width, "WRITE_WIDTH_B": width, "WRITE_MODE_A": f'"{mode}"',
+                  "WRITE_MODE_B": f'"{mode}"'}
+    top = 0x1FF << width - 9
+    seen = [0x103, word, word if mode == "READ_FIRST" else word ^ top, word & ~top | other & top]
+    assert simulate(tmp_path, amd_bench(cell, parameters, steps), "block_ram", "xc7").stdout.splitlines() == [
+        f"{value & low} {value >> half}" for value in seen]
+
+
 @icarus
 def test_multiplier_of_ecp5(tmp_path):
     """18x18 bits, each factor signed or not."""
@@ -122,14 +214,18 @@ def test_multiplier_of_ecp5(tmp_path):
 
 
 @icarus
-@pytest.mark.parametrize(("cell", "said"), [
-    ('DP16KD #(.REGMODE_A("OUTREG")) dut()', "DP16KD: a mode that is not modelled"),
-    ("DP16KD #(.DATA_WIDTH_A(3)) dut()", "block_ram: no ports of 3 and 18 bits"),
-    ('DP16KD #(.WRITEMODE_A("OTHER")) dut()', "block_ram: no modes"),
-    ('MULT18X18D #(.REG_OUTPUT_CLK("CLK0")) dut()', "MULT18X18D: a mode that is not modelled"),
+@pytest.mark.parametrize(("family", "cell", "said"), [
+    ("ecp5", 'DP16KD #(.REGMODE_A("OUTREG")) dut()', "DP16KD: a mode that is not modelled"),
+    ("ecp5", "DP16KD #(.DATA_WIDTH_A(3)) dut()", "block_ram: no ports of 3 and 18 bits"),
+    ("ecp5", 'DP16KD #(.WRITEMODE_A("OTHER")) dut()', "block_ram: no modes"),
+    ("ecp5", 'MULT18X18D #(.REG_OUTPUT_CLK("CLK0")) dut()', "MULT18X18D: a mode that is not modelled"),
+    ("xc7", "RAMB18E1 #(.DOA_REG(1)) dut()", "AMD's block RAM: a mode that is not modelled"),
+    ("xc7", "RAMB18E1 #(.READ_WIDTH_A(9), .WRITE_WIDTH_A(18)) dut()", "AMD's block RAM: a mode that is not modelled"),
+    ("xc7", 'RAMB36E1 #(.RAM_EXTENSION_A("LOWER")) dut()', "AMD's block RAM: a mode that is not modelled"),
+    ("xc7", 'RAMB36E1 #(.WRITE_MODE_B("OTHER")) dut()', "block_ram: no modes"),
 ])
-def test_other_modes_are_refused(tmp_path, cell, said):
-    answer = simulate(tmp_path, f"module bench; {cell}; endmodule\n", "block_ram", "ecp5")
+def test_other_modes_are_refused(tmp_path, family, cell, said):
+    answer = simulate(tmp_path, f"module bench; {cell}; endmodule\n", "block_ram", family)
     assert answer.returncode
     assert said in answer.stdout + answer.stderr
 
@@ -158,5 +254,12 @@ endmodule
 
 
 def test_unknown_families_are_refused():
-    with pytest.raises(ConfigError, match="no netlist of 'spartan'; families are ecp5, ice40"):
+    with pytest.raises(ConfigError, match="no netlist of 'spartan'; families are ecp5, ice40, xc7"):
         netlist.check("spartan")
+
+
+def test_cells_without_a_model_are_refused(monkeypatch):
+    made = SimpleNamespace(cells={"LUT4": 1, "EHXPLLL": 2})
+    monkeypatch.setattr(netlist, "count", lambda *_, take: take("") or made)
+    with pytest.raises(SynthesisError, match="^no models of the cells EHXPLLL of ecp5$"):
+        netlist.netlist("", "top", "ecp5")
