@@ -249,8 +249,8 @@ def report(battery: Battery) -> str:
              f"{randomness.normal_p(shown.triple_deviations):.2g}"]], right=(2,)), ""])
 
 
-def put_into(page: Path, figures: str) -> None:
-    """Replace what stands between the two marks in ``page``. ``ConfigError`` if it has none."""
+def around(page: Path) -> tuple[str, str]:
+    """What stands in ``page`` up to the first mark, and from the second one on. ``ConfigError`` if it has none."""
     try:
         text = page.read_text(encoding="utf-8")
     except OSError as error:
@@ -259,7 +259,7 @@ def put_into(page: Path, figures: str) -> None:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ConfigError(f"{page}: no lines {BEGIN.strip()} and {END}, between which the figures go")
-    replace(page, lambda file: file.write(f"{before}{begin}\n{figures}\n{end}{after}".encode()))
+    return before + begin, end + after
 
 
 @click.command(help=__doc__)
@@ -271,13 +271,15 @@ def put_into(page: Path, figures: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with every p-value.")
 def main(seeds: tuple[int, ...], count: int, page: Path | None, as_json: bool) -> None:
     """Run the tests and print what they have found."""
+    try:
+        above, below = around(page) if page else ("", "")
+    except ConfigError as error:
+        click.echo(f"spinloom: {error}", err=True)
+        raise SystemExit(2) from None
     battery = run(tuple(dict.fromkeys(seeds)), count)
     click.echo(json.dumps(battery.to_json()) if as_json else report(battery))
-    if page is not None:
-        try:
-            put_into(page, report(battery))
-        except ConfigError as error:
-            raise click.ClickException(str(error)) from None
+    if page:
+        replace(page, lambda file: file.write(f"{above}\n{report(battery)}\n{below}".encode()))
     if battery.failed:
         raise SystemExit(1)
 

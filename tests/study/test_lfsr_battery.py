@@ -138,6 +138,7 @@ def test_the_command_puts_its_figures_into_a_page(tmp_path, monkeypatch):
     assert "old" not in text
     page.write_text("no marks")
     found = CliRunner().invoke(lfsr_battery.main, ["--page", os.fspath(page)])
-    assert found.exit_code == 1
+    assert found.exit_code == 2
     assert "no lines" in found.stderr
+    assert seeds == [(7,)]  # it is refused before anything is computed
     assert page.read_text() == "no marks"
