@@ -6,8 +6,9 @@ from typing import Any
 
 import cocotb
 import numpy as np
+import torch
 
-from ...contract.device import DeviceTables
+from ...contract.device import SHARE_WORD_BITS, DeviceTables
 from ...contract.geometry import CrossbarGeometry
 from ...contract.parameters import replacements
 from ...hw.crossbar.layouts import cell_layout, level_layout, position_layout, replacement_layout, request_layout
@@ -30,8 +31,8 @@ BURST = 5
 
 
 class ProgrammerBench(Testbench[None]):
-    """Bursts of programming requests for random cells, by residuals beyond the threshold or by program-and-verify. Half
-    of them come after all parameters have been replaced."""
+    """Bursts of programming requests for random cells, by residuals beyond the threshold or by program-and-verify;
+    where cells relax, requests to do so, too. Half of them come after all parameters have been replaced."""
 
     def build(self) -> StochasticProgrammer:
         self.geometry = self.case.experiment.crossbars[-1]
@@ -68,18 +69,22 @@ class ProgrammerBench(Testbench[None]):
                 for device, *fixed in zip(devices, *(np.atleast_1d(each[row, col]).tolist()
                                                      for each in (displacements, stuck)), strict=True):
                     device.displacement, device.stuck = fixed
-                write, state = random.random() < 0.4, random.randrange(geometry.device.states)
+                operation = random.choices(("program", "write", "relax"), (3, 2, 2 if geometry.relaxation else 0))[0]
+                state = random.randrange(geometry.device.states)
                 position = {"address": fold * geometry.rows + row, "lane": lane}
                 if geometry.device.differs:
                     position |= {"row": row, "fold": fold}
-                memory.requests.put({"position": position, "write": write, "state": state})
+                memory.requests.put({"position": position, "write": operation == "write", "state": state}
+                                    | ({"relax": operation == "relax"} if geometry.relaxation else {}))
                 memory.cells.append((position, _cell(geometry, cell, chi)))
-                if write:
-                    golden.write(cell, state)
-                else:
-                    chi = golden.program(cell, chi)
-                expected.append(("write" if write else "program",
-                                 {"position": position, "cell": _cell(geometry, cell, chi)}))
+                match operation:
+                    case "write":
+                        golden.write(cell, state)
+                    case "relax":
+                        relax(golden, cell)
+                    case "program":
+                        chi = golden.program(cell, chi)
+                expected.append((operation, {"position": position, "cell": _cell(geometry, cell, chi)}))
             for operation, replacement in expected:
                 await bench.until(lambda: len(memory.replace) > 0)
                 expect(operation, replacement, memory.replace.take(), sample=served)
@@ -156,6 +161,16 @@ def random_cell(random: Random, device: Device, geometry: CrossbarGeometry) -> t
             cell.life = random.choice((0, 1, random.randrange(1 << tables.life_bits)))
         if device.state_of(cell.g) != last:
             return cell, chi if up else -chi
+
+
+def relax(golden: Programmer[Any], cell: Cell) -> None:
+    """Let one cell relax, as `model.crossbar.Crossbar` lets those of a row (arithmetic 3.6)."""
+    before = golden.lfsr.state & (1 << SHARE_WORD_BITS) - 1
+    random = torch.tensor((golden.lfsr.word() << SHARE_WORD_BITS) + before)
+    if cell.moves:
+        g, g_minus = golden.device.relaxed(torch.tensor(cell.g), torch.tensor(cell.g_minus),
+                                           golden.geometry.relaxation, random)
+        cell.g, cell.g_minus = int(g), int(g_minus)
 
 
 def _cell(geometry: CrossbarGeometry, cell: Any, chi: int) -> dict[str, int]:
