@@ -337,8 +337,10 @@ def test_ex_situ_equals_the_reference(kind):
         synapse = {"slices": [2, 1]} if seed % 3 == 0 and kind != "pcm_pair" else None
         states = 1 + (device.compile().states - 1) * (3 if synapse else 1)
         precursor = {"kind": "ideal", "states": states, "sub_bits": random.randint(1, 6)}
-        experiment = quick(random_experiment(random, 2, "ideal", convolutions=seed % 2 == 1),
-                           device=device.model_dump(), synapse=synapse, transfer={"precursor": precursor})
+        around = random_experiment(random, 2, "ideal", convolutions=seed % 2 == 1)
+        experiment = next(filter(None, (  # the half-life may not suit these arrays
+            quick(around, device=device.model_dump(exclude=unfit), synapse=synapse, transfer={"precursor": precursor})
+            for unfit in (set(), {"retention"}))), None)
         if experiment is None:
             continue
         source, target = Network(experiment.precursor), Network(experiment)
