@@ -16,7 +16,8 @@ from ...contract.errors import ConfigError
 from .synth import Synthesis, count
 from .tool import YOSYS, SynthesisError
 
-_MODELS = {"ecp5": ("ecp5", "cells_sim.v"), "ice40": ("ice40", "cells_sim.v"), "xc7": ("xilinx", "cells_sim.v")}
+_MODELS = {"ecp5": ("ecp5", "cells_sim.v"), "ice40": ("ice40", "cells_sim.v"), "xc7": ("xilinx", "cells_sim.v"),
+           "gowin": ("gowin", "cells_sim.v")}
 """The folder and the file of a family's models in Yosys."""
 FAMILIES = tuple(_MODELS)
 """Those targets of synthesis that have models of their cells."""

@@ -57,7 +57,7 @@ def test_convolutions_are_trained_by_a_host_and_written(fields, simulator):
 
 @pytest.mark.parametrize(("fields", "message"), [
     ({"simulator": "questa"}, "unknown simulator 'questa': use icarus or verilator"),
-    ({"netlist": "spartan"}, "no netlist of 'spartan'; families are ecp5, ice40, xc7"),
+    ({"netlist": "spartan"}, "no netlist of 'spartan'; families are ecp5, ice40, xc7, gowin"),
     ({"samples": 0}, "samples=0: must be at least 1"),
     ({"data_dir": "/nowhere"}, "nowhere"),
 ])
@@ -68,7 +68,7 @@ def test_what_cannot_be_run_is_refused(fields, message):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", ["ecp5", "ice40", "xc7"])
+@pytest.mark.parametrize("family", ["ecp5", "ice40", "xc7", "gowin"])
 def test_a_netlist_trains_the_same_bits(family, quick):
     experiment = load("digits-dw5").replaced(
         layers=[{"cols": 10, "lanes": 2, "weight_step": -1, "z_bits": 8, "z_frac": 4}])

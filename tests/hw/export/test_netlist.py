@@ -195,6 +195,89 @@ def test_a_simple_dual_port_ram_of_amd_has_words_at_the_pins_of_both_ports(tmp_p
 
 
 @icarus
+@pytest.mark.parametrize(("cell", "mode", "widths"), [
+    ("SPX9", 0, (36,)), ("SPX9", 2, (18,)), ("SDPX9B", 0, (36, 18)), ("DPX9B", 1, (18, 9))])
+def test_a_block_ram_of_gowin_reads_and_writes_as_described(tmp_path, cell, mode, widths):
+    """Modes 0, 1 and 2: where a port writes, its output stays, or it is what is written, or what was there. Addresses
+    count bits without parity; the lowest ones enable the bytes of 18 and 36 bits."""
+    random = Random(widths[0])
+    count = {"SPX9": 1, "SDPX9B": 2, "DPX9B": 2}[cell]
+    stored = [3, *[0] * 2047]
+    steps, expected, shown = [], [], [0] * count
+    for _ in range(200):
+        drives, writes = [], []
+        for side in range(count):
+            lanes = widths[side] // 9
+            byte = (random.randrange(16) << 2) + (side << 7 if cell == "DPX9B" else 0)
+            write = random.randrange(2) if cell != "SDPX9B" else 1 - side
+            enables = random.randrange(2 ** lanes) if lanes > 1 else 1
+            if cell == "SDPX9B" and side and byte >> 2 == drives[0][1] >> 5:
+                byte ^= 64  # what both see is undefined
+            word = random.getrandbits(9 * lanes)
+            old = stored[byte:byte + lanes]
+            new = [word >> 9 * lane & 0x1FF if write and enables >> lane & 1 else old[lane] for lane in range(lanes)]
+            wrote = write and enables
+            if not wrote or mode:
+                shown[side] = sum(value << 9 * lane for lane, value in enumerate(new if mode == 1 else old))
+            writes.append((byte, new))
+            drives.append((write, 8 * byte + (enables if lanes > 1 else 0), word))
+        for byte, new in writes:
+            stored[byte:byte + len(new)] = new
+        steps.append(drives)
+        expected.append(" ".join(map(str, shown[1:] if cell == "SDPX9B" else shown)))
+    answer = simulate(tmp_path, gowin_bench(cell, mode, widths, steps), "block_ram", "gowin").stdout.splitlines()
+    assert answer == expected
+
+
+def gowin_bench(cell, mode, widths, steps):
+    """A block RAM of Gowin, driven by ``steps``: of each port write, address and word. Prints the words at its outputs
+    in each."""
+    settings, ports, outputs = {
+        "SPX9": (f".WRITE_MODE({mode}), .BIT_WIDTH({widths[0]})",
+                 ".CLK(clk), .CE(1'b1), .OCE(1'b1), .RESET(1'b0), .BLKSEL(3'b0), .WRE(w0), .AD(a0), .DI(d0), .DO(q0)",
+                 ["q0"]),
+        "SDPX9B": (f".BIT_WIDTH_0({widths[0]}), .BIT_WIDTH_1({widths[-1]})",
+                   ".CLKA(clk), .CLKB(clk), .CEA(w0), .CEB(1'b1), .OCE(1'b1), .RESETA(1'b0), .RESETB(1'b0), "
+                   ".BLKSELA(3'b0), .BLKSELB(3'b0), .ADA(a0), .ADB(a1), .DI(d0), .DO(q1)", ["q1"]),
+        "DPX9B": (f".WRITE_MODE0({mode}), .WRITE_MODE1({mode}), .BIT_WIDTH_0({widths[0]}), .BIT_WIDTH_1({widths[-1]})",
+                  ".CLKA(clk), .CLKB(clk), .CEA(1'b1), .CEB(1'b1), .OCEA(1'b1), .OCEB(1'b1), .RESETA(1'b0), "
+                  ".RESETB(1'b0), .WREA(w0), .WREB(w1), .BLKSELA(3'b0), .BLKSELB(3'b0), .ADA(a0), .ADB(a1), "
+                  ".DIA(d0[17:0]), .DIB(d1[17:0]), .DOA(q0[17:0]), .DOB(q1[17:0])", ["q0[17:0]", "q1[17:0]"]),
+    }[cell]
+    lines = []
+    for drives in steps:
+        driven = " ".join(f"w{side} = {write}; a{side} = {address}; d{side} = {word};"
+                          for side, (write, address, word) in enumerate(drives))
+        lines.append(f'    {driven} #1 clk = 1; #1 clk = 0; $display("{" ".join(["%0d"] * len(outputs))}", '
+                     f'{", ".join(outputs)});')
+    return "\n".join([
+        "module bench; reg clk = 0, w0 = 0, w1 = 0; reg [13:0] a0 = 0, a1 = 0; reg [35:0] d0 = 0, d1 = 0;",
+        "  wire [35:0] q0, q1;", f"  {cell} #({settings}, .INIT_RAM_00(3)) ram({ports});",
+        "  initial begin", "    #1;", *lines, "  end", "endmodule", ""])
+
+
+@icarus
+@pytest.mark.parametrize("width", [9, 18])
+def test_multipliers_of_gowin(tmp_path, width):
+    """Each factor signed or not."""
+    random = Random(width)
+    half = 1 << width - 1
+    cases = [(a, b, sa, sb) for a in (0, 1, half - 1, half, 2 * half - 1)
+             for b in (half, 2 * half - 1, random.getrandbits(width)) for sa in (0, 1) for sb in (0, 1)]
+    steps = [f'    a = {a}; b = {b}; sa = {sa}; sb = {sb}; #1 $display("%0d", p);' for a, b, sa, sb in cases]
+    bench = "\n".join([
+        f"module bench; reg [{width - 1}:0] a, b; reg sa, sb; wire [{2 * width - 1}:0] p;",
+        f"  MULT{width}X{width} dut(.A(a), .B(b), .ASIGN(sa), .BSIGN(sb), .ASEL(1'b0), .BSEL(1'b0), .DOUT(p));",
+        "  initial begin", *steps, "  end", "endmodule", ""])
+
+    def signed(value, is_signed):
+        return value - 2 * half if is_signed and value >= half else value
+
+    assert simulate(tmp_path, bench, "block_ram", "gowin").stdout.split() == [
+        str(signed(a, sa) * signed(b, sb) % (1 << 2 * width)) for a, b, sa, sb in cases]
+
+
+@icarus
 def test_multiplier_of_ecp5(tmp_path):
     """18x18 bits, each factor signed or not."""
     random = Random(1)
@@ -223,6 +306,9 @@ def test_multiplier_of_ecp5(tmp_path):
     ("xc7", "RAMB18E1 #(.READ_WIDTH_A(9), .WRITE_WIDTH_A(18)) dut()", "AMD's block RAM: a mode that is not modelled"),
     ("xc7", 'RAMB36E1 #(.RAM_EXTENSION_A("LOWER")) dut()', "AMD's block RAM: a mode that is not modelled"),
     ("xc7", 'RAMB36E1 #(.WRITE_MODE_B("OTHER")) dut()', "block_ram: no modes"),
+    ("gowin", "DPX9B #(.READ_MODE1(1)) dut()", "Gowin's block RAM: a mode that is not modelled"),
+    ("gowin", "SPX9 #(.WRITE_MODE(3)) dut()", "block_ram: no modes"),
+    ("gowin", "MULT9X9 #(.OUT_REG(1)) dut()", "Gowin's multiplier: a mode that is not modelled"),
 ])
 def test_other_modes_are_refused(tmp_path, family, cell, said):
     answer = simulate(tmp_path, f"module bench; {cell}; endmodule\n", "block_ram", family)
@@ -254,12 +340,12 @@ endmodule
 
 
 def test_unknown_families_are_refused():
-    with pytest.raises(ConfigError, match="no netlist of 'spartan'; families are ecp5, ice40, xc7"):
+    with pytest.raises(ConfigError, match="no netlist of 'spartan'; families are ecp5, ice40, xc7, gowin"):
         netlist.check("spartan")
 
 
 def test_cells_without_a_model_are_refused(monkeypatch):
-    made = SimpleNamespace(cells={"LUT4": 1, "EHXPLLL": 2})
+    made = SimpleNamespace(cells={"DFF": 1, "SP": 2})
     monkeypatch.setattr(netlist, "count", lambda *_, take: take("") or made)
-    with pytest.raises(SynthesisError, match="^no models of the cells EHXPLLL of ecp5$"):
-        netlist.netlist("", "top", "ecp5")
+    with pytest.raises(SynthesisError, match="^no models of the cells SP of gowin$"):
+        netlist.netlist("", "top", "gowin")
