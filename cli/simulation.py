@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @config_argument
 @click.option("--samples", type=SAMPLES, default=500, show_default=True, metavar="N", help="Samples to train on.")
 @click.option("--simulator", default="verilator", show_default=True, metavar="NAME", help="icarus or verilator.")
-@click.option("--netlist", metavar="FAMILY", help="Simulate what Yosys makes of the RTL, for ecp5, ice40, gowin or xc7.")
+@click.option("--netlist", metavar="FAMILY", help="Simulate what Yosys makes of the RTL, for ecp5, ice40, gowin, xc7.")
 @click.option("--trace", is_flag=True, help="Compare every write pulse, too.")
 @click.option("--digits", is_flag=True, help="On the digits, with narrow layers, small kernels: for slow simulators.")
 @device_option

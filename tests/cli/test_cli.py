@@ -173,7 +173,7 @@ def test_cosim_fails_if_something_differs(monkeypatch, spinloom, small, exact):
     status, out, _ = spinloom("cosim", small, "--samples", 12, "--simulator", "icarus", "--json")
     assert (status, json.loads(out)) == (0 if exact else 1, answer.to_json())
     assert calls == [(load(small), {"samples": 12, "simulator": "icarus", "data_dir": None, "progress": True,
-                                    "trace": False})]
+                                    "trace": False, "netlist": None})]
     assert ("110.5" if exact else difference) in spinloom("cosim", small)[1]
 
 

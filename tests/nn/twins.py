@@ -24,3 +24,10 @@ def state(of: torch.nn.Module | Network) -> dict[str, list]:
 def crossbar_states(model: torch.nn.Module) -> list[dict[str, list]]:
     """The complete states of the crossbars of a model, wherever they are."""
     return [{name: values.tolist() for name, values in array.crossbar.state().items()} for array in nn.arrays(model)]
+
+
+def relaxing_by_steps(experiment: Experiment) -> Experiment:
+    """``experiment``, whose cells relax only if a mini-batch is one sample: arrays count steps, not samples."""
+    if experiment.batch == 1 or not experiment.device.retention:
+        return experiment
+    return experiment.replaced(device={"retention": None})
