@@ -1,6 +1,30 @@
 // Gowin: cells of which Yosys ships the ports only, in the modes that Yosys maps to, as Yosys's mapping to them tells
 // them. Gowin's guides have not been compared.
 
+// What a block RAM holds at first: its parameters, and these in one number.
+`define INITIAL_WORDS \
+    parameter [287:0] \
+    INIT_RAM_00 = 0, INIT_RAM_01 = 0, INIT_RAM_02 = 0, INIT_RAM_03 = 0, INIT_RAM_04 = 0, INIT_RAM_05 = 0, \
+    INIT_RAM_06 = 0, INIT_RAM_07 = 0, INIT_RAM_08 = 0, INIT_RAM_09 = 0, INIT_RAM_0A = 0, INIT_RAM_0B = 0, \
+    INIT_RAM_0C = 0, INIT_RAM_0D = 0, INIT_RAM_0E = 0, INIT_RAM_0F = 0, INIT_RAM_10 = 0, INIT_RAM_11 = 0, \
+    INIT_RAM_12 = 0, INIT_RAM_13 = 0, INIT_RAM_14 = 0, INIT_RAM_15 = 0, INIT_RAM_16 = 0, INIT_RAM_17 = 0, \
+    INIT_RAM_18 = 0, INIT_RAM_19 = 0, INIT_RAM_1A = 0, INIT_RAM_1B = 0, INIT_RAM_1C = 0, INIT_RAM_1D = 0, \
+    INIT_RAM_1E = 0, INIT_RAM_1F = 0, INIT_RAM_20 = 0, INIT_RAM_21 = 0, INIT_RAM_22 = 0, INIT_RAM_23 = 0, \
+    INIT_RAM_24 = 0, INIT_RAM_25 = 0, INIT_RAM_26 = 0, INIT_RAM_27 = 0, INIT_RAM_28 = 0, INIT_RAM_29 = 0, \
+    INIT_RAM_2A = 0, INIT_RAM_2B = 0, INIT_RAM_2C = 0, INIT_RAM_2D = 0, INIT_RAM_2E = 0, INIT_RAM_2F = 0, \
+    INIT_RAM_30 = 0, INIT_RAM_31 = 0, INIT_RAM_32 = 0, INIT_RAM_33 = 0, INIT_RAM_34 = 0, INIT_RAM_35 = 0, \
+    INIT_RAM_36 = 0, INIT_RAM_37 = 0, INIT_RAM_38 = 0, INIT_RAM_39 = 0, INIT_RAM_3A = 0, INIT_RAM_3B = 0, \
+    INIT_RAM_3C = 0, INIT_RAM_3D = 0, INIT_RAM_3E = 0, INIT_RAM_3F = 0
+`define WORDS_OF_INIT \
+    INIT_RAM_3F, INIT_RAM_3E, INIT_RAM_3D, INIT_RAM_3C, INIT_RAM_3B, INIT_RAM_3A, INIT_RAM_39, INIT_RAM_38, \
+    INIT_RAM_37, INIT_RAM_36, INIT_RAM_35, INIT_RAM_34, INIT_RAM_33, INIT_RAM_32, INIT_RAM_31, INIT_RAM_30, \
+    INIT_RAM_2F, INIT_RAM_2E, INIT_RAM_2D, INIT_RAM_2C, INIT_RAM_2B, INIT_RAM_2A, INIT_RAM_29, INIT_RAM_28, \
+    INIT_RAM_27, INIT_RAM_26, INIT_RAM_25, INIT_RAM_24, INIT_RAM_23, INIT_RAM_22, INIT_RAM_21, INIT_RAM_20, \
+    INIT_RAM_1F, INIT_RAM_1E, INIT_RAM_1D, INIT_RAM_1C, INIT_RAM_1B, INIT_RAM_1A, INIT_RAM_19, INIT_RAM_18, \
+    INIT_RAM_17, INIT_RAM_16, INIT_RAM_15, INIT_RAM_14, INIT_RAM_13, INIT_RAM_12, INIT_RAM_11, INIT_RAM_10, \
+    INIT_RAM_0F, INIT_RAM_0E, INIT_RAM_0D, INIT_RAM_0C, INIT_RAM_0B, INIT_RAM_0A, INIT_RAM_09, INIT_RAM_08, \
+    INIT_RAM_07, INIT_RAM_06, INIT_RAM_05, INIT_RAM_04, INIT_RAM_03, INIT_RAM_02, INIT_RAM_01, INIT_RAM_00
+
 // A block RAM with one clock. Ports of 18 and 36 bits have their byte enables in the lowest bits of the address.
 module gowin_block_ram #(
     parameter WIDTH_A = 18,
@@ -52,83 +76,11 @@ module SPX9 (
     parameter BIT_WIDTH = 36;
     parameter BLK_SEL = 0;
     parameter RESET_MODE = "SYNC";
-    parameter [287:0] INIT_RAM_00 = 0;
-    parameter [287:0] INIT_RAM_01 = 0;
-    parameter [287:0] INIT_RAM_02 = 0;
-    parameter [287:0] INIT_RAM_03 = 0;
-    parameter [287:0] INIT_RAM_04 = 0;
-    parameter [287:0] INIT_RAM_05 = 0;
-    parameter [287:0] INIT_RAM_06 = 0;
-    parameter [287:0] INIT_RAM_07 = 0;
-    parameter [287:0] INIT_RAM_08 = 0;
-    parameter [287:0] INIT_RAM_09 = 0;
-    parameter [287:0] INIT_RAM_0A = 0;
-    parameter [287:0] INIT_RAM_0B = 0;
-    parameter [287:0] INIT_RAM_0C = 0;
-    parameter [287:0] INIT_RAM_0D = 0;
-    parameter [287:0] INIT_RAM_0E = 0;
-    parameter [287:0] INIT_RAM_0F = 0;
-    parameter [287:0] INIT_RAM_10 = 0;
-    parameter [287:0] INIT_RAM_11 = 0;
-    parameter [287:0] INIT_RAM_12 = 0;
-    parameter [287:0] INIT_RAM_13 = 0;
-    parameter [287:0] INIT_RAM_14 = 0;
-    parameter [287:0] INIT_RAM_15 = 0;
-    parameter [287:0] INIT_RAM_16 = 0;
-    parameter [287:0] INIT_RAM_17 = 0;
-    parameter [287:0] INIT_RAM_18 = 0;
-    parameter [287:0] INIT_RAM_19 = 0;
-    parameter [287:0] INIT_RAM_1A = 0;
-    parameter [287:0] INIT_RAM_1B = 0;
-    parameter [287:0] INIT_RAM_1C = 0;
-    parameter [287:0] INIT_RAM_1D = 0;
-    parameter [287:0] INIT_RAM_1E = 0;
-    parameter [287:0] INIT_RAM_1F = 0;
-    parameter [287:0] INIT_RAM_20 = 0;
-    parameter [287:0] INIT_RAM_21 = 0;
-    parameter [287:0] INIT_RAM_22 = 0;
-    parameter [287:0] INIT_RAM_23 = 0;
-    parameter [287:0] INIT_RAM_24 = 0;
-    parameter [287:0] INIT_RAM_25 = 0;
-    parameter [287:0] INIT_RAM_26 = 0;
-    parameter [287:0] INIT_RAM_27 = 0;
-    parameter [287:0] INIT_RAM_28 = 0;
-    parameter [287:0] INIT_RAM_29 = 0;
-    parameter [287:0] INIT_RAM_2A = 0;
-    parameter [287:0] INIT_RAM_2B = 0;
-    parameter [287:0] INIT_RAM_2C = 0;
-    parameter [287:0] INIT_RAM_2D = 0;
-    parameter [287:0] INIT_RAM_2E = 0;
-    parameter [287:0] INIT_RAM_2F = 0;
-    parameter [287:0] INIT_RAM_30 = 0;
-    parameter [287:0] INIT_RAM_31 = 0;
-    parameter [287:0] INIT_RAM_32 = 0;
-    parameter [287:0] INIT_RAM_33 = 0;
-    parameter [287:0] INIT_RAM_34 = 0;
-    parameter [287:0] INIT_RAM_35 = 0;
-    parameter [287:0] INIT_RAM_36 = 0;
-    parameter [287:0] INIT_RAM_37 = 0;
-    parameter [287:0] INIT_RAM_38 = 0;
-    parameter [287:0] INIT_RAM_39 = 0;
-    parameter [287:0] INIT_RAM_3A = 0;
-    parameter [287:0] INIT_RAM_3B = 0;
-    parameter [287:0] INIT_RAM_3C = 0;
-    parameter [287:0] INIT_RAM_3D = 0;
-    parameter [287:0] INIT_RAM_3E = 0;
-    parameter [287:0] INIT_RAM_3F = 0;
+    `INITIAL_WORDS;
 
     gowin_block_ram #(
         .WIDTH_A(BIT_WIDTH), .WIDTH_B(BIT_WIDTH), .WRITE_MODE_A(WRITE_MODE), .UNUSED(READ_MODE != 0 || BLK_SEL != 0),
-        .INIT({
-            INIT_RAM_3F, INIT_RAM_3E, INIT_RAM_3D, INIT_RAM_3C, INIT_RAM_3B, INIT_RAM_3A, INIT_RAM_39, INIT_RAM_38,
-            INIT_RAM_37, INIT_RAM_36, INIT_RAM_35, INIT_RAM_34, INIT_RAM_33, INIT_RAM_32, INIT_RAM_31, INIT_RAM_30,
-            INIT_RAM_2F, INIT_RAM_2E, INIT_RAM_2D, INIT_RAM_2C, INIT_RAM_2B, INIT_RAM_2A, INIT_RAM_29, INIT_RAM_28,
-            INIT_RAM_27, INIT_RAM_26, INIT_RAM_25, INIT_RAM_24, INIT_RAM_23, INIT_RAM_22, INIT_RAM_21, INIT_RAM_20,
-            INIT_RAM_1F, INIT_RAM_1E, INIT_RAM_1D, INIT_RAM_1C, INIT_RAM_1B, INIT_RAM_1A, INIT_RAM_19, INIT_RAM_18,
-            INIT_RAM_17, INIT_RAM_16, INIT_RAM_15, INIT_RAM_14, INIT_RAM_13, INIT_RAM_12, INIT_RAM_11, INIT_RAM_10,
-            INIT_RAM_0F, INIT_RAM_0E, INIT_RAM_0D, INIT_RAM_0C, INIT_RAM_0B, INIT_RAM_0A, INIT_RAM_09, INIT_RAM_08,
-            INIT_RAM_07, INIT_RAM_06, INIT_RAM_05, INIT_RAM_04, INIT_RAM_03, INIT_RAM_02, INIT_RAM_01, INIT_RAM_00
-        })
+        .INIT({`WORDS_OF_INIT})
     ) ram (
         .clk(CLK), .enable_a(CE), .enable_b(1'b0), .write_a(WRE), .write_b(1'b0), .unused(RESET || BLKSEL != 0),
         .address_a(AD), .address_b(14'b0), .in_a(DI), .in_b(36'b0), .out_a(DO)
@@ -149,83 +101,11 @@ module SDPX9B (
     parameter BLK_SEL_0 = 0;
     parameter BLK_SEL_1 = 0;
     parameter RESET_MODE = "SYNC";
-    parameter [287:0] INIT_RAM_00 = 0;
-    parameter [287:0] INIT_RAM_01 = 0;
-    parameter [287:0] INIT_RAM_02 = 0;
-    parameter [287:0] INIT_RAM_03 = 0;
-    parameter [287:0] INIT_RAM_04 = 0;
-    parameter [287:0] INIT_RAM_05 = 0;
-    parameter [287:0] INIT_RAM_06 = 0;
-    parameter [287:0] INIT_RAM_07 = 0;
-    parameter [287:0] INIT_RAM_08 = 0;
-    parameter [287:0] INIT_RAM_09 = 0;
-    parameter [287:0] INIT_RAM_0A = 0;
-    parameter [287:0] INIT_RAM_0B = 0;
-    parameter [287:0] INIT_RAM_0C = 0;
-    parameter [287:0] INIT_RAM_0D = 0;
-    parameter [287:0] INIT_RAM_0E = 0;
-    parameter [287:0] INIT_RAM_0F = 0;
-    parameter [287:0] INIT_RAM_10 = 0;
-    parameter [287:0] INIT_RAM_11 = 0;
-    parameter [287:0] INIT_RAM_12 = 0;
-    parameter [287:0] INIT_RAM_13 = 0;
-    parameter [287:0] INIT_RAM_14 = 0;
-    parameter [287:0] INIT_RAM_15 = 0;
-    parameter [287:0] INIT_RAM_16 = 0;
-    parameter [287:0] INIT_RAM_17 = 0;
-    parameter [287:0] INIT_RAM_18 = 0;
-    parameter [287:0] INIT_RAM_19 = 0;
-    parameter [287:0] INIT_RAM_1A = 0;
-    parameter [287:0] INIT_RAM_1B = 0;
-    parameter [287:0] INIT_RAM_1C = 0;
-    parameter [287:0] INIT_RAM_1D = 0;
-    parameter [287:0] INIT_RAM_1E = 0;
-    parameter [287:0] INIT_RAM_1F = 0;
-    parameter [287:0] INIT_RAM_20 = 0;
-    parameter [287:0] INIT_RAM_21 = 0;
-    parameter [287:0] INIT_RAM_22 = 0;
-    parameter [287:0] INIT_RAM_23 = 0;
-    parameter [287:0] INIT_RAM_24 = 0;
-    parameter [287:0] INIT_RAM_25 = 0;
-    parameter [287:0] INIT_RAM_26 = 0;
-    parameter [287:0] INIT_RAM_27 = 0;
-    parameter [287:0] INIT_RAM_28 = 0;
-    parameter [287:0] INIT_RAM_29 = 0;
-    parameter [287:0] INIT_RAM_2A = 0;
-    parameter [287:0] INIT_RAM_2B = 0;
-    parameter [287:0] INIT_RAM_2C = 0;
-    parameter [287:0] INIT_RAM_2D = 0;
-    parameter [287:0] INIT_RAM_2E = 0;
-    parameter [287:0] INIT_RAM_2F = 0;
-    parameter [287:0] INIT_RAM_30 = 0;
-    parameter [287:0] INIT_RAM_31 = 0;
-    parameter [287:0] INIT_RAM_32 = 0;
-    parameter [287:0] INIT_RAM_33 = 0;
-    parameter [287:0] INIT_RAM_34 = 0;
-    parameter [287:0] INIT_RAM_35 = 0;
-    parameter [287:0] INIT_RAM_36 = 0;
-    parameter [287:0] INIT_RAM_37 = 0;
-    parameter [287:0] INIT_RAM_38 = 0;
-    parameter [287:0] INIT_RAM_39 = 0;
-    parameter [287:0] INIT_RAM_3A = 0;
-    parameter [287:0] INIT_RAM_3B = 0;
-    parameter [287:0] INIT_RAM_3C = 0;
-    parameter [287:0] INIT_RAM_3D = 0;
-    parameter [287:0] INIT_RAM_3E = 0;
-    parameter [287:0] INIT_RAM_3F = 0;
+    `INITIAL_WORDS;
 
     gowin_block_ram #(
         .WIDTH_A(BIT_WIDTH_0), .WIDTH_B(BIT_WIDTH_1), .UNUSED(READ_MODE != 0 || BLK_SEL_0 != 0 || BLK_SEL_1 != 0),
-        .INIT({
-            INIT_RAM_3F, INIT_RAM_3E, INIT_RAM_3D, INIT_RAM_3C, INIT_RAM_3B, INIT_RAM_3A, INIT_RAM_39, INIT_RAM_38,
-            INIT_RAM_37, INIT_RAM_36, INIT_RAM_35, INIT_RAM_34, INIT_RAM_33, INIT_RAM_32, INIT_RAM_31, INIT_RAM_30,
-            INIT_RAM_2F, INIT_RAM_2E, INIT_RAM_2D, INIT_RAM_2C, INIT_RAM_2B, INIT_RAM_2A, INIT_RAM_29, INIT_RAM_28,
-            INIT_RAM_27, INIT_RAM_26, INIT_RAM_25, INIT_RAM_24, INIT_RAM_23, INIT_RAM_22, INIT_RAM_21, INIT_RAM_20,
-            INIT_RAM_1F, INIT_RAM_1E, INIT_RAM_1D, INIT_RAM_1C, INIT_RAM_1B, INIT_RAM_1A, INIT_RAM_19, INIT_RAM_18,
-            INIT_RAM_17, INIT_RAM_16, INIT_RAM_15, INIT_RAM_14, INIT_RAM_13, INIT_RAM_12, INIT_RAM_11, INIT_RAM_10,
-            INIT_RAM_0F, INIT_RAM_0E, INIT_RAM_0D, INIT_RAM_0C, INIT_RAM_0B, INIT_RAM_0A, INIT_RAM_09, INIT_RAM_08,
-            INIT_RAM_07, INIT_RAM_06, INIT_RAM_05, INIT_RAM_04, INIT_RAM_03, INIT_RAM_02, INIT_RAM_01, INIT_RAM_00
-        })
+        .INIT({`WORDS_OF_INIT})
     ) ram (
         .clk(CLKA), .enable_a(CEA), .enable_b(CEB), .write_a(1'b1), .write_b(1'b0),
         .unused(RESETA || RESETB || BLKSELA != 0 || BLKSELB != 0), .address_a(ADA), .address_b(ADB), .in_a(DI),
@@ -250,85 +130,13 @@ module DPX9B (
     parameter BLK_SEL_0 = 0;
     parameter BLK_SEL_1 = 0;
     parameter RESET_MODE = "SYNC";
-    parameter [287:0] INIT_RAM_00 = 0;
-    parameter [287:0] INIT_RAM_01 = 0;
-    parameter [287:0] INIT_RAM_02 = 0;
-    parameter [287:0] INIT_RAM_03 = 0;
-    parameter [287:0] INIT_RAM_04 = 0;
-    parameter [287:0] INIT_RAM_05 = 0;
-    parameter [287:0] INIT_RAM_06 = 0;
-    parameter [287:0] INIT_RAM_07 = 0;
-    parameter [287:0] INIT_RAM_08 = 0;
-    parameter [287:0] INIT_RAM_09 = 0;
-    parameter [287:0] INIT_RAM_0A = 0;
-    parameter [287:0] INIT_RAM_0B = 0;
-    parameter [287:0] INIT_RAM_0C = 0;
-    parameter [287:0] INIT_RAM_0D = 0;
-    parameter [287:0] INIT_RAM_0E = 0;
-    parameter [287:0] INIT_RAM_0F = 0;
-    parameter [287:0] INIT_RAM_10 = 0;
-    parameter [287:0] INIT_RAM_11 = 0;
-    parameter [287:0] INIT_RAM_12 = 0;
-    parameter [287:0] INIT_RAM_13 = 0;
-    parameter [287:0] INIT_RAM_14 = 0;
-    parameter [287:0] INIT_RAM_15 = 0;
-    parameter [287:0] INIT_RAM_16 = 0;
-    parameter [287:0] INIT_RAM_17 = 0;
-    parameter [287:0] INIT_RAM_18 = 0;
-    parameter [287:0] INIT_RAM_19 = 0;
-    parameter [287:0] INIT_RAM_1A = 0;
-    parameter [287:0] INIT_RAM_1B = 0;
-    parameter [287:0] INIT_RAM_1C = 0;
-    parameter [287:0] INIT_RAM_1D = 0;
-    parameter [287:0] INIT_RAM_1E = 0;
-    parameter [287:0] INIT_RAM_1F = 0;
-    parameter [287:0] INIT_RAM_20 = 0;
-    parameter [287:0] INIT_RAM_21 = 0;
-    parameter [287:0] INIT_RAM_22 = 0;
-    parameter [287:0] INIT_RAM_23 = 0;
-    parameter [287:0] INIT_RAM_24 = 0;
-    parameter [287:0] INIT_RAM_25 = 0;
-    parameter [287:0] INIT_RAM_26 = 0;
-    parameter [287:0] INIT_RAM_27 = 0;
-    parameter [287:0] INIT_RAM_28 = 0;
-    parameter [287:0] INIT_RAM_29 = 0;
-    parameter [287:0] INIT_RAM_2A = 0;
-    parameter [287:0] INIT_RAM_2B = 0;
-    parameter [287:0] INIT_RAM_2C = 0;
-    parameter [287:0] INIT_RAM_2D = 0;
-    parameter [287:0] INIT_RAM_2E = 0;
-    parameter [287:0] INIT_RAM_2F = 0;
-    parameter [287:0] INIT_RAM_30 = 0;
-    parameter [287:0] INIT_RAM_31 = 0;
-    parameter [287:0] INIT_RAM_32 = 0;
-    parameter [287:0] INIT_RAM_33 = 0;
-    parameter [287:0] INIT_RAM_34 = 0;
-    parameter [287:0] INIT_RAM_35 = 0;
-    parameter [287:0] INIT_RAM_36 = 0;
-    parameter [287:0] INIT_RAM_37 = 0;
-    parameter [287:0] INIT_RAM_38 = 0;
-    parameter [287:0] INIT_RAM_39 = 0;
-    parameter [287:0] INIT_RAM_3A = 0;
-    parameter [287:0] INIT_RAM_3B = 0;
-    parameter [287:0] INIT_RAM_3C = 0;
-    parameter [287:0] INIT_RAM_3D = 0;
-    parameter [287:0] INIT_RAM_3E = 0;
-    parameter [287:0] INIT_RAM_3F = 0;
+    `INITIAL_WORDS;
 
     wire [35:0] word_a, word_b;
     gowin_block_ram #(
         .WIDTH_A(BIT_WIDTH_0), .WIDTH_B(BIT_WIDTH_1), .WRITE_MODE_A(WRITE_MODE0), .WRITE_MODE_B(WRITE_MODE1),
         .UNUSED(READ_MODE0 != 0 || READ_MODE1 != 0 || BLK_SEL_0 != 0 || BLK_SEL_1 != 0),
-        .INIT({
-            INIT_RAM_3F, INIT_RAM_3E, INIT_RAM_3D, INIT_RAM_3C, INIT_RAM_3B, INIT_RAM_3A, INIT_RAM_39, INIT_RAM_38,
-            INIT_RAM_37, INIT_RAM_36, INIT_RAM_35, INIT_RAM_34, INIT_RAM_33, INIT_RAM_32, INIT_RAM_31, INIT_RAM_30,
-            INIT_RAM_2F, INIT_RAM_2E, INIT_RAM_2D, INIT_RAM_2C, INIT_RAM_2B, INIT_RAM_2A, INIT_RAM_29, INIT_RAM_28,
-            INIT_RAM_27, INIT_RAM_26, INIT_RAM_25, INIT_RAM_24, INIT_RAM_23, INIT_RAM_22, INIT_RAM_21, INIT_RAM_20,
-            INIT_RAM_1F, INIT_RAM_1E, INIT_RAM_1D, INIT_RAM_1C, INIT_RAM_1B, INIT_RAM_1A, INIT_RAM_19, INIT_RAM_18,
-            INIT_RAM_17, INIT_RAM_16, INIT_RAM_15, INIT_RAM_14, INIT_RAM_13, INIT_RAM_12, INIT_RAM_11, INIT_RAM_10,
-            INIT_RAM_0F, INIT_RAM_0E, INIT_RAM_0D, INIT_RAM_0C, INIT_RAM_0B, INIT_RAM_0A, INIT_RAM_09, INIT_RAM_08,
-            INIT_RAM_07, INIT_RAM_06, INIT_RAM_05, INIT_RAM_04, INIT_RAM_03, INIT_RAM_02, INIT_RAM_01, INIT_RAM_00
-        })
+        .INIT({`WORDS_OF_INIT})
     ) ram (
         .clk(CLKA), .enable_a(CEA), .enable_b(CEB), .write_a(WREA), .write_b(WREB),
         .unused(RESETA || RESETB || BLKSELA != 0 || BLKSELB != 0), .address_a(ADA), .address_b(ADB),

@@ -2,6 +2,36 @@
 // enables and what a port sees of the other one's writes: Memory Resources User Guide (UG473). Which pins a word is at:
 // as Yosys connects them.
 
+// What 18 kbit hold at first: their parameters, and these in one number.
+`define INITIAL_DATA \
+    parameter [255:0] \
+    INIT_00 = 0, INIT_01 = 0, INIT_02 = 0, INIT_03 = 0, INIT_04 = 0, INIT_05 = 0, \
+    INIT_06 = 0, INIT_07 = 0, INIT_08 = 0, INIT_09 = 0, INIT_0A = 0, INIT_0B = 0, \
+    INIT_0C = 0, INIT_0D = 0, INIT_0E = 0, INIT_0F = 0, INIT_10 = 0, INIT_11 = 0, \
+    INIT_12 = 0, INIT_13 = 0, INIT_14 = 0, INIT_15 = 0, INIT_16 = 0, INIT_17 = 0, \
+    INIT_18 = 0, INIT_19 = 0, INIT_1A = 0, INIT_1B = 0, INIT_1C = 0, INIT_1D = 0, \
+    INIT_1E = 0, INIT_1F = 0, INIT_20 = 0, INIT_21 = 0, INIT_22 = 0, INIT_23 = 0, \
+    INIT_24 = 0, INIT_25 = 0, INIT_26 = 0, INIT_27 = 0, INIT_28 = 0, INIT_29 = 0, \
+    INIT_2A = 0, INIT_2B = 0, INIT_2C = 0, INIT_2D = 0, INIT_2E = 0, INIT_2F = 0, \
+    INIT_30 = 0, INIT_31 = 0, INIT_32 = 0, INIT_33 = 0, INIT_34 = 0, INIT_35 = 0, \
+    INIT_36 = 0, INIT_37 = 0, INIT_38 = 0, INIT_39 = 0, INIT_3A = 0, INIT_3B = 0, \
+    INIT_3C = 0, INIT_3D = 0, INIT_3E = 0, INIT_3F = 0
+`define DATA_OF_INIT \
+    INIT_3F, INIT_3E, INIT_3D, INIT_3C, INIT_3B, INIT_3A, INIT_39, INIT_38, \
+    INIT_37, INIT_36, INIT_35, INIT_34, INIT_33, INIT_32, INIT_31, INIT_30, \
+    INIT_2F, INIT_2E, INIT_2D, INIT_2C, INIT_2B, INIT_2A, INIT_29, INIT_28, \
+    INIT_27, INIT_26, INIT_25, INIT_24, INIT_23, INIT_22, INIT_21, INIT_20, \
+    INIT_1F, INIT_1E, INIT_1D, INIT_1C, INIT_1B, INIT_1A, INIT_19, INIT_18, \
+    INIT_17, INIT_16, INIT_15, INIT_14, INIT_13, INIT_12, INIT_11, INIT_10, \
+    INIT_0F, INIT_0E, INIT_0D, INIT_0C, INIT_0B, INIT_0A, INIT_09, INIT_08, \
+    INIT_07, INIT_06, INIT_05, INIT_04, INIT_03, INIT_02, INIT_01, INIT_00
+`define INITIAL_PARITY \
+    parameter [255:0] \
+    INITP_00 = 0, INITP_01 = 0, INITP_02 = 0, INITP_03 = 0, INITP_04 = 0, INITP_05 = 0, \
+    INITP_06 = 0, INITP_07 = 0
+`define PARITY_OF_INIT \
+    INITP_07, INITP_06, INITP_05, INITP_04, INITP_03, INITP_02, INITP_01, INITP_00
+
 // A block RAM with PINS data pins at each port, and one clock, that of port A. In mode TDP each port reads and writes.
 // In mode SDP port A reads and port B writes; a word as wide as both ports' pins has its lower half at those of port A.
 module amd_block_ram #(
@@ -105,78 +135,8 @@ module RAMB18E1 (
     parameter RAM_MODE = "TDP";
     parameter WRITE_MODE_A = "WRITE_FIRST";
     parameter WRITE_MODE_B = "WRITE_FIRST";
-    parameter [255:0] INIT_00 = 0;
-    parameter [255:0] INIT_01 = 0;
-    parameter [255:0] INIT_02 = 0;
-    parameter [255:0] INIT_03 = 0;
-    parameter [255:0] INIT_04 = 0;
-    parameter [255:0] INIT_05 = 0;
-    parameter [255:0] INIT_06 = 0;
-    parameter [255:0] INIT_07 = 0;
-    parameter [255:0] INIT_08 = 0;
-    parameter [255:0] INIT_09 = 0;
-    parameter [255:0] INIT_0A = 0;
-    parameter [255:0] INIT_0B = 0;
-    parameter [255:0] INIT_0C = 0;
-    parameter [255:0] INIT_0D = 0;
-    parameter [255:0] INIT_0E = 0;
-    parameter [255:0] INIT_0F = 0;
-    parameter [255:0] INIT_10 = 0;
-    parameter [255:0] INIT_11 = 0;
-    parameter [255:0] INIT_12 = 0;
-    parameter [255:0] INIT_13 = 0;
-    parameter [255:0] INIT_14 = 0;
-    parameter [255:0] INIT_15 = 0;
-    parameter [255:0] INIT_16 = 0;
-    parameter [255:0] INIT_17 = 0;
-    parameter [255:0] INIT_18 = 0;
-    parameter [255:0] INIT_19 = 0;
-    parameter [255:0] INIT_1A = 0;
-    parameter [255:0] INIT_1B = 0;
-    parameter [255:0] INIT_1C = 0;
-    parameter [255:0] INIT_1D = 0;
-    parameter [255:0] INIT_1E = 0;
-    parameter [255:0] INIT_1F = 0;
-    parameter [255:0] INIT_20 = 0;
-    parameter [255:0] INIT_21 = 0;
-    parameter [255:0] INIT_22 = 0;
-    parameter [255:0] INIT_23 = 0;
-    parameter [255:0] INIT_24 = 0;
-    parameter [255:0] INIT_25 = 0;
-    parameter [255:0] INIT_26 = 0;
-    parameter [255:0] INIT_27 = 0;
-    parameter [255:0] INIT_28 = 0;
-    parameter [255:0] INIT_29 = 0;
-    parameter [255:0] INIT_2A = 0;
-    parameter [255:0] INIT_2B = 0;
-    parameter [255:0] INIT_2C = 0;
-    parameter [255:0] INIT_2D = 0;
-    parameter [255:0] INIT_2E = 0;
-    parameter [255:0] INIT_2F = 0;
-    parameter [255:0] INIT_30 = 0;
-    parameter [255:0] INIT_31 = 0;
-    parameter [255:0] INIT_32 = 0;
-    parameter [255:0] INIT_33 = 0;
-    parameter [255:0] INIT_34 = 0;
-    parameter [255:0] INIT_35 = 0;
-    parameter [255:0] INIT_36 = 0;
-    parameter [255:0] INIT_37 = 0;
-    parameter [255:0] INIT_38 = 0;
-    parameter [255:0] INIT_39 = 0;
-    parameter [255:0] INIT_3A = 0;
-    parameter [255:0] INIT_3B = 0;
-    parameter [255:0] INIT_3C = 0;
-    parameter [255:0] INIT_3D = 0;
-    parameter [255:0] INIT_3E = 0;
-    parameter [255:0] INIT_3F = 0;
-    parameter [255:0] INITP_00 = 0;
-    parameter [255:0] INITP_01 = 0;
-    parameter [255:0] INITP_02 = 0;
-    parameter [255:0] INITP_03 = 0;
-    parameter [255:0] INITP_04 = 0;
-    parameter [255:0] INITP_05 = 0;
-    parameter [255:0] INITP_06 = 0;
-    parameter [255:0] INITP_07 = 0;
+    `INITIAL_DATA;
+    `INITIAL_PARITY;
 
     amd_block_ram #(
         .ADDRESS(14), .PINS(16), .READ_WIDTH_A(READ_WIDTH_A), .READ_WIDTH_B(READ_WIDTH_B),
@@ -184,17 +144,8 @@ module RAMB18E1 (
         .WRITE_MODE_B(WRITE_MODE_B), .RAM_MODE(RAM_MODE),
         .UNUSED(DOA_REG != 0 || DOB_REG != 0 || IS_CLKARDCLK_INVERTED != 0 || IS_CLKBWRCLK_INVERTED != 0
             || IS_ENARDEN_INVERTED != 0 || IS_ENBWREN_INVERTED != 0),
-        .DATA({
-            INIT_3F, INIT_3E, INIT_3D, INIT_3C, INIT_3B, INIT_3A, INIT_39, INIT_38, INIT_37, INIT_36, INIT_35,
-            INIT_34, INIT_33, INIT_32, INIT_31, INIT_30, INIT_2F, INIT_2E, INIT_2D, INIT_2C, INIT_2B, INIT_2A,
-            INIT_29, INIT_28, INIT_27, INIT_26, INIT_25, INIT_24, INIT_23, INIT_22, INIT_21, INIT_20, INIT_1F,
-            INIT_1E, INIT_1D, INIT_1C, INIT_1B, INIT_1A, INIT_19, INIT_18, INIT_17, INIT_16, INIT_15, INIT_14,
-            INIT_13, INIT_12, INIT_11, INIT_10, INIT_0F, INIT_0E, INIT_0D, INIT_0C, INIT_0B, INIT_0A, INIT_09,
-            INIT_08, INIT_07, INIT_06, INIT_05, INIT_04, INIT_03, INIT_02, INIT_01, INIT_00
-        }),
-        .PARITY({
-            INITP_07, INITP_06, INITP_05, INITP_04, INITP_03, INITP_02, INITP_01, INITP_00
-        })
+        .DATA({`DATA_OF_INIT}),
+        .PARITY({`PARITY_OF_INIT})
     ) ram (
         .clk(CLKARDCLK), .enable_a(ENARDEN), .enable_b(ENBWREN),
         .unused(RSTRAMARSTRAM || RSTRAMB || RSTREGARSTREG || RSTREGB), .write_a({6'b0, WEA}),
@@ -238,70 +189,7 @@ module RAMB36E1 (
     parameter WRITE_MODE_B = "WRITE_FIRST";
     parameter RAM_EXTENSION_A = "NONE";
     parameter RAM_EXTENSION_B = "NONE";
-    parameter [255:0] INIT_00 = 0;
-    parameter [255:0] INIT_01 = 0;
-    parameter [255:0] INIT_02 = 0;
-    parameter [255:0] INIT_03 = 0;
-    parameter [255:0] INIT_04 = 0;
-    parameter [255:0] INIT_05 = 0;
-    parameter [255:0] INIT_06 = 0;
-    parameter [255:0] INIT_07 = 0;
-    parameter [255:0] INIT_08 = 0;
-    parameter [255:0] INIT_09 = 0;
-    parameter [255:0] INIT_0A = 0;
-    parameter [255:0] INIT_0B = 0;
-    parameter [255:0] INIT_0C = 0;
-    parameter [255:0] INIT_0D = 0;
-    parameter [255:0] INIT_0E = 0;
-    parameter [255:0] INIT_0F = 0;
-    parameter [255:0] INIT_10 = 0;
-    parameter [255:0] INIT_11 = 0;
-    parameter [255:0] INIT_12 = 0;
-    parameter [255:0] INIT_13 = 0;
-    parameter [255:0] INIT_14 = 0;
-    parameter [255:0] INIT_15 = 0;
-    parameter [255:0] INIT_16 = 0;
-    parameter [255:0] INIT_17 = 0;
-    parameter [255:0] INIT_18 = 0;
-    parameter [255:0] INIT_19 = 0;
-    parameter [255:0] INIT_1A = 0;
-    parameter [255:0] INIT_1B = 0;
-    parameter [255:0] INIT_1C = 0;
-    parameter [255:0] INIT_1D = 0;
-    parameter [255:0] INIT_1E = 0;
-    parameter [255:0] INIT_1F = 0;
-    parameter [255:0] INIT_20 = 0;
-    parameter [255:0] INIT_21 = 0;
-    parameter [255:0] INIT_22 = 0;
-    parameter [255:0] INIT_23 = 0;
-    parameter [255:0] INIT_24 = 0;
-    parameter [255:0] INIT_25 = 0;
-    parameter [255:0] INIT_26 = 0;
-    parameter [255:0] INIT_27 = 0;
-    parameter [255:0] INIT_28 = 0;
-    parameter [255:0] INIT_29 = 0;
-    parameter [255:0] INIT_2A = 0;
-    parameter [255:0] INIT_2B = 0;
-    parameter [255:0] INIT_2C = 0;
-    parameter [255:0] INIT_2D = 0;
-    parameter [255:0] INIT_2E = 0;
-    parameter [255:0] INIT_2F = 0;
-    parameter [255:0] INIT_30 = 0;
-    parameter [255:0] INIT_31 = 0;
-    parameter [255:0] INIT_32 = 0;
-    parameter [255:0] INIT_33 = 0;
-    parameter [255:0] INIT_34 = 0;
-    parameter [255:0] INIT_35 = 0;
-    parameter [255:0] INIT_36 = 0;
-    parameter [255:0] INIT_37 = 0;
-    parameter [255:0] INIT_38 = 0;
-    parameter [255:0] INIT_39 = 0;
-    parameter [255:0] INIT_3A = 0;
-    parameter [255:0] INIT_3B = 0;
-    parameter [255:0] INIT_3C = 0;
-    parameter [255:0] INIT_3D = 0;
-    parameter [255:0] INIT_3E = 0;
-    parameter [255:0] INIT_3F = 0;
+    `INITIAL_DATA;
     parameter [255:0] INIT_40 = 0;
     parameter [255:0] INIT_41 = 0;
     parameter [255:0] INIT_42 = 0;
@@ -366,14 +254,7 @@ module RAMB36E1 (
     parameter [255:0] INIT_7D = 0;
     parameter [255:0] INIT_7E = 0;
     parameter [255:0] INIT_7F = 0;
-    parameter [255:0] INITP_00 = 0;
-    parameter [255:0] INITP_01 = 0;
-    parameter [255:0] INITP_02 = 0;
-    parameter [255:0] INITP_03 = 0;
-    parameter [255:0] INITP_04 = 0;
-    parameter [255:0] INITP_05 = 0;
-    parameter [255:0] INITP_06 = 0;
-    parameter [255:0] INITP_07 = 0;
+    `INITIAL_PARITY;
     parameter [255:0] INITP_08 = 0;
     parameter [255:0] INITP_09 = 0;
     parameter [255:0] INITP_0A = 0;
@@ -396,17 +277,10 @@ module RAMB36E1 (
             INIT_69, INIT_68, INIT_67, INIT_66, INIT_65, INIT_64, INIT_63, INIT_62, INIT_61, INIT_60, INIT_5F,
             INIT_5E, INIT_5D, INIT_5C, INIT_5B, INIT_5A, INIT_59, INIT_58, INIT_57, INIT_56, INIT_55, INIT_54,
             INIT_53, INIT_52, INIT_51, INIT_50, INIT_4F, INIT_4E, INIT_4D, INIT_4C, INIT_4B, INIT_4A, INIT_49,
-            INIT_48, INIT_47, INIT_46, INIT_45, INIT_44, INIT_43, INIT_42, INIT_41, INIT_40, INIT_3F, INIT_3E,
-            INIT_3D, INIT_3C, INIT_3B, INIT_3A, INIT_39, INIT_38, INIT_37, INIT_36, INIT_35, INIT_34, INIT_33,
-            INIT_32, INIT_31, INIT_30, INIT_2F, INIT_2E, INIT_2D, INIT_2C, INIT_2B, INIT_2A, INIT_29, INIT_28,
-            INIT_27, INIT_26, INIT_25, INIT_24, INIT_23, INIT_22, INIT_21, INIT_20, INIT_1F, INIT_1E, INIT_1D,
-            INIT_1C, INIT_1B, INIT_1A, INIT_19, INIT_18, INIT_17, INIT_16, INIT_15, INIT_14, INIT_13, INIT_12,
-            INIT_11, INIT_10, INIT_0F, INIT_0E, INIT_0D, INIT_0C, INIT_0B, INIT_0A, INIT_09, INIT_08, INIT_07,
-            INIT_06, INIT_05, INIT_04, INIT_03, INIT_02, INIT_01, INIT_00
+            INIT_48, INIT_47, INIT_46, INIT_45, INIT_44, INIT_43, INIT_42, INIT_41, INIT_40, `DATA_OF_INIT
         }),
         .PARITY({
-            INITP_0F, INITP_0E, INITP_0D, INITP_0C, INITP_0B, INITP_0A, INITP_09, INITP_08, INITP_07, INITP_06,
-            INITP_05, INITP_04, INITP_03, INITP_02, INITP_01, INITP_00
+            INITP_0F, INITP_0E, INITP_0D, INITP_0C, INITP_0B, INITP_0A, INITP_09, INITP_08, `PARITY_OF_INIT
         })
     ) ram (
         .clk(CLKARDCLK), .enable_a(ENARDEN), .enable_b(ENBWREN),
