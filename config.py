@@ -448,7 +448,6 @@ class Cells(Section):
             second_reads=layer.second_reads, relaxation=self._relaxation(index, window.inputs + layer.bias, batch),
             **self.converters.fields(seed, index), **fields)
 
-
     def _relaxation(self, index: int, rows: int, batch: int) -> int:
         """`Retention.share` of the layer ``index``; 0 if cells keep their levels."""
         if self.device.retention is None:

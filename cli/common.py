@@ -41,7 +41,7 @@ data_option = click.option("--data", "data_dir", metavar="DIR",
                            help="Folder of the data set in IDX format; else SPINLOOM_DATA, else it is downloaded.")
 overwrite_option = click.option("--overwrite", is_flag=True, help="Delete the run that is in the folder already.")
 
-replace_option = click.option("--overwrite", is_flag=True, help="Replace files that are not of this command, too.")
+replace_option = click.option("--overwrite", is_flag=True, help="Replace files that something else has made, too.")
 
 
 def sweep_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -25,7 +25,7 @@ CURVE_REST_BITS = 12
 """Bits of the position within a segment of a switching curve."""
 
 SHARE_BITS = 24
-"""Fraction bits of the share of its distance from rest by which a visited cell relaxes."""
+"""Fraction bits of the share of its distance from rest that a cell loses each time its row is drawn."""
 SHARE_WORD_BITS = 8
 """Bits of the word drawn before that refine a word to ``SHARE_BITS`` bits."""
 

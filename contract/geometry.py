@@ -125,7 +125,7 @@ class CrossbarGeometry:
     """Resolution of the DACs that drive the rows, and the columns in a backward pass; 0 for that of what they
     convert."""
     relaxation: int = 0
-    """Share of its distance from rest by which a cell relaxes when it is visited, in 2**-SHARE_BITS; 0 if cells keep
+    """Share of its distance from rest that a cell loses each time its row is drawn, in 2**-SHARE_BITS; 0 if cells keep
     their levels."""
     device: DeviceTables
     """The cells: the devices in them."""

@@ -62,7 +62,7 @@ def _ageing(random: Random, count: int, room: int) -> dict[str, Any]:
 
 
 def _retention(random: Random, tables: DeviceTables, rows: int, batch: int) -> dict[str, Any]:
-    """Retention: often so short that a visited cell loses its level at once."""
+    """Retention: often so short that a cell loses its level at once when its row is drawn."""
     shortest = -batch / log2(1 - 1 / max(rows, 2)) * (1 + 1e-9)
     half_life = shortest * random.choice((1.0, 1.0, random.uniform(1, 4), 1000.0))
     even = tables.pulse == "switching" and tables.states % 2 == 0

@@ -12,8 +12,8 @@ from .rounding import nearest
 class Retention(Section):
     """How long cells keep their levels. The distance of a cell from its rest is halved in ``half_life`` samples.
 
-    Their clock are the samples trained. After each of them, or each mini-batch, one row of an array is drawn, and each
-    of its cells relaxes by a share of its distance (arithmetic 3.6).
+    Its clock is the samples trained. After each of them, or after each mini-batch, one row of an array is drawn, and
+    each cell of that row loses a share of its distance (arithmetic 3.6).
     """
 
     half_life: Annotated[float, Field(gt=0)]
@@ -33,10 +33,10 @@ class Retention(Section):
                              f"which cells relax, 0 to {tables.states - 1}")
 
     def share(self, rows: int, batch: int) -> int:
-        """The share of its distance by which a visited cell of an array of ``rows`` rows relaxes, in units of
-        ``2**-SHARE_BITS``, for mini-batches of ``batch`` samples. ``ValueError`` if there is none that fits."""
+        """The share of its distance that a cell of an array of ``rows`` rows loses each time its row is drawn, in units
+        of ``2**-SHARE_BITS``, for mini-batches of ``batch`` samples. ``ValueError`` if there is none that fits."""
         share = nearest(rows * (1 - 2.0 ** (-batch / self.half_life)) * (1 << SHARE_BITS))
         if not 0 < share <= 1 << SHARE_BITS:
             raise ValueError(f"device.retention.half_life={self.half_life:g}: too {'long' if not share else 'short'} "
-                             f"for an array of {rows} rows, of which one is visited after every {batch} samples")
+                             f"for an array of {rows} rows, of which one is drawn after every {batch} samples")
         return share

@@ -105,10 +105,6 @@ class CellProgrammer(wiring.Component):
             m.d.comb += device.reset.eq(self.refresh)
         if tables.life_bits or geometry.relaxation:
             m.d.comb += device.before.eq(self.before)
-        keeps = served.request.write  # the residual stays
-        if geometry.relaxation:
-            keeps |= served.request.relax
-            m.d.comb += device.relax.eq(self.relax)
         ready = self.demand.valid
         if tables.differs:
             ready &= self.hash.valid
@@ -120,13 +116,10 @@ class CellProgrammer(wiring.Component):
             g.eq(device.level.g),
             offset.eq(g - goal),
             within.eq((offset <= margin) & (offset >= -margin)),
-            self.replace.payload.position.eq(served.request.position),
-            self.replace.payload.cell.eq(served.cell),
-            self.replace.payload.cell.chi.eq(Mux(keeps, served.cell.chi, left_over(geometry, served, g))),
             self.verify_attempt.eq(self.attempt & verifying),
         ]
         m.d.comb += [device.cell[name].eq(offered.cell[name]) for name in device.cell.shape().members]
-        m.d.comb += [self.replace.payload.cell[name].eq(device.level[name]) for name in device.level.shape().members]
+        self._answer(m, device, served, g)
 
         tracer = self._trace(m, device, served, take, nominal(aimed, tables)) if self.traced else None
         may_pulse = device.ready if tracer is None else device.ready & tracer.room
@@ -168,13 +161,7 @@ class CellProgrammer(wiring.Component):
                     with m.Else():
                         m.next = "inspect" if tables.pair else "replace"
             if geometry.relaxation:
-                with m.State("relax"):
-                    m.d.comb += self.relax.eq(device.ready)
-                    with m.If(device.ready):
-                        m.next = "relaxing"
-                with m.State("relaxing"):
-                    with m.If(device.relaxed):
-                        m.next = "replace"
+                self._relax(m, device)
             if tables.pair:
                 with m.State("inspect"):
                     m.d.sync += [goal.eq(g), verifying.eq(1)]
@@ -211,6 +198,31 @@ class CellProgrammer(wiring.Component):
             distance.eq(Mux(offered.levels < room, offered.levels, room)),
         ]
         return offered, upward, distance
+
+    def _answer(self, m: Module, device: Device, served: Any, g: Signal) -> None:
+        """What takes the place of the cell that is served, which is at ``g``. Where it is not programmed by its
+        residual, that stays."""
+        keeps = served.request.write
+        if self.geometry.relaxation:
+            keeps |= served.request.relax
+        replaced = self.replace.payload
+        m.d.comb += [
+            replaced.position.eq(served.request.position),
+            replaced.cell.eq(served.cell),
+            replaced.cell.chi.eq(Mux(keeps, served.cell.chi, left_over(self.geometry, served, g))),
+            *(replaced.cell[name].eq(device.level[name]) for name in device.level.shape().members),
+        ]
+
+    def _relax(self, m: Module, device: Device) -> None:
+        """The states in which a cell relaxes."""
+        m.d.comb += device.relax.eq(self.relax)
+        with m.State("relax"):
+            m.d.comb += self.relax.eq(device.ready)
+            with m.If(device.ready):
+                m.next = "relaxing"
+        with m.State("relaxing"):
+            with m.If(device.relaxed):
+                m.next = "replace"
 
     def _trace(self, m: Module, device: Device, served: Any, take: Signal, asked: ValueLike) -> PulseTracer:
         """What tells of the pulses. A cell that is taken is asked for the level ``asked``."""

@@ -63,7 +63,7 @@ class Flags(Bench):
 
 def _queue(depth: int, storage: Storage, *faults: Fault) -> Proof:
     return Proof(block="basics/queue.py", claim="loses, repeats and reorders nothing; what it says of its level and "
-                 "room is so; an offer stays, and comes in time", size=f"{storage}, {depth} beats",
+                 "room is so; an offer stays, and comes in time", size=f"{storage}, depth {depth}",
                  bench=lambda: NumberedQueue(depth, storage), faults=faults)
 
 
