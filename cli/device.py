@@ -7,7 +7,7 @@ import click
 from ..config import load_device
 from ..render.text import columns, table
 from ..system.files import require_apart
-from .common import Answer, answers
+from .common import Answer, answers, replace_option
 from .options import PRINTABLE, SEED, Real, Whole
 
 MAX_PULSES = 1_000_000
@@ -42,9 +42,10 @@ def devices() -> None:
 @click.option("--length", metavar="NAME", help="Column of the lengths of the pulses.")
 @click.option("--device", metavar="NAME", help="Column of the names of the devices.")
 @click.option("--picture", metavar="FILE", help="Also draw the data beside what the device learned would give (PNG).")
+@replace_option
 @answers
 def fit(data: str, out: str, kind: str | None, states: int | None, segments: int, sub_bits: int | None,
-        unit: str, picture: str | None, **names: str | None) -> Answer:
+        unit: str, picture: str | None, overwrite: bool, **names: str | None) -> Answer:
     """Make a device of the measurements in DATA, a CSV file with the columns before, pulse and after: conductance
     before a write pulse, the state aimed at or a number whose sign is the direction, conductance after. A column length
     gives pulse lengths, a column device names devices. Or with one reading a row: pulse number against conductance.
@@ -56,6 +57,7 @@ def fit(data: str, out: str, kind: str | None, states: int | None, segments: int
     from ..devices.fitting import Options
 
     result = fitting.run(data, out, kind, Options(states, segments, sub_bits, unit), picture=picture,
+                         overwrite=overwrite,
                          columns={role: name for role, name in names.items() if name is not None})
     certainty = "" if result.certainty == result.why else f"; {result.certainty}"
     head = {"kind": f"{result.kind}{certainty}: {result.why}", "pulses": f"{result.pulses:,}",
@@ -77,8 +79,9 @@ def listed() -> Answer:
 @devices.command()
 @click.argument("device")
 @click.option("--out", metavar="FILE", help="Picture; default runs/device-NAME.png.")
+@replace_option
 @answers
-def show(device: str, out: str | None) -> Answer:
+def show(device: str, out: str | None, overwrite: bool) -> Answer:
     """Draw a device, and print its integer tables beside the figures that they stand for."""
     specification = load_device(device)
     from ..devices import show as showing
@@ -86,7 +89,7 @@ def show(device: str, out: str | None) -> Answer:
     name = Path(device).stem
     picture = out if out is not None else Path("runs") / f"device-{name}.png"
     require_apart(picture, device)
-    result = showing.run(specification, name, picture)
+    result = showing.run(specification, name, picture, overwrite)
     measured = result.device.measured
     head = {"device": f"{device}, {result.kind}", "pulse": result.pulse, "states": result.states,
             "sub-levels a level": 2**result.device.sub_bits, "bits of g": result.g_bits,
@@ -104,12 +107,14 @@ def show(device: str, out: str | None) -> Answer:
               help="Standard deviation of a reading.")
 @click.option("--seed", type=SEED, default=1, show_default=True, metavar="N",
               help="Of the random numbers.")
+@click.option("--overwrite", is_flag=True, help="Replace a file that is there already.")
 @answers
-def measure(device: str, out: str, pulses: int, count: int, read_noise: float, seed: int) -> Answer:
+def measure(device: str, out: str, pulses: int, count: int, read_noise: float, seed: int, overwrite: bool) -> Answer:
     """Write the measurements that a DEVICE would give: data to try fit on, in the form that it reads."""
     specification = load_device(device)
     from ..devices import measure as measuring
 
     require_apart(out, device)
-    result = measuring.run(specification, out, pulses=pulses, seed=seed, devices=count, read_noise=read_noise)
+    result = measuring.run(specification, out, pulses=pulses, seed=seed, devices=count, read_noise=read_noise,
+                           overwrite=overwrite)
     return result, table({"pulses": f"{result.pulses:,}", "measurements": result.out}), True

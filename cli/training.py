@@ -15,6 +15,7 @@ from .common import (
     device_option,
     override,
     overwrite_option,
+    replace_option,
     sweep_options,
 )
 from .options import EPOCHS, SAMPLES, SEED, Real, Whole
@@ -137,13 +138,14 @@ def evaluate(run_folder: str, seconds: tuple[float, ...], ratios: tuple[float, .
 @click.option("--samples", type=SAMPLES, default=1000, show_default=True, metavar="N",
               help="Training samples to choose from: the first N.")
 @click.option("--out", metavar="FILE", help="Write the experiment with the ranges to this TOML file.")
+@replace_option
 @data_option
 @answers
-def calibrate(run_folder: str, samples: int, out: str | None, data_dir: str | None) -> Answer:
+def calibrate(run_folder: str, samples: int, out: str | None, overwrite: bool, data_dir: str | None) -> Answer:
     """Choose the ranges of the ADCs from what the network in the folder RUN of a run sees. The run stays as it is."""
     from ..train import calibrate as calibration
 
-    result = calibration.run(run_folder, data_dir=data_dir, samples=samples, out=out)
+    result = calibration.run(run_folder, data_dir=data_dir, samples=samples, out=out, overwrite=overwrite)
     rows = [{"layer": each.layer, "largest": each.largest, "z_frac": each.z_frac_before,
              "limited %": each.limited_before, "chosen z_frac": each.z_frac, "then limited %": each.limited}
             for each in result.ranges]

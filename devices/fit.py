@@ -10,7 +10,7 @@ import numpy as np
 from ..contract.device import SIGMA_FRAC
 from ..contract.errors import ConfigError
 from ..contract.results import Result
-from ..render.figure import decorate
+from ..render import figure as house
 from ..system import files, toml
 from . import reading
 from .domain_wall import LANDS
@@ -20,6 +20,8 @@ from .kinds import KINDS, parse_device, section_of
 from .measurements import Measurements
 from .specification import Device
 
+HEAD = b"# Made by spinloom device fit.\n"
+"""The first line of a device's file, by which it is known."""
 DIGITS = 5
 """Significant digits of a figure in a device's file."""
 SMALLEST = 1e-60
@@ -78,14 +80,18 @@ class FitResult(Result):
 
 
 def run(data: str | Path, out: str | Path, kind: str | None = None, options: Options | None = None, *,
-        columns: Mapping[str, str] | None = None, picture: str | Path | None = None) -> FitResult:
+        columns: Mapping[str, str] | None = None, picture: str | Path | None = None,
+        overwrite: bool = False) -> FitResult:
     """Learn a device of ``kind``, or of the kind that the data look like, from the CSV file ``data``; write it to the
     TOML file ``out``. ``columns`` says which column is which, as `reading.read` takes it. ``picture`` names a file for
-    a picture of the data beside what the device learned would give."""
+    a picture of the data beside what the device learned would give. ``ConfigError`` if ``out`` or ``picture`` is there
+    already and was not made so, unless ``overwrite``."""
     options = options or Options()
     files.require_apart(out, data)
+    files.require_ours(out, lambda head: head.startswith(HEAD), overwrite)
     if picture is not None:
         files.require_apart(picture, data, out)
+        files.require_ours(picture, house.is_ours, overwrite)
     measured = reading.read(data, columns, options.unit)
     options = replace(options, unit=measured.unit or options.unit)
     guessed = guess(measured) if kind is None else Guess(kind, "as asked for", "as asked for")
@@ -93,7 +99,7 @@ def run(data: str | Path, out: str | Path, kind: str | None = None, options: Opt
     save(out, found.device)
     if picture is not None:
         Path(picture).parent.mkdir(parents=True, exist_ok=True)
-        decorate(Path(picture), lambda file: draw(file, measured, found.device))
+        house.decorate(Path(picture), lambda file: draw(file, measured, found.device))
     return FitResult(
         kind=guessed.kind, why=guessed.why, certainty=guessed.certainty, pulses=len(measured), level=found.level,
         unit=options.unit, table=found.table, notes=[*measured.notes, *found.notes],
@@ -203,4 +209,4 @@ def save(path: str | Path, device: Device) -> None:
     if not toml.is_name(path.name):
         raise ConfigError(f"{path}: the name of a device's file must end in .toml")
     path.parent.mkdir(parents=True, exist_ok=True)
-    files.replace(path, lambda file: file.write(toml.text_of(section_of(device)).encode()))
+    files.replace(path, lambda file: file.write(HEAD + toml.text_of(section_of(device)).encode()))

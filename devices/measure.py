@@ -7,6 +7,7 @@ import numpy as np
 
 from ..contract.errors import ConfigError
 from ..contract.results import Result
+from ..system.files import require_ours
 from . import measurements
 from .measurements import Measurements
 from .specification import Device
@@ -23,8 +24,10 @@ class MeasureResult(Result):
 
 
 def run(device: Device, out: str | Path, *, pulses: int, seed: int, devices: int = 1,
-        read_noise: float = 0.0) -> MeasureResult:
-    """Write what ``measure`` gives to the CSV file ``out``."""
+        read_noise: float = 0.0, overwrite: bool = False) -> MeasureResult:
+    """Write what ``measure`` gives to the CSV file ``out``. ``ConfigError`` if that is there already, unless
+    ``overwrite``: it could be measurements of a real device, which look alike."""
+    require_ours(out, lambda _: False, overwrite)
     measurements.write(out, measure(device, pulses, seed, devices, read_noise))
     return MeasureResult(pulses=pulses, out=str(out))
 

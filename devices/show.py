@@ -7,7 +7,7 @@ from typing import Any, BinaryIO, ClassVar
 from ..contract.device import PROBABILITY_BITS, SIGMA_FRAC, DeviceTables
 from ..contract.results import Result
 from ..render import figure as house
-from ..system.files import replace
+from ..system.files import replace, require_ours
 from . import cycle
 from .specification import Device
 from .stepping import directions, edges
@@ -52,9 +52,11 @@ class ShowResult(Result):
         return super().to_json() | {"device": self.device.model_dump(mode="json")}
 
 
-def run(device: Device, name: str, picture: str | Path) -> ShowResult:
-    """The tables of ``device``; draws it, under ``name``, to the PNG ``picture``."""
+def run(device: Device, name: str, picture: str | Path, overwrite: bool = False) -> ShowResult:
+    """The tables of ``device``; draws it, under ``name``, to the PNG ``picture``. ``ConfigError`` if that is a file
+    there already and no picture of ours, unless ``overwrite``."""
     path = Path(picture)
+    require_ours(path, house.is_ours, overwrite)
     path.parent.mkdir(parents=True, exist_ok=True)
     replace(path, lambda file: draw(file, device, name))
     tables = device.compile()

@@ -92,7 +92,12 @@ def prefixed(value: float) -> str:
 
 def save(figure: "Figure", file: BinaryIO, dpi: int = DPI) -> None:
     """Write ``figure`` to ``file`` as PNG, with ``dpi`` pixels an inch."""
-    _save(figure, file, format="png", dpi=dpi)
+    _save(figure, file, format="png", dpi=dpi, metadata={"Software": "Spinloom"})
+
+
+def is_ours(head: bytes) -> bool:
+    """Whether a file that begins with ``head`` is a PNG that `save` has written."""
+    return b"Software\0Spinloom" in head
 
 
 def save_for_print(figure: "Figure", file: BinaryIO) -> None:

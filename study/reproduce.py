@@ -127,8 +127,9 @@ def run(names: tuple[str, ...] = (), *, data_dir: str | Path | None = None, out:
     and write ``reproduce.md``, ``reproduce.csv``, ``reproduce.json`` and ``reproduce.png`` there,
     and a page of the runs, ``report.html``, unless what a report needs is missing.
 
-    What has run already is not run again, and what was interrupted is continued. ``epochs`` shortens every run. The
-    other arguments are those of `sweep.run`, and so are the errors raised; ``FailedRunsError`` if a run has failed.
+    What has run already is not run again, and what was interrupted is continued; a table with presets or seeds that
+    are not among these is not replaced. ``epochs`` shortens every run. The other arguments are those of `sweep.run`,
+    and so are the errors raised; ``FailedRunsError`` if a run has failed.
     """
     if seeds < 1:
         raise ConfigError(f"seeds={seeds}: must be at least 1")
@@ -142,7 +143,7 @@ def run(names: tuple[str, ...] = (), *, data_dir: str | Path | None = None, out:
                                     for name, experiment in experiments.items() for index in range(seeds)]
     source = {"list": points} | ({} if epochs is None else {"fixed": {"epochs": epochs}})
     swept = sweep.run(source, out=folder, data_dir=data_dir, workers=workers, cluster=cluster, retry=retry,
-                      new_table=True, progress=progress)
+                      progress=progress)
     if swept.failures:
         first = swept.failures[0]
         raise FailedRunsError(f"{swept.failed} of {swept.runs} runs have failed, the first {first.fields['config']} "

@@ -14,6 +14,9 @@ from ..system import files, toml
 from . import data, run_folder
 from .loop import test_accuracy
 
+HEAD = b"# Made by spinloom calibrate.\n"
+"""The first line of its files, by which they are known."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AdcRange(Result):
@@ -42,15 +45,18 @@ class CalibrateResult(Result):
 
 
 def run(folder: str | Path, *, data_dir: str | Path | None = None, samples: int = 1000,
-        out: str | Path | None = None) -> CalibrateResult:
+        out: str | Path | None = None, overwrite: bool = False) -> CalibrateResult:
     """Choose ``z_frac`` of every layer of the network in the run folder ``folder``, the first layer first, from its
     first training samples: the finest with which at most `model.ranges.BEYOND` of the outputs are limited. The run
     stays as it is. The experiment with these ranges goes to the TOML file ``out``, if that is given.
 
     What a neuron limits counts too: with ``relu``, what is above its range, and nothing below 0. ``hard_tanh`` keeps
-    its range, which is its function. ``ConfigError`` if the folder is not that of a run.
+    its range, which is its function. ``ConfigError`` if the folder is not that of a run, or if ``out`` is there already
+    and was not made so, unless ``overwrite``.
     """
     folder = Path(folder)
+    if out is not None:
+        files.require_ours(out, lambda head: head.startswith(HEAD), overwrite)
     record = run_folder.read_record(folder)
     dataset = data.load(record.experiment, data_dir)
     count = data.taken(samples, len(dataset.train.labels), "training samples")
@@ -68,7 +74,7 @@ def run(folder: str | Path, *, data_dir: str | Path | None = None, samples: int 
         ranges.append(chosen)
     if out is not None:
         document = toml.text_of(experiment.model_dump(mode="json", exclude_none=True))
-        files.replace(Path(out), lambda file: file.write(document.encode()))
+        files.replace(Path(out), lambda file: file.write(HEAD + document.encode()))
     before, after = (round(test_accuracy(restored(each), dataset), 3) for each in (record.experiment, experiment))
     return CalibrateResult(ranges=tuple(ranges), accuracy_before=before, accuracy=after)
 

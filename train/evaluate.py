@@ -34,6 +34,6 @@ def run(folder: str | Path, *, data_dir: str | Path | None = None, seconds: tupl
         return round(train.test_accuracy(network, dataset), 3)
 
     return EvaluateResult(
-        test_accuracy=accuracy(), data=dataset.record,
+        run=str(folder), test_accuracy=accuracy(), data=dataset.record,
         drift=tuple(DriftResult(seconds=time, test_accuracy=accuracy(drift, time)) for time in seconds),
         wires=tuple(WiresResult(ratio=ratio, test_accuracy=accuracy(wires, ratio)) for ratio in ratios))

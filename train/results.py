@@ -160,6 +160,8 @@ class WiresResult(Result):
 class EvaluateResult(Result):
     """Accuracy of the network that a run has left."""
 
+    run: str = ""
+    """Its folder."""
     test_accuracy: float
     """Percent of the test samples that are predicted correctly."""
     drift: tuple[DriftResult, ...]

@@ -31,7 +31,7 @@ def sections(material: Material, details: Sequence[Detail]) -> list[Section]:
         "Learning": learning(details),
         "Write pulses and wear": [*pulses(details), *traces(details), *wear(details)],
         "Energy": energy(details),
-        "After training": drift(material),
+        "After training": after_training(material),
         "Size and clock": sizes(material.sizes),
         "Devices": [chart for path, fit in material.fits if (chart := measured(path, fit))],
     }
@@ -48,17 +48,24 @@ def _varied(studies: Sequence[Study]) -> dict[str, list[Chart]]:
     return {f"{study.name}: {title[0].lower()}{title[1:]}": of_study(study) for study in studies}
 
 
-def drift(material: Material) -> list[Chart]:
-    """Accuracy over the time since programming."""
-    drifted = [(name, result) for name, result in material.evaluations if result.drift]
-    if not drifted:
-        return []
-    return [Chart(name="drift", title="accuracy over the time since programming",
-                  x=Axis(label="time since programming", unit="s", log=True), y=ACCURACY,
-                  series=tuple(Series(name=name, x=[each.seconds for each in points if each.seconds],
-                                      y=[each.test_accuracy for each in points if each.seconds])
-                               for name, result in drifted
-                               for points in [sorted(result.drift, key=lambda each: each.seconds)]))]
+def after_training(material: Material) -> list[Chart]:
+    """Accuracy over the time since programming, and over the resistance of wires."""
+    time = Axis(label="time since programming", unit="s", log=True)
+    ratio = Axis(label="resistance of a wire between two cells, in that of a device", log=True)
+    return [*_after("drift", "accuracy over the time since programming", time, {
+                name: [(each.seconds, each.test_accuracy) for each in found.drift]
+                for name, found in material.evaluations}),
+            *_after("wires", "accuracy over the resistance of wires", ratio, {
+                name: [(each.ratio, each.test_accuracy) for each in found.wires]
+                for name, found in material.evaluations})]
+
+
+def _after(name: str, title: str, axis: Axis, accuracies: dict[str, list[tuple[float, float]]]) -> list[Chart]:
+    """A line an evaluation of its ``accuracies`` over what ``axis``, a logarithmic one, shows; nothing without any."""
+    lines = {file: sorted(each for each in points if each[0]) for file, points in accuracies.items()}
+    return [Chart(name=name, title=title, x=axis, y=ACCURACY, series=tuple(
+        Series(name=file, x=[place for place, _ in points], y=[accuracy for _, accuracy in points])
+        for file, points in lines.items() if points))] if any(lines.values()) else []
 
 
 def sizes(found: Sequence[Size]) -> list[Chart]:

@@ -129,10 +129,12 @@ def _tables(material: Material) -> Iterator[Table]:
          "highest clock (MHz)": each.fmax_mhz, "samples a second": each.samples_per_second, "file": each.file}
         for each in material.sizes])
     yield from _of_results("evaluations", "Evaluations", [
-        {"what": name, "after (s)": seconds, "test accuracy (%)": accuracy}
+        {"what": name, "run": result.run, "after (s)": seconds, "resistance of wires": ratio,
+         "test accuracy (%)": accuracy}
         for name, result in material.evaluations
-        for seconds, accuracy in [(0, result.test_accuracy),
-                                  *((each.seconds, each.test_accuracy) for each in result.drift)]])
+        for seconds, ratio, accuracy in [(0, 0, result.test_accuracy),
+                                         *((each.seconds, 0, each.test_accuracy) for each in result.drift),
+                                         *((0, each.ratio, each.test_accuracy) for each in result.wires)]])
     yield from _of_results("energies", "Energy accounts", [
         {"what": name, "run": result.run, "device": result.kind, "samples": result.samples, "energy (J)": result.joules,
          "digital float32 (J)": result.digital_joules, "ratio": result.ratio, "time (s)": result.seconds}

@@ -52,10 +52,12 @@ def pulses(details: Sequence[Detail]) -> list[Chart]:
                 y=[row.write_pulses / row.samples for row in each.epochs]) for each in trained)))
     told = [each for each in details if each.pulses]
     if told:
+        alike = len({each.experiment.topology for each in told}) == 1
         charts.append(Chart(
             name="pulses-by-layer", title="write pulses a cell by layer", x=Axis(label="layer"),
             y=Axis(label="write pulses a cell"), series=tuple(Series(
-                name=each.name, mark="bars", x=_layers(each), y=[float(layer.mean()) for layer in each.pulses])
+                name=each.name, mark="bars", x=_layers(each) if alike else list(map(str, range(len(each.pulses)))),
+                y=[float(layer.mean()) for layer in each.pulses])
                 for each in told), note="mean over the cells of a layer, over the whole training"))
     return charts
 

@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from contextlib import contextmanager, suppress
 from itertools import chain
@@ -49,7 +49,7 @@ TABLE_SECONDS = 10
 
 
 def run(source: str | Path | dict[str, Any], *, out: str | Path | None = None, data_dir: str | Path | None = None,
-        workers: int | None = None, cluster: str | None = None, retry: bool = False, new_table: bool = False,
+        workers: int | None = None, cluster: str | None = None, retry: bool = False,
         progress: bool = True) -> SweepResult:
     """Train every run of a sweep that has not been trained, and write the table. ``source`` is a TOML file
     (docs/sweep.md), or what is in one. Everything goes to the folder ``out``, ``runs/NAME`` after the file unless
@@ -59,8 +59,7 @@ def run(source: str | Path | dict[str, Any], *, out: str | Path | None = None, d
     dask.distributed at the address ``cluster``. What has failed is tried again only if ``retry``; a damaged run is then
     begun anew. A sweep that was interrupted or killed goes on when it is called again, to the same results.
 
-    A folder that holds a sweep may be given one with more points. The table of another sweep is replaced only if
-    ``new_table``; its runs stay.
+    A folder that holds a sweep may be given one with more points.
 
     Contradictory points, and runs that fail, are named in the result, and the others go on. Raises ``ConfigError`` if
     the sweep is not valid, if all its points are contradictory, or if ``out`` holds anything else or another
@@ -81,8 +80,8 @@ def run(source: str | Path | dict[str, Any], *, out: str | Path | None = None, d
     first = next(batches)
     first.require_possible()
     content = file.read_bytes() if file else text.encode()
-    ours = None if new_table else lambda: require_extension(folder, sweep, (each.digest for each in first.runs))
-    with executor(workers, cluster) as place, _held(folder, content, ours), deferred_stop() as stop:
+    digests = [each.digest for each in first.runs]
+    with executor(workers, cluster) as place, _held(folder, content, sweep, digests), deferred_stop() as stop:
         study = _Study(sweep, folder, data_dir, retry)
         with bar(show=progress, total=sweep.count if proposals else len(first.runs), unit="run", desc="sweep",
                  initial=study.enter(first.runs), smoothing=0.05) as line:
@@ -98,14 +97,13 @@ def run(source: str | Path | dict[str, Any], *, out: str | Path | None = None, d
 
 
 @contextmanager
-def _held(folder: Path, content: bytes, require_ours: Callable[[], None] | None) -> Iterator[None]:
-    """Within the ``with`` block, ``folder`` belongs to this process and to the sweep that the file of ``content``
-    describes. ``ConfigError`` if it holds anything else than a sweep of this version, or if ``require_ours`` raises it;
-    then nothing changes there."""
+def _held(folder: Path, content: bytes, sweep: Sweep, digests: Sequence[str]) -> Iterator[None]:
+    """Within the ``with`` block, ``folder`` belongs to this process and to ``sweep``, which the file of ``content``
+    describes and whose first runs have ``digests``. ``ConfigError`` if it holds anything else than a sweep of this
+    version, or another sweep; then nothing changes there."""
     _refuse_other(folder)
     with claimed(folder):
-        if require_ours:
-            require_ours()
+        require_extension(folder, sweep, digests)
         files.write_json(folder / RECORD, {"format": FORMAT})
         files.replace(folder / COPY, lambda file: file.write(content))
         yield

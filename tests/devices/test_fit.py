@@ -12,6 +12,7 @@ import pytest
 from spinloom.config import load_device
 from spinloom.contract.errors import ConfigError
 from spinloom.devices import fit as fitting
+from spinloom.devices import measure as measuring
 from spinloom.devices import measurements
 from spinloom.devices.fitting import Options, without_far_readings
 from spinloom.devices.kinds import parse_device
@@ -264,6 +265,22 @@ def test_implausible_devices_are_refused():
         fitting.fit(table(np.arange(len(pulse)) % 3, before, np.arange(len(pulse)) % 3 * 10 + noisy), "domain_wall")
     with pytest.raises(ConfigError, match="no pulse has switched anything"):
         fitting.fit(table([1, -1] * 500, [0, 1] * 500, [0, 1] * 500), "mtj")
+
+
+def test_files_of_somebody_else_are_not_replaced(tmp_path):
+    wall = load_device("domain_wall")
+    data, out, picture = tmp_path / "data.csv", tmp_path / "wall.toml", tmp_path / "fit.png"
+    measuring.run(wall, data, pulses=200, seed=1)
+    with pytest.raises(ConfigError, match="data.csv: is there already"):  # it could be measurements of a real device
+        measuring.run(wall, data, pulses=200, seed=1)
+    measuring.run(wall, data, pulses=300, seed=1, overwrite=True)
+    for path, answers in ((out, {}), (picture, {"picture": picture})):
+        path.write_text("mine")
+        with pytest.raises(ConfigError, match=f"{path.name}: is there already, and not made by this command"):
+            fitting.run(data, out, **answers)
+        assert path.read_text() == "mine"
+        fitting.run(data, out, overwrite=True, **answers)
+        fitting.run(data, out, **answers)  # it is our own now
 
 
 def test_a_picture_of_data_and_fit(tmp_path):

@@ -4,6 +4,7 @@ import io
 
 import pytest
 from matplotlib.image import imread
+from spinloom.contract.errors import ConfigError
 from spinloom.devices import show
 from spinloom.devices.kinds import KINDS, parse_device
 
@@ -54,3 +55,12 @@ def test_a_picture_is_drawn(document):
     picture = imread(io.BytesIO(file.getvalue()), format="png")
     assert picture.shape[:2] == (1210, 990)
     assert len({tuple(pixel) for pixel in picture[::7, ::7].reshape(-1, picture.shape[2]).tolist()}) > 10
+
+
+def test_a_picture_of_somebody_else_is_not_replaced(tmp_path):
+    device, picture = parse_device({"kind": "ideal"}, "test"), tmp_path / "mine.png"
+    picture.write_bytes(b"\x89PNG of a camera")
+    with pytest.raises(ConfigError, match="mine.png: is there already, and not made by this command"):
+        show.run(device, "mine", picture)
+    show.run(device, "mine", picture, overwrite=True)
+    show.run(device, "mine", picture)  # it is our own now

@@ -97,13 +97,22 @@ def test_its_page_tells_mean_and_deviation_over_the_seeds(tmp_path, monkeypatch)
 def test_what_has_run_is_not_run_again(tmp_path, monkeypatch):
     first = reproduced("small-dw", out=tmp_path, seeds=1)
     assert first.rows[0].test_accuracy_deviation is None
-    hosted = reproduced("small-gxnor", out=tmp_path, seeds=1)
+    hosted = reproduced("small-dw", "small-gxnor", out=tmp_path, seeds=1)
     with monkeypatch.context() as patch:
         patch.setattr(worker, "train", None)
         patch.setattr(reproduce.float_probability, "accuracy", None)
-        assert reproduced("small-dw", out=tmp_path, seeds=1) == first
-        assert reproduced("small-gxnor", out=tmp_path, seeds=1) == hosted
+        assert reproduced("small-dw", "small-gxnor", out=tmp_path, seeds=1) == hosted
+    assert hosted.rows[:1] == first.rows
     assert len(list((tmp_path / "runs").iterdir())) == 2
+
+
+def test_a_table_does_not_lose_presets(tmp_path):
+    reproduced("small-dw", out=tmp_path, seeds=1)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(ConfigError, match="holds another sweep: 1 of the 1 runs in its table are not in this one; "
+                                          "take another folder"):
+        reproduced("small-gxnor", out=tmp_path, seeds=1)
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
 
 
 def test_a_run_that_fails_is_named(tmp_path, monkeypatch):

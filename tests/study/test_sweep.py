@@ -68,9 +68,6 @@ def test_what_exists_is_not_run_again(monkeypatch):
     assert (again.runs, again.done, again.skipped) == (8, 0, 8)
     more = swept(SMALL | {"grid": SMALL["grid"] | {"seed": [3, 1, 2]}})
     assert (more.runs, more.done, more.skipped) == (12, 4, 8)
-    fewer = swept(SMALL | {"grid": {"seed": [1]}, "fixed": {"device": {"states": 3, "sigma": 0.2}}},
-                  new_table=True)
-    assert (fewer.runs, fewer.done, fewer.skipped) == (1, 0, 1)
 
 
 def test_a_digest_is_of_what_decides_the_bits(tmp_path):

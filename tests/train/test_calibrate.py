@@ -2,6 +2,7 @@
 
 import pytest
 from spinloom import config
+from spinloom.contract.errors import ConfigError
 from spinloom.model.ranges import BEYOND
 from spinloom.train import calibrate
 from spinloom.train import loop as train
@@ -24,6 +25,16 @@ def test_ranges_are_the_finest_that_limit_few(run, tmp_path):
     written = config.load(str(tmp_path / "calibrated.toml"))
     before = config.load("digits-dw5").replaced(epochs=1)
     assert written == before.replaced(layers={0: {"z_frac": hidden.z_frac}, 1: {"z_frac": last.z_frac}})
+
+
+def test_an_experiment_of_somebody_else_is_not_replaced(run, tmp_path):
+    out = tmp_path / "mine.toml"
+    out.write_text("epochs = 1\n")
+    with pytest.raises(ConfigError, match="mine.toml: is there already, and not made by this command"):
+        calibrate.run(run, samples=50, out=out)
+    assert out.read_text() == "epochs = 1\n"
+    calibrate.run(run, samples=50, out=out, overwrite=True)
+    calibrate.run(run, samples=60, out=out)  # it is our own now
 
 
 def test_the_accuracy_is_that_of_both_ranges(run):

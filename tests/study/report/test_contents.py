@@ -22,6 +22,7 @@ COSIM = {"bit_exact": True, "samples": 50, "simulator": "verilator", "cycles_per
 
 DRIFT = {"test_accuracy": 90.0, "data": {"name": "digits", "known": None, "sha256": "0" * 64, "train": 1, "test": 1},
          "drift": [{"seconds": 100.0, "test_accuracy": 80.0}, {"seconds": 1.0, "test_accuracy": 88.0}]}
+WIRES = DRIFT | {"drift": [], "wires": [{"ratio": 0.01, "test_accuracy": 70.0}, {"ratio": 0.0, "test_accuracy": 90.0}]}
 
 
 def written(folder, name, document):
@@ -172,6 +173,7 @@ def test_one_field_has_a_band_over_seeds_and_many_values_are_points():
 def test_results_are_known_by_their_fields_whatever_the_file_is_called(tmp_path):
     folder = written(tmp_path / "results", "mine.json", COSIM)
     written(folder, "drift.json", DRIFT)
+    written(folder, "wires.json", WIRES)
     cells = {"luts": 100, "flip_flops": 5, "block_rams": 2, "dsps": 1}
     written(folder, "synth.json", cells | {"experiment": "a", "target": "ecp5", "lanes": [4, 2]})
     written(folder, "bitstream.json", cells | {"experiment": "a", "board": "ulx3s", "fmax_mhz": 57.5, "lanes": [8, 2]})
@@ -180,7 +182,8 @@ def test_results_are_known_by_their_fields_whatever_the_file_is_called(tmp_path)
     written(folder, "other.json", [1, 2])
     found = contents.read([tmp_path])
     assert [(each.of, each.bit_exact) for each in found.material.agreements] == [("RTL, verilator", True)]
-    assert found.charts["drift"].series[0].y == [88.0, 80.0]
+    assert [each.y for each in found.charts["drift"].series] == [[88.0, 80.0]]
+    assert [each.y for each in found.charts["wires"].series] == [[70.0]]  # a logarithmic axis has no place for 0
     assert [(each.of, each.all_lanes) for each in found.material.sizes] == [
         ("placed and routed, ulx3s", 10), ("estimated, ulx3s", 3), ("synthesised, ecp5", 6)]
     assert found.charts["size-clock"].series[0].y == [57.5]
