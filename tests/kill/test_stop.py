@@ -57,7 +57,7 @@ def test_a_reader_that_has_gone_is_no_news():
 
 
 @pytest.mark.parametrize(("arguments", "file"), [
-    (["device", "measure", "domain_wall", "--out", "d.csv"], "d.csv"),
+    (["device", "measure", "domain_wall", "--out", "d.csv", "--overwrite"], "d.csv"),
     (["device", "show", "domain_wall", "--out", "d.png"], "d.png"),
     (["generate", "digits-dw5", "--out", "verilog"], "verilog"),
 ])
