@@ -28,6 +28,8 @@ R = TypeVar("R")
 
 _TIMESCALE = ("1ns", "1ps")
 _BUILD_ARGS = {"verilator": ["-O3", "--threads", "1", "-Wno-fatal", "-Wno-lint", "--noassert"], "icarus": []}
+_SMALL = 1_500_000
+"""Characters of Verilog. The simulation of a smaller design spends its time in Python; optimising it gains nothing."""
 _TRACES = {"verilator": "dump.vcd", "icarus": f"{TOP}.fst"}
 
 
@@ -105,7 +107,7 @@ def _build(verilog: str, simulator: toolchain.Simulator, waves: bool, folder: Pa
     control.write_text(_public(verilog), encoding="utf-8")
     sources = [source] if simulator == "icarus" else [cocotb_runner.VerilatorControlFile(control), source]
     lend_runtime(runtime, folder)
-    with toolchain.environment():
+    with toolchain.environment(optimised=len(verilog) > _SMALL):
         try:
             _runner(simulator).build(sources=sources, hdl_toplevel=TOP, build_args=_BUILD_ARGS[simulator],
                                      build_dir=folder, timescale=_TIMESCALE, waves=waves, log_file=log)
