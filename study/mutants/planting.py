@@ -77,7 +77,8 @@ def candidates(design: str, rtlil: str, seed: int) -> list[Mutant]:
     for line in lines:
         options = dict(_OPTION.findall(line))
         source = _SOURCE.search(line)
-        if source is None or options["port"] == "Q":  # a mutated output of a register would lose its initial value
+        # A mutated output of a register would lose its initial value; a clock that is no clock is no fault of the RTL.
+        if source is None or options["port"] in ("Q", "CLK"):
             continue
         found.setdefault(source[1], set()).add(Mutant(
             design=design, file=source[1], line=int(source[2]), module=options["module"], cell=options["cell"],

@@ -4,8 +4,10 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In
 from spinloom.config import parse
+from spinloom.hw.crossbar import programming_queue
 from spinloom.hw.crossbar.active_rows import ActiveRows
 from spinloom.hw.crossbar.hazards import Hazards
+from spinloom.hw.crossbar.programming_queue import ProgrammingQueue
 from spinloom.hw.crossbar.timing import ADDRESS, write_back
 
 from .prover import Bench, Fault, Proof
@@ -103,11 +105,53 @@ class Visited(Bench):
         self.claim(m, ~hazards.drained | ~way.any() & ~changing.any() & (mine == 0))
 
 
+class Firing(Bench):
+    """Words of firing lanes, two of which are watched: the cells of the first come before those of the second, each
+    lane that fires once, ascending. The other words may be anything."""
+
+    LANES = 4
+    PATIENCE = 8
+    """Clock cycles without a cell, while there are some."""
+
+    def __init__(self) -> None:
+        self.geometry = geometry(4, cols=self.LANES, lanes=self.LANES)
+        super().__init__({"valid": In(1), "fired": In(self.LANES), "mark": In(1), "ready": In(1)})
+
+    def describe(self, m: Module) -> None:
+        m.submodules.queue = queue = ProgrammingQueue(geometry=self.geometry)
+        request, fires = queue.request, self.valid & (self.fired != 0)
+        m.d.comb += [queue.valid.eq(self.valid), queue.fired.eq(self.fired), request.ready.eq(self.ready)]
+        self.stays(m, self.claim, request.valid, request.ready, request.payload)
+        # Watched words have the addresses 1 and 2, all others 0. Of each, the lanes that are left.
+        marked, left = Signal(2), [Signal(self.LANES, name=f"left_{place}") for place in range(2)]
+        marks = fires & self.mark & (marked != 2)
+        m.d.comb += queue.word.address.eq(Mux(marks, marked + 1, 0))
+        m.d.sync += marked.eq(marked + marks)
+        taken = request.valid & request.ready
+        for place, lanes in enumerate(left):
+            mine = request.payload.address == place + 1
+            with m.If(marks & (marked == place)):
+                m.d.sync += lanes.eq(self.fired)
+            with m.Elif(taken & mine):
+                m.d.sync += lanes.eq(lanes & (lanes - 1))
+            self.claim(m, ~request.valid | ~mine | lanes.bit_select(request.payload.lane, 1)
+                       & (lanes & ((1 << request.payload.lane) - 1) == 0))
+            self.claim(m, (lanes == 0) | ~queue.empty)
+        self.claim(m, ~request.valid | (request.payload.address != 2) | (left[0] == 0))
+        silent = Signal(range(self.PATIENCE + 1))
+        m.d.sync += silent.eq(Mux(queue.empty | request.valid, 0, silent + 1))
+        self.claim(m, silent != self.PATIENCE)
+
+
 PROOFS = [
     Proof(block="crossbar/active_rows.py", claim="every active row once, in order; where the list, and the rows with a "
           "derivative, end", size="3 rows", bench=Listed,
           faults=(Fault(ActiveRows, "elaborate", "self.last.eq(cursor + 1 == count)",
                         "self.last.eq(cursor == count)"),)),
+    Proof(block="crossbar/programming_queue.py", claim="every lane of every word that fires, once, ascending, words in "
+          "order; an offer stays, and comes in time", size="4 lanes in two segments", bench=Firing, cycles=16,
+          instead=((programming_queue, "SEGMENT", 2),),
+          faults=(Fault(ProgrammingQueue, "elaborate", "with m.If(~left.any()):", "with m.If(1):"),)),
     Proof(block="crossbar/hazards.py", claim="no forward pass reads a row whose conductances may still change "
           "by a visit, "
           "a request or a replacement under way", size="4 rows, up to 7 requests", bench=Visited,

@@ -1,6 +1,11 @@
 """Writes docs/proofs.md: the claims, and what checks every block of hw/. ``cd tests; python -m formal.document``."""
 
+import re
 from pathlib import Path
+
+from amaranth.back import rtlil
+from spinloom.config import load
+from spinloom.hw.component import component
 
 from . import axi, basics, crossbar, link, store
 from .prover import Proof
@@ -11,6 +16,9 @@ MARK = "<!-- What follows is written by tests/formal/document.py. -->\n"
 PROOFS: list[Proof] = [proof for module in (axi, basics, crossbar, link, store) for proof in module.PROOFS]
 ELSEWHERE = {"store/sdram.py": "tests/hw/store/test_sdram_formal.py"}
 """Proofs that are not in this folder."""
+
+NETLISTS = ("digits-dw5",)
+"""Configurations whose netlists have been co-simulated: see docs/netlists.md."""
 
 
 def claims() -> str:
@@ -24,12 +32,27 @@ def claims() -> str:
         for (block, claim, runs, starts), sizes in rows.items())
 
 
+def mutants() -> dict[str, str]:
+    """Of every block that had mutants: how many of them were noticed or equivalent, and how many there were."""
+    text = (ROOT / "docs" / "mutants.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `hw/(.+?)` \|(.+)\|$", text, re.MULTILINE)
+    counts = {block: [int(cell) for cell in cells.split("|")] for block, cells in rows}
+    return {block: f"{noticed + equivalent}/{planted}"
+            for block, (planted, noticed, equivalent, *_) in counts.items()}
+
+
+def in_netlists() -> set[str]:
+    """The blocks of the networks whose netlists are co-simulated."""
+    text = "".join(rtlil.convert(component(load(name)), emit_src=True) for name in NETLISTS)
+    return set(re.findall(r"hw/([\w/]+\.py):\d", text))
+
+
 def blocks() -> str:
-    """The table of blocks: the tests that name a module, and whether there is a proof."""
+    """The table of blocks: what checks each of them."""
     texts = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
              for folder in ("tests", "sim/testbenches") for path in sorted((ROOT / folder).rglob("*.py"))
              if path.name.startswith(("test_", "tb_"))}
-    lines = []
+    planted, synthesised, lines = mutants(), in_netlists(), []
     for path in sorted((ROOT / "hw").rglob("*.py")):
         module = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
         if path.name == "__init__.py":
@@ -37,8 +60,9 @@ def blocks() -> str:
         block = path.relative_to(ROOT / "hw").as_posix()
         simulated = [f"`{name}`" for name, text in texts.items() if f"{module} import" in text]
         proved = "yes" if any(proof.block == block for proof in PROOFS) else ELSEWHERE.get(block, "")
-        lines.append(f"| `{block}` | {', '.join(simulated) or 'as a part of others'} | {proved} |\n")
-    return "| block | tests that name it | formal |\n|---|---|---|\n" + "".join(lines)
+        lines.append(f"| `{block}` | {', '.join(simulated) or 'as a part of others'} | {planted.get(block, '')} "
+                     f"| {proved} | {'yes' if block in synthesised else ''} |\n")
+    return "| block | tests that name it | mutants | formal | netlist |\n|---|---|--:|---|---|\n" + "".join(lines)
 
 
 def page(text: str) -> str:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from types import ModuleType
+from typing import Any, Literal
 
 import pytest
 from amaranth.back import rtlil
@@ -141,13 +142,18 @@ class Proof:
     cycles: int | None = None
     """How many clock cycles it is proved for; any number if it is none."""
     starts: tuple[Start, ...] = STARTS
+    instead: tuple[tuple[ModuleType, str, Any], ...] = ()
+    """What stands in modules for names there: smaller sizes, or a part that is proved elsewhere by what it is to do."""
 
 
 def holds(proof: Proof, start: Start, folder: Path, seconds: int = SECONDS) -> bool:
     """Whether no run breaks a claim of ``proof``. `UndecidedError` if that was not found out in time."""
-    bench = proof.bench()
-    bench.origin = start
-    (folder / "design.il").write_text(rtlil.convert(bench, name="top", emit_src=False))
+    with pytest.MonkeyPatch.context() as patch:
+        for module, attribute, value in proof.instead:
+            patch.setattr(module, attribute, value)
+        bench = proof.bench()
+        bench.origin = start
+        (folder / "design.il").write_text(rtlil.convert(bench, name="top", emit_src=False))
     (folder / "nothing.il").write_text(NOTHING)
     find = f"pdr -T {seconds}" if proof.cycles is None else f"bmc3 -T {seconds} -F {proof.cycles}"
     (folder / "prove.abc").write_text(f"backup\nread_aiger design.aig\nfold\nstrash\n{find}\n"
