@@ -82,7 +82,8 @@ def listed() -> Answer:
 @replace_option
 @answers
 def show(device: str, out: str | None, overwrite: bool) -> Answer:
-    """Draw a device, and print its integer tables beside the figures that they stand for."""
+    """Draw a device, and print its integer tables beside the figures that they stand for. Of distributions, five
+    quantiles are printed; --json has them all."""
     specification = load_device(device)
     from ..devices import show as showing
 
@@ -94,7 +95,9 @@ def show(device: str, out: str | None, overwrite: bool) -> Answer:
     head = {"device": f"{device}, {result.kind}", "pulse": result.pulse, "states": result.states,
             "sub-levels a level": 2**result.device.sub_bits, "bits of g": result.g_bits,
             **({"measured": measured} if measured else {}), "picture": result.picture}
-    return result, "\n".join([table(head), "", columns([vars(entry) for entry in result.tables])]), True
+    steps = showing.distributions(result.tables)
+    figures = [vars(entry) for entry in result.tables if entry.table != "quantiles"]
+    return result, "\n\n".join([table(head), *([columns(steps)] if steps else []), columns(figures)]), True
 
 
 @devices.command()

@@ -37,8 +37,9 @@ def left(conductances: np.ndarray, ratio: float) -> np.ndarray:
 
 def mean_factors(geometry: CrossbarGeometry) -> np.ndarray:
     """The factor of each cell of a crossbar in training, in ``2**-FACTOR_FRAC``: int64 (rows, cols) (arithmetic 4.7).
-    All conductances count as their mean, so that the factors stay as they are."""
-    device = geometry.device
+    All conductances count as their mean, so that the factors stay as they are. The devices of a cell of several lie in
+    arrays of their own, each at the cell's place, so they have the same factor."""
+    device = geometry.device.single
     levels = [int(nominal(state, device.states, device.sub_bits)) for state in range(device.states)]
     mean = sum(max(0, level) for level in levels) / (device.states * levels[-1])
     ratio = geometry.wires * 2.0**-RATIO_FRAC * mean

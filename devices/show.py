@@ -1,8 +1,12 @@
 """What a device is, to look at: its integer tables beside the figures that they stand for, and a picture."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
+
+import numpy as np
 
 from ..contract.device import PROBABILITY_BITS, SIGMA_FRAC, DeviceTables
 from ..contract.results import Result
@@ -11,6 +15,11 @@ from ..system.files import replace, require_ours
 from . import cycle
 from .specification import Device
 from .stepping import directions, edges
+
+SHARE = ", "
+"""In the place of an entry of a distribution: what comes before its quantile."""
+SHOWN = {"5 %": 0.05, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "95 %": 0.95}
+"""The quantiles of a distribution that are shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +89,19 @@ def entries(device: Device) -> list[Entry]:
     return rows
 
 
+def distributions(entries: Iterable[Entry]) -> list[dict[str, Any]]:
+    """The quantiles among ``entries`` to read: for each distribution a row with five of them, in levels, as the machine
+    has it, and the largest error."""
+    rows, quantiles = [], (entry for entry in entries if entry.table == "quantiles")
+    for place, group in groupby(quantiles, lambda entry: entry.place.partition(SHARE)[0]):
+        each = list(group)
+        places = [len(each) * share - 0.5 for share in SHOWN.values()]
+        figures = np.interp(places, range(len(each)), [entry.stands_for for entry in each])
+        rows.append({"step": place, **dict(zip(SHOWN, figures.tolist(), strict=True)),
+                     "error": max((entry.error for entry in each), key=abs)})
+    return rows
+
+
 def _values(tables: DeviceTables, name: str) -> tuple[int, ...]:
     if name == "curve":
         return tables.curve.base if tables.curve else ()
@@ -101,7 +123,7 @@ def _places(tables: DeviceTables, name: str, count: int) -> list[str]:
     places = [f"{direction} from {low:g} to {high:g}" for direction in directions(tables)
               for low, high in zip(ends, ends[1:], strict=False)]
     each = count // len(places)
-    shares = [""] if each == 1 else [f", {100 * (i + 0.5) / each:.1f} %" for i in range(each)]
+    shares = [""] if each == 1 else [f"{SHARE}{100 * (i + 0.5) / each:.1f} %" for i in range(each)]
     return [place + share for place in places for share in shares]
 
 

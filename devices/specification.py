@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from ..contract.device import SIGMA_BITS, SIGMA_FRAC, DeviceTables
+from ..contract.errors import shown
 from ..contract.section import Section
 from .ageing import Ageing
 from .costs import DeviceCosts
@@ -139,5 +140,5 @@ class StateDevice(Device):
         if not isinstance(value, tuple):
             return [value] * self.states
         if len(value) != self.states:
-            raise ValueError(f"{name}={value}: give one value, or one for each of the {self.states} states")
+            raise ValueError(f"{name}={shown(value)}: give one value, or one for each of the {self.states} states")
         return list(value)

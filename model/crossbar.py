@@ -220,6 +220,17 @@ class Crossbar:
         return (self.g.to(torch.int64) - device.origin + (1 << device.sub_bits - 1) >> device.sub_bits).clamp(
             0, device.states - 1)
 
+    def levels(self) -> torch.Tensor:
+        """The conductance of every device, int64 (rows, cols, devices); a pair counts as one."""
+        return self.g.to(torch.int64).unsqueeze(-1) if self.slices is None else self._levels(self.g, self.slices)
+
+    def set_levels(self, levels: torch.Tensor) -> None:
+        """Let the devices have the conductances ``levels``, as of ``levels()``. Those of pairs that count negative stay
+        as they are."""
+        self.g.copy_(levels.squeeze(-1) if self.slices is None else self._summed(levels))
+        if self.slices is not None:
+            self.slices.copy_(levels[..., :-1])
+
     def state(self) -> dict[str, np.ndarray]:
         """The complete state, as arrays by name (arithmetic 8): ``arrays``, the LFSRs, and the counters."""
         return {
@@ -330,21 +341,26 @@ class Crossbar:
         numbers = self.first + (place[0] * self.geometry.cols + place[1]) * self.geometry.devices
         if self.slices is not None:
             each = numbers[:, None] + np.arange(self.geometry.devices)
-            return self._sliced_cells(g, self.slices[where].to(torch.int64), *fixed, each)
+            return self._sliced_cells(self._levels(g, self.slices[where]), *fixed, each)
         g_minus = torch.zeros_like(g) if self.g_minus is None else self.g_minus[where]
         lives = [None] * len(numbers) if self.life is None else self.life[where].tolist()
         values = zip(*(vector.tolist() for vector in (g, g_minus, *fixed)), lives, numbers.tolist(), strict=True)
         return [Cell(g, minus, displacement, stuck, life, number=number)
                 for g, minus, displacement, stuck, life, number in values]
 
-    def _sliced_cells(self, g: torch.Tensor, slices: torch.Tensor, *fixed: np.ndarray) -> list[SlicedCell]:
-        """Cells of several devices: their conductances (n,), those of all their devices but the last (n, devices - 1),
-        what is fixed in each device, and its number, arrays (n, devices)."""
-        last = g - (slices * slices.new_tensor(self._weights[:-1])).sum(-1)
-        levels = torch.cat([slices, last.unsqueeze(-1)], dim=-1).tolist()
+    def _sliced_cells(self, levels: torch.Tensor, *fixed: np.ndarray) -> list[SlicedCell]:
+        """Cells of several devices: the conductances of the devices, what is fixed in each, and its number, all (n,
+        devices)."""
         return [SlicedCell([Cell(level, 0, displacement, stuck, number=number)
                             for level, displacement, stuck, number in zip(*cell, strict=True)], self._weights)
-                for cell in zip(levels, *(array.tolist() for array in fixed), strict=True)]
+                for cell in zip(levels.tolist(), *(array.tolist() for array in fixed), strict=True)]
+
+    def _levels(self, g: torch.Tensor, slices: torch.Tensor) -> torch.Tensor:
+        """The conductances, int64 (..., devices), of the devices of cells of several: of cells whose own are ``g``
+        (...,), and those of all devices but the last ``slices`` (..., devices - 1)."""
+        slices = slices.to(torch.int64)
+        last = g.to(torch.int64) - (slices * slices.new_tensor(self._weights[:-1])).sum(-1)
+        return torch.cat([slices, last.unsqueeze(-1)], dim=-1)
 
     def _summed(self, levels: torch.Tensor) -> torch.Tensor:
         """The conductances, int16 (rows, cols), of cells whose devices have ``levels`` (rows, cols, devices)."""

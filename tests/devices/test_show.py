@@ -48,6 +48,18 @@ def test_places_say_what_an_entry_is_for():
                                                   "down from state 0"]
 
 
+def test_distributions_are_summarised():
+    """A row for each segment up and down; quantiles of steps from 0 to 2 levels that are evenly spread."""
+    device = parse_device({"kind": "measured", "states": 9, "sub_bits": 6, "up": [[0, 1, 2]], "down": [[0.5]]}, "test")
+    entries = show.entries(device)
+    rows = show.distributions(entries)
+    assert len(rows) == len([entry for entry in entries if entry.table == "quantiles"]) // 64
+    assert (rows[0]["step"], rows[-1]["step"]) == ("up from 0 to 1", "down from 8 to 8")
+    assert [rows[0][name] for name in show.SHOWN] == pytest.approx([0.0, 0.25, 1.0, 1.75, 2.0], abs=0.03)
+    assert [rows[-1][name] for name in show.SHOWN] == [0.5] * 5
+    assert show.distributions(show.entries(parse_device({"kind": "incremental"}, "test"))) == []
+
+
 @pytest.mark.parametrize("document", [*DEVICES[:len(KINDS)], *DEVICES[len(KINDS)::2]])
 def test_a_picture_is_drawn(document):
     file = io.BytesIO()

@@ -149,6 +149,7 @@ JUNCTION = {"kind": "mtj"}
     (WALL | {"sigma": 9.0}, "device.domain_wall: sigma=9: must lie in 0 to 7.99219 levels, the range of the"),
     (WALL | {"sigma": 4.0, "sub_bits": 4}, "device.domain_wall: sigma=4: must lie in 0 to 3.99609 levels"),
     (WALL | {"sigma": [0.1, 0.2]}, "sigma=(0.1, 0.2): give one value, or one for each of the 5 states"),
+    (WALL | {"sigma": [0.1] * 3000}, "...: give one value, or one for each of the 5 states"),
     (WALL | {"sigma": []}, "sigma=(): give one value, or one for each of the 5 states"),
     (WALL | {"sigma": [0.1, 0.2, 0.1, "x", 0.1]}, "device.domain_wall.sigma[3]='x': Input should be a valid number"),
     (WALL | {"sigma": float("nan")}, "device.domain_wall.sigma=nan: Input should be a finite number"),

@@ -390,11 +390,11 @@ class Crossbar:
         layer, seed = experiment.layers[index], experiment.seed
         self.layer = layer
         self.stochastic = experiment.update.rounding == "stochastic"
-        self.device = single = Device(experiment.device, certain=self.stochastic)
+        self.device = self.one_device = Device(experiment.device, certain=self.stochastic)
         self.synapse, weights = experiment.synapse, ()
         if self.synapse:
             weights = self.synapse.slices or [1] * self.synapse.turns
-            self.device = several(single, weights)
+            self.device = several(self.one_device, weights)
         self.window, self.positions = window, range(window.positions)
         self.rows, self.cols = window.inputs + layer.bias, layer.cols
         self.bias = [x_max] if layer.bias else []
@@ -427,7 +427,7 @@ class Crossbar:
 
                 start = lo + ((h(0) >> 16) * (hi - lo + 1) >> 16)
                 life = hash32(seed, 0x40000 + index, row * 2**16 + col)
-                self.cells[row].append(Several(self.device, single, weights, fixed, start, h) if weights
+                self.cells[row].append(Several(self.device, self.one_device, weights, fixed, start, h) if weights
                                         else Cell(self.device, fixed(0), start, h(0), life))
         retention = experiment.device.retention
         self.share = retention and nearest64(self.rows * (1 - 2 ** (-experiment.batch / retention.half_life)) * 2**24)
@@ -448,8 +448,8 @@ class Crossbar:
         self.row_dac, self.column_dac = converters.row_dac_bits, converters.column_dac_bits
 
     def wire_factors(self):
-        levels = [self.device.nominal(s) for s in range(self.device.n)]
-        m = sum(max(0, level) for level in levels) / (self.device.n * levels[-1])
+        levels = [self.one_device.nominal(s) for s in range(self.one_device.n)]
+        m = sum(max(0, level) for level in levels) / (self.one_device.n * levels[-1])
         share = self.wires * 2.0**-32 * m
 
         def line(count):

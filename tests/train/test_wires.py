@@ -93,6 +93,26 @@ def test_both_devices_of_a_cell_are_weakened(kind):
         assert (crossbar.arrays["g_minus"] <= before["g_minus"]).all()
 
 
+@pytest.mark.parametrize("synapse", [{"slices": [4, 2, 1]}, {"turns": 3}])
+def test_each_device_of_a_cell_has_wires_of_its_own(synapse):
+    """Against the circuit: each device lies in two arrays, one of which counts negative; their columns are added up."""
+    ratio, count = 1e-3, 32
+    experiment = config.parse({"input": {"count": count}, "synapse": synapse, "init_spread": 9.0,
+                               "device": {"kind": "ideal", "states": 2, "sub_bits": 6},
+                               "layers": [{"cols": count, "z_frac": 4}]}, "wires")
+    network = Network(experiment)
+    device, crossbar = experiment.crossbars[0].device, network.crossbars[0]
+    before = crossbar.levels().numpy() / -device.single.origin
+    wires(network, ratio)
+    counts = sum(weight * (solved(np.maximum(before[..., place], 0), ratio)
+                           - solved(np.maximum(-before[..., place], 0), ratio))
+                 for place, weight in enumerate(device.slices.weights)) * -device.single.origin
+    ideal = (before * device.slices.weights).sum(-1) * -device.single.origin
+    assert deviation(crossbar.g.numpy(), counts) < 1.5 < 35 < deviation(ideal, counts)
+    trained = experiment.replaced(converters={"wire_ratio": ratio}).crossbars[0]
+    assert deviation(ideal * mean_factors(trained) * 2.0**-12, counts) < 3.5
+
+
 def test_wires_count_once():
     experiment = config.load("digits-dw5").replaced(converters={"wire_ratio": 1e-3})
     with pytest.raises(ConfigError, match="converters.wire_ratio=0.001: the network was trained with wires"):
