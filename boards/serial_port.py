@@ -1,6 +1,7 @@
 """A serial device as the port of a link."""
 
 import contextlib
+import errno
 import os
 import select
 import termios
@@ -29,8 +30,7 @@ class SerialPort(Port):
         try:
             self._serial = serial.Serial(name, baud, timeout=SILENCE, exclusive=True)
         except (OSError, ValueError, OverflowError, termios.error) as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-            raise ConfigError(f"cannot open the port {name}: {reason}") from None
+            raise ConfigError(f"cannot open the port {name}: {_reason(error)}") from None
 
     def now(self) -> float:
         """Seconds since some moment in the past."""
@@ -65,3 +65,15 @@ class SerialPort(Port):
 
     def _gone(self, error: OSError) -> LinkError:
         return LinkError(f"the port {self.name} is gone: {error}")
+
+
+def _reason(error: Exception) -> str:
+    """Why a port cannot be opened. pyserial's own text names the port again, and the number of the system's error."""
+    number = getattr(error, "errno", None)
+    if number == errno.EWOULDBLOCK:
+        return "another program has it open"
+    if number is not None:
+        return os.strerror(number)
+    if isinstance(error.__context__, termios.error):
+        return "it is no serial device"
+    return str(error)
