@@ -27,11 +27,13 @@ EXPERIMENT = parse({
 QUICK = "icarus" if shutil.which("iverilog") else "verilator"
 
 
-def test_trains_from_the_memory_of_a_system(monkeypatch):
+@pytest.mark.parametrize("batch", [1, pytest.param(3, marks=pytest.mark.slow)])
+def test_trains_from_the_memory_of_a_system(monkeypatch, batch):
+    """Sample by sample, and in mini-batches, in the midst of which feeds end early and are continued."""
     monkeypatch.syspath_prepend(Path(__file__).parent)
     bench = import_module("tb_stored").StoredBench
     try:
-        runner.run(bench(Case(experiment=EXPERIMENT, stall=0.2)), QUICK)
+        runner.run(bench(Case(experiment=EXPERIMENT.replaced(batch=batch), stall=0.2)), QUICK)
     finally:
         for name in ("tb_stored", "tb_registers"):
             sys.modules.pop(name)
