@@ -51,7 +51,7 @@ def _varied(studies: Sequence[Study]) -> dict[str, list[Chart]]:
 def after_training(material: Material) -> list[Chart]:
     """Accuracy over the time since programming, and over the resistance of wires."""
     time = Axis(label="time since programming", unit="s", log=True)
-    ratio = Axis(label="resistance of a wire between two cells, in that of a device", log=True)
+    ratio = Axis(label="wire resistance / device resistance", log=True)
     return [*_after("drift", "accuracy over the time since programming", time, {
                 name: [(each.seconds, each.test_accuracy) for each in found.drift]
                 for name, found in material.evaluations}),

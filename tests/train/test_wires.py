@@ -71,6 +71,7 @@ def test_networks_are_evaluated_behind_wires(tmp_path):
     result = train.run(config.load("digits-dw5").replaced(epochs=1), samples=300, out=tmp_path / "run", baseline=False,
                        progress=False)
     answer = evaluate.run(tmp_path / "run", ratios=(0.0, 1e-2))
+    assert answer.run == str(tmp_path / "run")
     assert answer.wires[0].test_accuracy == answer.test_accuracy == result.test_accuracy
     assert answer.wires[1].test_accuracy < result.test_accuracy
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -232,6 +233,14 @@ def test_a_run_of_an_earlier_version_is_shown_without_what_it_did_not_record(run
     assert found.details[0].pulses == []
     assert found.details[0].energy is not None
     assert "pulses-by-layer" not in found.charts
+
+
+def test_layers_of_different_networks_are_beside_each_other_by_number(run):
+    detail, = contents.read([run]).details
+    wider = replace(detail, experiment=detail.experiment.replaced(layers={0: {"cols": 9}}))
+    alone, both = (charts_of_runs.pulses(details)[-1] for details in ([detail], [detail, wider]))
+    assert [name.split(": ")[0] for name in alone.series[0].x] == both.series[0].x == both.series[1].x == ["0", "1"]
+    assert alone.series[0].x != both.series[0].x
 
 
 def test_charts_have_different_names(run, tmp_path):
