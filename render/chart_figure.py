@@ -105,7 +105,8 @@ def _name(axes: "Axes", chart: Chart) -> None:
         return
     house.plain(axes, grid="y" if chart.names else "both")
     if len(chart.series) + len(chart.limits) > 1:
-        house.legend(axes, title=_name_of(chart.legend) or None, title_fontsize=house.SMALL)
+        behind = {"frameon": True, "edgecolor": "none", "framealpha": 0.9} if chart.names else {}  # bars may be
+        house.legend(axes, title=_name_of(chart.legend) or None, title_fontsize=house.SMALL, **behind)
 
 
 def _scale(axes: "Axes", side: str, axis: Axis, named: bool) -> None:

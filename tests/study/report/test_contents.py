@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from spinloom.contract.errors import ConfigError
+from spinloom.render import chart_figure
 from spinloom.study.report import contents, figures, files, swept
 from spinloom.study.report import trained as charts_of_runs
 from spinloom.study.report.material import gather
@@ -241,6 +242,14 @@ def test_layers_of_different_networks_are_beside_each_other_by_number(run):
     alone, both = (charts_of_runs.pulses(details)[-1] for details in ([detail], [detail, wider]))
     assert [name.split(": ")[0] for name in alone.series[0].x] == both.series[0].x == both.series[1].x == ["0", "1"]
     assert alone.series[0].x != both.series[0].x
+
+
+def test_a_legend_can_be_read_before_bars(run):
+    charts = contents.read([run]).charts
+    detail, = contents.read([run]).details
+    bars, = (chart for chart in charts_of_runs.pulses([detail, detail]) if chart.name == "pulses-by-layer")
+    assert chart_figure.draw(bars).axes[0].get_legend().get_frame_on()
+    assert not chart_figure.draw(charts["learning"]).axes[0].get_legend().get_frame_on()
 
 
 def test_charts_have_different_names(run, tmp_path):
