@@ -7,7 +7,8 @@ from amaranth.hdl import Array, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from spinloom.contract.link import CRC_POLYNOMIAL, ESCAPE, FLAG, TOGGLE
-from spinloom.hw.link import delivery, frame
+from spinloom.hw.link import collector, delivery, frame
+from spinloom.hw.link.collector import Collector
 from spinloom.hw.link.crc import Crc32
 from spinloom.hw.link.delivery import Delivery
 from spinloom.hw.link.frame import Deframer, Framer
@@ -214,6 +215,39 @@ class SentAndReceived(Bench):
         self.claim(m, waits <= 12 * self.divisor)
 
 
+class Gathered(Bench):
+    """Beats of one byte and of two, and a host that acknowledges what was sent: when all is sent, that is as many bytes
+    as came."""
+
+    SLOT = 4
+    BITS = 5
+
+    def __init__(self) -> None:
+        part = Collector(streams={"a": 4, "b": 12}, slots=2)
+        self.part = part
+        super().__init__({name: member for name, member in part.signature.members.items()
+                          if name in ("a", "b", "flush", "acknowledge", "acknowledged", "take")})
+
+    def describe(self, m: Module) -> None:
+        m.submodules.part = part = self.part
+        a, b = self.a, self.b
+        for name in ("a", "b"):
+            wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(part, name))
+            port = getattr(self, name)
+            self.stays(m, self.assume, port.valid, port.ready, port.payload)
+        for name in ("flush", "acknowledge", "acknowledged", "take"):
+            m.d.comb += getattr(part, name).eq(getattr(self, name))
+        self.assume(m, ~self.take | part.available)
+        self.assume(m, ~self.acknowledge | (self.acknowledged == part.number))
+        came, sent = Signal(self.BITS), Signal(self.BITS)
+        m.d.sync += [came.eq(came + (a.valid & a.ready) + ((b.valid & b.ready) << 1)),
+                     sent.eq(sent + Mux(self.take, part.length, 0))]
+        self.claim(m, ~part.available | (part.length != 0) & (part.length < self.SLOT))
+        self.claim(m, ~part.available | (part.stream == 0) | ~part.length[0])
+        self.claim(m, ~part.idle | (came == sent))
+        self.stays(m, self.claim, part.available, self.take, part.number, part.stream, part.length)
+
+
 PROOFS = [
     Proof(block="link/frame.py", claim="never locks up: from any state, without a reset, a flag begins a frame",
           size="any bytes", bench=AfterAFlag, starts=("any state",),
@@ -238,4 +272,8 @@ PROOFS = [
           "bytes", bench=lambda: Streams(lambda: Delivery(streams={"a": 4, "b": 12}, slots=2)),
           instead=((delivery, "SLOT", 16),),
           faults=(Fault(Delivery, "elaborate", "with m.If(taken):", "with m.If(1):"),)),
+    Proof(block="link/collector.py", claim="when all is sent, it is as many bytes as came; a frame has beats of one "
+          "stream, and fits its slot; it stays until it is taken", size="beats of 1 and 2 bytes, 2 slots of 4 bytes",
+          bench=Gathered, instead=((collector, "SLOT", Gathered.SLOT),), cycles=14,
+          faults=(Fault(Collector, "elaborate", "(length < SLOT - size)", "(length <= SLOT - size)"),)),
 ]
