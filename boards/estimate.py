@@ -73,7 +73,7 @@ LUT_RAM_WIDTH = 4
 """Bits of the words of such a memory."""
 LUT_RAMS = {"ecp5": 32}
 """Such memories that cost as much as a block RAM: a buffer, or an array that may be in them, takes what costs less."""
-STORE_LUTS = {"ecp5": (603, 34.3, 407), "ice40": (534, 30.4, 0), "gowin": (720, 41.0, 397)}
+STORE_LUTS = {"ecp5": (674, 34.3, 407), "ice40": (575, 30.4, 0), "gowin": (791, 41.0, 397)}
 """LUTs of a `Feeder` with a `MemoryAccess`, for each bit of an address and of a sample's number besides, and of an
 `SdramController`: from what `hw.export.synth.count` says of them, for two sizes on an ECP5 and one on the others."""
 SOFT_LUTS = {"ecp5": 25 * 2 / 48, "ice40": 36 / 18, "gowin": 80 / 18}

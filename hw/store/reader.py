@@ -31,7 +31,8 @@ class SampleReader(wiring.Component):
     With ``whole``, the buffer is as large as the longest sample at least, and a sample is given only when all of its
     words are there: `WholeSamples`. A sample with a wrong checksum is then found damaged before it is given.
 
-    Cost: a `Fetcher`, a `Decoder`, a block RAM for each 512 words.
+    Cost: a `Fetcher`, a `Decoder`, a block RAM for each 512 words, and registers for two words: a block RAM gives its
+    words late in a clock cycle, and a `Decoder` needs most of one.
     """
 
     def __init__(self, *, geometry: CrossbarGeometry, label_bits: int, address_bits: int, most: int,
@@ -57,6 +58,7 @@ class SampleReader(wiring.Component):
         m = Module()
         m.submodules.fetcher, m.submodules.decoder = fetcher, decoder = self.fetcher, self.decoder
         m.submodules.words = words = self.words
+        m.submodules.next_words = next_words = Queue(shape=word_layout(), depth=2, storage="registers")
         damaged = fetcher.damaged | decoder.damaged
         if isinstance(words, WholeSamples):
             damaged |= words.damaged
@@ -64,7 +66,8 @@ class SampleReader(wiring.Component):
         wiring.connect(m, wiring.flipped(self.samples), fetcher.samples)
         wiring.connect(m, fetcher.memory, wiring.flipped(self.memory))
         wiring.connect(m, fetcher.words, words.i)
-        wiring.connect(m, words.o, decoder.words)
+        wiring.connect(m, words.o, next_words.i)
+        wiring.connect(m, next_words.o, decoder.words)
         wiring.connect(m, decoder.labels, wiring.flipped(self.labels))
         wiring.connect(m, decoder.x, wiring.flipped(self.x))
         return m
