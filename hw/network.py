@@ -7,7 +7,6 @@ from amaranth.hdl import Cat, Module, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..contract.errors import ConfigError
 from ..contract.geometry import CrossbarGeometry, Loss
 from ..contract.widths import index_bits
 from .basics.queue import Queue
@@ -53,8 +52,6 @@ class Network(wiring.Component):
         self.geometries = geometries
         self.loss = loss
         self.traced = traced
-        if traced and any(geometry.devices > 1 for geometry in geometries):
-            raise ConfigError("cells of several devices are not traced in RTL; leave out --trace")
         last = geometries[-1]
         state = stream.Signature(unsigned(max(map(state_bits, geometries))))
         super().__init__({

@@ -10,8 +10,8 @@ from ...contract.geometry import CrossbarGeometry
 from ...contract.lfsr import LEAP
 from ..basics.fixed import saturate
 from .device import Device, nominal
-from .divider import demand_layout
-from .layouts import asked_shape, pulse_layout, replacement_layout
+from .divider import device_demand_layout
+from .layouts import asked_shape, device_shape, pulse_layout, replacement_layout
 from .parameters import parameter_layout, register
 from .pulse_tracer import PulseTracer
 
@@ -26,13 +26,17 @@ class CellProgrammer(wiring.Component):
     for each cell that is written. A pair that is not written takes 1 more, to see whether it has to be refreshed, and a
     reset takes 2. A cell with a displacement takes 2 more. One that relaxes takes 5, or one more if it is a pair.
 
+    Where cells have several devices, it programs one of them as if it were a cell.
+
     One that is ``traced`` also answers with its pulses; it waits for whoever takes them.
     """
 
-    def __init__(self, *, geometry: CrossbarGeometry, levels_bits: int = 0, traced: bool = False) -> None:
-        self.geometry = geometry
+    def __init__(self, *, geometry: CrossbarGeometry, traced: bool = False) -> None:
+        self.cells = geometry
+        self.geometry = geometry.single
         self.traced = traced
-        self._demand = demand_layout(geometry, levels_bits)
+        self._demand = device_demand_layout(geometry)
+        geometry = self.geometry
         ports = {
             #: Cells to be programmed, and the levels that they ask for.
             "demand": In(stream.Signature(self._demand)),
@@ -62,7 +66,10 @@ class CellProgrammer(wiring.Component):
             ports["hash"] = In(stream.Signature(32))
         if traced:
             #: The pulses.
-            ports["pulse"] = Out(stream.Signature(pulse_layout(geometry)))
+            ports["pulse"] = Out(stream.Signature(pulse_layout(self.cells)))
+            if self.cells.devices > 1:
+                #: The number of the device in its cell, and the conductance that it is to reach.
+                ports |= {"number": In(device_shape(self.cells)), "asked": In(asked_shape(geometry))}
         super().__init__(ports)
 
     def elaborate(self, platform: Any) -> Module:
@@ -226,11 +233,12 @@ class CellProgrammer(wiring.Component):
 
     def _trace(self, m: Module, device: Device, served: Any, take: Signal, asked: ValueLike) -> PulseTracer:
         """What tells of the pulses. A cell that is taken is asked for the level ``asked``."""
-        m.submodules.tracer = tracer = PulseTracer(geometry=self.geometry)
+        m.submodules.tracer = tracer = PulseTracer(geometry=self.cells)
         wiring.connect(m, tracer.pulse, wiring.flipped(self.pulse))
         m.d.comb += [
             tracer.begin.eq(take),
-            tracer.asked.eq(asked),
+            tracer.asked.eq(self.asked if self.cells.devices > 1 else asked),
+            tracer.device.eq(self.number if self.cells.devices > 1 else 0),
             tracer.attempt.eq(self.attempt),
             tracer.done.eq(device.done),
             tracer.g.eq(device.level.g),

@@ -19,6 +19,12 @@ def job_layout(geometry: CrossbarGeometry) -> data.StructLayout:
     return data.StructLayout({"request": request_layout(geometry), "cell": cell_layout(geometry)})
 
 
+def device_demand_layout(geometry: CrossbarGeometry) -> data.StructLayout:
+    """What is asked of a device of a cell, as of a cell: of the cell itself, unless it has several."""
+    one = geometry.single
+    return demand_layout(one) if one is geometry else demand_layout(one, index_bits(one.device.states))
+
+
 def demand_layout(geometry: CrossbarGeometry, levels_bits: int = 0) -> data.StructLayout:
     """A job, the state of its cell, and the magnitude of its residual as a number of whole levels, of ``levels_bits``
     unless that is what the division gives, and a rest."""

@@ -219,10 +219,17 @@ def asked_shape(geometry: CrossbarGeometry) -> Shape:
 
 
 def pulse_layout(geometry: CrossbarGeometry) -> data.StructLayout:
-    """A write pulse of a trace (docs/trace.md), with the place of its cell."""
-    g = signed(geometry.device.g_bits)
-    return data.StructLayout({"position": position_layout(geometry), "before": g, "asked": asked_shape(geometry),
-                              "after": g, "attempt": unsigned(ATTEMPT_BITS), "up": 1, "verify": 1})
+    """A write pulse of a trace (docs/trace.md), with the place of its cell, and which of the cell's devices got it."""
+    one = geometry.single
+    g = signed(one.device.g_bits)
+    return data.StructLayout({"position": position_layout(geometry), "device": device_shape(geometry), "before": g,
+                              "asked": asked_shape(one), "after": g, "attempt": unsigned(ATTEMPT_BITS), "up": 1,
+                              "verify": 1})
+
+
+def device_shape(geometry: CrossbarGeometry) -> Shape:
+    """The shape of the number of a device of a cell."""
+    return unsigned(index_bits(geometry.devices))
 
 
 def traced_layout(geometry: CrossbarGeometry) -> data.StructLayout:

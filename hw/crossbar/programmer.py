@@ -16,7 +16,7 @@ from .divider import ResidualDivider
 from .layouts import cell_layout, position_layout, pulse_layout, replacement_layout, request_layout
 from .lfsr import Lfsr
 from .parameters import parameter_layout
-from .sliced_programmer import SlicedProgrammer, levels_bits
+from .sliced_programmer import SlicedProgrammer
 
 
 class StochasticProgrammer(wiring.Component):
@@ -69,14 +69,17 @@ class StochasticProgrammer(wiring.Component):
         m = Module()
         geometry = self.geometry
         m.submodules.divider = divider = ResidualDivider(geometry=geometry)
+        cell = CellProgrammer(geometry=geometry, traced=self.traced)
         if geometry.device.slices is None:
-            m.submodules.cell = whole = cell = CellProgrammer(geometry=geometry, traced=self.traced)
+            m.submodules.cell = whole = cell
         else:
-            m.submodules.device = cell = CellProgrammer(geometry=geometry.single, levels_bits=levels_bits(geometry))
+            m.submodules.device = cell
             m.submodules.cell = whole = SlicedProgrammer(geometry=geometry)
             wiring.connect(m, whole.device, cell.demand)
             wiring.connect(m, cell.replace, whole.replaced)
             m.d.comb += [whole.drawn.eq(self.lfsr), whole.parameters.eq(self.parameters)]
+            if self.traced:
+                m.d.comb += [cell.number.eq(whole.number), cell.asked.eq(whole.asked)]
             if geometry.device.differs:
                 wiring.connect(m, whole.device_hash, cell.hash)
         m.submodules.lfsr = lfsr = Lfsr()
@@ -93,7 +96,7 @@ class StochasticProgrammer(wiring.Component):
             m.d.comb += cell.before.eq(lfsr.state)
         waiting = self._fetch(m, divider.job, hashes)
         m.d.comb += [
-            self.idle.eq(~waiting & divider.idle & whole.idle),
+            self.idle.eq(~waiting & divider.idle & whole.idle & cell.idle),
             divider.parameters.eq(self.parameters),
             cell.parameters.eq(self.parameters),
             cell.word.eq(lfsr.word),

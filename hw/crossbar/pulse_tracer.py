@@ -7,7 +7,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ...contract.geometry import CrossbarGeometry
-from .layouts import asked_shape, position_layout, pulse_layout
+from .layouts import asked_shape, device_shape, position_layout, pulse_layout
 
 
 class PulseTracer(wiring.Component):
@@ -21,14 +21,16 @@ class PulseTracer(wiring.Component):
     def __init__(self, *, geometry: CrossbarGeometry) -> None:
         self.geometry = geometry
         ports = {
-            #: A cell, or a rewriting, begins: `asked` is to be reached. Attempts count from 1 again.
+            #: A cell, its device with this number, or a rewriting begins: `asked` is to be reached. Attempts count from
+            #: 1 again.
             "begin": In(1),
-            "asked": In(asked_shape(geometry)),
+            "device": In(device_shape(geometry)),
+            "asked": In(asked_shape(geometry.single)),
             #: A pulse is given; the level shows it in the clock cycle after `done`.
             "attempt": In(1),
             "done": In(1),
             #: The level, and the place of its cell.
-            "g": In(signed(geometry.device.g_bits)),
+            "g": In(signed(geometry.single.device.g_bits)),
             "position": In(position_layout(geometry)),
             #: The pulse is one of program-and-verify.
             "verify": In(1),
@@ -48,13 +50,14 @@ class PulseTracer(wiring.Component):
         m = Module()
         layout = pulse_layout(self.geometry)
         found, kept = Signal(layout), Signal(layout)
-        asked = Signal.like(self.asked)
+        asked, number = Signal.like(self.asked), Signal.like(self.device)
         before = Signal.like(self.g)
         attempts = Signal(layout["attempt"].shape)
         landed, waiting = Signal(), Signal()
         landing = self.geometry.device.pulse == "landing"
         m.d.comb += [
             found.position.eq(self.position),
+            found.device.eq(number),
             found.before.eq(before),
             found.asked.eq(asked),
             found.after.eq(self.g),
@@ -68,7 +71,7 @@ class PulseTracer(wiring.Component):
         ]
         m.d.sync += [landed.eq(self.done), waiting.eq(~self.room)]
         with m.If(self.begin):
-            m.d.sync += [asked.eq(self.asked), attempts.eq(0)]
+            m.d.sync += [asked.eq(self.asked), number.eq(self.device), attempts.eq(0)]
         with m.If(self.attempt):
             m.d.sync += [before.eq(self.g), attempts.eq(attempts + 1)]
         with m.If(landed):

@@ -8,17 +8,12 @@ from amaranth.lib.wiring import In, Out
 
 from ...contract.geometry import CrossbarGeometry
 from ...contract.lfsr import LEAP
-from ...contract.widths import index_bits, signed_bits
+from ...contract.widths import signed_bits
 from .cell_programmer import left_over
 from .device import nominal, state_of
-from .divider import demand_layout
-from .layouts import replacement_layout
+from .divider import demand_layout, device_demand_layout
+from .layouts import asked_shape, device_shape, replacement_layout
 from .parameters import parameter_layout, register
-
-
-def levels_bits(geometry: CrossbarGeometry) -> int:
-    """Width of the number of states by which one device of a cell moves."""
-    return index_bits(geometry.single.device.states)
 
 
 class SlicedProgrammer(wiring.Component):
@@ -44,7 +39,10 @@ class SlicedProgrammer(wiring.Component):
             #: The word that was drawn last: it chooses the device whose turn it is.
             "drawn": In(LEAP),
             #: A device to be pulsed or written, as a cell, and what it has become.
-            "device": Out(stream.Signature(demand_layout(one, levels_bits(geometry)))),
+            "device": Out(stream.Signature(device_demand_layout(geometry))),
+            #: Its number in the cell, and the conductance that it is to reach.
+            "number": Out(device_shape(geometry)),
+            "asked": Out(asked_shape(one)),
             "replaced": In(stream.Signature(replacement_layout(one))),
             #: Replacements of run-time parameters.
             "parameters": In(parameter_layout(geometry)),
@@ -76,6 +74,8 @@ class SlicedProgrammer(wiring.Component):
         m.d.comb += [
             goal.eq(nominal(target, geometry.device)),
             moves.eq(Mux(write, ~leave, number == turn if slices.in_turn else ~reached)),
+            self.number.eq(number),
+            self.asked.eq(nominal(state, geometry.single.device)),
             self.replace.payload.position.eq(served.request.position),
             self.replace.payload.cell.chi.eq(Mux(write, served.cell.chi, left_over(geometry, served, g))),
             self.replace.payload.cell.g.eq(g),

@@ -91,11 +91,6 @@ def pulses(monkeypatch):
     return compared
 
 
-def of_one_device(make, kind, residual, number):
-    """The first experiment from ``number`` on, of as many layers, whose cells do not have several devices."""
-    return next(experiment for each in count(number, 3) if not (experiment := make(kind, residual, each)).synapse)
-
-
 QUICK = ("pcm_pair", "verified"), ("mtj", "none")
 """Rules of which `make test` has one."""
 
@@ -103,14 +98,14 @@ QUICK = ("pcm_pair", "verified"), ("mtj", "none")
 @pytest.mark.parametrize(("kind", "residual", "number"), [
     case for rule in RULES for case in slow_but(DENSE[1] if rule in QUICK else None, *rule, DENSE)])
 def test_they_agree_in_every_write_pulse(kind, residual, number, pulses):
-    agree(of_one_device(configuration, kind, residual, number), number, traced=True)
+    agree(configuration(kind, residual, number), number, traced=True)
     assert sum(pulses) > 0
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "residual", "number"), [(*rule, number) for rule in RULES for number in (1, 2)])
 def test_they_agree_in_every_write_pulse_of_convolutions(kind, residual, number, pulses):
-    agree(of_one_device(convolutional, kind, residual, number), number, traced=True)
+    agree(convolutional(kind, residual, number), number, traced=True)
     assert sum(pulses) > 0
 
 
@@ -182,11 +177,12 @@ def test_words_of_several_segments_of_lanes_agree(cols, lanes):
     pytest.param({"kind": "incremental", "states": 5}, {"turns": 3}, marks=pytest.mark.slow),
     pytest.param({"kind": "mtj", "states": 2, "stuck": 0.05}, {"slices": [4, 2, 1]}, marks=pytest.mark.slow),
 ])
-def test_cells_of_several_devices_agree(device, synapse):
+def test_cells_of_several_devices_agree_in_every_write_pulse(device, synapse, pulses):
     experiment = parse({
         "seed": 7, "learning_rate_shifts": [3], "input": {"count": 9}, "device": device, "synapse": synapse,
         "init_spread": 2.0, "layers": [
             {"cols": 6, "lanes": 3, "bias": True, "weight_step": -2, "z_frac": 6},
             {"cols": 4, "weight_step": -1, "z_bits": 8, "z_frac": 4}],
     }, "several")
-    NetworkBench(Case(experiment=experiment, seed=3, stall=0.2, samples=6)).simulate()
+    NetworkBench(Case(experiment=experiment, seed=3, stall=0.2, samples=6, traced=True)).simulate()
+    assert sum(pulses) > 0
