@@ -88,10 +88,10 @@ def run(data: str | Path, out: str | Path, kind: str | None = None, options: Opt
     already and was not made so, unless ``overwrite``."""
     options = options or Options()
     files.require_apart(out, data)
-    files.require_ours(out, lambda head: head.startswith(HEAD), overwrite)
     if picture is not None:
         files.require_apart(picture, data, out)
         files.require_ours(picture, house.is_ours, overwrite)
+    files.require_ours(out, lambda head: head.startswith(HEAD), overwrite)
     measured = reading.read(data, columns, options.unit)
     options = replace(options, unit=measured.unit or options.unit)
     guessed = guess(measured) if kind is None else Guess(kind, "as asked for", "as asked for")
