@@ -27,7 +27,7 @@ def run(device: Device, out: str | Path, *, pulses: int, seed: int, devices: int
         read_noise: float = 0.0, overwrite: bool = False) -> MeasureResult:
     """Write what ``measure`` gives to the CSV file ``out``. ``ConfigError`` if that is there already, unless
     ``overwrite``: it could be measurements of a real device, which look alike."""
-    require_ours(out, lambda _: False, overwrite)
+    require_ours(out, None, overwrite)
     measurements.write(out, measure(device, pulses, seed, devices, read_noise))
     return MeasureResult(pulses=pulses, out=str(out))
 

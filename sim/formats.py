@@ -90,8 +90,8 @@ def drive_words(geometry: CrossbarGeometry, x: np.ndarray, y: np.ndarray | None 
 
 
 def pulses_of(geometry: CrossbarGeometry, beats: list[dict[str, Any]]) -> np.ndarray:
-    """The write pulses in ``beats`` of `traced_layout`, as a trace holds them: `PULSE` (n,). Cells, or
-    their devices where they have several, are counted from the first of their layer."""
+    """The write pulses in ``beats`` of `traced_layout`, as a trace holds them: `PULSE` (n,). Cells, or their
+    devices where they have several, are counted from the first of their layer."""
     found = np.empty(len(beats), PULSE)
     for index, beat in enumerate(beats):
         pulse = beat["pulse"]

@@ -52,16 +52,16 @@ def require_apart(out: str | Path, *sources: str | Path) -> None:
             raise ConfigError(f"{out}: would be written over {source}, which is read; name another file")
 
 
-def require_ours(path: str | Path, is_ours: Callable[[bytes], bool], overwrite: bool = False) -> None:
+def require_ours(path: str | Path, is_ours: Callable[[bytes], bool] | None, overwrite: bool = False) -> None:
     """``ConfigError`` if ``path`` is a file that the command has not made itself and that it may not ``overwrite``.
-    ``is_ours`` tells that from its first KiB; an empty file is anybody's."""
+    ``is_ours`` tells that from its first KiB; None if nothing can tell. An empty file is anybody's."""
     if overwrite or not os.path.isfile(path):
         return
     with open(path, "rb") as file:
         head = file.read(1 << 10)
-    if head and not is_ours(head):
-        raise ConfigError(f"{path}: is there already, and not made by this command; name another file, or give "
-                          "--overwrite")
+    if head and not (is_ours and is_ours(head)):
+        known = ", and not made by this command" if is_ours else ""
+        raise ConfigError(f"{path}: is there already{known}; name another file, or give --overwrite")
 
 
 def read(path: Path, most: int) -> bytes:

@@ -232,18 +232,20 @@ class CellProgrammer(wiring.Component):
                 m.next = "replace"
 
     def _trace(self, m: Module, device: Device, served: Any, take: Signal, asked: ValueLike) -> PulseTracer:
-        """What tells of the pulses. A cell that is taken is asked for the level ``asked``."""
+        """What tells of the pulses. A cell that is taken is asked for the level ``asked``; of a device of several, the
+        port of that name tells."""
         m.submodules.tracer = tracer = PulseTracer(geometry=self.cells)
         wiring.connect(m, tracer.pulse, wiring.flipped(self.pulse))
         m.d.comb += [
             tracer.begin.eq(take),
-            tracer.asked.eq(self.asked if self.cells.devices > 1 else asked),
-            tracer.device.eq(self.number if self.cells.devices > 1 else 0),
+            tracer.asked.eq(asked),
             tracer.attempt.eq(self.attempt),
             tracer.done.eq(device.done),
             tracer.g.eq(device.level.g),
             tracer.position.eq(served.request.position),
         ]
+        if self.cells.devices > 1:
+            m.d.comb += [tracer.asked.eq(self.asked), tracer.device.eq(self.number)]
         return tracer
 
 

@@ -20,7 +20,8 @@ def job_layout(geometry: CrossbarGeometry) -> data.StructLayout:
 
 
 def device_demand_layout(geometry: CrossbarGeometry) -> data.StructLayout:
-    """What is asked of a device of a cell, as of a cell: of the cell itself, unless it has several."""
+    """The demand for one device of a cell, in the form of one for a cell; ``levels`` is by how many states it moves. A
+    cell of one device is that device."""
     one = geometry.single
     return demand_layout(one) if one is geometry else demand_layout(one, index_bits(one.device.states))
 

@@ -40,10 +40,10 @@ class SlicedProgrammer(wiring.Component):
             "drawn": In(LEAP),
             #: A device to be pulsed or written, as a cell, and what it has become.
             "device": Out(stream.Signature(device_demand_layout(geometry))),
-            #: Its number in the cell, and the conductance that it is to reach.
+            "replaced": In(stream.Signature(replacement_layout(one))),
+            #: The number of that device in its cell, and the conductance that it is to reach: for traces.
             "number": Out(device_shape(geometry)),
             "asked": Out(asked_shape(one)),
-            "replaced": In(stream.Signature(replacement_layout(one))),
             #: Replacements of run-time parameters.
             "parameters": In(parameter_layout(geometry)),
         }

@@ -29,7 +29,8 @@ R = TypeVar("R")
 _TIMESCALE = ("1ns", "1ps")
 _BUILD_ARGS = {"verilator": ["-O3", "--threads", "1", "-Wno-fatal", "-Wno-lint", "--noassert"], "icarus": []}
 _SMALL = 1_500_000
-"""Characters of Verilog. The simulation of a smaller design spends its time in Python; optimising it gains nothing."""
+"""Characters of Verilog. The simulation of a design with fewer spends its time in Python, so to optimise it costs more
+than it gains."""
 _TRACES = {"verilator": "dump.vcd", "icarus": f"{TOP}.fst"}
 
 

