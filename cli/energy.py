@@ -50,11 +50,18 @@ def _parts(result: "EnergyResult") -> Iterator[str]:
     ):
         if rows:
             yield f"{title}\n{columns(rows)}"
-    sources = dict.fromkeys(line for row in result.events for line in (
-        f"{row.event}, energy: {row.standing}: {row.source}" if row.standing else "",
-        f"{row.event}, time: {row.time_standing}: {row.time_source}" if row.time_standing else ""))
-    if lines := [*filter(None, sources), *result.notes]:
+    if lines := [*_sources(result), *result.notes]:
         yield "\n".join(lines)
+
+
+def _sources(result: "EnergyResult") -> list[str]:
+    """A line for every figure behind the report, on our side and on the digital side."""
+    ours = (line for row in result.events for line in (
+        *((f"{row.event}, energy: {row.standing}: {source}" for source in (row.source, row.source_one_memory))
+          if row.standing else ()),
+        *((f"{row.event}, time: {row.time_standing}: {row.time_source}",) if row.time_standing else ())))
+    digital = (f"{row.name}, {line}" for row in result.digital for line in row.sources)
+    return list(dict.fromkeys((*ours, *digital)))
 
 
 def _head(result: "EnergyResult") -> dict[str, str]:

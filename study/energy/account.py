@@ -87,7 +87,7 @@ def _events(banked: list[Entry], whole: list[Entry]) -> tuple[EventResult, ...]:
     return tuple(EventResult(
         layer=entry.layer, phase=entry.event.phase, event=entry.event.name, number=entry.event.number,
         joules=entry.joules, joules_one_memory=other.joules, standing=weakest(entry.price.energy),
-        source=_sources(entry.price.energy), seconds=entry.seconds,
+        source=_sources(entry.price.energy), source_one_memory=_sources(other.price.energy), seconds=entry.seconds,
         time_standing=weakest(entry.price.time) if entry.event.steps else "",
         time_source=_sources(entry.price.time) if entry.event.steps else "")
         for entry, other in zip(banked, whole, strict=True))
@@ -107,7 +107,10 @@ def _digital(of: Run, costs: Costs, name: str, zeros: bool, ours: tuple[float, f
                           for event in ("multiplications", "weight accesses"))
     return DigitalResult(
         name=name, bits=costs.digital[name].bits, zeros=zeros, multiplications=products, weight_accesses=accesses,
-        joules=spent[0], joules_one_memory=spent[1], ratio=ratios[0], ratio_one_memory=ratios[1])
+        joules=spent[0], joules_one_memory=spent[1], ratio=ratios[0], ratio_one_memory=ratios[1],
+        sources=tuple(dict.fromkeys(
+            f"{entry.event.name}: {weakest(entry.price.energy)}: {_sources(entry.price.energy)}"
+            for ledger in ledgers for entry in ledger)))
 
 
 def _efficiency(of: Run, banked: list[Entry], phase: str) -> EfficiencyResult:

@@ -26,7 +26,9 @@ class EventResult(Result):
     standing: str
     """The weakest standing of the figures behind its energy; empty if it is not paid for."""
     source: str
-    """Where these figures come from."""
+    """Where these figures come from, with memories banked."""
+    source_one_memory: str
+    """The same with one memory for an array."""
     seconds: float
     """The time that it adds, one after the other; 0 if it happens while something else does."""
     time_standing: str
@@ -88,6 +90,9 @@ class DigitalResult(Result):
     trained, or a host had a part in it."""
     ratio_one_memory: float | None
     """The same, both with one memory for an array."""
+    sources: tuple[str, ...]
+    """Its events, each with the standing of what it costs and where that comes from; of weight accesses, with memories
+    banked and as one."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,7 +37,9 @@ def test_the_report_has_all_parts(run, capsys):
     head, *parts = capsys.readouterr().out.split("\n\n")
     assert "samples trained              30" in head
     assert [part.startswith(title) for part, title in zip(parts, TITLES, strict=False)] == [True] * len(TITLES)
-    assert "conversions, energy: sourced: 8-bit ADC (ISAAC" in parts[-1]
+    for source in ("conversions, energy: sourced: 8-bit ADC (ISAAC", "float32, multiplications: sourced: 32-bit float",
+                   "float8, additions: derived: products are", "float16, weight accesses: derived: 16/64 of access"):
+        assert source in parts[-1]
     phases = [line.split()[0] for line in parts[0].splitlines()[2:]]
     assert phases == ["forward"] * 3 + ["backward"] * 2 + ["update"] * 3 + ["programming"] * (len(phases) - 8)
 
