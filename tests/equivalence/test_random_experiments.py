@@ -112,9 +112,12 @@ def test_they_agree_in_every_write_pulse_of_convolutions(kind, residual, number,
 OPTIONS = {
     "mini-batches": lambda experiment: experiment.batch > 1,
     "read noise": lambda experiment: experiment.converters.read_noise > 0,
-    "distorted outputs": lambda experiment: experiment.crossbars[0].distorted,
-    "coarse DACs": lambda experiment: any(crossbar.x_dropped or crossbar.delta_dropped
-                                          for crossbar in experiment.crossbars),
+    "offsets of columns": lambda experiment: experiment.crossbars[0].offset > 0,
+    "gains of columns": lambda experiment: experiment.crossbars[0].gain > 0,
+    "nonlinear ADCs": lambda experiment: any(experiment.crossbars[0].nonlinearity),
+    "coarse DACs at rows": lambda experiment: any(crossbar.x_dropped for crossbar in experiment.crossbars),
+    "coarse DACs at columns": lambda experiment: any(crossbar.delta_dropped for crossbar in experiment.crossbars),
+    "several devices in a cell": lambda experiment: experiment.synapse is not None,
     "folds": lambda experiment: any(geometry.folds > 1 for geometry in experiment.crossbars),
     "several layers": lambda experiment: len(experiment.layers) > 1,
     "variation": lambda experiment: experiment.device_tables.variation > 0,
@@ -135,9 +138,10 @@ def test_every_option_occurs_with_every_pulse_law():
             for name, option in OPTIONS.items():
                 occur.setdefault((device.pulse, device.pair, name), set()).add(option(experiment))
     missing = {place: values for place, values in occur.items() if len(values) < 2}
-    # A switching device has no landing points that could vary, and only it has a pulse length.
-    assert all((name == "variation") == (pulse == "switching") and name in ("variation", "a resolved pulse length")
-               for pulse, _, name in missing), missing
+    # A switching device has no landing points that could vary, only it has a pulse length, and a cell is of one pair.
+    laws = ("landing", False), ("step", False), ("step", True)
+    assert set(missing) == {("switching", False, "variation"), ("step", True, "several devices in a cell"),
+                            *((*law, "a resolved pulse length") for law in laws)}
 
 
 def test_every_kind_of_window_occurs():
