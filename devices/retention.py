@@ -1,5 +1,6 @@
 """Retention: cells relax while the machine trains."""
 
+from math import ceil, floor, log2
 from typing import Annotated
 
 from pydantic import Field
@@ -36,7 +37,11 @@ class Retention(Section):
         """The share of its distance that a cell of an array of ``rows`` rows loses each time its row is drawn, in units
         of ``2**-SHARE_BITS``, for mini-batches of ``batch`` samples. ``ValueError`` if there is none that fits."""
         share = nearest(rows * (1 - 2.0 ** (-batch / self.half_life)) * (1 << SHARE_BITS))
-        if not 0 < share <= 1 << SHARE_BITS:
-            raise ValueError(f"device.retention.half_life={self.half_life:g}: too {'long' if not share else 'short'} "
-                             f"for an array of {rows} rows, of which one is drawn after every {batch} samples")
-        return share
+        if share > 1 << SHARE_BITS:
+            fault = "short", f"least {ceil(-batch / log2(1 - 1 / rows)):,}"
+        elif not share:
+            fault = "long", f"most {floor(-0.999 * batch / log2(1 - 0.5 / (rows << SHARE_BITS))):,}"
+        else:
+            return share
+        raise ValueError(f"device.retention.half_life={self.half_life:g}: too {fault[0]} for an array of {rows} rows, "
+                         f"of which one is drawn after every {batch} samples; use at {fault[1]}")

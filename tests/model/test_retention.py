@@ -70,12 +70,18 @@ def test_stuck_and_failed_cells_keep_their_levels():
 
 
 @pytest.mark.parametrize(("kind", "retention", "message"), [
-    ("ideal", {"half_life": 5.0}, r"layers\[0\]: device.retention.half_life=5: too short for an array of 40 rows"),
-    ("ideal", {"half_life": 1e11}, "too long for an array of 40 rows"),
+    ("ideal", {"half_life": 5.0}, r"layers\[0\]: device.retention.half_life=5: too short for an array of 40 rows.*at "
+     "least 28"),
+    ("ideal", {"half_life": 1e11}, "too long for an array of 40 rows.*at most 929,396,126"),
 ])
 def test_half_lives_that_no_array_has_are_refused(kind, retention, message):
     with pytest.raises(ConfigError, match=message):
         geometry(kind, retention)
+
+
+@pytest.mark.parametrize("half_life", [28.0, 929_396_126.0])
+def test_half_lives_that_a_refusal_names_are_taken(half_life):
+    geometry("ideal", {"half_life": half_life})
 
 
 @pytest.mark.parametrize(("kind", "fields", "message"), [
