@@ -4,13 +4,16 @@ import functools
 import json
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..config import Experiment
 from ..contract.results import Result
 from .options import Whole
+
+if TYPE_CHECKING:
+    from ..train.results import WearResult
 
 Answer = tuple[Result | dict[str, Any], str, bool]
 """What a command returns: its result, the summary for people, and whether it succeeded."""
@@ -54,6 +57,15 @@ def sweep_options(command: Callable[..., Any]) -> Callable[..., Any]:
                          help="Processes that train; one a core unless given. With 0 this process itself trains.")):
         command = option(command)
     return command
+
+
+def worn(wear: "WearResult | None") -> dict[str, Any]:
+    """What the table of a run says of the wear of its cells; nothing if it is not known."""
+    if wear is None:
+        return {}
+    rows: dict[str, Any] = {"worst cell": wear.worst, "cells by write pulses": wear}
+    return rows if wear.failed is None else rows | {
+        "failed cells": f"{wear.failed:,} of {wear.cells:,}, {100 * wear.failed / wear.cells:.2f} %"}
 
 
 def override(experiment: Experiment, **options: Any) -> Experiment:

@@ -91,10 +91,10 @@ def show(device: str, out: str | None, overwrite: bool) -> Answer:
     picture = out if out is not None else Path("runs") / f"device-{name}.png"
     require_apart(picture, device)
     result = showing.run(specification, name, picture, overwrite)
-    measured = result.device.measured
+    effects = [(name, getattr(result.device, name)) for name in ("measured", "ageing", "retention")]
     head = {"device": f"{device}, {result.kind}", "pulse": result.pulse, "states": result.states,
             "sub-levels a level": 2**result.device.sub_bits, "bits of g": result.g_bits,
-            **({"measured": measured} if measured else {}), "picture": result.picture}
+            **{name: text for name, text in effects if text}, "picture": result.picture}
     steps = showing.distributions(result.tables)
     figures = [vars(entry) for entry in result.tables if entry.table != "quantiles"]
     return result, "\n\n".join([table(head), *([columns(steps)] if steps else []), columns(figures)]), True

@@ -7,7 +7,7 @@ import click
 from ..config import load
 from ..contract.results import Result
 from ..render.text import table
-from .common import answers, config_argument, data_option, device_option, override, overwrite_option
+from .common import answers, config_argument, data_option, device_option, override, overwrite_option, worn
 from .options import EPOCHS, SAMPLES, Real, Whole
 
 if TYPE_CHECKING:
@@ -77,8 +77,7 @@ def epoch(config: str, **options: Any) -> tuple[Result, str, bool]:
                                  f"{answer.rtl_samples_per_second:,.0f} samples/s")
         if answer.traced is not None:
             rows["write pulses"] = f"{answer.traced:,}, all equal"
-        if answer.wear:
-            rows |= {"worst cell": answer.wear.worst, "cells by write pulses": answer.wear}
+        rows |= worn(answer.wear)
         rows["digest of the state"] = answer.digest
     else:
         rows["first difference"] = answer.first_difference
@@ -122,8 +121,7 @@ def run_on_board(config: str, device: str | None, epochs: int | None, **options:
                             f"{answer.samples_per_second_link:,} samples/s")
         if answer.memory:
             rows |= _memory_rows(answer.memory)
-        if answer.wear:
-            rows |= {"worst cell": answer.wear.worst, "cells by write pulses": answer.wear}
+        rows |= worn(answer.wear)
         rows |= {"frames sent again": answer.retransmissions, "resets": answer.resets,
                  "digest of the state": answer.digest}
     else:

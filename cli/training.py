@@ -17,6 +17,7 @@ from .common import (
     overwrite_option,
     replace_option,
     sweep_options,
+    worn,
 )
 from .options import EPOCHS, SAMPLES, SEED, Real, Whole
 
@@ -94,7 +95,7 @@ def train(config: str, epochs: int | None, rates: tuple[int, ...] | None, seed: 
         **({"data": str(result.data)} if result.data else {}),
         "write pulses": f"{result.write_pulses:,}",
         "write pulses a cell": f"{result.write_pulses / cells:.3f}",
-        **({"worst cell": str(result.wear.worst), "cells by write pulses": str(result.wear)} if result.wear else {}),
+        **worn(result.wear),
         "samples a second": f"{result.samples_per_second:,}",
         "run folder": str(result.out),
     }

@@ -1,6 +1,7 @@
 """Ageing: cells fail after a number of write pulses."""
 
 from math import exp
+from statistics import NormalDist
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
@@ -34,6 +35,14 @@ class Ageing(Section):
     def _fits(self) -> "Ageing":
         self.compile()
         return self
+
+    def __str__(self) -> str:
+        """What becomes of cells, in words."""
+        first = self.endurance * exp(self.spread * NormalDist().inv_cdf(0.01))
+        unit = (1 << PROBABILITY_BITS) // self.compile()["wear"]
+        where = "stays where it is" if self.sticks_at is None else f"sticks at state {self.sticks_at}"
+        return (f"half of the cells fail after {self.endurance:,.10g} write pulses, one in a hundred after "
+                f"{first:,.0f}; a life counts {unit:,} at a time; a failed cell {where}")
 
     def compile(self) -> dict[str, Any]:
         """The fields of `contract.device.DeviceTables` that follow. ``ValueError`` if lives are too long."""

@@ -23,6 +23,11 @@ class Retention(Section):
     rest: Annotated[int, Field(ge=0)] | None = None
     """State toward which cells relax; unless given, the middle of the range, which is weight 0."""
 
+    def __str__(self) -> str:
+        """What becomes of levels, in words."""
+        rest = "weight 0" if self.rest is None else f"state {self.rest}"
+        return f"half of the way to {rest} is lost in {self.half_life:,.10g} training samples"
+
     def require(self, tables: DeviceTables) -> None:
         """``ValueError`` if cells of the device of ``tables`` cannot relax so."""
         if tables.pair and self.rest is not None:

@@ -76,6 +76,8 @@ class WearResult(Result):
     histogram: tuple[int, ...]
     """Cells by write pulses: those without any, and then those with ``2**i`` to ``2**(i + 1) - 1`` for ``i`` from 0
     on."""
+    failed: int | None = None
+    """Cells whose life has ended. None if cells do not age, and in results of earlier versions."""
 
     def __str__(self) -> str:
         """The distribution, in one line."""

@@ -22,7 +22,7 @@ from .plot import plot_attempts
 from .results import TrainResult, TransferResult
 from .run_folder import Position, Record
 from .trace import TraceWriter
-from .wear import Wear, wear
+from .wear import Wear, failed_cells, wear
 
 
 def transfer(source: Network, target: Network) -> list[WriteReport]:
@@ -76,7 +76,7 @@ def _write(experiment: Experiment, dataset: data.Dataset, folder: Path, record: 
         trace.begin()
     reports = transfer(source, target)
     attempts = np.concatenate([report.attempts.ravel() for report in reports])
-    worn = wear([report.attempts for report in reports])
+    worn = wear([report.attempts for report in reports], failed_cells(target.crossbars))
     result = TransferResult(
         test_accuracy=round(train.test_accuracy(target, dataset), 3), baseline_accuracy=trained.baseline_accuracy,
         write_pulses=int(attempts.sum()), samples_per_second=trained.samples_per_second,

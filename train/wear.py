@@ -1,10 +1,11 @@
 """What training costs the cells: how many write pulses each has been given."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
 
+from ..model.crossbar import Crossbar
 from ..model.network import Network
 from .results import WearResult, WornCell
 
@@ -23,7 +24,10 @@ class Wear:
     def result(self) -> WearResult | None:
         """The worst cell and the distribution. None if they are not known: earlier versions of the program did not
         count write pulses of cells, and one of these began the run."""
-        return wear([crossbar.pulses.cpu().numpy() for crossbar in self._network.crossbars]) if self._known else None
+        if not self._known:
+            return None
+        crossbars = self._network.crossbars
+        return wear([crossbar.pulses.cpu().numpy() for crossbar in crossbars], failed_cells(crossbars))
 
     def state(self) -> dict[str, np.ndarray]:
         """The arrays by name; none if they are not known."""
@@ -46,9 +50,15 @@ class Wear:
         return {f"layer{layer}_pulses": crossbar.pulses for layer, crossbar in enumerate(self._network.crossbars)}
 
 
-def wear(pulses: Sequence[np.ndarray]) -> WearResult:
+def failed_cells(crossbars: Iterable[Crossbar]) -> int | None:
+    """How many cells of ``crossbars`` have failed; None if they do not age."""
+    lives = [crossbar.life for crossbar in crossbars if crossbar.life is not None]
+    return sum(int((life == 0).sum()) for life in lives) if lives else None
+
+
+def wear(pulses: Sequence[np.ndarray], failed: int | None = None) -> WearResult:
     """The worst cell and the distribution of the write ``pulses`` of cells, integers (rows, cols) or (rows, cols,
-    devices), one array a layer."""
+    devices), one array a layer; with how many of them have ``failed``."""
     layer = max(range(len(pulses)), key=lambda layer: int(pulses[layer].max()))
     row, col, *device = map(int, np.unravel_index(pulses[layer].argmax(), pulses[layer].shape))
     every = np.concatenate([array.ravel() for array in pulses]).astype(np.int64)
@@ -58,4 +68,4 @@ def wear(pulses: Sequence[np.ndarray]) -> WearResult:
         cells=len(every), worst=WornCell(layer=layer, row=row, col=col, device=device[0] if device else None,
                                          pulses=int(pulses[layer].max())),
         quantiles=dict(zip(QUANTILES, map(int, quantiles), strict=True)),
-        histogram=tuple(np.bincount(bits).tolist()))
+        histogram=tuple(np.bincount(bits).tolist()), failed=failed)

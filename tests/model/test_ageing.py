@@ -104,6 +104,13 @@ def test_what_cannot_be_is_refused(ageing, message):
         device("ideal", ageing=ageing)
 
 
+def test_words_tell_of_it():
+    """A hundredth of a normal distribution is 2.326 standard deviations below its mean; 2**7 pulses make a unit."""
+    assert str(device("ideal", ageing={"endurance": 1e5, "sticks_at": 1}).ageing) == (
+        "half of the cells fail after 100,000 write pulses, one in a hundred after 31,249; a life counts 128 at a "
+        "time; a failed cell sticks at state 1")
+
+
 def test_a_device_file_has_it(tmp_path):
     made, path = device("mtj", ageing={"endurance": 1e5, "sticks_at": 1}), tmp_path / "mtj.toml"
     path.write_text(toml.text_of(section_of(made)))

@@ -6,6 +6,7 @@ import signal
 import numpy as np
 import pytest
 from spinloom import config
+from spinloom.cli.common import worn
 from spinloom.contract.errors import ConfigError, InterruptedRunError
 from spinloom.contract.geometry import COUNTERS
 from spinloom.contract.hashing import sample_order
@@ -89,6 +90,18 @@ def test_a_run_folder_tells_everything(tmp_path):
         f"{row['training_accuracy']} {row['test_accuracy']}" for row in rows]
     assert (folder / "plot.png").read_bytes().startswith(b"\x89PNG")
     assert not list(folder.glob("*.tmp"))
+
+
+def test_failed_cells_are_counted(tmp_path):
+    ageing = experiment().replaced(device={"ageing": {"endurance": 2.0}})
+    result = run(ageing, out=tmp_path / "ageing", samples=40, baseline=False)
+    state, _ = outcome(tmp_path / "ageing")
+    lives = [life for layer in range(2) for row in state[f"layer{layer}_life"] for life in row]
+    assert result.wear.failed == lives.count(0) > 0
+    assert worn(result.wear)["failed cells"] == f"{lives.count(0)} of 600, {lives.count(0) / 6:.2f} %"
+    plain = run(experiment(), out=tmp_path / "plain", samples=40, baseline=False)
+    assert plain.wear.failed is None
+    assert "failed cells" not in worn(plain.wear)
 
 
 @pytest.mark.parametrize(("order", "samples"), [("hashed", sample_order), ("permuted", permuted_order)])

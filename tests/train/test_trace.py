@@ -165,7 +165,7 @@ def test_wear_names_the_worst_cell():
     answer = wear([np.array([[0, 1, 2], [3, 4, 7]]), np.array([[0, 8], [5, 8]])])
     assert answer.to_json() == {
         "cells": 10, "worst": {"layer": 1, "row": 0, "col": 1, "pulses": 8, "device": None},
-        "quantiles": {"0.5": 3, "0.9": 8, "0.99": 8, "0.999": 8}, "histogram": [2, 1, 2, 3, 2]}
+        "quantiles": {"0.5": 3, "0.9": 8, "0.99": 8, "0.999": 8}, "histogram": [2, 1, 2, 3, 2], "failed": None}
     assert str(answer.worst) == "layer 1, row 0, column 1: 8 write pulses"
     assert str(answer) == "0: 2; 1: 1; 2 to 3: 2; 4 to 7: 3; 8 to 15: 2"
 
