@@ -7,7 +7,7 @@ from operator import or_
 from random import Random
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from ..contract.errors import ConfigError, key, shown
@@ -36,11 +36,20 @@ def _by_name(*kinds: type[Device]) -> dict[str, type[Device]]:
 KINDS = _by_name(IdealDevice, DomainWallDevice, IncrementalDevice, PcmPairDevice, MtjDevice, MeasuredDevice)
 """Every kind of device, by the name that its section gives as ``kind``."""
 
+
+def _described(section: Any) -> Any:
+    """``section``; where its ``kind`` is the name of a published device, that one's fields, and over them its own."""
+    kind = section.get("kind") if isinstance(section, dict) else None
+    if not isinstance(kind, str) or kind in KINDS or kind not in published.files():
+        return section
+    return toml.read(published.files()[kind]) | {name: value for name, value in section.items() if name != "kind"}
+
+
 if TYPE_CHECKING:
     AnyDevice = Device
 else:
-    AnyDevice = Annotated[reduce(or_, KINDS.values()), Field(discriminator="kind")]
-    """As the type of a field of a configuration: a section of the kind that it names."""
+    AnyDevice = Annotated[reduce(or_, KINDS.values()), Field(discriminator="kind"), BeforeValidator(_described)]
+    """As the type of a field of a configuration: a section of the kind, or the published device, that it names."""
 
 
 class _DeviceFile(Section):
@@ -73,9 +82,7 @@ def _given(value: Any) -> Any:
 def device(kind: str, **fields: Any) -> Device:
     """The device of ``kind``, or the published device of that name, with these ``fields``; ``ConfigError`` in one line
     if it is not valid."""
-    files = published.files()
-    section = toml.read(files[kind]) if kind in files else {"kind": kind}
-    return parse_device(section | fields, "device")
+    return parse_device({"kind": kind} | fields, "device")
 
 
 def random_section(random: Random, kind: str) -> dict[str, Any]:
@@ -105,7 +112,8 @@ def _message(error: ErrorDetails, section: type[BaseModel]) -> str:
         case "union_tag_not_found":
             return f"kind is missing; it must be one of {', '.join(KINDS)}"
         case "union_tag_invalid":
-            return f"kind={shown(error['ctx']['tag'])}: must be one of {error['ctx']['expected_tags']}"
+            return (f"kind={shown(error['ctx']['tag'])}: must be one of {error['ctx']['expected_tags']}, or a "
+                    f"published device: {', '.join(published.files())}")
         case "extra_forbidden":
             return f"unknown field; allowed are {', '.join(_fields(section, error['loc']))}"
         case "model_type" | "model_attributes_type":

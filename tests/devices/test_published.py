@@ -112,6 +112,10 @@ def test_a_name_stands_for_the_device_wherever_one_is_named(tmp_path):
     assert load(str(tmp_path / "mine.toml")).device == load("digits-dw5", "ecram").device == ecram
     assert spinloom.device("ecram", stuck=0.1) == ecram.model_copy(update={"stuck": 0.1})
     assert nn.Linear(4, 2, device="ecram").array.formats.cells.device == ecram
+    (tmp_path / "aged.toml").write_text('kind = "ecram"\nstuck = 0.1\n[ageing]\nendurance = 1e5\n')
+    assert load_device("aged.toml", tmp_path) == spinloom.device("ecram", stuck=0.1, ageing={"endurance": 1e5})
+    with pytest.raises(ConfigError, match=r"device: kind='rram': must be one of .*, or a published device: ag-si, "):
+        load("digits-dw5", {"kind": "rram"})
     with pytest.raises(ConfigError, match=r"no device 'rram'; .* a published device \(ag-si, .*, reram-soft-bounds\)"):
         load_device("rram")
 
