@@ -1,8 +1,9 @@
 """Builds a design and a driver in C++ into a shared library, once, for a simulation in this process."""
 
 import ctypes
+import os
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,8 @@ from .toolchain import TOP
 _VERILATE = ["-cc", "--prefix", "Vtop", "-O3", "--threads", "1", "-Wno-fatal", "-Wno-lint", "--noassert",
              "--x-assign", "fast", "--x-initial", "fast", "-CFLAGS", "-fPIC"]
 
-_COMMANDS = (
-    ["verilator", *_VERILATE, "--top-module", TOP, "-Mdir", ".", f"{TOP}.v"],
-    ["make", "-j2", "-f", "Vtop.mk", "libVtop", "libverilated.a"],
-    ["sh", "-c", '"${CXX:-g++}" -O2 -fPIC -shared -std=c++17 -I. -I"$VERILATOR_ROOT/include" '
-     '-I"$VERILATOR_ROOT/include/vltstd" bench.cpp -Wl,--whole-archive libVtop.a libverilated.a '
-     "-Wl,--no-whole-archive -pthread -o bench.so"],
-)
-"""How a library is built in a folder that holds the design and the driver."""
+_LINK = ('"${CXX:-g++}" %s -fPIC -shared -std=c++17 -I. -I"$VERILATOR_ROOT/include" -I"$VERILATOR_ROOT/include/vltstd" '
+         "bench.cpp -Wl,--whole-archive libVtop.a libverilated.a -Wl,--no-whole-archive -pthread -o bench.so")
 
 Function = tuple[str, Any, list[Any]]
 """Name, type of the result, types of the arguments: those of ctypes."""
@@ -30,14 +25,17 @@ Function = tuple[str, Any, list[Any]]
 
 def build(verilog: str, driver: str) -> Path:
     """The shared library of the module ``TOP`` in ``verilog`` with its ``driver``, a text in C++ that includes
-    ``Vtop.h``: from the cache if it is there.
+    ``Vtop.h``: from the cache if it is there. It is built to run fast, or to be built fast if ``QUICK_BUILDS`` is set
+    in the environment.
 
     Raises ``SimulatorError`` if Verilator cannot be used, ``SimulationError`` if the design cannot be built.
     """
     toolchain.require("verilator")
+    optimised = not os.environ.get(toolchain.QUICK_BUILDS)
     recipe = [toolchain.version("verilator"), _VERILATE]
     builds = toolchain.cache_folder() / "compiled"
-    library, runtime = builds / f"{digest([verilog, driver, *recipe])}.so", builds / f"runtime-{digest(recipe)}"
+    library = builds / f"{digest([verilog, driver, optimised, *recipe])}.so"
+    runtime = builds / f"runtime-{digest(recipe)}"
     if library.is_file():
         return library
     builds.mkdir(parents=True, exist_ok=True)
@@ -46,9 +44,9 @@ def build(verilog: str, driver: str) -> Path:
         (folder / f"{TOP}.v").write_text(verilog, encoding="utf-8")
         (folder / "bench.cpp").write_text(driver, encoding="utf-8")
         lend_runtime(runtime, folder)
-        with toolchain.environment(), (folder / "log").open("wb") as log:
+        with toolchain.environment(optimised), (folder / "log").open("wb") as log:
             try:
-                for command in _COMMANDS:
+                for command in _commands(optimised):
                     processes.run(command, folder=folder, output=log, temporary=folder)
             except subprocess.CalledProcessError:
                 raise toolchain.failure(f"verilator could not build the design: see {folder / 'log'}",
@@ -56,6 +54,13 @@ def build(verilog: str, driver: str) -> Path:
         keep_runtime(folder, runtime)
         (folder / "bench.so").replace(library)
     return library
+
+
+def _commands(optimised: bool) -> Iterator[list[str]]:
+    """How a library is built in a folder that holds the design and the driver."""
+    yield ["verilator", *_VERILATE, "--top-module", TOP, "-Mdir", ".", f"{TOP}.v"]
+    yield ["make", "-j2", "-f", "Vtop.mk", "libVtop", "libverilated.a"]
+    yield ["sh", "-c", _LINK % ("-O2" if optimised else "-O0")]
 
 
 def declare(path: Path, functions: Iterable[Function]) -> ctypes.CDLL:
