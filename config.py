@@ -38,7 +38,7 @@ from .contract.widths import divisors, index_bits
 from .contract.window import MAX_MAP_CELLS, MAX_MAP_SIDE, Shape, Window
 from .contract.wires import RATIO_FRAC
 from .devices import published
-from .devices.kinds import KINDS, AnyDevice, explain, parse_device
+from .devices.kinds import KINDS, AnyDevice, explain, filled, parse_device
 from .devices.specification import MAX_G_BITS, Device
 from .system import toml
 
@@ -701,10 +701,11 @@ def load(source: str, device: str | dict[str, Any] | None = None) -> Experiment:
 def with_device(document: dict[str, Any], path: Path, device: str | dict[str, Any] | None) -> dict[str, Any]:
     """The ``document`` in the file ``path``, with what ``device`` names, if given, or what its own device names."""
     if device is not None:
-        return document | {"device": load_device(device).model_dump() if isinstance(device, str) else device}
-    if isinstance(document.get("device"), str):
-        return document | {"device": _referred(document["device"], path).model_dump()}
-    return document
+        return document | {"device": load_device(device).model_dump() if isinstance(device, str) else filled(device)}
+    given = document.get("device")
+    if isinstance(given, str):
+        return document | {"device": _referred(given, path).model_dump()}
+    return document | {"device": filled(given)} if isinstance(given, dict) else document
 
 
 def load_device(source: str, folder: Path = Path()) -> Device:

@@ -7,7 +7,7 @@ from operator import or_
 from random import Random
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from ..contract.errors import ConfigError, key, shown
@@ -36,31 +36,31 @@ def _by_name(*kinds: type[Device]) -> dict[str, type[Device]]:
 KINDS = _by_name(IdealDevice, DomainWallDevice, IncrementalDevice, PcmPairDevice, MtjDevice, MeasuredDevice)
 """Every kind of device, by the name that its section gives as ``kind``."""
 
-
-def _described(section: Any) -> Any:
-    """``section``; where its ``kind`` is the name of a published device, that one's fields, and over them its own."""
-    kind = section.get("kind") if isinstance(section, dict) else None
-    if not isinstance(kind, str) or kind in KINDS or kind not in published.files():
-        return section
-    return toml.read(published.files()[kind]) | {name: value for name, value in section.items() if name != "kind"}
-
-
 if TYPE_CHECKING:
     AnyDevice = Device
 else:
-    AnyDevice = Annotated[reduce(or_, KINDS.values()), Field(discriminator="kind"), BeforeValidator(_described)]
-    """As the type of a field of a configuration: a section of the kind, or the published device, that it names."""
+    AnyDevice = Annotated[reduce(or_, KINDS.values()), Field(discriminator="kind")]
+    """As the type of a field of a configuration: a section of the kind that it names."""
 
 
 class _DeviceFile(Section):
     device: AnyDevice
 
 
+def filled(section: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a ``section`` as a user gives it. Its ``kind`` may be the name of a published device, which then
+    has its own figures where the section gives no others."""
+    files, kind = published.files(), section.get("kind")
+    if not isinstance(kind, str) or kind not in files:
+        return section
+    return toml.read(files[kind]) | {name: value for name, value in section.items() if name != "kind"}
+
+
 def parse_device(section: dict[str, Any], name: str) -> Device:
-    """A device from the fields of the ``section`` ``device`` in ``name``; ``ConfigError`` in one line if it is not
-    valid."""
+    """A device from the fields of the ``section`` ``device`` in ``name``, as ``filled`` takes it; ``ConfigError`` in
+    one line if it is not valid."""
     try:
-        return _DeviceFile.model_validate({"device": section}).device
+        return _DeviceFile.model_validate({"device": filled(section)}).device
     except ValidationError as error:
         raise ConfigError(explain(error, name, _DeviceFile)) from None
 
@@ -112,8 +112,7 @@ def _message(error: ErrorDetails, section: type[BaseModel]) -> str:
         case "union_tag_not_found":
             return f"kind is missing; it must be one of {', '.join(KINDS)}"
         case "union_tag_invalid":
-            return (f"kind={shown(error['ctx']['tag'])}: must be one of {error['ctx']['expected_tags']}, or a "
-                    f"published device: {', '.join(published.files())}")
+            return f"kind={shown(error['ctx']['tag'])}: must be one of {error['ctx']['expected_tags']}"
         case "extra_forbidden":
             return f"unknown field; allowed are {', '.join(_fields(section, error['loc']))}"
         case "model_type" | "model_attributes_type":
