@@ -107,7 +107,8 @@ def row(endurance: float, looks: list[Look]) -> str:
 @click.command(help=__doc__)
 @click.option("--endurance", "endurances", type=float, multiple=True, default=ENDURANCES, show_default=True,
               help="Write pulses that half of the cells survive; once for each training.")
-@click.option("--most", type=int, default=100_000_000, show_default=True, help="Most samples of a training.")
+@click.option("--most", type=int, default=90_000_000, show_default=True,
+              help="Samples after which a training ends at its next look.")
 def main(endurances: tuple[float, ...], most: int) -> None:
     """Train, print and draw."""
     courses = {}
