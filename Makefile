@@ -20,7 +20,7 @@ help:
 	@echo "make fuzz       bad inputs of every kind, SECONDS=60 for each fuzzer; then how many were tried"
 	@echo "make kill       every command that trains, killed at KILLS=25 random moments and resumed"
 	@echo "make robustness the table of docs/robustness.md, from the last fuzz and kill"
-	@echo "make mutants    faults planted in the RTL, MUTANTS=600 of them, and which the tests notice; see docs/mutants.md"
+	@echo "make mutants    faults planted in the RTL (PART=reference: the golden model), MUTANTS=600 of them; see docs/mutants.md"
 	@echo "make lint       check style and types of the code"
 	@echo "make clean      remove .venv and everything else that is not source"
 
@@ -83,8 +83,9 @@ robustness: $(STAMP)
 	$(VENV)/bin/python tests/robustness.py build/fuzz.log build/kill.log --document docs/robustness.md
 
 MUTANTS := 600
+PART := rtl
 mutants: $(STAMP)
-	$(VENV)/bin/python -m spinloom.study.mutants --mutants $(MUTANTS) --workers $(WORKERS) $(ARGS)
+	$(VENV)/bin/python -m spinloom.study.mutants --part $(PART) --mutants $(MUTANTS) --workers $(WORKERS) $(ARGS)
 
 # mypy finds the package under its name, whatever the folder of the checkout is called.
 lint: $(STAMP)

@@ -1,4 +1,5 @@
-"""``python -m spinloom.study.mutants``: plants faults in the RTL, and tells which of them the tests notice.
+"""``python -m spinloom.study.mutants``: plants faults in the RTL, or in a part of the golden model, and tells which of
+them the tests notice.
 
 The last line that it prints is JSON. A run that is interrupted goes on where it was.
 """
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import tomllib
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from importlib import resources
 from pathlib import Path
@@ -17,15 +19,17 @@ from typing import Any
 
 from ...contract.errors import SpinloomError
 from ...system.files import write_json
-from . import recording
-from .benches import BENCHES
+from . import python, recording
+from .benches import BENCHES, PYTHON
 from .equivalence import equivalent
-from .planting import Mutant, candidates, draw, plant
+from .planting import CANDIDATES, Mutant, candidates, draw, plant
+from .python import SourceMutant
 from .replay import Replayer, Run
 
 ROOT = Path(__file__).parents[2]
 FOLDER = Path("build/mutants")
 """For recordings and results."""
+RTL = "rtl"
 OUTCOMES = ("noticed", "equivalent", "survived")
 
 
@@ -42,7 +46,7 @@ def record(folder: Path) -> dict[str, str]:
         folder.mkdir(parents=True, exist_ok=True)
         tests = [str(ROOT / "tests" / "hw" / bench) for bench in BENCHES]
         print("recording the tests", file=sys.stderr)
-        command = [sys.executable, "-m", "pytest", "-q", "-p", recording.__name__, "-m", "not slow", *tests]
+        command = [sys.executable, "-m", "pytest", "-q", "-p", recording.__name__, *tests]
         environment = os.environ | {recording.FOLDER: str(folder)}
         ended = subprocess.run(command, env=environment, stdout=sys.stderr, check=False)
         if ended.returncode:
@@ -78,19 +82,18 @@ def sentences() -> dict[str, dict[str, str]]:
     return tomllib.loads(resources.files(__package__).joinpath("survivors.toml").read_text(encoding="utf-8"))
 
 
-def summary(mutants: list[Mutant], noticed: dict[str, str | None],
+def summary(mutants: Sequence[Mutant | SourceMutant], noticed: dict[str, str | None],
             proved: dict[str, bool]) -> tuple[str, dict[str, Any]]:
     """The table by block with all survivors below it, and the counts over all."""
     blocks: dict[str, Counter[str]] = defaultdict(Counter)
     said, survivors = sentences(), []
     for mutant in mutants:
-        outcome = "noticed" if noticed[mutant.key] else "equivalent" if proved[mutant.key] else "survived"
+        outcome = "noticed" if noticed[mutant.key] else "equivalent" if proved.get(mutant.key) else "survived"
         blocks[mutant.file][outcome] += 1
         if outcome == "survived":
             sentence = said.get(mutant.file, {}).get(mutant.name)
             blocks[mutant.file]["explained"] += sentence is not None
-            survivors.append(f"| `{mutant.file}` | {mutant.name} | `{mutant.module} {mutant.cell}.{mutant.port}"
-                             f"[{mutant.bit}]` | {sentence or ''} |")
+            survivors.append(f"| `{mutant.file}` | {mutant.name} | `{mutant.where}` | {sentence or ''} |")
     rows = ["| block | mutants | noticed | equivalent | survived | of them explained |", "|---|--:|--:|--:|--:|--:|"]
     rows += [f"| `{file}` | {sum(count[outcome] for outcome in OUTCOMES)} | {count['noticed']} | {count['equivalent']} "
              f"| {count['survived']} | {count['explained']} |" for file, count in sorted(blocks.items())]
@@ -101,14 +104,20 @@ def summary(mutants: list[Mutant], noticed: dict[str, str | None],
     return "\n".join(rows), {"mutants": len(mutants)} | counts
 
 
+def by_design(mutants: list[Mutant], done: dict[str, Any]) -> dict[str, list[Mutant]]:
+    """Those of the ``mutants`` whose keys are not among the ``done``, by design."""
+    left: dict[str, list[Mutant]] = defaultdict(list)
+    for mutant in mutants:
+        if mutant.key not in done:
+            left[mutant.design].append(mutant)
+    return left
+
+
 def replay(pool: ProcessPoolExecutor, designs: dict[str, str], mutants: list[Mutant], folder: Path,
            results: dict[str, Any]) -> list[str]:
     """Run those of the ``mutants`` that ``results`` does not hold. The designs that failed; each is named at once."""
     noticed, failed = results["noticed"], []
-    left: dict[str, list[Mutant]] = defaultdict(list)
-    for mutant in mutants:
-        if mutant.key not in noticed:
-            left[mutant.design].append(mutant)
+    left = by_design(mutants, noticed)
     tasks = {pool.submit(try_all, design, designs[design], some, folder): design for design, some in left.items()}
     for task in as_completed(tasks):
         design, some = tasks[task], left[tasks[task]]
@@ -126,27 +135,37 @@ def replay(pool: ProcessPoolExecutor, designs: dict[str, str], mutants: list[Mut
 
 def prove(pool: ProcessPoolExecutor, designs: dict[str, str], survivors: list[Mutant],
           results: dict[str, Any]) -> None:
-    """Try those of the proofs that ``results`` does not hold. One that fails is named, and proves nothing."""
-    proved = results["proved"]
-    proofs = {pool.submit(equivalent, designs[mutant.design], mutant): mutant.key for mutant in survivors
-              if mutant.key not in proved}
+    """Try those of the proofs that ``results`` does not hold. Where that fails, the design is named, and nothing
+    proved."""
+    proved, left = results["proved"], by_design(survivors, results["proved"])
+    proofs = {pool.submit(equivalent, designs[design], some): design for design, some in left.items()}
     for proof in as_completed(proofs):
+        design, some = proofs[proof], left[proofs[proof]]
         try:
-            proved[proofs[proof]] = proof.result()
+            answers = proof.result()
         except SpinloomError as error:
-            proved[proofs[proof]] = False
-            print(f"{proofs[proof]}: no proof: {error}", file=sys.stderr)
+            answers = [False] * len(some)
+            print(f"{design}: no proofs: {error}", file=sys.stderr)
+        proved |= {mutant.key: answer for mutant, answer in zip(some, answers, strict=True)}
         write_json(FOLDER / "results.json", results)
+        print(f"{design}: {sum(answers)} of {len(some)} survivors are equivalent", file=sys.stderr)
+
+
+def results_of(part: str, seed: int) -> tuple[Path, dict[str, Any]]:
+    """The file with the results of a part, and what a run that was interrupted has left there."""
+    place = FOLDER / ("results.json" if part == RTL else f"{part}.json")
+    if place.exists():
+        kept = json.loads(place.read_text(encoding="utf-8"))
+        if kept["seed"] == seed:
+            return place, kept
+    return place, {"seed": seed, "candidates": {}, "noticed": {}, "proved": {}}
 
 
 def run(count: int, workers: int, seed: int) -> dict[str, Any]:
-    """Run ``count`` mutants in ``workers`` processes, and print what came out."""
-    recordings, place = FOLDER / "recordings", FOLDER / "results.json"
+    """Run ``count`` mutants of the RTL in ``workers`` processes, and print what came out."""
+    recordings = FOLDER / "recordings"
     designs = record(recordings.absolute())
-    results: dict[str, Any] = {"seed": seed, "candidates": {}, "noticed": {}, "proved": {}}
-    if place.exists():
-        kept = json.loads(place.read_text(encoding="utf-8"))
-        results = kept if kept["seed"] == seed else results
+    _, results = results_of(RTL, seed)
     noticed = results["noticed"]
     with ProcessPoolExecutor(workers) as pool:
         mutants = drawn(pool, designs, count, seed, results)
@@ -158,8 +177,29 @@ def run(count: int, workers: int, seed: int) -> dict[str, Any]:
     return counts | {"failed": failed}
 
 
+def run_python(part: str, count: int, workers: int, seed: int) -> dict[str, Any]:
+    """Run ``count`` mutants of a part of the golden model in ``workers`` processes, and print what came out."""
+    files, tests = PYTHON[part]
+    place, results = results_of(part, seed)
+    noticed = results["noticed"]
+    mutants: list[SourceMutant] = draw({part: python.candidates(part, files, seed, CANDIDATES)}, count, seed)
+    with ProcessPoolExecutor(workers) as pool:
+        if (fails := pool.submit(python.notice, None, tests).result()) is not None:
+            raise MutantsError(f"the tests fail without a mutant: {fails}")
+        tasks = {pool.submit(python.notice, mutant, tests): mutant for mutant in mutants if mutant.key not in noticed}
+        for task in as_completed(tasks):
+            mutant = tasks[task]
+            noticed[mutant.key] = task.result()
+            write_json(place, results)
+            print(f"{mutant.key}: {noticed[mutant.key] or 'survives'}", file=sys.stderr)
+    table, counts = summary(mutants, noticed, results["proved"])
+    print(table)
+    return counts | {"failed": []}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m spinloom.study.mutants", description=__doc__)
+    parser.add_argument("--part", choices=(RTL, *PYTHON), default=RTL, help="what is mutated (default: %(default)s)")
     parser.add_argument("--mutants", type=int, default=600, help="mutants to run (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=2, help="processes (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the draw (default: %(default)s)")
@@ -167,7 +207,8 @@ def main() -> None:
     if arguments.mutants < 1 or arguments.workers < 1:
         parser.error("--mutants and --workers must be at least 1")
     try:
-        answer = run(arguments.mutants, arguments.workers, arguments.seed)
+        counted = arguments.mutants, arguments.workers, arguments.seed
+        answer = run(*counted) if arguments.part == RTL else run_python(arguments.part, *counted)
     except SpinloomError as error:
         raise SystemExit(f"spinloom: {error}") from None
     print(json.dumps(answer))

@@ -1,25 +1,50 @@
-"""The tests that are to notice mutants. Each simulates the design of a block, or of a whole network."""
+"""The tests that are to notice mutants."""
 
 BENCHES = (
     "link/test_frame.py",
     "link/test_uart.py::test_transmitter[9]",
     "link/test_uart.py::test_receiver[8-0.03]",
+    "link/test_uart.py::test_receiver[8--0.03]",
     "link/test_uart.py::test_receiver_ignores_noise_and_bytes_without_a_stop_bit",
+    "store/test_access.py::test_writes_and_digests[sizes3-0.0]",
     "store/test_access.py::test_writes_and_digests[sizes3-0.5]",
+    "store/test_memory.py::test_reads_what_was_written_before[300-0.0]",
+    "store/test_memory.py::test_reads_what_was_written_before[300-0.3]",
     "store/test_memory.py::test_reads_what_was_written_before[300-0.7]",
     "store/test_order.py::test_every_small_number_of_samples[32]",
-    "store/test_reader.py::test_samples_in_any_order[form2-64-0.8]",
-    "basics/test_queue.py::test_first_in_first_out[0.6-0.6-16-block]",
-    "basics/test_set_bits.py::test_gives_each_set_bit_alone[1.0-1.0-40]",
+    "store/test_reader.py::test_samples_in_any_order[form0-64-0.0]",
+    "store/test_reader.py::test_samples_in_any_order[form0-64-0.8]",
+    "store/test_reader.py::test_an_index_entry_with_a_flipped_bit[3]",
+    *(f"store/test_reader.py::test_a_sample_with_a_flipped_bit[{seed}]" for seed in range(6)),
+    "store/test_reader.py::test_whole_samples[2-0.0]",
+    "store/test_reader.py::test_whole_samples[2-0.5]",
+    *(f"basics/test_queue.py::test_first_in_first_out[{rates}-{storage}]" for storage in
+      ("5-distributed", "5-registers", "16-block") for rates in ("0.3-0.9", "0.9-0.3", "1.0-1.0", "0.6-0.6")),
+    "basics/test_set_bits.py::test_gives_each_set_bit_alone[0.4-0.9-9]",
+    "basics/test_set_bits.py::test_gives_each_set_bit_alone[1.0-0.5-9]",
+    "basics/test_set_bits.py::test_gives_each_set_bit_alone[1.0-1.0-9]",
+    "crossbar/test_active_rows.py::test_keeps_and_reads_the_active_rows[7-1]",
+    "crossbar/test_hazards.py::test_answers_follow_from_the_slots_before[True-1]",
     "crossbar/test_hazards.py::test_answers_follow_from_the_slots_before[True-2]",
     "crossbar/test_delta_store.py::test_answers_with_the_deltas_of_a_fold[12-4-4-False]",
+    "crossbar/test_delta_store.py::test_answers_with_the_deltas_of_a_fold[12-4-4-True]",
+    "crossbar/test_state_port.py::test_every_word_is_used_once_and_in_order[0-3]",
     "crossbar/test_state_port.py::test_every_word_is_used_once_and_in_order[2-2]",
-    "test_delta_converter.py::test_agrees_with_golden_twin[7]",
-    "test_loss.py::test_agrees_with_golden_twin[11]",
-    "test_neuron.py::test_agrees_with_golden_twin[11]",
-    "test_pooling.py::test_agrees_with_the_arithmetic[23]",
-    "crossbar/test_programmer.py::test_agrees_with_golden_twin[measured-3]",
-    "crossbar/test_accumulator.py::test_agrees_with_golden_twin_at_several_positions[11]",
-    "crossbar/test_crossbar.py::test_agrees_with_golden_twin[15]",
+    "test_longer.py",
 )
-"""By their place in ``tests/hw``."""
+"""Those that simulate the design of a block, or of a whole crossbar, by their place in ``tests/hw``."""
+
+PYTHON = {
+    "reference": (
+        [f"model/{name}.py" for name in (
+            "accumulator", "adc", "crossbar", "device", "fixed", "lfsr", "loss", "network", "neuron", "programmer",
+            "rounder", "sliced_programmer", "window")],
+        ["model/test_reference.py::test_corners_equal_the_reference",
+         *(f"model/test_reference.py::test_every_operation_equals_the_reference[{case}]" for case in (
+             "pcm_pair-also3", "mtj-also4", "ideal-also0", "domain_wall-also1", "incremental-also2", "measured-also5")),
+         *(f"model/test_reference.py::test_every_operation_of_convolutions_equals_the_reference[{case}]" for case in (
+             "pcm_pair-also3", "ideal-also0")),
+         "model/test_fixed.py", "model/test_window.py"]),
+}
+"""Parts of the golden model: their files, and the tests that are to notice mutants of these, the quickest first, by
+their place in ``tests``."""

@@ -1,37 +1,88 @@
-"""Proofs that a mutant changes nothing that could be seen, by Yosys."""
+"""Proofs that mutants change nothing that could be seen.
 
-from ...hw.export.tool import SynthesisError, SynthesisTimeoutError, yosys
+Two copies of a flattened design, one with a mutant, get the same inputs; a proof says that they never answer
+differently, in runs of any length from power-up on. As in a replay, a payload that is not valid does not count.
+
+Memories are cut out: what a memory is told counts as an answer, where it matters to it, and what it answers may be
+anything, the same for both copies. So a proof holds whatever is in the memories.
+
+Much is done by `aiger.miter`, which makes gates that are the same one. ABC does the rest: for the block that the mutant
+is in by itself, whatever is around it; and for the whole design if it is small.
+"""
+
+import contextlib
+from importlib import resources
+from pathlib import Path
+
+from ...hw.export import abc
+from ...hw.export.tool import SynthesisTimeoutError, yosys
 from ...system.temporary import temporary_folder
-from .planting import PREPARE, Mutant
+from .aiger import Circuit, miter
+from .planting import WIDTH, Mutant, plant_in
 from .recording import TOP
+from .replay import SELECT, valid_of
 
-LARGEST = 200_000
-"""Characters of RTLIL of a design that proofs are tried on: larger ones take too long."""
-DEPTH = 3
-"""Clock cycles of an induction."""
-SECONDS = 30
-"""Time that a proof is given."""
+SECONDS = 4
+"""Time that ABC is given for a proof."""
+SMALL = 400
+"""Registers in a circuit that ABC tries to prove; larger ones take too long."""
+CIRCUIT = ("read_rtlil planted.il; hierarchy -top {top}; flatten; opt_clean; techmap -map memory.v; expose a:told; "
+           "expose -input a:answer; opt_clean; async2sync; dffunmap; techmap; simplemap; opt -nodffe -nosdff; "
+           "dffunmap; aigmap; opt_clean; write_aiger -zinit -symbols design.aig")
+PROVE = f"strash; scorr; dc2; write_aiger {{name}}.left; pdr -T {SECONDS}"
+"""What `scorr` leaves may be a constant, of which `pdr` says nothing."""
 
 
-def equivalent(rtlil: str, mutant: Mutant) -> bool:
-    """Whether Yosys proves that the design with ``mutant`` answers as the one without: for all inputs, by induction
-    over ``DEPTH`` clock cycles on every signal. False says only that there is no such proof in ``SECONDS``."""
-    if len(rtlil) > LARGEST:
-        return False
-    finish = "flatten; memory -nomap; memory_map; opt_clean"
+def equivalent(rtlil: str, mutants: list[Mutant]) -> list[bool]:
+    """Which of the ``mutants`` are proved to answer as the design of ``rtlil``, for all inputs. False says only that
+    there is no such proof in the time given."""
+    numbers = {mutant: number for number, mutant in enumerate(mutants, start=1)}
+    proved: set[Mutant] = set()
     with temporary_folder("spinloom-mutants-") as folder:
-        (folder / "design.il").write_text(rtlil, encoding="utf-8")
-        script = (f"{PREPARE}; {finish}; rename {TOP} gold; design -stash gold; "
-                  f"{PREPARE}; {mutant.command(None)}; {finish}; rename {TOP} gate; design -stash gate; "
-                  "design -copy-from gold gold; design -copy-from gate gate; equiv_make gold gate equiv; "
-                  f"hierarchy -top equiv; equiv_simple -seq {DEPTH}; equiv_induct -seq {DEPTH}; equiv_status -assert")
-        (folder / "prove.ys").write_text(script.replace("; ", "\n") + "\n", encoding="utf-8")
-        try:
-            yosys("script prove.ys", folder, seconds=SECONDS)
-        except SynthesisTimeoutError:
-            return False
-        except SynthesisError:
-            if "unproven" not in (folder / "yosys.log").read_text(encoding="utf-8"):
-                raise
-            return False
-    return True
+        (folder / "memory.v").write_text(resources.files(__package__).joinpath("memory.v").read_text(encoding="utf-8"),
+                                         encoding="utf-8")
+        yosys(f"script {plant_in(folder, rtlil, mutants)}; write_rtlil planted.il", folder)
+        for top in (TOP, *sorted({mutant.module for mutant in mutants} - {TOP})):
+            left = {mutant: number for mutant, number in numbers.items()
+                    if mutant not in proved and top in (TOP, mutant.module)}
+            if left:
+                proved |= _prove(folder, top, left)
+    return [mutant in proved for mutant in mutants]
+
+
+def _prove(folder: Path, top: str, numbers: dict[Mutant, int]) -> set[Mutant]:
+    """Those of the mutants, planted by their ``numbers``, that the module ``top`` with what is in it tells nothing
+    of."""
+    yosys(CIRCUIT.format(top=top), folder)
+    circuit = Circuit.read(folder / "design.aig")
+    counts = {name: valid_of(name) for name in circuit.outputs if top == TOP and valid_of(name) in circuit.outputs}
+    proved, apart = set(), {}
+    for mutant, number in numbers.items():
+        path = folder / f"{number}.aig"
+        registers = miter(circuit, _chosen(number), counts, path)
+        if registers is None:
+            proved.add(mutant)
+        elif registers <= SMALL:
+            apart[mutant] = path
+    if apart:
+        script = abc.write_script(folder, "prove.abc", [path.name for path in apart.values()], PROVE)
+        with contextlib.suppress(SynthesisTimeoutError):  # some may be ready
+            yosys(script, folder, seconds=60 + 8 * SECONDS * len(apart))
+    return proved | {mutant for mutant, path in apart.items() if _never(path)}
+
+
+def _chosen(number: int) -> dict[str, tuple[int, int]]:
+    """What the bits of the input that chooses a mutant are without one, and with that ``number``."""
+    return {f"{SELECT}[{bit}]": (0, number >> bit & 1) for bit in range(WIDTH)}
+
+
+def _never(circuit: Path) -> bool:
+    """Whether ABC has found that the only output of ``circuit`` is always 0."""
+    status, left = (Path(f"{circuit}.{suffix}") for suffix in ("status", "left"))
+    if not status.exists():
+        return False
+    header, output, *_ = left.read_bytes().split(b"\n")
+    _, _, _, latches, _, gates = header.split()
+    never = (latches, gates, output) == (b"0", b"0", b"0") or status.read_text(encoding="utf-8").startswith("snl_UNSAT")
+    status.unlink()
+    return never

@@ -39,24 +39,36 @@ inline bool differs(const VlWide<Count> &port, const uint64_t *expected, const u
 
 // PORTS
 
-// Replays `cycles` clock cycles on the design with one mutant in it, or with none: 0. Returns the number of the first
-// output that differs, counted over the clock cycles, or -1.
+static inline void tick(Top &top) {
+    CLOCK(top) = 1;
+    top.eval();
+    CLOCK(top) = 0;
+}
+
+// Replays `cycles` clock cycles on the design with one mutant in it, or with none: 0. If `lead` is not 0, that comes after
+// as many clock cycles of the same, in which nothing is compared, and one clock cycle of reset. Returns the number of
+// the first output that differs, counted over the clock cycles, or -1.
 extern "C" int64_t replay(unsigned mutant, size_t cycles, const uint64_t *inputs, const uint64_t *expected,
-                          const uint64_t *mask) {
+                          const uint64_t *mask, size_t lead) {
     VerilatedContext context;
     Top top{&context};
     MUTANT(top) = mutant;
     RESET(top) = 0;
     CLOCK(top) = 0;
+    for (size_t cycle = 0; cycle < lead; cycle++) {
+        apply(top, inputs + cycle * INPUT_WORDS);
+        RESET(top) = cycle == lead - 1;
+        top.eval();
+        tick(top);
+    }
+    RESET(top) = 0;
     int64_t found = -1;
     for (size_t cycle = 0; cycle < cycles && found < 0; cycle++) {
         apply(top, inputs + cycle * INPUT_WORDS);
         top.eval();
         const int output = first(top, expected + cycle * OUTPUT_WORDS, mask + cycle * OUTPUT_WORDS);
         if (output >= 0) found = int64_t(cycle) * OUTPUTS + output;
-        CLOCK(top) = 1;
-        top.eval();
-        CLOCK(top) = 0;
+        tick(top);
     }
     top.final();
     return found;

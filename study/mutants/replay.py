@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ SELECT = "mutant"
 """The input by which a design's mutant is chosen; 0 chooses none."""
 PATIENCE = 60
 """Seconds after which a replay is given up: a mutant that loops has been noticed."""
+RESETS = 3
+"""Replays of a run that follow a reset."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +67,7 @@ class Run:
             if column.inner:
                 continue
             mask = np.full_like(column.words, ~np.uint64(0))
-            valid = by_name.get(_valid(column.name))
+            valid = by_name.get(valid_of(column.name))
             if valid is not None:
                 mask[valid.words[:, 0] == 0] = 0
             masks.append(mask)
@@ -74,7 +77,7 @@ class Run:
         return np.ascontiguousarray(np.concatenate([*words, np.zeros((self.cycles, 1), np.uint64)], axis=1))
 
 
-def _valid(name: str) -> str:
+def valid_of(name: str) -> str:
     """What the port would be called that says when the port ``name`` counts: ``x__valid`` of ``x__payload`` in a
     stream, ``valid`` of ``data``, ``byte_valid`` of ``byte``."""
     head, kind = re.fullmatch(r"(|.*__)(payload|data)|.*", name).groups()  # type: ignore[union-attr]
@@ -82,7 +85,9 @@ def _valid(name: str) -> str:
 
 
 class Replayer:
-    """A design with its mutants, compiled from ``verilog``, and the ``runs`` that are replayed on it, shortest first.
+    """A design with its mutants, compiled from ``verilog``, and the ``runs`` that are replayed on it, shortest first:
+    each from power-up, and after a reset. Runs for which memories matter, which no reset clears, are not replayed after
+    one.
 
     Raises ``SimulatorError`` if Verilator cannot be used, ``SimulationError`` if the design cannot be built.
     """
@@ -91,9 +96,11 @@ class Replayer:
         self.runs = sorted(runs, key=lambda run: run.cycles)
         self.outputs = [column.name for column in runs[0].columns if not column.inner]
         self._library = declare(build(verilog, _driver(verilog, runs[0])), (
-            ("replay", ctypes.c_int64, [ctypes.c_uint, ctypes.c_size_t, *[ctypes.c_void_p] * 3]),))
+            ("replay", ctypes.c_int64, [ctypes.c_uint, ctypes.c_size_t, *[ctypes.c_void_p] * 3, ctypes.c_size_t]),))
         for run in self.runs:
             _ = run.inputs, run.expected, run.mask  # once, for all mutants
+        self._after_reset = [(number, lead) for number, run in enumerate(self.runs)
+                             for lead in _leads(number, run.cycles) if self._replay(0, number, lead) < 0]
 
     def notice(self, mutant: int) -> str | None:
         """What the first replay that differs with ``mutant`` saw; None if none differs.
@@ -120,12 +127,23 @@ class Replayer:
         return None if said == "-" else said
 
     def _run(self, mutant: int) -> str | None:
-        for run in self.runs:
-            found = self._library.replay(mutant, run.cycles, run.inputs.ctypes.data, run.expected.ctypes.data,
-                                         run.mask.ctypes.data)
+        for number, lead in [*((number, 0) for number in range(len(self.runs))), *self._after_reset]:
+            found = self._replay(mutant, number, lead)
             if found >= 0:
-                return f"{self.outputs[found % len(self.outputs)]} in clock cycle {found // len(self.outputs)}"
+                reset = " after a reset" if lead else ""
+                return f"{self.outputs[found % len(self.outputs)]} in clock cycle {found // len(self.outputs)}{reset}"
         return None
+
+    def _replay(self, mutant: int, number: int, lead: int) -> int:
+        """As `replay` in replay.cpp, of the run with that ``number``."""
+        run = self.runs[number]
+        return self._library.replay(mutant, run.cycles, run.inputs.ctypes.data, run.expected.ctypes.data,
+                                    run.mask.ctypes.data, lead)
+
+
+def _leads(number: int, cycles: int) -> list[int]:
+    """After how many clock cycles the run with that ``number`` is reset, to be replayed then."""
+    return sorted(Random(number).sample(range(1, cycles + 1), min(RESETS, cycles)))
 
 
 def _driver(verilog: str, run: Run) -> str:

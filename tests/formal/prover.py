@@ -17,6 +17,7 @@ import pytest
 from amaranth.back import rtlil
 from amaranth.hdl import Assert, Assume, Cat, Module, ResetSignal, Signal, Value
 from amaranth.lib import stream, wiring
+from spinloom.hw.export import abc
 from spinloom.hw.export.tool import yosys
 
 SECONDS = 300
@@ -28,18 +29,7 @@ clock cycle of reset. In either case, a reset may come at any time after that.""
 PREPARE = ("read_rtlil design.il; prep -flatten -top top; memory_map; async2sync; dffunmap; {start}"
            "chformal -lower; opt -full -nodffe -nosdff; {engine}")
 ABC = ("techmap; simplemap; opt -full -nodffe -nosdff; dffunmap; abc -g AND -keepff; delete -output; "
-       "write_aiger -I -B -zinit -no-startoffset design.aig; "
-       "design -reset; read_rtlil nothing.il; abc -script prove.abc")
-"""Yosys has ABC inside, which only runs on logic of a design: here on a gate that does not matter."""
-NOTHING = """module \\nothing
-  wire input 1 \\a
-  wire output 2 \\y
-  cell $_NOT_ $1
-    connect \\A \\a
-    connect \\Y \\y
-  end
-end
-"""
+       "write_aiger -I -B -zinit -no-startoffset design.aig; {prove}")
 
 
 class UndecidedError(Exception):
@@ -154,13 +144,11 @@ def holds(proof: Proof, start: Start, folder: Path, seconds: int = SECONDS) -> b
         bench = proof.bench()
         bench.origin = start
         (folder / "design.il").write_text(rtlil.convert(bench, name="top", emit_src=False))
-    (folder / "nothing.il").write_text(NOTHING)
     find = f"pdr -T {seconds}" if proof.cycles is None else f"bmc3 -T {seconds} -F {proof.cycles}"
-    (folder / "prove.abc").write_text(f"backup\nread_aiger design.aig\nfold\nstrash\n{find}\n"
-                                      "write_status status.txt\nrestore\n")
+    prove = abc.write_script(folder, "prove.abc", ["design.aig"], f"fold; strash; {find}")
     forget = "setattr -unset init w:* w:begun* %d; " if start == "any state" else ""
-    yosys(PREPARE.format(start=forget, engine=ABC), folder)
-    answer, frame = (folder / "status.txt").read_text().split()[:2]
+    yosys(PREPARE.format(start=forget, engine=ABC.format(prove=prove)), folder)
+    answer, frame = (folder / "design.aig.status").read_text().split()[:2]
     if answer.endswith("_SAT"):
         return False
     if answer.endswith("_UNSAT") or proof.cycles is not None and int(frame) >= proof.cycles - 1:

@@ -1,0 +1,211 @@
+"""Mutants of Python: small faults in the golden model, one at a time, and which tests fail with them.
+
+A fault is planted in the source as it is imported, so no file changes. Each mutant has a process of its own, a copy of
+one that has imported what is large: PyTorch and pytest.
+"""
+
+import ast
+import contextlib
+import os
+import random
+import select
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+import pytest
+
+from .planting import spread
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = __name__.partition(".")[0]
+PATIENCE = 900
+"""Seconds after which the tests are given up: a mutant that loops has been noticed."""
+_OPERATORS: dict[type[ast.AST], tuple[type[ast.AST], ...]] = {
+    ast.Add: (ast.Sub,), ast.Sub: (ast.Add,), ast.Mult: (ast.Add,), ast.FloorDiv: (ast.Mult,), ast.Mod: (ast.FloorDiv,),
+    ast.Div: (ast.Mult,), ast.LShift: (ast.RShift,), ast.RShift: (ast.LShift,), ast.BitAnd: (ast.BitOr,),
+    ast.BitOr: (ast.BitAnd,), ast.BitXor: (ast.BitOr,), ast.Lt: (ast.LtE, ast.GtE), ast.LtE: (ast.Lt, ast.Gt),
+    ast.Gt: (ast.GtE, ast.LtE), ast.GtE: (ast.Gt, ast.Lt), ast.Eq: (ast.NotEq,), ast.NotEq: (ast.Eq,),
+    ast.And: (ast.Or,), ast.Or: (ast.And,), ast.USub: (ast.UAdd,),
+}
+"""What an operator becomes."""
+_NAMES = {"min": "max", "max": "min", "any": "all", "all": "any", "minimum": "maximum", "maximum": "minimum"}
+"""What the function or method of a call becomes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceMutant:
+    """A fault in the source of a module, which stays the same as long as the module does."""
+
+    design: str
+    """The part of the package that the file is in: a list of tests."""
+    file: str
+    """From the package on."""
+    line: int
+    place: int
+    """The number of the change among all those of the file."""
+    change: str
+    """What becomes what, in a few words."""
+
+    @property
+    def key(self) -> str:
+        """The mutant in a word that tells it from all others."""
+        return f"{self.design} {self.file}:{self.line} {self.place} {self.change}"
+
+    @property
+    def name(self) -> str:
+        """A short name in its file."""
+        return f"{self.line} {self.change}"
+
+    @property
+    def where(self) -> str:
+        """Its place, for the table."""
+        return (ROOT / self.file).read_text(encoding="utf-8").splitlines()[self.line - 1].strip().replace("|", "\\|")
+
+
+def _changes(tree: ast.Module) -> Iterator[tuple[int, str, Callable[[], None]]]:
+    """Every change of ``tree``: its line, what it is, and what makes it, which is called at most once."""
+    for node in _arithmetic(tree):
+        for field, value in ast.iter_fields(node):
+            for number, operator in enumerate(value if isinstance(value, list) else [value]):
+                for other in _OPERATORS.get(type(operator), ()):
+                    change = f"{type(operator).__name__} to {other.__name__}"
+                    yield _line(node), change, _set(node, field, number, other())
+        match node:
+            case ast.Constant(value=bool(value)):
+                yield _line(node), f"{value} to {not value}", _set(node, "value", 0, not value)
+            case ast.Constant(value=int(value)):
+                yield _line(node), f"{value} to {value + 1}", _set(node, "value", 0, value + 1)
+            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in _NAMES:
+                field = "id" if isinstance(node.func, ast.Name) else "attr"
+                yield _line(node), f"{name} to {_NAMES[name]}", _set(node.func, field, 0, _NAMES[name])
+            case ast.If() | ast.IfExp() | ast.While():
+                yield _line(node.test), "condition inverted", _set(node, "test", 0, ast.UnaryOp(ast.Not(), node.test))
+            case ast.Expr(value=ast.Call()) | ast.AugAssign():
+                yield _line(node), "statement dropped", _drop(node)
+
+
+def _arithmetic(tree: ast.AST) -> Iterator[ast.AST]:
+    """The nodes that compute, in order: none of annotations, of decorators, and of what is said when something is
+    wrong."""
+    yield tree
+    for field, value in ast.iter_fields(tree):
+        if field in ("annotation", "returns", "decorator_list", "bases"):
+            continue
+        for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.AST) and not isinstance(child, (ast.Raise, ast.Assert, ast.JoinedStr, ast.Import,
+                                                                     ast.ImportFrom)):
+                yield from _arithmetic(child)
+
+
+def _line(node: Any) -> int:
+    return node.lineno
+
+
+def _set(node: ast.AST, field: str, number: int, value: Any) -> Callable[[], None]:
+    def change() -> None:
+        old = getattr(node, field)
+        if isinstance(old, list):
+            old[number] = value
+        else:
+            setattr(node, field, value)
+    return change
+
+
+def _drop(node: Any) -> Callable[[], None]:
+    def change() -> None:
+        dropped = ast.Expr(ast.Constant(None))
+        node.__class__, node.__dict__ = dropped.__class__, {**vars(node), **vars(dropped)}
+    return change
+
+
+def candidates(part: str, files: list[str], seed: int, most: int) -> list[SourceMutant]:
+    """Mutants of ``files``: of each at most ``most``, spread evenly over its lines."""
+    dice = random.Random(f"{part} {seed}")
+    found = []
+    for file in files:
+        tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+        mutants = [SourceMutant(design=part, file=file, line=line, place=place, change=change)
+                   for place, (line, change, _) in enumerate(_changes(tree))]
+        found += spread(mutants, dice)[-most:]
+    return found
+
+
+def planted(mutant: SourceMutant) -> CodeType:
+    """The code of the module with ``mutant`` in it."""
+    path = ROOT / mutant.file
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for place, (_, _, change) in enumerate(_changes(tree)):
+        if place == mutant.place:
+            change()
+            break
+    return compile(ast.fix_missing_locations(tree), str(path), "exec")
+
+
+class _Failures:
+    """A plugin of pytest that keeps what fails first."""
+
+    def __init__(self) -> None:
+        self.first: str | None = None
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.failed and self.first is None:
+            self.first = report.nodeid.rpartition("/")[2]
+
+    def pytest_collectreport(self, report: Any) -> None:
+        if report.failed and self.first is None:
+            self.first = f"{report.nodeid.rpartition('/')[2]} cannot be imported"
+
+
+def notice(mutant: SourceMutant | None, tests: list[str]) -> str | None:
+    """Which of the ``tests``, files or functions in the folder of tests, fails first with ``mutant`` in its module;
+    None if none does. They run in a process of their own."""
+    import torch  # noqa: F401, PLC0415 - for all the copies of this process
+
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        os.setsid()
+        try:
+            said = _run(mutant, tests)
+        except BaseException as error:  # whatever it is, the mutant has caused it
+            said = type(error).__name__
+        os.write(writer, (said or "-").encode()[:4000])
+        os._exit(0)
+    os.close(writer)
+    try:
+        ready, _, _ = select.select([reader], [], [], PATIENCE)
+        said = os.read(reader, 4096).decode() if ready else ""
+        if not ready:
+            os.killpg(child, signal.SIGKILL)
+    finally:
+        os.close(reader)
+        os.waitpid(child, 0)
+    if not said:
+        return "the tests crash" if ready else "the tests do not end"
+    return None if said == "-" else said
+
+
+def _run(mutant: SourceMutant | None, tests: list[str]) -> str | None:
+    for name in [name for name in sys.modules if name == PACKAGE or name.startswith(f"{PACKAGE}.")]:
+        del sys.modules[name]  # the package is imported anew, with the mutant
+    if mutant is not None:
+        place, code, original = str(ROOT / mutant.file), planted(mutant), SourceFileLoader.get_code
+
+        def get_code(self: SourceFileLoader, name: str) -> CodeType | None:
+            same = os.path.realpath(self.path) == os.path.realpath(place)
+            return code if same else original(self, name)
+
+        SourceFileLoader.get_code = get_code  # type: ignore[method-assign, assignment]
+    failures = _Failures()
+    arguments = [f"--rootdir={ROOT}", "-q", "-x", "-p", "no:cacheprovider", "-m", "not slow",
+                 *(str(ROOT / "tests" / test) for test in tests)]
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere), \
+            contextlib.redirect_stderr(nowhere):
+        status = pytest.main(arguments, plugins=[failures])
+    return None if status == pytest.ExitCode.OK else failures.first or f"pytest ends with {status}"
