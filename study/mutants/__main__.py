@@ -138,7 +138,8 @@ def prove(pool: ProcessPoolExecutor, designs: dict[str, str], survivors: list[Mu
     """Try those of the proofs that ``results`` does not hold. Where that fails, the design is named, and nothing
     proved."""
     proved, left = results["proved"], by_design(survivors, results["proved"])
-    proofs = {pool.submit(equivalent, designs[design], some): design for design, some in left.items()}
+    smallest_first = sorted(left, key=lambda design: len(designs[design]))
+    proofs = {pool.submit(equivalent, designs[design], left[design]): design for design in smallest_first}
     for proof in as_completed(proofs):
         design, some = proofs[proof], left[proofs[proof]]
         try:

@@ -6,8 +6,8 @@ differently, in runs of any length from power-up on. As in a replay, a payload t
 Memories are cut out: what a memory is told counts as an answer, where it matters to it, and what it answers may be
 anything, the same for both copies. So a proof holds whatever is in the memories.
 
-Much is done by `aiger.miter`, which makes gates that are the same one. ABC does the rest: for the block that the mutant
-is in by itself, whatever is around it; and for the whole design if it is small.
+Much is done by `aiger.miter`, which makes gates that are the same one. ABC does the rest: for the blocks that the
+mutant is in by themselves, whatever is around them, and for the whole design, where these are small.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from .replay import SELECT, valid_of
 
 SECONDS = 4
 """Time that ABC is given for a proof."""
-SMALL = 400
+SMALL = 800
 """Registers in a circuit that ABC tries to prove; larger ones take too long."""
 CIRCUIT = ("read_rtlil planted.il; hierarchy -top {top}; flatten; opt_clean; techmap -map memory.v; expose a:told; "
            "expose -input a:answer; opt_clean; async2sync; dffunmap; techmap; simplemap; opt -nodffe -nosdff; "
@@ -42,9 +42,9 @@ def equivalent(rtlil: str, mutants: list[Mutant]) -> list[bool]:
         (folder / "memory.v").write_text(resources.files(__package__).joinpath("memory.v").read_text(encoding="utf-8"),
                                          encoding="utf-8")
         yosys(f"script {plant_in(folder, rtlil, mutants)}; write_rtlil planted.il", folder)
-        for top in (TOP, *sorted({mutant.module for mutant in mutants} - {TOP})):
+        for top in (TOP, *sorted({block for mutant in mutants for block in _around(mutant)}, reverse=True)):
             left = {mutant: number for mutant, number in numbers.items()
-                    if mutant not in proved and top in (TOP, mutant.module)}
+                    if mutant not in proved and top in (TOP, *_around(mutant))}
             if left:
                 proved |= _prove(folder, top, left)
     return [mutant in proved for mutant in mutants]
@@ -69,6 +69,12 @@ def _prove(folder: Path, top: str, numbers: dict[Mutant, int]) -> set[Mutant]:
         with contextlib.suppress(SynthesisTimeoutError):  # some may be ready
             yosys(script, folder, seconds=60 + 8 * SECONDS * len(apart))
     return proved | {mutant for mutant, path in apart.items() if _never(path)}
+
+
+def _around(mutant: Mutant) -> list[str]:
+    """The blocks that the mutant is in, but for the whole design: names of modules in Amaranth's netlists tell."""
+    parts = mutant.module.split(".")
+    return [".".join(parts[:count]) for count in range(2, len(parts) + 1)]
 
 
 def _chosen(number: int) -> dict[str, tuple[int, int]]:

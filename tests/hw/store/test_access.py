@@ -49,7 +49,7 @@ def access(design, exercise, random, stall=0.0):
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.5])
-@pytest.mark.parametrize("sizes", [(1, 2, 1), (256, 3), (257, 0), (40, 300)])
+@pytest.mark.parametrize("sizes", [(1, 2, 1), (256, 3), (257, 0), (40, 300), (257, 83), (320, 20)])
 def test_writes_and_digests(sizes, stall):
     random = Random(sum(sizes))
     content = [random.getrandbits(WORD_BITS) for _ in range(1 << ADDRESS_BITS)]

@@ -186,6 +186,33 @@ def test_a_sample_with_a_flipped_bit(seed):
         assert beats[start:end + 1] == expected(first, images, labels, [number])[1]
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_whole_sample_with_a_flipped_bit(seed):
+    """All of a sample is there before it is given, so its sum is known earlier, too."""
+    random, first = Random(seed), experiment(70).crossbars[0]
+    images, labels = samples(70)
+    words = pack(images, labels)
+    start, end = (int(words[HEADER_WORDS + place]) for place in (5, 6))
+    words[random.randrange(start, end)] ^= np.uint32(1 << random.randrange(32))
+    _, beats, damaged = read(first, words, [4, 5, 6], buffer=2, whole=True)
+    assert damaged > 0
+    assert max(beat["row"] for beat in beats) < 70
+    ends = [place for place, beat in enumerate(beats) if beat["last"]]
+    for number, (start, end) in {4: (0, ends[0]), 6: (ends[1] + 1, ends[2])}.items():
+        assert beats[start:end + 1] == expected(first, images, labels, [number])[1]
+
+
+@pytest.mark.parametrize("bit", [3, 9, 15])
+def test_an_index_entry_of_whole_samples_with_a_flipped_bit(bit):
+    first = experiment(70).crossbars[0]
+    words = pack(*samples(70))
+    words[HEADER_WORDS + 3] ^= np.uint32(1 << bit)
+    found, beats, damaged = read(first, words, list(range(COUNT)), buffer=2, whole=True)
+    assert len(found) == COUNT
+    assert max(beat["row"] for beat in beats) < 70
+    assert damaged > 0
+
+
 class FromBlockRam(wiring.Component):
     """A reader and its memory."""
 
