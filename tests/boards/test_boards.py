@@ -202,7 +202,7 @@ def test_speed():
 
 
 @pytest.mark.parametrize(("preset", "board", "least"), [
-    ("ulx3s-mnist-fast", "ulx3s", 100_000), ("ulx3s-lenet-stored", "ulx3s", 640),
+    ("ulx3s-mnist-fast", "ulx3s", 100_000), ("ulx3s-lenet-stored", "ulx3s", 2_000),
     ("icebreaker-digits-stored", "icebreaker", 15_000),
 ])
 def test_speed_from_memory(preset, board, least):
