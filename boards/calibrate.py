@@ -29,6 +29,8 @@ def _design(inputs: int, *layers: dict[str, Any], **fields: Any) -> dict[str, An
 
 _NARROW: dict[str, Any] = {"chi_bits": 10, "chi_frac": 8, "adcs": 1}
 _STEEP: dict[str, Any] = {"weight_step": -2, "z_frac": 6}
+_CONV: dict[str, Any] = {"kind": "conv", "kernel": 5, "pool": 2, "rate_offset": 1}
+_FINE: dict[str, Any] = {"delta_bits": 10, "delta_frac": 10}
 _LAST: dict[str, Any] = {"weight_step": -1, "z_bits": 8, "z_frac": 4}
 
 DESIGNS: dict[str, dict[str, Any] | str] = {
@@ -48,6 +50,13 @@ DESIGNS: dict[str, dict[str, Any] | str] = {
                                               {"cols": 10, "lanes": 5} | _LAST) for lanes in (16, 64)},
     "ulx3s-mnist": "ulx3s-mnist",
     "digits-conv-dw5": "digits-conv-dw5",
+    "convolutions, few lanes": _design(
+        784, _CONV | {"cols": 16, "lanes": 4, "delta_bits": 8, "delta_frac": 8} | _STEEP,
+        _CONV | {"cols": 32, "lanes": 8, "weight_step": -3, "z_frac": 5} | _FINE,
+        {"cols": 128, "lanes": 4, "weight_step": -4, "z_frac": 5} | _FINE,
+        {"cols": 10, "lanes": 2, "weight_step": -2, "z_bits": 8, "z_frac": 4},
+        input={"map": [28, 28, 1]}, order="permuted", store={"memory": "sdram", "words": 8_388_608}, epochs=2,
+        learning_rate_shifts=[6, 9]),
     "ulx3s-lenet-stored": "ulx3s-lenet-stored",
     "ulx3s-lenet": "ulx3s-lenet",
     "ulx3s-mnist-fast": "ulx3s-mnist-fast",

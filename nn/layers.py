@@ -133,9 +133,13 @@ class LSTM(_Layer):
 
 class Flatten(torch.nn.Module):
     """Maps (n, channels, height, width) as the machine sees them, (n, height * width * channels): channels go by
-    fastest. ``torch.nn.Flatten`` has them go by slowest, which is another order of the rows that follow."""
+    fastest. ``torch.nn.Flatten`` has them go by slowest, which is another order of the rows that follow.
+    ``ArrayError`` if it is given no maps."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.ndim != 4:
+            raise ArrayError(f"x is {tuple(x.shape)}: maps are (samples, channels, height, width); for other shapes use "
+                             f"torch.nn.Flatten")
         return x.permute(0, 2, 3, 1).flatten(1)
 
 

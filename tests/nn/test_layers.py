@@ -289,6 +289,7 @@ def test_repr_shows_device_formats_and_backend():
      r"x is \(2, 1, 5, 5\): a convolution of 2 channels needs \(samples, 2, height, width\)"),
     (lambda: nn.Conv2d(2, 4, 3, **WALL)(torch.zeros(2, 2, 2, 5)), nn.ArrayError, "images of 2 x 5: kernel=3: must be"),
     (lambda: nn.LSTM(2, 4, **WALL)(torch.zeros(2, 2)), nn.ArrayError, r"needs \(time, samples, 2\)"),
+    (lambda: nn.Flatten()(torch.zeros(2, 6)), nn.ArrayError, r"x is \(2, 6\): maps are \(samples, channels, height"),
     (lambda: nn.Linear(6, 4, **WALL).load_state_dict(nn.Linear(5, 4, **WALL).state_dict()), StateError,
      r"g is int16 \(5, 4\); it must hold integers of shape \(6, 4\)"),
 ])
