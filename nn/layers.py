@@ -138,8 +138,8 @@ class Flatten(torch.nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if x.ndim != 4:
-            raise ArrayError(f"x is {tuple(x.shape)}: maps are (samples, channels, height, width); for other shapes use "
-                             f"torch.nn.Flatten")
+            raise ArrayError(f"x is {tuple(x.shape)}: maps are (samples, channels, height, width); torch.nn.Flatten is "
+                             f"for other shapes")
         return x.permute(0, 2, 3, 1).flatten(1)
 
 
