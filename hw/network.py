@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from ..contract.geometry import CrossbarGeometry, Loss
 from ..contract.widths import index_bits
 from .basics.queue import Queue
-from .crossbar.crossbar import Crossbar
+from .crossbar.crossbar import Crossbar, require_no_wires
 from .crossbar.layouts import command_layout, drive_layout, state_bits, traced_layout
 from .crossbar.operations import Operation
 from .delta_converter import DeltaConverter
@@ -46,9 +46,13 @@ class Network(wiring.Component):
 
     One that is ``traced`` answers with the write pulses of each layer, and waits for whoever takes them: for
     simulations.
+
+    ``ConfigError`` if wires of a geometry have a resistance.
     """
 
     def __init__(self, *, geometries: tuple[CrossbarGeometry, ...], loss: Loss, traced: bool = False) -> None:
+        for geometry in geometries:
+            require_no_wires(geometry)
         self.geometries = geometries
         self.loss = loss
         self.traced = traced

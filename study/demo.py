@@ -21,7 +21,7 @@ TARGET = "ecp5"
 
 
 def run(experiment: Experiment, out: Path, data_dir: str | None = None) -> DemoResult:
-    """Train, generate, co-simulate on every simulator installed and synthesise. All files go to the folder ``out``,
+    """Generate, train, co-simulate on every simulator installed and synthesise. All files go to the folder ``out``,
     the result too, as ``demo.json``."""
     from ..boards.speed import cycles_per_sample
     from ..hw.export.generate import generate
@@ -34,10 +34,10 @@ def run(experiment: Experiment, out: Path, data_dir: str | None = None) -> DemoR
     simulators = [name for name in SAMPLES if _usable(name)]
     if not simulators:
         toolchain.require("verilator")
-    _announce(1, f"training {experiment.name} in situ, {experiment.epochs} epochs, and a floating-point baseline")
-    trained = train.run(experiment, data_dir=data_dir, out=out / "run", overwrite=True)
-    _announce(2, "writing its Verilog")
+    _announce(1, f"writing the Verilog of {experiment.name}")
     generated = {"files": [str(path) for path in generate(experiment, out / "verilog")]}
+    _announce(2, f"training it in situ, {experiment.epochs} epochs, and a floating-point baseline")
+    trained = train.run(experiment, data_dir=data_dir, out=out / "run", overwrite=True)
     cosimulated = []
     for simulator in simulators:
         samples = max(1, min(SAMPLES[simulator], int(CYCLES[simulator] / cycles_per_sample(experiment))))

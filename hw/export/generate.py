@@ -64,8 +64,8 @@ def generate(design: Design, out: str | Path) -> list[Path]:
     ``ConfigError`` if the folder cannot be written, or holds a module of this name that is another design's.
     """
     name = module_name(design.name)
-    prepare(Path(out), name, design)
     made = component(design)
+    prepare(Path(out), name, design)
     document = describe(design, made)
     texts = {
         f"{name}.v": to_verilog(made, name),

@@ -11,8 +11,10 @@ from spinloom.config import load, parse
 from spinloom.contract.converters import GAIN_FRAC, OFFSET_FRAC, mismatch
 from spinloom.contract.errors import ConfigError
 from spinloom.hw.crossbar.crossbar import Crossbar as Hardware
+from spinloom.hw.export.generate import generate
 from spinloom.model.adc import Adc, dac
 from spinloom.model.crossbar import Crossbar
+from spinloom.study import demo
 
 SPREAD = 0.006
 """By how much the standard deviation of the table of quantiles may be off: it ends at 3.3 sigma."""
@@ -96,11 +98,13 @@ def test_updates_take_what_dacs_do_not_resolve():
     assert (crossbar.counters["forward_rows"], crossbar.counters["update_rows"]) == (2, 2)
 
 
-def test_hardware_has_no_wires():
+def test_hardware_has_no_wires(tmp_path):
     wired = load("digits-dw5").replaced(converters={"wire_ratio": 0.001})
-    for build in (lambda: Hardware(geometry=wired.crossbars[0]), lambda: estimate(wired, catalogue.find("icebreaker"))):
+    for build in (lambda: Hardware(geometry=wired.crossbars[0]), lambda: estimate(wired, catalogue.find("icebreaker")),
+                  lambda: generate(wired, tmp_path / "out"), lambda: demo.run(wired, tmp_path / "out")):
         with pytest.raises(ConfigError, match=r"converters.wire_ratio=0.001: .* golden model only.*; leave it out"):
             build()
+    assert not (tmp_path / "out").exists()
 
 
 def test_estimates_know_of_distortion():
