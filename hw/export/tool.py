@@ -15,8 +15,20 @@ from ...contract.errors import SpinloomError
 from ...system import caches, disk, processes
 from ...system.temporary import temporary_folder
 
-_RUN = "import sys; from importlib import import_module; sys.argv[0] = sys.argv.pop(1); module = sys.argv.pop(1); " \
-       "sys.exit(getattr(import_module(module), sys.argv.pop(1))())"
+_RUN = """
+import os, sys, threading
+from importlib import import_module
+
+def follow():
+    os.read(0, 1)
+    os._exit(1)
+
+threading.Thread(target=follow, daemon=True).start()
+sys.argv[0], module, function = sys.argv.pop(1), sys.argv.pop(1), sys.argv.pop(1)
+sys.exit(getattr(import_module(module), function)())
+"""
+"""Runs a console script: its name, module and function, then its arguments. It ends when its standard input does, as
+whoever has started it has then ended."""
 
 
 class SynthesisError(SpinloomError, RuntimeError):

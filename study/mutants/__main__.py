@@ -6,19 +6,24 @@ The last line that it prints is JSON. A run that is interrupted goes on where it
 
 import argparse
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
 import tomllib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from ...contract.errors import SpinloomError
+from ...contract.errors import InterruptedRunError, SpinloomError
+from ...system import processes
 from ...system.files import write_json
+from ...system.stop import StopRequest, raise_on_stop
+from ..sweep import worker
 from . import python, recording
 from .benches import BENCHES, PYTHON
 from .equivalence import equivalent
@@ -48,9 +53,10 @@ def record(folder: Path) -> dict[str, str]:
         print("recording the tests", file=sys.stderr)
         command = [sys.executable, "-m", "pytest", "-q", "-p", recording.__name__, *tests]
         environment = os.environ | {recording.FOLDER: str(folder)}
-        ended = subprocess.run(command, env=environment, stdout=sys.stderr, check=False)
-        if ended.returncode:
-            raise MutantsError("the tests fail without a mutant: see above")
+        try:
+            processes.run(command, folder=Path.cwd(), output=sys.stderr, environment=environment)
+        except subprocess.CalledProcessError:
+            raise MutantsError("the tests fail without a mutant: see above") from None
         done.touch()
     return {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.il"))}
 
@@ -62,6 +68,19 @@ def try_all(design: str, rtlil: str, mutants: list[Mutant], folder: Path) -> dic
     if (differs := replayer.notice(0)) is not None:
         raise MutantsError(f"{design}: a replay without a mutant differs from the recording, {differs}")
     return {mutant.key: replayer.notice(number) for number, mutant in enumerate(mutants, start=1)}
+
+
+@contextmanager
+def _processes(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """So many processes. If the ``with`` block fails, or is to stop, they and what they have started end at once."""
+    with ProcessPoolExecutor(workers, initializer=worker.begin) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in multiprocessing.active_children():
+                process.kill()
+            raise
 
 
 def drawn(pool: ProcessPoolExecutor, designs: dict[str, str], count: int, seed: int,
@@ -168,7 +187,7 @@ def run(count: int, workers: int, seed: int) -> dict[str, Any]:
     designs = record(recordings.absolute())
     _, results = results_of(RTL, seed)
     noticed = results["noticed"]
-    with ProcessPoolExecutor(workers) as pool:
+    with _processes(workers) as pool:
         mutants = drawn(pool, designs, count, seed, results)
         failed = replay(pool, designs, mutants, recordings, results)
         ran = [mutant for mutant in mutants if mutant.design not in failed]
@@ -184,7 +203,7 @@ def run_python(part: str, count: int, workers: int, seed: int) -> dict[str, Any]
     place, results = results_of(part, seed)
     noticed = results["noticed"]
     mutants: list[SourceMutant] = draw({part: python.candidates(part, files, seed, CANDIDATES)}, count, seed)
-    with ProcessPoolExecutor(workers) as pool:
+    with _processes(workers) as pool:
         if (fails := pool.submit(python.notice, None, tests).result()) is not None:
             raise MutantsError(f"the tests fail without a mutant: {fails}")
         tasks = {pool.submit(python.notice, mutant, tests): mutant for mutant in mutants if mutant.key not in noticed}
@@ -209,7 +228,11 @@ def main() -> None:
         parser.error("--mutants and --workers must be at least 1")
     try:
         counted = arguments.mutants, arguments.workers, arguments.seed
+        raise_on_stop()
         answer = run(*counted) if arguments.part == RTL else run_python(arguments.part, *counted)
+    except StopRequest:
+        print("spinloom: interrupted; the same command goes on", file=sys.stderr)
+        raise SystemExit(InterruptedRunError.exit_status) from None
     except SpinloomError as error:
         raise SystemExit(f"spinloom: {error}") from None
     print(json.dumps(answer))
