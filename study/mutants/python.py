@@ -8,8 +8,6 @@ import ast
 import contextlib
 import os
 import random
-import select
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from .apart import apart
 from .planting import spread
 
 ROOT = Path(__file__).parents[2]
@@ -167,28 +166,7 @@ def notice(mutant: SourceMutant | None, tests: list[str]) -> str | None:
     None if none does. They run in a process of their own."""
     import torch  # noqa: F401, PLC0415 - for all the copies of this process
 
-    reader, writer = os.pipe()
-    child = os.fork()
-    if not child:
-        os.setsid()
-        try:
-            said = _run(mutant, tests)
-        except BaseException as error:  # whatever it is, the mutant has caused it
-            said = type(error).__name__
-        os.write(writer, (said or "-").encode()[:4000])
-        os._exit(0)
-    os.close(writer)
-    try:
-        ready, _, _ = select.select([reader], [], [], PATIENCE)
-        said = os.read(reader, 4096).decode() if ready else ""
-        if not ready:
-            os.killpg(child, signal.SIGKILL)
-    finally:
-        os.close(reader)
-        os.waitpid(child, 0)
-    if not said:
-        return "the tests crash" if ready else "the tests do not end"
-    return None if said == "-" else said
+    return apart(lambda: _run(mutant, tests), "the tests", PATIENCE)
 
 
 def _run(mutant: SourceMutant | None, tests: list[str]) -> str | None:

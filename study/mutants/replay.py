@@ -1,10 +1,7 @@
 """Replays of recorded runs on a design with mutants in it, one at a time."""
 
 import ctypes
-import os
 import re
-import select
-import signal
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
@@ -15,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...sim.simulators.library import build, declare
+from .apart import apart
 
 SELECT = "mutant"
 """The input by which a design's mutant is chosen; 0 chooses none."""
@@ -107,24 +105,7 @@ class Replayer:
 
         Each mutant runs in a process of its own, which a fault that crashes or stops the simulation cannot leave.
         """
-        reader, writer = os.pipe()
-        child = os.fork()
-        if not child:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            os.write(writer, (self._run(mutant) or "-").encode())
-            os._exit(0)
-        os.close(writer)
-        try:
-            ready, _, _ = select.select([reader], [], [], PATIENCE)
-            said = os.read(reader, 4096).decode() if ready else ""
-            if not ready:
-                os.kill(child, signal.SIGKILL)
-        finally:
-            os.close(reader)
-            os.waitpid(child, 0)
-        if not said:
-            return "the simulation crashes" if ready else "the simulation does not end"
-        return None if said == "-" else said
+        return apart(lambda: self._run(mutant), "the simulations", PATIENCE)
 
     def _run(self, mutant: int) -> str | None:
         for number, lead in [*((number, 0) for number in range(len(self.runs))), *self._after_reset]:
