@@ -14,12 +14,13 @@ BENCHES = (
     "store/test_memory.py::test_reads_what_was_written_before[300-0.3]",
     "store/test_memory.py::test_reads_what_was_written_before[300-0.7]",
     "store/test_order.py::test_every_small_number_of_samples[32]",
-    "store/test_reader.py::test_samples_in_any_order[form0-64-0.0]",
-    "store/test_reader.py::test_samples_in_any_order[form0-64-0.8]",
+    "store/test_reader.py::test_samples_in_any_order[form0-64-0.0-1000]",
+    "store/test_reader.py::test_samples_in_any_order[form0-64-0.8-32756]",
     "store/test_reader.py::test_an_index_entry_with_a_flipped_bit[3]",
-    *(f"store/test_reader.py::test_a_sample_with_a_flipped_bit[{seed}]" for seed in range(6)),
-    "store/test_reader.py::test_whole_samples[2-0.0]",
-    "store/test_reader.py::test_whole_samples[2-0.5]",
+    *(f"store/test_reader.py::test_a_sample_with_a_flipped_bit[{buffer}-{seed}]" for buffer in (64, 256)
+      for seed in range(6)),
+    "store/test_reader.py::test_whole_samples[2-0.0-1000]",
+    "store/test_reader.py::test_whole_samples[2-0.5-32756]",
     *(f"store/test_reader.py::test_a_whole_sample_with_a_flipped_bit[{seed}]" for seed in range(6)),
     *(f"store/test_reader.py::test_an_index_entry_of_whole_samples_with_a_flipped_bit[{bit}]" for bit in (3, 9)),
     *(f"basics/test_queue.py::test_first_in_first_out[{rates}-{storage}]" for storage in

@@ -14,8 +14,8 @@ from spinloom.hw.basics.table import chosen, table
 @pytest.mark.parametrize(("offers", "accepts"), [(0.4, 0.9), (1.0, 0.5), (1.0, 1.0)])
 def test_gives_each_set_bit_alone(width, offers, accepts):
     random, bits = Random(width), SetBits(width=width, tag=5)
-    words = [(random.randrange(1, 1 << width) & random.randrange(1, 1 << width) or 1, random.randrange(32))
-             for _ in range(60)]
+    words = [(random.randrange(1, 1 << width) & (random.randrange(1, 1 << width) | -(place % 2)) or 1,
+              random.randrange(32)) for place in range(60)]  # half of them sparse
     expected = []
     for flags, tag in words:
         ones = [1 << place for place in range(width) if flags >> place & 1]

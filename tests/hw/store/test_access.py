@@ -1,5 +1,6 @@
 """A host's access to a memory: what was written is read, and its digest is that of zlib."""
 
+from collections import deque
 from random import Random
 from zlib import crc32
 
@@ -8,7 +9,7 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.sim import Simulator
 from spinloom.hw.store.access import MemoryAccess, access_layout
-from spinloom.hw.store.memory import WORD_BITS, BlockMemory
+from spinloom.hw.store.memory import WORD_BITS, BlockMemory, memory_command_layout
 from spinloom.sim.benches.pins import AmaranthPins
 from spinloom.sim.benches.streams import PinBench
 
@@ -72,6 +73,40 @@ def test_writes_and_digests(sizes, stall):
         assert bench.idle
 
     access(WithMemory(content[:]), exercise, random, stall)
+
+
+def test_a_memory_that_pauses():
+    """Words that are written wait for it, and it may keep a host waiting for those that it reads."""
+    random, content, expected = Random(1), {}, []
+    sizes = (1, 5, 256, 300)
+
+    async def exercise(accesses, words, digests, bench):
+        commands = bench.sink("memory__commands", memory_command_layout(ADDRESS_BITS))
+        writes, reads = bench.sink("memory__writes", WORD_BITS), bench.source("memory__reads", WORD_BITS)
+        places = deque()  # where the words go that are still to be written
+
+        def step(cycle):
+            for word in writes.take_all():
+                content[places.popleft()] = word
+            for command in commands.take_all():
+                burst = range(command["address"], command["address"] + command["length"] + 1)
+                if command["write"]:
+                    places.extend(burst)
+                else:
+                    reads.put_all(content[place] for place in burst)
+
+        bench.agent(step)
+        for size in sizes:
+            new = [random.getrandbits(WORD_BITS) for _ in range(size)]
+            words.put_all(new)
+            accesses.put_all({"write": write, "address": size, "count": size} for write in (1, 0))
+            expected.append(crc32(b"".join(word.to_bytes(4, "little") for word in new)))
+        await bench.until(lambda: len(digests) == len(sizes))
+        assert digests.take_all() == expected
+        assert words.idle
+        assert not places
+
+    access(MemoryAccess(address_bits=ADDRESS_BITS), exercise, random, stall=0.5)
 
 
 def test_throughput():
