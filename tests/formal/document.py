@@ -1,22 +1,27 @@
 """Writes docs/proofs.md: the claims, and what checks every block of hw/. ``cd tests; python -m formal.document``."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from amaranth.back import rtlil
 from spinloom.config import load
 from spinloom.hw.component import component
 
-from . import axi, basics, crossbar, link, store
+from . import axi, basics, crossbar, link, programmer, receiver, residuals, store
 from .prover import Proof
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "proofs.md"
 MARK = "<!-- What follows is written by tests/formal/document.py. -->\n"
-PROOFS: list[Proof] = [proof for module in (axi, basics, crossbar, link, store) for proof in module.PROOFS]
+MODULES = (axi, basics, crossbar, residuals, programmer, link, receiver, store)
+PROOFS: list[Proof] = [proof for module in MODULES for proof in module.PROOFS]
 ELSEWHERE = {"store/sdram.py": "tests/hw/store/test_sdram_formal.py"}
 """Proofs that are not in this folder."""
-
+EXHAUSTIVE = {"basics/fixed.py": "tests/hw/basics/test_fixed.py"}
+"""Tests that go through every input of a block, of a small size."""
+RANDOM = re.compile(r"\b([Rr]andom|default_rng|hypothesis)\b")
+"""Names that a test has if its inputs are drawn."""
 NETLISTS = ("digits-dw5",)
 """Configurations whose netlists have been co-simulated: see docs/netlists.md."""
 
@@ -58,11 +63,24 @@ def blocks() -> str:
         if path.name == "__init__.py":
             continue
         block = path.relative_to(ROOT / "hw").as_posix()
-        simulated = [f"`{name}`" for name, text in texts.items() if f"{module} import" in text]
-        proved = "yes" if any(proof.block == block for proof in PROOFS) else ELSEWHERE.get(block, "")
-        lines.append(f"| `{block}` | {', '.join(simulated) or 'as a part of others'} | {planted.get(block, '')} "
-                     f"| {proved} | {'yes' if block in synthesised else ''} |\n")
-    return "| block | tests that name it | mutants | formal | netlist |\n|---|---|--:|---|---|\n" + "".join(lines)
+        naming = [name for name, text in texts.items() if f"{module} import" in text]
+        drawn = [name for name in naming if RANDOM.search(texts[name])]
+        cells = (code(drawn), code(name for name in naming if name not in drawn), code([EXHAUSTIVE.get(block, "")]),
+                 planted.get(block, ""), proved(block), "yes" if block in synthesised else "")
+        lines.append(f"| `{block}` | {' | '.join(cells)} |\n")
+    heads = ("block", "random", "other tests", "exhaustive", "mutants", "formal", "netlist")
+    return f"| {' | '.join(heads)} |\n|---|---|---|---|--:|---|---|\n" + "".join(lines)
+
+
+def code(names: Iterable[str]) -> str:
+    """File names, as code."""
+    return ", ".join(f"`{name}`" for name in names if name)
+
+
+def proved(block: str) -> str:
+    """For runs of which lengths there are proofs of a block."""
+    lengths = {"any length" if proof.cycles is None else "bounded" for proof in PROOFS if proof.block == block}
+    return ", ".join(sorted(lengths)) or code([ELSEWHERE.get(block, "")])
 
 
 def page(text: str) -> str:

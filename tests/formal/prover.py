@@ -28,7 +28,7 @@ STARTS: tuple[Start, ...] = ("power-up", "any state")
 clock cycle of reset. In either case, a reset may come at any time after that."""
 PREPARE = ("read_rtlil design.il; prep -flatten -top top; memory_map; async2sync; dffunmap; {start}"
            "chformal -lower; opt -full -nodffe -nosdff; {engine}")
-ABC = ("techmap; simplemap; opt -full -nodffe -nosdff; dffunmap; abc -g AND -keepff; delete -output; "
+ABC = ("techmap; simplemap; opt -full -nodffe -nosdff; simplemap; dffunmap; abc -g AND -keepff; delete -output; "
        "write_aiger -I -B -zinit -no-startoffset design.aig; {prove}")
 
 
@@ -132,6 +132,8 @@ class Proof:
     cycles: int | None = None
     """How many clock cycles it is proved for; any number if it is none."""
     starts: tuple[Start, ...] = STARTS
+    correspondence: bool = False
+    """Whether signals that are always equal are found first (`scorr` of ABC), as those of a reference may be."""
     instead: tuple[tuple[ModuleType, str, Any], ...] = ()
     """What stands in modules for names there: smaller sizes, or a part that is proved elsewhere by what it is to do."""
 
@@ -145,6 +147,8 @@ def holds(proof: Proof, start: Start, folder: Path, seconds: int = SECONDS) -> b
         bench.origin = start
         (folder / "design.il").write_text(rtlil.convert(bench, name="top", emit_src=False))
     find = f"pdr -T {seconds}" if proof.cycles is None else f"bmc3 -T {seconds} -F {proof.cycles}"
+    if proof.correspondence:
+        find = f"scorr; {find}"
     prove = abc.write_script(folder, "prove.abc", ["design.aig"], f"fold; strash; {find}")
     forget = "setattr -unset init w:* w:begun* %d; " if start == "any state" else ""
     yosys(PREPARE.format(start=forget, engine=ABC.format(prove=prove)), folder)
