@@ -100,27 +100,45 @@ def _at(values: list[int], literal: int) -> int:
     return values[literal >> 1] ^ literal & 1
 
 
-def miter(circuit: Circuit, chosen: dict[str, tuple[int, int]], counts: dict[str, str], path: Path) -> int | None:
+def _inputs(circuit: Circuit, chosen: dict[str, int]) -> list[int]:
+    """The literals of the constant 0 and of the inputs, of which some are ``chosen``, constants."""
+    return [0, *(chosen.get(name, 2 * number) for number, name in enumerate(circuit.inputs, start=1))]
+
+
+def resting(circuit: Circuit, chosen: dict[str, int]) -> set[int]:
+    """The numbers of registers that stay 0 whatever the inputs are, but for those that are ``chosen``: the largest set
+    of which each takes over 0 as long as all of them are 0."""
+    leaves = len(circuit.inputs)
+    inputs = _inputs(circuit, chosen)
+    still = set(range(len(circuit.following)))
+    while True:
+        graph = _Graph(1 + leaves + len(circuit.following))
+        registers = [0 if number in still else 2 * (1 + leaves + number) for number in range(len(circuit.following))]
+        values = graph.values(inputs + registers, circuit.gates)
+        left = {number for number in still if _at(values, circuit.following[number]) == 0}
+        if left == still:
+            return still
+        still = left
+
+
+def miter(circuit: Circuit, one: dict[str, int], other: dict[str, int], still: set[int], counts: dict[str, str],
+          path: Path) -> int | None:
     """Write to ``path`` a circuit whose only output tells two copies of ``circuit`` apart. Their inputs are the same,
-    but for those that are ``chosen``, constants. An output counts only while the one named in ``counts``, if any, is 1
-    in one of the copies.
+    but for those that are constants in ``one`` of them and in the ``other``. Registers in ``still`` stay 0 in the first
+    copy: see ``resting``. An output counts only while the one named in ``counts``, if any, is 1 in one of the copies.
 
     Returns its number of registers; None if nothing tells the copies apart, as all outputs have become the same gates.
     Registers that take over the same in both copies are one.
     """
     leaves, registers = len(circuit.inputs), len(circuit.following)
     graph = _Graph(1 + leaves + 2 * registers)
-    shared = [2 * number for number in range(leaves + 1)]
-    own = [2 * (1 + leaves + number) for number in range(registers)]
+    own = [0 if number in still else 2 * (1 + leaves + number) for number in range(registers)]
     twin = [2 * (1 + leaves + registers + number) for number in range(registers)]
-    one, other = shared.copy(), shared.copy()
-    for number, name in enumerate(circuit.inputs, start=1):
-        if name in chosen:
-            one[number], other[number] = chosen[name]
-    original = graph.values(one + own, circuit.gates)
+    original = graph.values(_inputs(circuit, one) + own, circuit.gates)
     apart: set[int] = set()
     while True:
-        mutated = graph.values(other + [twin[i] if i in apart else own[i] for i in range(registers)], circuit.gates)
+        mutated = graph.values(_inputs(circuit, other) + [twin[i] if i in apart else own[i] for i in range(registers)],
+                               circuit.gates)
         found = apart | {i for i, literal in enumerate(circuit.following)
                          if _at(original, literal) != _at(mutated, literal)}
         if found == apart:

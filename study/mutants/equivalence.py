@@ -6,8 +6,9 @@ differently, in runs of any length from power-up on. As in a replay, a payload t
 Memories are cut out: what a memory is told counts as an answer, where it matters to it, and what it answers may be
 anything, the same for both copies. So a proof holds whatever is in the memories.
 
-Much is done by `aiger.miter`, which makes gates that are the same one. ABC does the rest: for the blocks that the
-mutant is in by themselves, whatever is around them, and for the whole design, where these are small.
+Registers that never leave 0, such as one that counts the only fold, are made 0. Much is done by `aiger.miter`, which
+makes gates that are the same one. ABC does the rest: for the blocks that the mutant is in by themselves, whatever is
+around them, and for the whole design, where these are small.
 """
 
 import contextlib
@@ -17,7 +18,7 @@ from pathlib import Path
 from ...hw.export import abc
 from ...hw.export.tool import SynthesisTimeoutError, yosys
 from ...system.temporary import temporary_folder
-from .aiger import Circuit, miter
+from .aiger import Circuit, miter, resting
 from .planting import WIDTH, Mutant, plant_in
 from .recording import TOP
 from .replay import SELECT, valid_of
@@ -57,9 +58,11 @@ def _prove(folder: Path, top: str, numbers: dict[Mutant, int]) -> set[Mutant]:
     circuit = Circuit.read(folder / "design.aig")
     counts = {name: valid_of(name) for name in circuit.outputs if top == TOP and valid_of(name) in circuit.outputs}
     proved, apart = set(), {}
+    original = _chosen(0)
+    still = resting(circuit, original)
     for mutant, number in numbers.items():
         path = folder / f"{number}.aig"
-        registers = miter(circuit, _chosen(number), counts, path)
+        registers = miter(circuit, original, _chosen(number), still, counts, path)
         if registers is None:
             proved.add(mutant)
         elif registers <= SMALL:
@@ -77,9 +80,9 @@ def _around(mutant: Mutant) -> list[str]:
     return [".".join(parts[:count]) for count in range(2, len(parts) + 1)]
 
 
-def _chosen(number: int) -> dict[str, tuple[int, int]]:
-    """What the bits of the input that chooses a mutant are without one, and with that ``number``."""
-    return {f"{SELECT}[{bit}]": (0, number >> bit & 1) for bit in range(WIDTH)}
+def _chosen(number: int) -> dict[str, int]:
+    """What the bits of the input that chooses a mutant are for that ``number``, 0 for none."""
+    return {f"{SELECT}[{bit}]": number >> bit & 1 for bit in range(WIDTH)}
 
 
 def _never(circuit: Path) -> bool:

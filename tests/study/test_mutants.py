@@ -15,6 +15,7 @@ from amaranth.lib.wiring import In, Out
 from spinloom.study.mutants import __main__ as tool
 from spinloom.study.mutants import python
 from spinloom.study.mutants.__main__ import MutantsError
+from spinloom.study.mutants.aiger import Circuit, resting
 from spinloom.study.mutants.equivalence import equivalent
 from spinloom.study.mutants.planting import Mutant, draw, plant
 from spinloom.study.mutants.recording import TOP
@@ -93,6 +94,15 @@ def test_what_memories_are_told_is_compared():
     elsewhere, anywhere = mutant(chooser, "B", 1, "inv"), mutant(chooser, "A", 1, "inv")
     wrong, asked = mutant(memory, "WR_DATA", 2, "const0"), mutant(memory, "RD_ADDR", 0, "inv")
     assert equivalent(design, [elsewhere, anywhere, wrong, asked]) == [False, True, False, False]
+
+
+def test_registers_that_never_leave_0_are_found():
+    keeps_and, takes, follows = 10, 2, 4  # literals: the input is 2, the registers are 4, 6 and 8
+    circuit = Circuit(["go"], [keeps_and, takes, follows], {}, [(4, 2)])
+    assert resting(circuit, {}) == {0, 2}
+    assert resting(circuit, {"go": 0}) == {0, 1, 2}
+    assert resting(circuit, {"go": 1}) == {0, 2}
+    assert resting(Circuit(["go"], [5, takes, follows], {}, []), {}) == set()  # the first one toggles
 
 
 def test_a_mutant_of_python_is_in_the_module_that_is_imported():
