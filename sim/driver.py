@@ -6,8 +6,8 @@ windows by itself: what belongs to its rows is given for the cells of the featur
 columns is (positions, cols), or (cols,) if its only position reads the whole map.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,6 +32,20 @@ Order = Any
 """An operation. Type checkers take the members of Amaranth's enumerations for integers."""
 
 
+class TrainingSample(NamedTuple):
+    """What a crossbar is told of a sample that it is trained with."""
+
+    x: np.ndarray
+    """Its drive (cells,)."""
+    y: np.ndarray | None
+    """Derivatives of the neurons that drive the rows (cells,); None where there are none."""
+    d: np.ndarray
+    """Deltas, as `CrossbarDriver.update` takes them."""
+    learning_rate_shift: int
+    program: bool
+    """Whether the cells that it visits are programmed."""
+
+
 class CrossbarDriver:
     """Drives a `hw.crossbar.crossbar.Crossbar`. Every method returns when the operation has been carried out.
 
@@ -44,7 +58,7 @@ class CrossbarDriver:
         self._deltas = deltas
         self._command = bench.source("command", command_layout(geometry))
         self._x = bench.source("x", drive_layout(geometry))
-        self._z = bench.sink("z", conversion_layout(geometry))
+        self.z = bench.sink("z", conversion_layout(geometry))
         self._d = bench.source("d", delta_layout(geometry, deltas) if geometry.plain
                                else position_delta_layout(geometry))
         self._outputs = (geometry.cols,) if geometry.window.plain else (geometry.positions, geometry.cols)
@@ -63,11 +77,19 @@ class CrossbarDriver:
     async def forward(self, x: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
         """``z`` (positions, cols); ``x`` and ``y``, both (cells,), are kept for the ``backward`` or ``update`` of this
         sample."""
+        self.order_forward(x, y)
+        return await self.take_outputs()
+
+    def order_forward(self, x: np.ndarray, y: np.ndarray | None = None) -> None:
+        """Order what ``forward`` does. ``take_outputs`` answers, in order."""
         self._order(Operation.FORWARD)
         self._x.put_words(drive_words(self.geometry, x, y))
+
+    async def take_outputs(self) -> np.ndarray:
+        """``z`` (positions, cols) of the oldest sample whose outputs have not been taken."""
         groups = self.geometry.positions * self.geometry.cols // self.geometry.adcs
-        await self.bench.until(lambda: len(self._z) == groups)
-        beats = self._z.take_all()
+        await self.bench.until(lambda: len(self.z) >= groups)
+        beats = [self.z.take() for _ in range(groups)]
         if [beat["last"] for beat in beats] != [0] * (groups - 1) + [1]:
             raise AssertionError(f"z: `last` must mark the last of {groups} groups, not {beats}")
         return np.array([z for beat in beats for z in beat["z"]], dtype=np.int64).reshape(self._outputs)
@@ -116,11 +138,28 @@ class CrossbarDriver:
     async def update(self, d: np.ndarray, learning_rate_shift: int, program: bool = True) -> np.ndarray | None:
         """Update the rows that ``forward`` or ``select`` has kept. Returns what ``backward`` does; None if the crossbar
         passes no errors back."""
-        self._order(Operation.UPDATE if program else Operation.ACCUMULATE, learning_rate_shift)
+        self._order_update(learning_rate_shift, program)
         self._put_deltas(d)
         sums = None if self._e is None else await self._take_sums(self._e)
         await self._finish()
         return sums
+
+    async def train(self, samples: Sequence[TrainingSample]) -> list[tuple[np.ndarray, np.ndarray | None]]:
+        """``forward`` and ``update`` of each of ``samples``, and what they return. All of them are ordered at once, so
+        each begins as soon as the one before leaves room for it. The deltas of each come after its outputs."""
+        for sample in samples:
+            self.order_forward(sample.x, sample.y)
+            self._order_update(sample.learning_rate_shift, sample.program)
+        answers = []
+        for sample in samples:
+            z = await self.take_outputs()
+            self._put_deltas(sample.d)
+            answers.append((z, None if self._e is None else await self._take_sums(self._e)))
+        await self._finish()
+        return answers
+
+    def _order_update(self, learning_rate_shift: int, program: bool) -> None:
+        self._order(Operation.UPDATE if program else Operation.ACCUMULATE, learning_rate_shift)
 
     async def program(self) -> None:
         """Program every cell whose residual has reached the threshold."""

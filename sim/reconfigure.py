@@ -1,4 +1,4 @@
-"""Random values for the parameters of a crossbar that can be replaced while it runs."""
+"""Random values for the parameters of a crossbar that can be replaced while it runs, and how they are replaced."""
 
 from dataclasses import replace
 from random import Random
@@ -6,7 +6,10 @@ from typing import Any
 
 from ..contract.device import PROBABILITY_BITS, SIGMA_BITS, SwitchingCurve
 from ..contract.geometry import CrossbarGeometry
-from ..contract.parameters import quotient_bits
+from ..contract.parameters import quotient_bits, replacements
+from ..hw.crossbar.parameters import parameter_layout
+from .benches.packing import Packing
+from .benches.streams import PinBench
 
 
 def reconfigured(random: Random, geometry: CrossbarGeometry) -> CrossbarGeometry:
@@ -55,3 +58,25 @@ def reconfigured(random: Random, geometry: CrossbarGeometry) -> CrossbarGeometry
         gain=random.randint(1, noisiest) if geometry.gain else 0,
         column_seed=random.getrandbits(32) if geometry.mismatched else 0,
         nonlinearity=tuple(random.randint(-noisiest, noisiest) for _ in geometry.nonlinearity))
+
+
+async def configure(bench: PinBench, generated: CrossbarGeometry, wanted: CrossbarGeometry) -> None:
+    """Replace the parameters of a part that was generated for ``generated``, at its port ``parameters``, by those of
+    ``wanted``. The port has anything without ``enable`` in some clock cycles between, and in many after."""
+    layout = parameter_layout(generated)
+    packing = Packing(layout)
+
+    async def drive(index: int, word: int, enable: bool) -> None:
+        bench.pins.set("parameters", packing.pack({"index": index, "word": word, "enable": int(enable)}))
+        await bench.run(1)
+
+    async def drive_anything() -> None:
+        index, word = (bench.random.getrandbits(layout[name].width) for name in ("index", "word"))
+        await drive(index, word, enable=False)
+
+    for index, parameter in enumerate(replacements(generated, wanted)):
+        if bench.random.random() < 0.2:
+            await drive_anything()
+        await drive(index, parameter.value, enable=True)
+    for _ in range(40):
+        await drive_anything()

@@ -10,9 +10,14 @@ from ..contract.geometry import CrossbarGeometry
 def random_drive(random: Random, geometry: CrossbarGeometry) -> np.ndarray:
     """A drive int64 (cells,) of a random density, with the extremes among it."""
     low, high = geometry.x.minimum, geometry.x.maximum
-    density = random.choice((0.0, 0.3, 0.7, 1.0))
-    return np.array([random.choice((low, high, random.randint(low, high))) if random.random() < density else 0
-                     for _ in range(geometry.window.cells)], dtype=np.int64)
+    density = random.choice((0.0, 0.05, 0.3, 0.7, 1.0))
+
+    def value() -> int:
+        single = 1 << random.randrange(high.bit_length())  # a bit alone
+        return random.choice((low, high, single, random.randint(low, high)))
+
+    return np.array([value() if random.random() < density else 0 for _ in range(geometry.window.cells)],
+                    dtype=np.int64)
 
 
 def random_deltas(random: Random, geometry: CrossbarGeometry) -> np.ndarray:
@@ -28,14 +33,21 @@ def random_deltas(random: Random, geometry: CrossbarGeometry) -> np.ndarray:
 
 
 def random_state(random: Random, geometry: CrossbarGeometry) -> dict[str, np.ndarray]:
-    """A state such as ``model.crossbar.Crossbar.state`` returns, with any value in any place."""
-    shape, chi_limit = (geometry.rows, geometry.cols), 1 << geometry.chi_bits - 1
+    """A state such as ``model.crossbar.Crossbar.state`` returns, with any value in any place; many residuals are near a
+    multiple of the threshold."""
+    shape, chi_limit, states = (geometry.rows, geometry.cols), 1 << geometry.chi_bits - 1, geometry.device.states
+
+    def residual() -> int:
+        near = random.randint(-states, states) * geometry.threshold + random.randint(-2, 2)
+        chi = random.choice((near, random.randint(-chi_limit, chi_limit - 1)))
+        return min(max(chi, -chi_limit), chi_limit - 1)
 
     def array(lowest: int, highest: int, dtype: type[np.integer]) -> np.ndarray:
         values = [random.randint(lowest, highest) for _ in range(geometry.rows * geometry.cols)]
         return np.array(values, dtype=dtype).reshape(shape)
 
-    state = {"g": array(*geometry.device.g_range, np.int16), "chi": array(-chi_limit, chi_limit - 1, np.int32),
+    chi = np.array([residual() for _ in range(geometry.rows * geometry.cols)], dtype=np.int32).reshape(shape)
+    state = {"g": array(*geometry.device.g_range, np.int16), "chi": chi,
              "counters": np.array([random.getrandbits(40) for _ in geometry.counters], dtype=np.int64)}
     if geometry.device.pair:
         plus, minus = (array(0, geometry.device.span, np.int16) for _ in range(2))

@@ -51,11 +51,14 @@ class PinSink(StreamSink):
     Raises ``ProtocolError`` if the design withdraws or changes a beat that it has offered.
     """
 
+    stall: float
+    """Probability with which it takes no beat, in each clock cycle; it may change while the design runs."""
+
     def __init__(self, pins: Pins, name: str, shape: ShapeLike, random: Random, stall: float) -> None:
         super().__init__(name, shape)
         self._pins = pins
         self._payload, self._valid, self._ready = f"{name}__payload", f"{name}__valid", f"{name}__ready"
-        self._random, self._stall = random, stall
+        self._random, self.stall = random, stall
         self._accepting = False
         self._refused: int | None = None
 
@@ -67,7 +70,7 @@ class PinSink(StreamSink):
             self._words.append(payload)
             self.cycles.append(cycle)
         self._refused = None if self._accepting else payload
-        accept = not self._stall or self._random.random() >= self._stall
+        accept = not self.stall or self._random.random() >= self.stall
         if accept != self._accepting:
             self._pins.set(self._ready, int(accept))
             self._accepting = accept

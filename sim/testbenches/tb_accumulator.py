@@ -15,13 +15,15 @@ from ...model.lfsr import Lfsr
 from ...train.difference import expect
 from ..benches.packing import Packing
 from ..benches.streams import PinBench
+from ..reconfigure import configure, reconfigured
 from .testbench import Testbench, run_in_cocotb
 
 
 class AccumulatorBench(Testbench[None]):
     """Random slots, one in a clock cycle where ``stall`` allows: updates, at several positions where there are any;
     words of increments, assembled and applied; visits of words, for cells that have reached the threshold; single cells
-    replaced, also between the positions of an update; words read."""
+    replaced, also between the positions of an update; words read. Half of them come after all parameters have been
+    replaced."""
 
     def build(self) -> GradientAccumulator:
         self.geometry = max(self.case.experiment.crossbars, key=lambda geometry: (not geometry.plain, geometry.index))
@@ -61,21 +63,16 @@ class AccumulatorBench(Testbench[None]):
         if golden.rounder is not None:
             word.copy_(golden.rounder.round(word[None])[0])
         word.copy_(golden.bound(word, g))
-        fired = word.abs() >= self.geometry.threshold
+        fired = word.abs() >= golden.geometry.threshold
         if self.geometry.residual == "none":
             word[~fired] = 0
         return sum(int(lane) << place for place, lane in enumerate(fired))
 
     async def exercise(self, bench: PinBench) -> None:
         geometry, random, pins = self.geometry, self.random, bench.pins
-        lanes, rate = geometry.lanes, random.randint(*geometry.learning_rate_shifts)
-        done = write_back(geometry) + 1
-        visible = done - ADDRESS
+        rate = random.randint(*geometry.learning_rate_shifts)
         lfsr = Lfsr(1)
         golden = GoldenAccumulator(geometry, lfsr)
-        slots, address_of = Packing(slot_layout(geometry)), Packing(word_layout(geometry))
-        words = {name: Packing(getattr(self.component, name).shape()) for name in ("delta", "g", "chi")}
-        delta_range = 1 << geometry.delta_bits - 1
         pins.set("boost", geometry.learning_rate_shifts[1] - rate)
         if golden.rounder is not None:
             lfsr.state = random.randrange(1, 1 << 32)
@@ -83,7 +80,24 @@ class AccumulatorBench(Testbench[None]):
             pins.set("lfsr_load", 1)
             await bench.run(1)
             pins.set("lfsr_load", 0)
-            await bench.run(lanes + 2)
+            await bench.run(geometry.lanes + 2)
+        await self.serve(bench, golden, rate)
+        wanted = reconfigured(random, geometry)
+        await configure(bench, geometry, wanted)
+        other = GoldenAccumulator(wanted, lfsr)
+        other.chi.copy_(golden.chi)
+        await self.serve(bench, other, rate)
+        if golden.rounder is not None:
+            expect("lfsr", lfsr.state, pins.get("lfsr"))
+
+    async def serve(self, bench: PinBench, golden: GoldenAccumulator, rate: int) -> None:
+        """Half of all slots, for the design and for ``golden``."""
+        geometry, random, pins, lanes = self.geometry, self.random, bench.pins, self.geometry.lanes
+        done = write_back(geometry) + 1
+        visible = done - ADDRESS
+        slots, address_of = Packing(slot_layout(geometry)), Packing(word_layout(geometry))
+        words = {name: Packing(getattr(self.component, name).shape()) for name in ("delta", "g", "chi")}
+        delta_range = 1 << geometry.delta_bits - 1
         due: dict[int, list] = {}  # by clock cycle, what the design must answer with then
         operands: dict[int, dict] = {}
         touched: dict[int, int] = {}
@@ -91,7 +105,7 @@ class AccumulatorBench(Testbench[None]):
         queued: deque[dict] = deque()
         increments: list[int] = []
         products: list[tuple[int, torch.Tensor]] = []  # of the update under way: drive and deltas
-        left, held = 20 * self.case.samples, 0  # `held`: the last clock cycle without another `override`
+        left, held = 10 * self.case.samples, 0  # `held`: the last clock cycle without another `override`
 
         while left or queued or due:
             for name, expected in due.pop(bench.cycle, []):
@@ -150,8 +164,6 @@ class AccumulatorBench(Testbench[None]):
                 increments.append(slot["cell"]["chi"])
             pins.set("slot", slots.pack(slot))
             await bench.run(1)
-        if golden.rounder is not None:
-            expect("lfsr", lfsr.state, pins.get("lfsr"))
 
 
 def _zeros(shape: Any) -> Any:

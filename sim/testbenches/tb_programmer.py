@@ -10,9 +10,7 @@ import torch
 
 from ...contract.device import SHARE_WORD_BITS, DeviceTables
 from ...contract.geometry import CrossbarGeometry
-from ...contract.parameters import replacements
 from ...hw.crossbar.layouts import cell_layout, level_layout, position_layout, replacement_layout, request_layout
-from ...hw.crossbar.parameters import parameter_layout
 from ...hw.crossbar.programmer import StochasticProgrammer
 from ...model.device import Cell, Device, SlicedCell, fixed_in_cells
 from ...model.lfsr import Lfsr
@@ -21,7 +19,7 @@ from ...model.sliced_programmer import programmer
 from ...train.difference import expect
 from ..benches.packing import Packing
 from ..benches.streams import PinBench
-from ..reconfigure import reconfigured
+from ..reconfigure import configure, reconfigured
 from .testbench import Testbench, run_in_cocotb
 
 PULSES = {"attempt": "attempts", "verify_attempt": "verify_attempts", "failure": "failures", "refresh": "refreshes"}
@@ -49,9 +47,13 @@ class ProgrammerBench(Testbench[None]):
         memory = _Memory(bench, self.geometry)
         half = self.case.samples // 2
         await self.serve(bench, memory, programmer(self.geometry, lfsr), half)
-        geometry = reconfigured(random, self.geometry)
+        geometry = self.other_geometry()
         await configure(bench, self.geometry, geometry)
         await self.serve(bench, memory, programmer(geometry, lfsr), self.case.samples - half)
+
+    def other_geometry(self) -> CrossbarGeometry:
+        """That whose parameters replace the others."""
+        return reconfigured(self.random, self.geometry)
 
     async def serve(self, bench: PinBench, memory: "_Memory", golden: Programmer[Any], requests: int) -> None:
         """Have the design serve so many random ``requests`` as ``golden`` does."""
@@ -118,17 +120,6 @@ class _Memory:
             expect("fetch", position, self._fetch.take())
             self._pins.set("cell", self._packing.pack(cell))
         self._pins.set("fetched", int(answers))
-
-
-async def configure(bench: PinBench, generated: CrossbarGeometry, wanted: CrossbarGeometry) -> None:
-    """Replace the parameters of a design generated for ``generated``, at its port ``parameters``, by those of
-    ``wanted``."""
-    packing = Packing(parameter_layout(generated))
-    for index, parameter in enumerate(replacements(generated, wanted)):
-        bench.pins.set("parameters", packing.pack({"index": index, "word": parameter.value, "enable": 1}))
-        await bench.run(1)
-    bench.pins.set("parameters", 0)
-    await bench.run(2)
 
 
 def random_device(random: Random, tables: DeviceTables) -> Cell:

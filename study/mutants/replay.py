@@ -18,7 +18,7 @@ SELECT = "mutant"
 """The input by which a design's mutant is chosen; 0 chooses none."""
 PATIENCE = 60
 """Seconds after which a replay is given up: a mutant that loops has been noticed."""
-RESETS = 3
+RESETS = 12
 """Replays of a run that follow a reset."""
 
 

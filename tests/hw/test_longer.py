@@ -1,13 +1,16 @@
 """Blocks against their golden twins for longer: one geometry each, several seeds of stimuli and stalls. Mutants of
 these designs are replayed on all of that: see docs/mutants.md."""
 
+from dataclasses import replace
 from random import Random
 
 import pytest
+import torch
 from spinloom.config import parse
 from spinloom.random_experiment import random_experiment
+from spinloom.sim.stimuli import random_drive
 from spinloom.sim.testbenches.tb_accumulator import AccumulatorBench
-from spinloom.sim.testbenches.tb_crossbar import CrossbarBench
+from spinloom.sim.testbenches.tb_crossbar import CrossbarBench, expect_outputs
 from spinloom.sim.testbenches.tb_delta_converter import DeltaConverterBench
 from spinloom.sim.testbenches.tb_loss import LossBench
 from spinloom.sim.testbenches.tb_neuron import NeuronBench
@@ -39,9 +42,72 @@ SCANNED = parse({"input": {"map": [4, 4, 1]}, "device": {"kind": "incremental", 
     (NeuronBench, random_experiment(Random(11), 2), 60),
     (NeuronBench, random_experiment(Random(3), 2), 60),
     (PoolingBench, POOLED, 12),
-    (ProgrammerBench, MEASURED, 60),
-    (CrossbarBench, DENSE, 12),
-    (CrossbarBench, SCANNED, 8),
+    (ProgrammerBench, MEASURED, 120),
+    (CrossbarBench, DENSE, 20),
+    (CrossbarBench, SCANNED, 12),
 ], ids=lambda value: getattr(value, "__name__", None))
 def test_agrees_with_golden_twin(bench, experiment, samples, seed):
     bench(Case(experiment=experiment, seed=seed, stall=seed * 0.25, samples=samples)).simulate()
+
+
+ATTEMPTS = 255
+"""As many attempts as there can be."""
+
+
+class PatientProgrammerBench(ProgrammerBench):
+    """After half of the requests, program-and-verify makes as many attempts as there can be."""
+
+    def other_geometry(self):
+        return replace(super().other_geometry(), margin=0, max_attempts=ATTEMPTS)
+
+
+class PatientCrossbarBench(CrossbarBench):
+    """All cells are written, of which some are stuck, with as many attempts as there can be."""
+
+    async def converse(self, pair):
+        await pair.configure(replace(self.geometry, margin=0, max_attempts=ATTEMPTS))
+        await pair.write()
+        await pair.expect_state()
+
+
+class BusyCrossbarBench(CrossbarBench):
+    """Rounds of many samples, each of which begins while the one before is under way, with other parameters and another
+    state in each round, whose cells are programmed first."""
+
+    async def converse(self, pair):
+        for number in range(self.case.samples):
+            for operation in ("configure", "load", "program"):
+                await pair.carry_out(operation, {"sample": number})
+            await pair.expect_state(number)
+            await pair.train(80 // self.case.samples, {"sample": number})
+            await pair.expect_state(number)
+
+
+class WaitingCrossbarBench(CrossbarBench):
+    """Samples go forward, one after the other, while nobody takes their outputs."""
+
+    async def converse(self, pair):
+        driver, windows, samples = pair.driver, pair.golden.windows, self.case.samples
+        drives = [random_drive(self.random, self.geometry) for _ in range(samples)]
+        expected = [pair.golden.forward(windows.gather(torch.from_numpy(x))) for x in drives]
+        driver.z.stall = 1.0
+        for x in drives:
+            driver.order_forward(x)
+        await driver.bench.run(400 * samples)
+        driver.z.stall = driver.bench.stall
+        for sample, z in enumerate(expected):
+            expect_outputs(z, await driver.take_outputs(), sample=sample)
+        await pair.expect_state()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("bench", "experiment", "seed", "samples"), [
+    (PatientProgrammerBench, MEASURED, 0, 40),
+    (PatientCrossbarBench, DENSE, 0, 0),
+    (PatientCrossbarBench, DENSE, 1, 0),
+    (WaitingCrossbarBench, SCANNED, 0, 5),
+    *((BusyCrossbarBench, DENSE, seed, 5) for seed in range(4)),
+    *((BusyCrossbarBench, SCANNED, seed, 2) for seed in range(3)),
+], ids=lambda value: getattr(value, "__name__", None))
+def test_agrees_with_golden_twin_under_a_rare_load(bench, experiment, seed, samples):
+    bench(Case(experiment=experiment, seed=seed, stall=seed * 0.2, samples=samples)).simulate()
