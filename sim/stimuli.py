@@ -34,11 +34,11 @@ def random_deltas(random: Random, geometry: CrossbarGeometry) -> np.ndarray:
 
 def random_state(random: Random, geometry: CrossbarGeometry) -> dict[str, np.ndarray]:
     """A state such as ``model.crossbar.Crossbar.state`` returns, with any value in any place; many residuals are near a
-    multiple of the threshold."""
-    shape, chi_limit, states = (geometry.rows, geometry.cols), 1 << geometry.chi_bits - 1, geometry.device.states
+    small multiple of the threshold."""
+    shape, chi_limit = (geometry.rows, geometry.cols), 1 << geometry.chi_bits - 1
 
     def residual() -> int:
-        near = random.randint(-states, states) * geometry.threshold + random.randint(-2, 2)
+        near = random.randint(-3, 3) * geometry.threshold + random.randint(-2, 2)
         chi = random.choice((near, random.randint(-chi_limit, chi_limit - 1)))
         return min(max(chi, -chi_limit), chi_limit - 1)
 
