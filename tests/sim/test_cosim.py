@@ -5,8 +5,19 @@ import os
 import pytest
 from spinloom.config import load
 from spinloom.contract.errors import ConfigError
+from spinloom.hw.export import netlist as netlists
 from spinloom.sim import cosim
 from spinloom.sim.simulators.toolchain import SimulatorError
+
+DEVICES = {
+    "domain_wall": {"kind": "domain_wall", "sigma": 0.2},
+    "ideal": {"kind": "ideal"},
+    "incremental": {"kind": "incremental"},
+    "measured": {"kind": "measured", "states": 9, "up": [[0.0, 0.0, 1.0, 3.0], [0.0, 0.5]], "down": [[-0.5, 1.0, 2.0]]},
+    "mtj": {"kind": "mtj", "curve": "tanh"},
+    "pcm_pair": {"kind": "pcm_pair"},
+}
+"""One of each kind."""
 
 
 def small(**fields):
@@ -54,13 +65,16 @@ def test_what_cannot_be_run_is_refused(fields, message):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", ["ecp5", "ice40", "xc7", "gowin"])
-def test_a_netlist_trains_the_same_bits(family, quick):
-    experiment = load("digits-dw5").replaced(
-        layers=[{"cols": 10, "lanes": 2, "weight_step": -1, "z_bits": 8, "z_frac": 4}])
-    answer = cosim.run(experiment, samples=2, simulator=quick, netlist=family)
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("family", netlists.FAMILIES)
+def test_a_netlist_trains_the_same_bits(family, device, quick):
+    """Of each kind of device in the cells of each family of FPGAs."""
+    layers = [{"cols": 10, "lanes": 2, "weight_step": -1, "z_bits": 8, "z_frac": 4}]
+    experiment = load("digits-dw5", DEVICES[device]).replaced(batch=2, learning_rate_shifts=[2], layers=layers)
+    answer = cosim.run(experiment, samples=8, simulator=quick, netlist=family)
     assert answer.bit_exact, answer.first_difference
     assert answer.netlist == family
+    assert answer.counters["attempts"] > 10
     assert sum(count for cell, count in answer.cells.items() if "LUT" in cell) > 1000
 
 

@@ -180,9 +180,3 @@ module MULT18X18D (
         if (SOURCEA || SOURCEB)
             $fatal(1, "MULT18X18D: cascades are not modelled");
 endmodule
-
-// The LUT, in the form that simulators build soonest.
-module LUT4 (input A, B, C, D, output Z);
-    parameter [15:0] INIT = 0;
-    assign Z = INIT[{D, C, B, A}];
-endmodule
