@@ -1,6 +1,8 @@
 """Co-simulation as users run it: on the samples of a data set."""
 
 import os
+import re
+from dataclasses import replace
 
 import pytest
 from spinloom.config import load
@@ -24,6 +26,11 @@ def small(**fields):
     layers = [{"cols": 12, "lanes": 6, "bias": True, "weight_step": -2, "z_frac": 6},
               {"cols": 10, "weight_step": -1, "z_bits": 8, "z_frac": 4}]
     return load("digits-dw5").replaced(layers=layers, **fields)
+
+
+def one_layer(device):
+    layers = [{"cols": 10, "lanes": 2, "weight_step": -1, "z_bits": 8, "z_frac": 4}]
+    return load("digits-dw5", device).replaced(batch=2, learning_rate_shifts=[2], layers=layers)
 
 
 def test_golden_model_and_rtl_agree_on_digits(simulator):
@@ -69,13 +76,28 @@ def test_what_cannot_be_run_is_refused(fields, message):
 @pytest.mark.parametrize("family", netlists.FAMILIES)
 def test_a_netlist_trains_the_same_bits(family, device, quick):
     """Of each kind of device in the cells of each family of FPGAs."""
-    layers = [{"cols": 10, "lanes": 2, "weight_step": -1, "z_bits": 8, "z_frac": 4}]
-    experiment = load("digits-dw5", DEVICES[device]).replaced(batch=2, learning_rate_shifts=[2], layers=layers)
-    answer = cosim.run(experiment, samples=8, simulator=quick, netlist=family)
+    answer = cosim.run(one_layer(DEVICES[device]), samples=8, simulator=quick, netlist=family)
     assert answer.bit_exact, answer.first_difference
     assert answer.netlist == family
     assert answer.counters["attempts"] > 10
     assert sum(count for cell, count in answer.cells.items() if "LUT" in cell) > 1000
+
+
+@pytest.mark.slow
+def test_a_wrong_netlist_is_noticed(quick, monkeypatch):
+    """As a synthesis tool that is wrong would make it: one bit of one LUT differs."""
+    made = netlists.netlist
+
+    def wrong(*arguments):
+        right = made(*arguments)
+        luts = list(re.finditer(r"LUT_INIT\(16'h(\w+)\)", right.verilog))
+        lut = luts[len(luts) // 2]
+        other = f"LUT_INIT(16'h{int(lut[1], 16) ^ 1:04x})"
+        return replace(right, verilog=right.verilog[:lut.start()] + other + right.verilog[lut.end():])
+
+    monkeypatch.setattr(netlists, "netlist", wrong)
+    answer = cosim.run(one_layer(DEVICES["domain_wall"]), samples=8, simulator=quick, netlist="ice40")
+    assert answer.first_difference
 
 
 @pytest.mark.slow
