@@ -199,14 +199,15 @@ def run(count: int, workers: int, seed: int) -> dict[str, Any]:
 
 def run_python(part: str, count: int, workers: int, seed: int) -> dict[str, Any]:
     """Run ``count`` mutants of a part of the golden model in ``workers`` processes, and print what came out."""
-    files, tests = PYTHON[part]
+    tested = PYTHON[part]
     place, results = results_of(part, seed)
     noticed = results["noticed"]
-    mutants: list[SourceMutant] = draw({part: python.candidates(part, files, seed, CANDIDATES)}, count, seed)
+    mutants: list[SourceMutant] = draw({part: python.candidates(part, tested.files, seed, CANDIDATES)}, count, seed)
     with _processes(workers) as pool:
-        if (fails := pool.submit(python.notice, None, tests).result()) is not None:
+        if (fails := pool.submit(python.notice, None, tested.all_tests, tested.plugins).result()) is not None:
             raise MutantsError(f"the tests fail without a mutant: {fails}")
-        tasks = {pool.submit(python.notice, mutant, tests): mutant for mutant in mutants if mutant.key not in noticed}
+        tasks = {pool.submit(python.notice, mutant, tested.tests_of(mutant.file), tested.plugins): mutant
+                 for mutant in mutants if mutant.key not in noticed}
         for task in as_completed(tasks):
             mutant = tasks[task]
             noticed[mutant.key] = task.result()

@@ -1,5 +1,8 @@
 """The tests that are to notice mutants."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 BENCHES = (
     "link/test_frame.py",
     "link/test_uart.py::test_transmitter[9]",
@@ -39,17 +42,65 @@ BENCHES = (
 )
 """Those that simulate the design of a block, or of a whole crossbar, by their place in ``tests/hw``."""
 
+REFERENCE = "model/test_reference.py::test"
+NETWORKS = ("model/test_compiled.py::test_random_experiments_give_the_same_bits",)
+CROSSBARS = ("model/test_compiled_crossbar.py::test_random_crossbars_give_the_same_bits",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A part of the golden model, and the tests that are to notice mutants of it, by their place in ``tests``."""
+
+    files: tuple[str, ...]
+    tests: tuple[str, ...]
+    """Of all of it, the quickest first."""
+    own: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of a file; they come before the others."""
+    plugins: tuple[str, ...] = ()
+    """Of pytest: what the tests run with."""
+
+    def tests_of(self, file: str) -> tuple[str, ...]:
+        """Those for a mutant in ``file``."""
+        return self.own.get(file, ()) + self.tests
+
+    @property
+    def all_tests(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(test for file in self.files for test in self.tests_of(file)))
+
+
 PYTHON = {
-    "reference": (
-        [f"model/{name}.py" for name in (
+    "reference": Part(
+        files=tuple(f"model/{name}.py" for name in (
             "accumulator", "adc", "crossbar", "device", "fixed", "lfsr", "loss", "network", "neuron", "programmer",
-            "rounder", "sliced_programmer", "window")],
-        ["model/test_reference.py::test_corners_equal_the_reference",
-         *(f"model/test_reference.py::test_every_operation_equals_the_reference[{case}]" for case in (
-             "pcm_pair-also3", "mtj-also4", "ideal-also0", "domain_wall-also1", "incremental-also2", "measured-also5")),
-         *(f"model/test_reference.py::test_every_operation_of_convolutions_equals_the_reference[{case}]" for case in (
-             "pcm_pair-also3", "ideal-also0")),
-         "model/test_fixed.py", "model/test_window.py"]),
+            "rounder", "sliced_programmer", "window")),
+        own={
+            "model/accumulator.py": ("model/test_accumulator.py",),
+            "model/adc.py": ("model/test_converters.py",),
+            "model/crossbar.py": ("model/test_crossbar.py",),
+            "model/device.py": ("model/test_device.py",),
+            "model/fixed.py": ("model/test_fixed.py",),
+            "model/lfsr.py": ("model/test_lfsr.py",),
+            "model/network.py": ("model/test_network.py",),
+            "model/neuron.py": ("model/test_neuron.py",),
+            "model/programmer.py": ("model/test_programmer.py",),
+            "model/rounder.py": (f"{REFERENCE}_rounding_by_the_words_that_just_do_and_do_not_round_up",),
+            "model/sliced_programmer.py": ("model/test_sliced_programmer.py",),
+            "model/window.py": ("model/test_window.py",),
+        },
+        tests=(
+            f"{REFERENCE}_corners_equal_the_reference",
+            *(f"{REFERENCE}_every_operation_equals_the_reference[{case}]" for case in (
+                "pcm_pair-also3", "mtj-also4", "ideal-also0", "domain_wall-also1", "incremental-also2",
+                "measured-also5")),
+            *(f"{REFERENCE}_every_operation_of_convolutions_equals_the_reference[{case}]" for case in (
+                "pcm_pair-also3", "ideal-also0")),
+        )),
+    "kernel": Part(
+        files=tuple(f"model/compiled/{name}.py" for name in (
+            "arithmetic", "batch", "crossbar", "forward", "programming", "second", "state", "steps", "tables",
+            "trainer")),
+        own={"model/compiled/batch.py": CROSSBARS, "model/compiled/crossbar.py": CROSSBARS},
+        tests=(*NETWORKS, *CROSSBARS),
+        plugins=("spinloom.study.mutants.plain",)),
 }
-"""Parts of the golden model: their files, and the tests that are to notice mutants of these, the quickest first, by
-their place in ``tests``."""
+"""By the name of the part."""

@@ -1,22 +1,27 @@
 """Mutants of Python: small faults in the golden model, one at a time, and which tests fail with them.
 
-A fault is planted in the source as it is imported, so no file changes. Each mutant has a process of its own, a copy of
-one that has imported what is large: PyTorch and pytest.
+No file changes. Each mutant has a process of its own, a copy of one that has imported everything and collected the
+tests. There the code of functions is replaced. A fault that is in no function is planted as the module is imported once
+more.
 """
 
 import ast
 import contextlib
+import functools
+import gc
+import inspect
 import os
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any
 
 import pytest
+from hypothesis import Phase, settings
 
 from .apart import apart
 from .planting import spread
@@ -123,7 +128,7 @@ def _drop(node: Any) -> Callable[[], None]:
     return change
 
 
-def candidates(part: str, files: list[str], seed: int, most: int) -> list[SourceMutant]:
+def candidates(part: str, files: Sequence[str], seed: int, most: int) -> list[SourceMutant]:
     """Mutants of ``files``: of each at most ``most``, spread evenly over its lines."""
     dice = random.Random(f"{part} {seed}")
     found = []
@@ -146,11 +151,30 @@ def planted(mutant: SourceMutant) -> CodeType:
     return compile(ast.fix_missing_locations(tree), str(path), "exec")
 
 
+def notice(mutant: SourceMutant | None, tests: Sequence[str], plugins: Sequence[str] = ()) -> str | None:
+    """Which of the ``tests``, files or functions in the folder of tests, fails first with ``mutant`` in its module;
+    None if none does. They run in the order given, with ``plugins`` of pytest, in a process of their own."""
+    import torch  # noqa: PLC0415 - for all the copies of this process
+
+    torch.set_num_threads(1)
+    if mutant is not None and _differs_at_import(mutant):
+        return apart(lambda: _anew(mutant, tests, plugins), "the tests", PATIENCE)
+    bench = _Bench(mutant)
+    return _pytest(bench, tests, plugins) or bench.found
+
+
 class _Failures:
-    """A plugin of pytest that keeps what fails first."""
+    """A plugin of pytest that keeps what fails first, and lets Hypothesis try the same examples for each mutant, which
+    it does not make simpler."""
 
     def __init__(self) -> None:
         self.first: str | None = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self) -> None:
+        settings.register_profile("mutants", parent=settings(), deadline=None, derandomize=True, database=None,
+                                  phases=(Phase.explicit, Phase.generate))
+        settings.load_profile("mutants")
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         if report.failed and self.first is None:
@@ -161,29 +185,93 @@ class _Failures:
             self.first = f"{report.nodeid.rpartition('/')[2]} cannot be imported"
 
 
-def notice(mutant: SourceMutant | None, tests: list[str]) -> str | None:
-    """Which of the ``tests``, files or functions in the folder of tests, fails first with ``mutant`` in its module;
-    None if none does. They run in a process of their own."""
-    import torch  # noqa: F401, PLC0415 - for all the copies of this process
+class _Bench(_Failures):
+    """Runs the tests that have been collected in a copy of this process, with ``mutant`` in it."""
 
-    return apart(lambda: _run(mutant, tests), "the tests", PATIENCE)
+    def __init__(self, mutant: SourceMutant | None) -> None:
+        super().__init__()
+        self.mutant = mutant
+        self.found: str | None = None
+        """Which failed first there."""
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        self.found = apart(lambda: self._run(session), "the tests", PATIENCE)
+        return True
+
+    def _run(self, session: pytest.Session) -> str | None:
+        if self.mutant is not None:
+            _plant(self.mutant)
+        for item, following in zip(session.items, [*session.items[1:], None], strict=True):
+            session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if self.first is not None:
+                break
+        return self.first
 
 
-def _run(mutant: SourceMutant | None, tests: list[str]) -> str | None:
-    for name in [name for name in sys.modules if name == PACKAGE or name.startswith(f"{PACKAGE}.")]:
-        del sys.modules[name]  # the package is imported anew, with the mutant
-    if mutant is not None:
-        place, code, original = str(ROOT / mutant.file), planted(mutant), SourceFileLoader.get_code
-
-        def get_code(self: SourceFileLoader, name: str) -> CodeType | None:
-            same = os.path.realpath(self.path) == os.path.realpath(place)
-            return code if same else original(self, name)
-
-        SourceFileLoader.get_code = get_code  # type: ignore[method-assign, assignment]
-    failures = _Failures()
-    arguments = [f"--rootdir={ROOT}", "-q", "-x", "-p", "no:cacheprovider", "-m", "not slow",
+def _pytest(plugin: _Failures, tests: Sequence[str], plugins: Sequence[str]) -> str | None:
+    """Run pytest on the ``tests``; what went wrong, if anything did."""
+    arguments = [f"--rootdir={ROOT}", "-q", "-x", "--tb=no", "--assert=plain", "-p", "no:cacheprovider", "-m", "not slow",
+                 *(argument for name in plugins for argument in ("-p", name)),
                  *(str(ROOT / "tests" / test) for test in tests)]
     with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere), \
             contextlib.redirect_stderr(nowhere):
-        status = pytest.main(arguments, plugins=[failures])
-    return None if status == pytest.ExitCode.OK else failures.first or f"pytest ends with {status}"
+        status = pytest.main(arguments, plugins=[plugin])
+    return None if status == pytest.ExitCode.OK else plugin.first or f"pytest ends with {status}"
+
+
+def _functions(code: CodeType) -> Iterator[CodeType]:
+    """The code of a module, of the classes and functions in it, and of theirs; not what is inside of functions."""
+    yield code
+    if not code.co_flags & inspect.CO_OPTIMIZED:
+        for inner in code.co_consts:
+            if isinstance(inner, CodeType):
+                yield from _functions(inner)
+
+
+def _changed(mutant: SourceMutant) -> list[tuple[CodeType, CodeType]]:
+    """What the mutant changes, and into what."""
+    path = ROOT / mutant.file
+    before = compile(path.read_text(encoding="utf-8"), str(path), "exec")
+    pairs = zip(_functions(before), _functions(planted(mutant)), strict=True)
+    return [(one, other) for one, other in pairs if _content(one) != _content(other)]
+
+
+def _content(code: CodeType) -> Any:
+    """What tells ``code`` from that of a mutant; of modules and classes, without their functions."""
+    return code if code.co_flags & inspect.CO_OPTIMIZED else (code.co_code, code.co_names, [
+        (type(value), value) for value in code.co_consts if not isinstance(value, CodeType)])
+
+
+def _differs_at_import(mutant: SourceMutant) -> bool:
+    """Whether the mutant changes what is done as the module is imported."""
+    return any(not one.co_flags & inspect.CO_OPTIMIZED or one.co_name.startswith("<") for one, _ in _changed(mutant))
+
+
+def _plant(mutant: SourceMutant) -> None:
+    """Replace the code of the function that the mutant is in, and forget what functions keep."""
+    changed = {_place(before): after for before, after in _changed(mutant)}
+    planted = set()
+    for each in gc.get_objects():
+        if isinstance(each, FunctionType) and (place := _place(each.__code__)) in changed:
+            each.__code__ = changed[place]
+            planted.add(place)
+        elif isinstance(each, functools._lru_cache_wrapper) and (each.__module__ or "").startswith(f"{PACKAGE}."):
+            each.cache_clear()
+    assert planted == set(changed), f"{mutant.key}: not planted"
+
+
+def _place(code: CodeType) -> tuple[str, str, int]:
+    return os.path.realpath(code.co_filename), code.co_name, code.co_firstlineno
+
+
+def _anew(mutant: SourceMutant, tests: Sequence[str], plugins: Sequence[str]) -> str | None:
+    """Run the tests on a package that is imported once more, with ``mutant``."""
+    for name in [name for name in sys.modules if name == PACKAGE or name.startswith(f"{PACKAGE}.")]:
+        del sys.modules[name]
+    place, code, original = os.path.realpath(ROOT / mutant.file), planted(mutant), SourceFileLoader.get_code
+
+    def get_code(self: SourceFileLoader, name: str) -> CodeType | None:
+        return code if os.path.realpath(self.path) == place else original(self, name)
+
+    SourceFileLoader.get_code = get_code  # type: ignore[method-assign, assignment]
+    return _pytest(_Failures(), tests, plugins)
