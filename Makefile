@@ -20,7 +20,7 @@ help:
 	@echo "make fuzz       bad inputs of every kind, SECONDS=60 for each fuzzer; then how many were tried"
 	@echo "make kill       every command that trains, killed at KILLS=25 random moments and resumed"
 	@echo "make robustness the table of docs/robustness.md, from the last fuzz and kill"
-	@echo "make mutants    faults planted in the RTL (PART=reference: the golden model), MUTANTS=600 of them; see docs/mutants.md"
+	@echo "make mutants    faults planted in the RTL (PART=reference, kernel: in the golden model), MUTANTS=600 of them; see docs/mutants.md"
 	@echo "make lint       check style and types of the code"
 	@echo "make clean      remove .venv and everything else that is not source"
 

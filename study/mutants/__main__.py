@@ -204,7 +204,7 @@ def run_python(part: str, count: int, workers: int, seed: int) -> dict[str, Any]
     noticed = results["noticed"]
     mutants: list[SourceMutant] = draw({part: python.candidates(part, tested.files, seed, CANDIDATES)}, count, seed)
     with _processes(workers) as pool:
-        if (fails := pool.submit(python.notice, None, tested.all_tests, tested.plugins).result()) is not None:
+        if not noticed and (fails := pool.submit(python.notice, None, tested.all_tests, tested.plugins).result()):
             raise MutantsError(f"the tests fail without a mutant: {fails}")
         tasks = {pool.submit(python.notice, mutant, tested.tests_of(mutant.file), tested.plugins): mutant
                  for mutant in mutants if mutant.key not in noticed}

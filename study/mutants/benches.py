@@ -43,8 +43,10 @@ BENCHES = (
 """Those that simulate the design of a block, or of a whole crossbar, by their place in ``tests/hw``."""
 
 REFERENCE = "model/test_reference.py::test"
-NETWORKS = ("model/test_compiled.py::test_random_experiments_give_the_same_bits",)
-CROSSBARS = ("model/test_compiled_crossbar.py::test_random_crossbars_give_the_same_bits",)
+CORNERS = f"{REFERENCE}_corners_equal_the_reference"
+SAMPLES = "model/test_compiled_crossbar.py::test_random_crossbars_on_tensors_give_the_same_bits[ideal]"
+KERNEL = "model/test_plain_kernel.py"
+CROSSBARS = tuple(f"{KERNEL}::test_{which}_give_the_same_bits" for which in ("crossbars", "wide_crossbars"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +57,13 @@ class Part:
     tests: tuple[str, ...]
     """Of all of it, the quickest first."""
     own: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Of a file; they come before the others."""
+    """Of a file; they come first."""
     plugins: tuple[str, ...] = ()
     """Of pytest: what the tests run with."""
 
     def tests_of(self, file: str) -> tuple[str, ...]:
         """Those for a mutant in ``file``."""
-        return self.own.get(file, ()) + self.tests
+        return tuple(dict.fromkeys(self.own.get(file, ()) + self.tests))
 
     @property
     def all_tests(self) -> tuple[str, ...]:
@@ -73,34 +75,32 @@ PYTHON = {
         files=tuple(f"model/{name}.py" for name in (
             "accumulator", "adc", "crossbar", "device", "fixed", "lfsr", "loss", "network", "neuron", "programmer",
             "rounder", "sliced_programmer", "window")),
-        own={
-            "model/accumulator.py": ("model/test_accumulator.py",),
-            "model/adc.py": ("model/test_converters.py",),
-            "model/crossbar.py": ("model/test_crossbar.py",),
-            "model/device.py": ("model/test_device.py",),
-            "model/fixed.py": ("model/test_fixed.py",),
-            "model/lfsr.py": ("model/test_lfsr.py",),
-            "model/network.py": ("model/test_network.py",),
-            "model/neuron.py": ("model/test_neuron.py",),
-            "model/programmer.py": ("model/test_programmer.py",),
-            "model/rounder.py": (f"{REFERENCE}_rounding_by_the_words_that_just_do_and_do_not_round_up",),
-            "model/sliced_programmer.py": ("model/test_sliced_programmer.py",),
-            "model/window.py": ("model/test_window.py",),
-        },
+        own={f"model/{name}.py": (CORNERS, *tests.split()) for name, tests in {
+            "accumulator": f"model/test_accumulator.py {SAMPLES}",
+            "adc": "model/test_converters.py",
+            "crossbar": "model/test_crossbar.py",
+            "device": "model/test_device.py",
+            "fixed": "model/test_fixed.py",
+            "lfsr": "model/test_lfsr.py",
+            "network": "model/test_network.py",
+            "neuron": "model/test_neuron.py",
+            "programmer": "model/test_programmer.py",
+            "rounder": f"{REFERENCE}_rounding_by_the_words_that_just_do_and_do_not_round_up",
+            "sliced_programmer": "model/test_sliced_programmer.py",
+            "window": "model/test_window.py",
+        }.items()},
         tests=(
-            f"{REFERENCE}_corners_equal_the_reference",
+            CORNERS,
             *(f"{REFERENCE}_every_operation_equals_the_reference[{case}]" for case in (
                 "pcm_pair-also3", "mtj-also4", "ideal-also0", "domain_wall-also1", "incremental-also2",
                 "measured-also5")),
-            *(f"{REFERENCE}_every_operation_of_convolutions_equals_the_reference[{case}]" for case in (
-                "pcm_pair-also3", "ideal-also0")),
         )),
     "kernel": Part(
         files=tuple(f"model/compiled/{name}.py" for name in (
             "arithmetic", "batch", "crossbar", "forward", "programming", "second", "state", "steps", "tables",
             "trainer")),
         own={"model/compiled/batch.py": CROSSBARS, "model/compiled/crossbar.py": CROSSBARS},
-        tests=(*NETWORKS, *CROSSBARS),
+        tests=(KERNEL,),
         plugins=("spinloom.study.mutants.plain",)),
 }
 """By the name of the part."""

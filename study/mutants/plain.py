@@ -1,7 +1,7 @@
 """A plugin of pytest that runs the compiled kernel in plain Python: what Numba would compile is left as it is written,
 and vectors are NumPy's arrays. It is thousands of times as slow, and a change takes no compiler.
 
-``pytest -p spinloom.study.mutants.plain``, before anything of the kernel is imported. Here are stand-ins for what
+``pytest -p spinloom.study.mutants.plain``. Here are stand-ins for what
 `model.compiled.lanes` generates: the same names, and the same values wherever those of compiled code are defined.
 """
 
@@ -17,12 +17,13 @@ Vector = np.ndarray
 
 
 def pytest_configure() -> None:
-    """Let the kernel be imported as Python; raises ``RuntimeError`` where it has been imported already."""
+    """Let the kernel be imported as Python, once more if it has been imported already."""
     if sys.modules.get(f"{KERNEL}.lanes") is sys.modules[__name__]:
         return
-    if f"{KERNEL}.lanes" in sys.modules:
-        raise RuntimeError("compiled code has been imported before the plugin that keeps it plain")
-    numba.config.DISABLE_JIT = True
+    for name in [name for name in sys.modules if name == KERNEL or name.startswith(f"{KERNEL}.")]:
+        del sys.modules[name]
+    config: Any = numba.config
+    config.DISABLE_JIT = True
     sys.modules[f"{KERNEL}.lanes"] = sys.modules[__name__]
     np.seterr(over="ignore")  # of products that are hashed, which compiled code lets overflow too
 
@@ -40,7 +41,7 @@ class Pointer:
     """An array whose elements are Python's integers, as wide as they need."""
 
     def __init__(self, array: np.ndarray) -> None:
-        self.array, self.dtype, self._elements = array, array.dtype, memoryview(array)
+        self.array, self.dtype, self._elements = array, array.dtype, array.data
 
     def __getitem__(self, index: int) -> int:
         return self._elements[index]

@@ -23,6 +23,7 @@ from typing import Any
 import pytest
 from hypothesis import Phase, settings
 
+from ...contract.errors import SpinloomError
 from .apart import apart
 from .planting import spread
 
@@ -40,6 +41,10 @@ _OPERATORS: dict[type[ast.AST], tuple[type[ast.AST], ...]] = {
 """What an operator becomes."""
 _NAMES = {"min": "max", "max": "min", "any": "all", "all": "any", "minimum": "maximum", "maximum": "minimum"}
 """What the function or method of a call becomes."""
+
+
+class BenchError(SpinloomError, RuntimeError):
+    """The tests cannot be run, with a mutant or without one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +162,7 @@ def notice(mutant: SourceMutant | None, tests: Sequence[str], plugins: Sequence[
     import torch  # noqa: PLC0415 - for all the copies of this process
 
     torch.set_num_threads(1)
-    if mutant is not None and _differs_at_import(mutant):
+    if mutant is not None and differs_at_import(mutant):
         return apart(lambda: _anew(mutant, tests, plugins), "the tests", PATIENCE)
     bench = _Bench(mutant)
     return _pytest(bench, tests, plugins) or bench.found
@@ -209,14 +214,17 @@ class _Bench(_Failures):
 
 
 def _pytest(plugin: _Failures, tests: Sequence[str], plugins: Sequence[str]) -> str | None:
-    """Run pytest on the ``tests``; what went wrong, if anything did."""
-    arguments = [f"--rootdir={ROOT}", "-q", "-x", "--tb=no", "--assert=plain", "-p", "no:cacheprovider", "-m", "not slow",
-                 *(argument for name in plugins for argument in ("-p", name)),
+    """Run pytest on the ``tests``; what failed first, if anything did. Raises ``BenchError`` where pytest cannot run
+    them."""
+    arguments = [f"--rootdir={ROOT}", "-q", "-x", "--tb=no", "--assert=plain", "-m", "not slow",
+                 "-p", "no:cacheprovider", *(argument for name in plugins for argument in ("-p", name)),
                  *(str(ROOT / "tests" / test) for test in tests)]
     with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere), \
             contextlib.redirect_stderr(nowhere):
         status = pytest.main(arguments, plugins=[plugin])
-    return None if status == pytest.ExitCode.OK else plugin.first or f"pytest ends with {status}"
+    if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and plugin.first is None:
+        raise BenchError(f"pytest ends with {status}")
+    return plugin.first
 
 
 def _functions(code: CodeType) -> Iterator[CodeType]:
@@ -242,7 +250,7 @@ def _content(code: CodeType) -> Any:
         (type(value), value) for value in code.co_consts if not isinstance(value, CodeType)])
 
 
-def _differs_at_import(mutant: SourceMutant) -> bool:
+def differs_at_import(mutant: SourceMutant) -> bool:
     """Whether the mutant changes what is done as the module is imported."""
     return any(not one.co_flags & inspect.CO_OPTIMIZED or one.co_name.startswith("<") for one, _ in _changed(mutant))
 

@@ -19,10 +19,11 @@ pytestmark = pytest.mark.skipif(not numba.config.DISABLE_JIT, reason="for the pl
 
 WIDE = {
     "dense": parse({
-        "learning_rate_shifts": [3], "input": {"count": 20, "kind": "signed", "bits": 5},
+        "learning_rate_shifts": [0], "input": {"count": 20, "kind": "signed", "bits": 5},
         "device": {"kind": "domain_wall", "sigma": 0.2, "variation": 0.1}, "update": {"threshold": 0.25},
-        "layers": [{"cols": 43, "bias": True, "weight_step": -3}, {"cols": 17, "neuron": "sigmoid", "weight_step": -3},
-                   {"cols": 9, "weight_step": -3, "z_frac": 4}]}, "wide"),
+        "layers": [{"cols": 43, "bias": True, "weight_step": -3, "chi_frac": 6},
+                   {"cols": 17, "neuron": "sigmoid", "weight_step": -3, "chi_frac": 6},
+                   {"cols": 9, "weight_step": -3, "z_frac": 4, "chi_frac": 6}]}, "wide"),
     "convolutions": parse({
         "batch": 2, "learning_rate_shifts": [2], "input": {"map": [4, 3, 2]}, "update": {"threshold": 0.25},
         "device": {"kind": "incremental", "states": 17}, "converters": {"read_noise": 1.5},
@@ -47,7 +48,7 @@ def experiment(kind, seed):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_networks_give_the_same_bits(kind, seed):
     assert_compiled_equals_reference(experiment(kind, seed), seed, count=6)
 
@@ -59,7 +60,7 @@ def test_wide_networks_give_the_same_bits(name):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("seed", range(6, 10))
+@pytest.mark.parametrize("seed", [4, 5])
 def test_crossbars_give_the_same_bits(kind, seed, monkeypatch):
     """Samples are shared by threads, too."""
     monkeypatch.setattr(threads, "WORTH", 1)

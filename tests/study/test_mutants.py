@@ -1,8 +1,10 @@
 """The mutation tests of the RTL, on a block of which the fate of each mutant is known."""
 
 import re
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -12,8 +14,10 @@ from amaranth.hdl import Module, Mux
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
+from numba import njit
+from spinloom.model.compiled import lanes as compiled_lanes
 from spinloom.study.mutants import __main__ as tool
-from spinloom.study.mutants import python
+from spinloom.study.mutants import plain, python
 from spinloom.study.mutants.__main__ import MutantsError
 from spinloom.study.mutants.aiger import Circuit, resting
 from spinloom.study.mutants.equivalence import equivalent
@@ -118,6 +122,58 @@ def test_a_mutant_of_python_is_in_the_module_that_is_imported():
     assert after["round_shift"](values, 2).tolist() != before["round_shift"](values, 2).tolist()
 
 
+def of_vectors(lanes, count):
+    """What ``lanes``, those of compiled code or the stand-ins for them, make of vectors of ``count``."""
+    pointers, zeros, load, store, spread = lanes.pointers, lanes.zeros, lanes.load, lanes.store, lanes.spread
+
+    def work(arrays):
+        found = pointers(arrays)
+        narrow, few = zeros(count, found.narrow), zeros(8, found.wide)
+        wide, widest = zeros(count, found.wide), zeros(count, found.widest)
+        a, b = load(found.narrow, 1, wide), load(found.wide, 2, wide)
+        store(found.widest, 0, lanes.resized(a - b * a, widest))
+        store(found.narrow, 3, a + b >> spread(3, wide))
+        store(found.wide, 0, lanes.limited(load(found.widest, 4, widest) * spread(1 << 40, widest), wide))
+        store(found.wide, 2, lanes.larger(a, b, spread(-5, wide), b))
+        store(found.wide, 20, lanes.pair_products(load(found.narrow, 0, narrow), load(found.narrow, 9, narrow), few))
+        found.widest[30] = lanes.total(b) + lanes.largest(a)
+        found.narrow[30] = np.int64(found.wide[1]) >> 20
+
+    return work
+
+
+class Arrays(NamedTuple):
+    narrow: np.ndarray
+    wide: np.ndarray
+    widest: np.ndarray
+
+
+def test_the_kernel_in_plain_python_has_the_vectors_of_compiled_code():
+    random, count = np.random.default_rng(1), 16
+    compiled, same = njit(of_vectors(compiled_lanes, count)), of_vectors(plain, count)
+    for _ in range(20):
+        start = Arrays(*(random.integers(np.iinfo(kind).min, np.iinfo(kind).max, 32, kind)
+                         for kind in (np.int16, np.int32, np.int64)))
+        expected, actual = (Arrays(*map(np.copy, start)) for _ in range(2))
+        compiled(expected)
+        same(actual)
+        assert [array.tolist() for array in actual] == [array.tolist() for array in expected]
+
+
+def test_mutants_of_functions_and_of_imports_are_planted():
+    fixed, lfsr = (python.candidates("reference", [f"model/{name}.py"], 1, 200) for name in ("fixed", "lfsr"))
+    rounding = min((each for each in fixed if each.change == "LShift to RShift"), key=lambda each: each.line)
+    word = next(each for each in lfsr if each.where.startswith("WORD_MASK"))
+    assert [python.differs_at_import(each) for each in (rounding, word)] == [False, True]
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        seen = [pool.submit(python.notice, each, [f"model/{test}"]) for each, test in (
+            (None, "test_fixed.py"), (rounding, "test_fixed.py"), (word, "test_fixed.py"), (word, "test_lfsr.py"))]
+        nothing, first, elsewhere, there = (each.result() for each in seen)
+    assert nothing is elsewhere is None
+    assert first.startswith("test_fixed.py::test_round_shift_rounds_to_nearest_ties_up[")
+    assert there.startswith("test_lfsr.py::")
+
+
 @pytest.mark.parametrize(("payload", "valid"), [("o__payload", "o__valid"), ("outs__0__payload", "outs__0__valid"),
                                                 ("data", "valid"), ("byte", "byte_valid")])
 def test_a_payload_that_is_not_valid_does_not_count(payload, valid):
@@ -158,7 +214,8 @@ def test_a_survivor_has_its_sentence_in_the_table(monkeypatch):
 def test_sentences_are_for_blocks_that_exist():
     for file, block in tool.sentences().items():
         assert (tool.ROOT / file).is_file()
-        assert all(re.fullmatch(r"\d+ (inv|const[01]|cnot[01]) [0-9a-f]{6}", name) for name in block)
+        form = r"\d+ (inv|const[01]|cnot[01]) [0-9a-f]{6}" if file.startswith("hw/") else r"\d+ .+"
+        assert all(re.fullmatch(form, name) for name in block)
 
 
 @pytest.mark.parametrize("seed", range(3))
