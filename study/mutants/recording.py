@@ -7,6 +7,7 @@ distinct design ``NAME.il``, its RTLIL, and for every run of it ``NAME-NUMBER.np
 
 import hashlib
 import os
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ class _Recording:
         """Write the design, and the run, if there is one and there are not enough."""
         if not self.rows:
             return
-        text = rtlil.convert(self.component, name=TOP, emit_src=True)
+        text = _portable(rtlil.convert(self.component, name=TOP, emit_src=True))
         name = f"{type(self.component).__name__}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
         number = len(list(folder.glob(f"{name}-*.npz")))
         if number >= MOST_RUNS:
@@ -66,6 +67,19 @@ class _Recording:
         columns = {f"{'i' if inner else 'o'}{width}:{name}": _words([row[place] for row in self.rows], width)
                    for place, (name, inner, width) in enumerate(self.ports)}
         replace(folder / f"{name}-{number}.npz", partial(np.savez_compressed, **columns))  # type: ignore[arg-type]
+
+
+def _portable(text: str) -> str:
+    """``text`` with paths of this package relative to it, and of other files their names only, so that a design has
+    one name on every machine."""
+    package = Path(__file__).parents[2].resolve()
+
+    def shorter(found: re.Match[str]) -> str:
+        path = Path(found[0]).resolve()
+        inside = path.is_relative_to(package) and "site-packages" not in path.parts
+        return str(path.relative_to(package)) if inside else path.name
+
+    return re.sub(r'(?<=["|])/[^"|:]*', shorter, text)
 
 
 def _words(values: list[int], width: int) -> np.ndarray:
