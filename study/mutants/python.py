@@ -12,6 +12,7 @@ import gc
 import inspect
 import os
 import random
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -273,9 +274,13 @@ def _place(code: CodeType) -> tuple[str, str, int]:
 
 
 def _anew(mutant: SourceMutant, tests: Sequence[str], plugins: Sequence[str]) -> str | None:
-    """Run the tests on a package that is imported once more, with ``mutant``."""
-    for name in [name for name in sys.modules if name == PACKAGE or name.startswith(f"{PACKAGE}.")]:
-        del sys.modules[name]
+    """Run the tests on a package that is imported once more, with ``mutant``; so are modules of tests, which may have
+    been collected for another mutant."""
+    ours, tests_folder = re.compile(rf"{PACKAGE}(\.|$)"), ROOT.resolve() / "tests"
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if ours.match(name) or (file and Path(file).resolve().is_relative_to(tests_folder)):
+            del sys.modules[name]
     place, code, original = os.path.realpath(ROOT / mutant.file), planted(mutant), SourceFileLoader.get_code
 
     def get_code(self: SourceFileLoader, name: str) -> CodeType | None:

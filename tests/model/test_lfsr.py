@@ -39,6 +39,13 @@ def test_blocks_join():
     assert many.state == one.state
 
 
+def test_a_draw_may_be_as_long_as_a_block():
+    """States are computed ahead in blocks, whose sizes are powers of two."""
+    whole = Lfsr(12345).draw(4096).tolist()
+    for count in (1023, 1024, 2048):
+        assert Lfsr(12345).draw(count).tolist() == whole[:count]
+
+
 def test_words_and_draws_mix():
     lfsr = Lfsr(99)
     first = lfsr.draw(3).tolist()

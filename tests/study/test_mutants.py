@@ -167,7 +167,7 @@ def test_mutants_of_functions_and_of_imports_are_planted():
     assert [python.differs_at_import(each) for each in (rounding, word)] == [False, True]
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         seen = [pool.submit(python.notice, each, [f"model/{test}"]) for each, test in (
-            (None, "test_fixed.py"), (rounding, "test_fixed.py"), (word, "test_fixed.py"), (word, "test_lfsr.py"))]
+            (None, "test_lfsr.py"), (rounding, "test_fixed.py"), (word, "test_fixed.py"), (word, "test_lfsr.py"))]
         nothing, first, elsewhere, there = (each.result() for each in seen)
     assert nothing is elsewhere is None
     assert first.startswith("test_fixed.py::test_round_shift_rounds_to_nearest_ties_up[")
