@@ -86,7 +86,7 @@ PYTHON = {
             "neuron": "model/test_neuron.py",
             "programmer": "model/test_programmer.py",
             "rounder": f"{REFERENCE}_rounding_by_the_words_that_just_do_and_do_not_round_up",
-            "sliced_programmer": "model/test_sliced_programmer.py",
+            "sliced_programmer": "model/test_sliced_programmer.py model/test_network.py",
             "window": "model/test_window.py",
         }.items()},
         tests=(

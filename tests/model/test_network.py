@@ -37,6 +37,28 @@ def test_a_loaded_network_continues_as_the_saved_one():
     assert all((first[name] == second[name]).all() for name in first)
 
 
+def test_the_arrays_of_a_network_are_those_of_its_crossbars():
+    experiment = config.load("digits-dw5")
+    network = Network(experiment)
+    xs, labels = random_samples(experiment, 5, 3)
+    for x, label in zip(xs, labels, strict=True):
+        network.train(x, label, 0)
+    assert {"g", "chi"} <= network.arrays.keys()
+    for name, vector in network.arrays.items():
+        assert torch.equal(vector, torch.cat([crossbar.arrays[name].flatten() for crossbar in network.crossbars]))
+
+
+@pytest.mark.parametrize("preset", ["digits-dw5", "digits-dw2x4"])
+def test_every_write_pulse_is_recorded(preset):
+    experiment = config.load(preset)
+    network = Network(experiment)
+    recorder = network.record()
+    xs, labels = random_samples(experiment, 5, 3)
+    for x, label in zip(xs, labels, strict=True):
+        network.train(x, label, 0)
+    assert len(recorder.take()) == sum(crossbar.counters["attempts"] for crossbar in network.crossbars) > 0
+
+
 def test_bound_counts_active_rows_and_folds():
     experiment = config.parse({
         "input": {"count": 3}, "device": {"kind": "ideal"},

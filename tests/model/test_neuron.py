@@ -1,4 +1,4 @@
-"""Stochastic neurons against the probability that they should fire with."""
+"""Neurons against their definitions: drawn ones by how often they fire, all others at every output."""
 
 import math
 
@@ -27,10 +27,40 @@ def experiment(**fields):
     ]} | fields, "test")
 
 
-def neuron(z_bits, z_frac):
-    layers = [{"cols": 6, "neuron": "stochastic", "z_bits": z_bits, "z_frac": z_frac},
+def neuron(z_bits, z_frac, **kind):
+    layers = [{"cols": 6, "neuron": "stochastic", "z_bits": z_bits, "z_frac": z_frac} | kind,
               {"cols": 3, "z_frac": 4, "rate_offset": 8}]
     return Neuron(*experiment(layers=layers).crossbars)
+
+
+def relu(z, frac, bits):
+    x = min(max(z, 0), 2**bits - 1)
+    return x, x != 0
+
+
+def hard_tanh(z, frac, bits):
+    x = min(max(z, -2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    return x, x == z
+
+
+def ternary(z, frac, bits):
+    x = 1 if z >= 2**frac else -1 if z <= -2**frac else 0
+    return x, 2 ** (frac - 1) < abs(z) < 2**frac + 2 ** (frac - 1)
+
+
+def sigmoid(z, frac, bits):
+    s = 1 / (1 + math.exp(-z / 2**frac))
+    return math.floor((2**bits - 1) * s + 0.5), math.floor(s * (1 - s) * 512 + 0.5)
+
+
+@pytest.mark.parametrize("bits", [2, 5])
+@pytest.mark.parametrize("frac", [1, 3])
+@pytest.mark.parametrize("kind", [relu, hard_tanh, ternary, sigmoid], ids=lambda kind: kind.__name__)
+def test_every_output_becomes_what_the_definition_says(kind, frac, bits):
+    """Those of an ADC of 7 bits (arithmetic 5.2)."""
+    z = torch.arange(-64, 64)
+    x, y = neuron(7, frac, neuron=kind.__name__, activation_bits=bits)(z)
+    assert list(zip(x.tolist(), y.tolist(), strict=True)) == [kind(value, frac, bits) for value in z.tolist()]
 
 
 @pytest.mark.parametrize(("z_bits", "z_frac"), [(2, 0), (6, 3), (8, 4)])
