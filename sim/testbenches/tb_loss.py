@@ -1,6 +1,6 @@
 """Testbench of ``hw.loss.LossUnit`` against ``model.loss``."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import cocotb
 import torch
@@ -18,6 +18,9 @@ from .testbench import Testbench, run_in_cocotb
 class LossBench(Testbench[None]):
     """Random ADC outputs of the last layer, with and without training."""
 
+    result_stall: ClassVar[float] = 0.0
+    """Who takes results stalls at least as often as this."""
+
     def build(self) -> LossUnit:
         self.geometry = self.case.experiment.crossbars[-1]
         return LossUnit(geometry=self.geometry, loss=self.case.experiment.loss)
@@ -28,6 +31,7 @@ class LossBench(Testbench[None]):
         z, sample = bench.source("z", conversion_layout(geometry)), bench.source("sample", sample_layout(geometry.cols))
         result, d = bench.sink("result", result_layout(geometry.cols)), bench.sink(
             "d", delta_layout(geometry, geometry.adcs))
+        result.stall = max(result.stall, self.result_stall)
         samples = [(random_z(self.random, geometry, geometry.cols), self.random.randrange(geometry.cols),
                     self.random.random() < 0.7) for _ in range(self.case.samples)]
         for outputs, label, train in samples:

@@ -13,6 +13,7 @@ BENCHES = (
     "store/test_access.py::test_writes_and_digests[sizes3-0.5]",
     "store/test_access.py::test_writes_and_digests[sizes4-0.5]",
     "store/test_access.py::test_writes_and_digests[sizes5-0.5]",
+    "store/test_access.py::test_the_second_burst_follows_the_first",
     "store/test_memory.py::test_reads_what_was_written_before[300-0.0]",
     "store/test_memory.py::test_reads_what_was_written_before[300-0.3]",
     "store/test_memory.py::test_reads_what_was_written_before[300-0.7]",
@@ -26,6 +27,9 @@ BENCHES = (
     "store/test_reader.py::test_whole_samples[2-0.5-32756]",
     *(f"store/test_reader.py::test_a_whole_sample_with_a_flipped_bit[{seed}]" for seed in range(6)),
     *(f"store/test_reader.py::test_an_index_entry_of_whole_samples_with_a_flipped_bit[{bit}]" for bit in (3, 9)),
+    "store/test_reader.py::test_samples_that_nobody_takes_for_a_while",
+    "store/test_reader.py::test_entries_behind_the_last_cell",
+    "store/test_reader.py::test_whole_samples_with_a_wrong_bit_in_their_sum",
     *(f"basics/test_queue.py::test_first_in_first_out[{rates}-{storage}]" for storage in
       ("5-distributed", "5-registers", "16-block") for rates in ("0.3-0.9", "0.9-0.3", "1.0-1.0", "0.6-0.6")),
     "basics/test_set_bits.py::test_gives_each_set_bit_alone[0.4-0.9-9]",

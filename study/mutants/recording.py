@@ -25,7 +25,7 @@ FOLDER = "SPINLOOM_RECORDINGS"
 """Environment variable that names the folder for recordings."""
 MOST_CYCLES = 20_000
 """Clock cycles of a run that are recorded, from its start on."""
-MOST_RUNS = 12
+MOST_RUNS = 16
 """Runs of one design that are recorded."""
 TOP = "top"
 WORD = 64

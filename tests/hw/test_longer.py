@@ -70,6 +70,12 @@ class PatientCrossbarBench(CrossbarBench):
         await pair.expect_state()
 
 
+class WaitingLossBench(LossBench):
+    """Results wait longer than it takes to compute the next one."""
+
+    result_stall = 0.95
+
+
 class BusyCrossbarBench(CrossbarBench):
     """Rounds of many samples, each of which begins while the one before is under way, with another state in each round,
     whose cells are programmed first, and with other parameters in each but the first."""
@@ -106,6 +112,7 @@ class WaitingCrossbarBench(CrossbarBench):
     (PatientCrossbarBench, DENSE, 0, 0),
     (PatientCrossbarBench, DENSE, 1, 0),
     (WaitingCrossbarBench, SCANNED, 0, 5),
+    (WaitingLossBench, random_experiment(Random(11)), 0, 20),
     *((BusyCrossbarBench, DENSE, seed, 5) for seed in (0, 1, 2, 5)),
     *((BusyCrossbarBench, SCANNED, seed, 2) for seed in range(3)),
 ], ids=lambda value: getattr(value, "__name__", None))

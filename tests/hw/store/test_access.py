@@ -35,6 +35,15 @@ class WithMemory(wiring.Component):
         return m
 
 
+def random_words(random):
+    """What is in a memory at first."""
+    return [random.getrandbits(WORD_BITS) for _ in range(1 << ADDRESS_BITS)]
+
+
+def digest(words):
+    return crc32(b"".join(word.to_bytes(4, "little") for word in words))
+
+
 def access(design, exercise, random, stall=0.0):
     """Run ``exercise(accesses, words, digests, bench)`` on ``design``, with drivers that stall."""
     simulator = Simulator(design)
@@ -53,7 +62,7 @@ def access(design, exercise, random, stall=0.0):
 @pytest.mark.parametrize("sizes", [(1, 2, 1), (256, 3), (257, 0), (40, 300), (257, 83), (320, 20)])
 def test_writes_and_digests(sizes, stall):
     random = Random(sum(sizes))
-    content = [random.getrandbits(WORD_BITS) for _ in range(1 << ADDRESS_BITS)]
+    content = random_words(random)
 
     async def exercise(accesses, words, digests, bench):
         expected = []
@@ -65,7 +74,7 @@ def test_writes_and_digests(sizes, stall):
             accesses.put({"write": 1, "address": address, "count": size})
             read = range(max(0, address - 1), address + size + 2)
             accesses.put({"write": 0, "address": read.start, "count": len(read)})
-            expected.append(crc32(b"".join(content[place].to_bytes(4, "little") for place in read)))
+            expected.append(digest(content[place] for place in read))
         await bench.until(lambda: len(digests) == len(expected))
         assert digests.take_all() == expected
         await bench.run(10)
@@ -73,6 +82,27 @@ def test_writes_and_digests(sizes, stall):
         assert bench.idle
 
     access(WithMemory(content[:]), exercise, random, stall)
+
+
+def test_the_second_burst_follows_the_first():
+    """Wherever the first one is. Digests are of its last words, of those of the second, and of those behind."""
+    random = Random(340)  # as above, of the last sizes: so it is the same design
+    content, size = random_words(random), 258
+
+    async def exercise(accesses, words, digests, bench):
+        expected = []
+        for _ in range(6):
+            address = random.randrange((1 << ADDRESS_BITS) - size - 2)
+            new = [random.getrandbits(WORD_BITS) for _ in range(size)]
+            words.put_all(new)
+            accesses.put({"write": 1, "address": address, "count": size})
+            accesses.put({"write": 0, "address": address + size - 4, "count": 6})
+            content[address:address + size] = new
+            expected.append(digest(content[address + size - 4:address + size + 2]))
+        await bench.until(lambda: len(digests) == len(expected))
+        assert digests.take_all() == expected
+
+    access(WithMemory(content[:]), exercise, random)
 
 
 def test_a_memory_that_pauses():
@@ -100,7 +130,7 @@ def test_a_memory_that_pauses():
             new = [random.getrandbits(WORD_BITS) for _ in range(size)]
             words.put_all(new)
             accesses.put_all({"write": write, "address": size, "count": size} for write in (1, 0))
-            expected.append(crc32(b"".join(word.to_bytes(4, "little") for word in new)))
+            expected.append(digest(new))
         await bench.until(lambda: len(digests) == len(sizes))
         assert digests.take_all() == expected
         assert words.idle

@@ -9,7 +9,7 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.sim import Simulator
 from spinloom.config import parse
-from spinloom.contract.store import HEADER_WORDS, pack
+from spinloom.contract.store import HALFWORD_BITS, HEADER_WORDS, pack
 from spinloom.hw.crossbar.layouts import drive_layout
 from spinloom.hw.store.fetcher import word_layout
 from spinloom.hw.store.memory import WORD_BITS, BlockMemory, memory_command_layout
@@ -61,8 +61,9 @@ def python_memory(bench, words, base):
     bench.agent(step)
 
 
-def read(first, words, order, stall=0.0, base=0, **options):
-    """What the reader gives of the samples in ``order``: their labels, the beats on ``x``, and how many are damaged."""
+def read(first, words, order, stall=0.0, base=0, wait=0, **options):
+    """What the reader gives of the samples in ``order``: their labels, the beats on ``x``, and in how many clock cycles
+    one is damaged. Nobody takes labels and beats in the first ``wait`` clock cycles."""
     reader = SampleReader(geometry=first, label_bits=4, address_bits=ADDRESS_BITS, most=COUNT, **options)
     simulator, found, beats, damaged = Simulator(reader), [], [], []
     simulator.add_clock(1e-6)
@@ -76,6 +77,10 @@ def read(first, words, order, stall=0.0, base=0, **options):
         bench.agent(lambda cycle: damaged.append(bench.pins.get("damaged")))
         bench.agent(lambda cycle: beats.extend(x.take_all()))
         numbers.put_all(order)
+        if wait:
+            labels.stall = x.stall = 1.0
+            await bench.run(wait)
+            labels.stall = x.stall = stall
         await bench.until(lambda: numbers.idle and sum(beat["last"] for beat in beats) == len(order))
         await bench.run(50)
         found.extend(labels.take_all())
@@ -146,6 +151,16 @@ def test_a_sample_is_whole_and_right_or_known_before_it_is_given(broken):
     simulator.run()
 
 
+@pytest.mark.parametrize(("buffer", "whole"), [(BUFFER, False), (2, True)])
+def test_samples_that_nobody_takes_for_a_while(buffer, whole):
+    """The first ones are a single word and a number, so a buffer of whole samples holds as many as it ever can."""
+    first = experiment(70).crossbars[0]
+    images, labels = samples(70)
+    order = [0] * 36 + list(range(COUNT))
+    found = read(first, pack(images, labels), order, 0.5, wait=500, buffer=buffer, whole=whole)
+    assert found == (*expected(first, images, labels, order), 0)
+
+
 @pytest.mark.parametrize("stall", [0.0, 0.5])
 @pytest.mark.parametrize(("cells", "density"), [(1, 0.5), (2, 0.5), (600, 0.004), (1300, 1.0)])
 def test_long_ways_and_long_samples(cells, density, stall):
@@ -206,6 +221,27 @@ def test_a_whole_sample_with_a_flipped_bit(seed):
     assert max(beat["row"] for beat in beats) < 70
     four, _, six = by_sample(beats)
     assert four + six == expected(first, images, labels, [4, 6])[1]
+
+
+def test_entries_behind_the_last_cell():
+    """A sample with one is damaged, whatever the pixel and though its sum is right. The entry is left out."""
+    first = experiment(70).crossbars[0]
+    images, labels = np.zeros((COUNT, 1, 71, 1), dtype=np.uint8), np.arange(COUNT) % LABELS
+    images[range(8), 0, 70, 0] = 1 << np.arange(8)
+    found = read(first, pack(images, labels), list(range(COUNT)), buffer=64)
+    assert found == (*expected(first, images[:, :, :70], labels, list(range(COUNT))), 8)
+
+
+@pytest.mark.parametrize("lowest", [0, HALFWORD_BITS - COUNT])
+def test_whole_samples_with_a_wrong_bit_in_their_sum(lowest):
+    """Another bit in each. All are damaged when they come, before any is given, and once more when they are given."""
+    first = experiment(70).crossbars[0]
+    images, labels = np.zeros((COUNT, 1, 70, 1), dtype=np.uint8), np.arange(COUNT) % LABELS
+    words = pack(images, labels)
+    words[words[HEADER_WORDS:HEADER_WORDS + COUNT]] += np.uint32(1) << np.arange(COUNT, dtype=np.uint32) + np.uint32(
+        HALFWORD_BITS + lowest)
+    found = read(first, words, list(range(COUNT)), buffer=2, whole=True, wait=200)
+    assert found == (*expected(first, images, labels, list(range(COUNT))), 2 * COUNT)
 
 
 @pytest.mark.parametrize("bit", [3, 9, 15])
