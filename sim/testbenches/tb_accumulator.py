@@ -25,6 +25,9 @@ class AccumulatorBench(Testbench[None]):
     replaced, also between the positions of an update; words read. Half of them come after all parameters have been
     replaced."""
 
+    kinds: tuple[str, ...] = ("update", "fire", "override", "apply", "read")
+    """Of slots."""
+
     def build(self) -> GradientAccumulator:
         self.geometry = max(self.case.experiment.crossbars, key=lambda geometry: (not geometry.plain, geometry.index))
         self.lowest = -(1 << self.geometry.chi_bits - 1)
@@ -37,14 +40,13 @@ class AccumulatorBench(Testbench[None]):
         fold, row = divmod(address, geometry.rows)
         kind = random.choice(kinds)
         slot = self.blank | {
-            "address": address, "row": row, "fold": fold, "x": random.randint(geometry.x.minimum, geometry.x.maximum),
+            "address": address, "row": row, "fold": fold, "x": self.random_x(),
             "update": kind == "update", "fire": kind in ("fire", "apply") or kind == "update" and random.random() < 0.5,
             "apply": kind == "apply", "write": kind != "read", "override": kind == "override",
             "cell": self.random_cell(), "lane": random.randrange(geometry.lanes),
         }
         if kind == "update" and not geometry.plain:
-            drives = [random.randint(geometry.x.minimum, geometry.x.maximum)
-                      for _ in range(random.randint(1, min(5, geometry.positions)))]
+            drives = [self.random_x() for _ in range(random.randint(1, min(5, geometry.positions)))]
             parts = [slot | {"x": x, "rows": [self.blank["rows"][0] | {"x": x}], "first": part == 0, "write": 0,
                              "fire": 0} for part, x in enumerate(drives)]
             parts[-1] |= {"write": 1, "fire": slot["fire"]}
@@ -53,6 +55,13 @@ class AccumulatorBench(Testbench[None]):
             return [slot]
         return [self.blank | {"override": 1, "assemble": 1, "lane": lane, "cell": self.random_cell()}
                 for lane in range(geometry.lanes)] + [slot]
+
+    def random_x(self) -> int:
+        return self.random.randint(self.geometry.x.minimum, self.geometry.x.maximum)
+
+    def random_delta(self) -> int:
+        lowest = -1 << self.geometry.delta_bits - 1
+        return self.random.choice((lowest, -lowest - 1, self.random.randrange(lowest, -lowest)))
 
     def random_cell(self) -> dict:
         chi = self.random.choice((self.lowest, -self.lowest - 1, self.random.randrange(self.lowest, -self.lowest)))
@@ -97,7 +106,6 @@ class AccumulatorBench(Testbench[None]):
         visible = done - ADDRESS
         slots, address_of = Packing(slot_layout(geometry)), Packing(word_layout(geometry))
         words = {name: Packing(getattr(self.component, name).shape()) for name in ("delta", "g", "chi")}
-        delta_range = 1 << geometry.delta_bits - 1
         due: dict[int, list] = {}  # by clock cycle, what the design must answer with then
         operands: dict[int, dict] = {}
         touched: dict[int, int] = {}
@@ -116,7 +124,7 @@ class AccumulatorBench(Testbench[None]):
             slot, clock = self.blank, bench.cycle + 1  # what is set now is seen in the next cycle
             address = random.randrange(geometry.rows * geometry.folds)
             if left and not queued and clock - touched.get(address, -visible) >= visible:
-                queued.extend(self.random_slots(address, "update", "fire", "override", "apply", "read"))
+                queued.extend(self.random_slots(address, *self.kinds))
                 left -= 1
             elif (products and clock > held and clock - touched.get(address, -visible) >= visible
                   and queued[0]["update"] and address != queued[0]["address"] and random.random() < 0.3):
@@ -131,8 +139,7 @@ class AccumulatorBench(Testbench[None]):
             if slot is not self.blank and not slot["assemble"]:
                 address = slot["address"]
                 touched[address] = clock
-                delta = [random.choice((-delta_range, delta_range - 1, random.randrange(-delta_range, delta_range)))
-                         for _ in range(lanes)]
+                delta = [self.random_delta() for _ in range(lanes)]
                 g = [random.randrange(-(1 << geometry.device.g_bits - 1), 1 << geometry.device.g_bits - 1)
                      for _ in range(lanes)]
                 operands[clock + READ - 1] = {"delta": delta, "g": g}

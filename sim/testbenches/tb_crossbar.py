@@ -1,5 +1,6 @@
 """Testbench of ``hw.crossbar.crossbar.Crossbar`` against ``model.crossbar.Crossbar``."""
 
+from collections.abc import Sequence
 from random import Random
 from typing import Any
 
@@ -140,9 +141,12 @@ class Pair:
             expect_vector("backward", "row", e, sums, **place)
 
     async def train(self, count: int, place: dict[str, int]) -> None:
-        """``count`` samples, each of which begins while the one before is under way. Not for a bank, whose crossbars
-        take drives and deltas in one stream."""
-        samples = [self._sample() for _ in range(count)]
+        """As ``train_with``, with ``count`` random samples."""
+        await self.train_with([self._sample() for _ in range(count)], place)
+
+    async def train_with(self, samples: Sequence[TrainingSample], place: dict[str, int]) -> None:
+        """``samples``, each of which begins while the one before is under way. Not for a bank, whose crossbars take
+        drives and deltas in one stream."""
         expected = [(self.golden.forward(self._drive(sample)), self._golden_pass(sample, update=True))
                     for sample in samples]
         for (z, e), (outputs, sums) in zip(expected, await self.driver.train(samples), strict=True):

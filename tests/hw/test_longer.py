@@ -4,10 +4,12 @@ these designs are replayed on all of that: see docs/mutants.md."""
 from dataclasses import replace
 from random import Random
 
+import numpy as np
 import pytest
 import torch
 from spinloom.config import parse
 from spinloom.random_experiment import random_experiment
+from spinloom.sim.driver import TrainingSample
 from spinloom.sim.stimuli import random_drive
 from spinloom.sim.testbenches.tb_accumulator import AccumulatorBench
 from spinloom.sim.testbenches.tb_crossbar import CrossbarBench, expect_outputs
@@ -76,6 +78,47 @@ class WaitingLossBench(LossBench):
     result_stall = 0.95
 
 
+class PowersCrossbarBench(CrossbarBench):
+    """All cells are written, with each power of two as the most attempts, and ever smaller ones as the margin."""
+
+    async def converse(self, pair):
+        for bit in range(ATTEMPTS.bit_length()):
+            await pair.configure(replace(self.geometry, margin=1 << self.geometry.device.g_bits - 1 >> bit,
+                                         max_attempts=1 << bit))
+            await pair.write()
+        await pair.expect_state()
+
+
+class PowersAccumulatorBench(AccumulatorBench):
+    """Updates whose drives and deltas are powers of two, so that sums just outside of a range are frequent."""
+
+    kinds = ("update",)
+
+    def random_x(self):
+        return 1 << self.random.randrange(self.geometry.x.maximum.bit_length())
+
+    def random_delta(self):
+        return self.random.choice((1, -1)) << self.random.randrange(self.geometry.delta_bits - 1)
+
+
+class OvertakingCrossbarBench(CrossbarBench):
+    """An update that visits every row programs the cells of the last row but one. Meanwhile the next sample goes
+    forward: its drives are on rows before that, which it may read."""
+
+    async def converse(self, pair):
+        geometry, channels = self.geometry, self.geometry.window.map[2]
+        channel, programmed = np.arange(geometry.window.cells) % channels, geometry.rows - 2
+        d = np.ones((geometry.positions, geometry.cols), dtype=np.int64)
+        state = pair.golden.state()
+        state["chi"][programmed], state["g"][programmed] = (1 << geometry.chi_bits - 1) - 1, geometry.device.g_range[0]
+        pair.golden.load(state)
+        await pair.driver.load(state)
+        await pair.train_with([
+            TrainingSample(np.where(channel < driven, geometry.x.maximum, 0), np.ones_like(channel), d,
+                           geometry.learning_rate_shifts[0], program=True) for driven in (channels, 1)], {"sample": 0})
+        await pair.expect_state()
+
+
 class BusyCrossbarBench(CrossbarBench):
     """Rounds of many samples, each of which begins while the one before is under way, with another state in each round,
     whose cells are programmed first, and with other parameters in each but the first."""
@@ -115,6 +158,9 @@ class WaitingCrossbarBench(CrossbarBench):
     (WaitingLossBench, random_experiment(Random(11)), 0, 20),
     *((BusyCrossbarBench, DENSE, seed, 5) for seed in (0, 1, 2, 5)),
     *((BusyCrossbarBench, SCANNED, seed, 2) for seed in range(3)),
+    (PowersCrossbarBench, SCANNED, 0, 0),
+    (PowersAccumulatorBench, random_experiment(Random(7)), 2, 20),
+    (OvertakingCrossbarBench, SCANNED, 0, 0),
 ], ids=lambda value: getattr(value, "__name__", None))
 def test_agrees_with_golden_twin_under_a_rare_load(bench, experiment, seed, samples):
     bench(Case(experiment=experiment, seed=seed, stall=seed % 4 * 0.2, samples=samples)).simulate()

@@ -3,6 +3,7 @@
 from random import Random
 
 import pytest
+from amaranth.hdl import ResetInserter, Signal
 from amaranth.sim import Simulator
 from spinloom.contract.geometry import COUNTER_BITS, COUNTERS, POSITION_COUNTERS
 from spinloom.hw.crossbar.counters import Counters
@@ -66,6 +67,33 @@ def test_all_is_counted(density, kind):
             await walk(ctx)
 
     simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(testbench)
+    simulator.run()
+
+
+@pytest.mark.parametrize("turn", range(len(COUNTERS)))
+def test_a_reset_keeps_the_counters(turn):
+    reset, dut = Signal(), Counters()
+    expected = range(1, len(COUNTERS) + 1)
+
+    async def testbench(ctx):
+        for cycle in range(len(COUNTERS)):
+            ctx.set(dut.count, {name: cycle < count for name, count in zip(COUNTERS, expected, strict=True)})
+            await ctx.tick()
+        ctx.set(dut.count, dict.fromkeys(COUNTERS, 0))
+        await ctx.tick().repeat(2 * len(COUNTERS) + turn)
+        ctx.set(reset, 1)
+        await ctx.tick()
+        ctx.set(reset, 0)
+        ctx.set(dut.access.show, 1)
+        await ctx.tick().until(dut.access.shown)
+        ctx.set(dut.access.step, 1)
+        for count in expected:
+            assert ctx.get(dut.access.value) == count
+            await ctx.tick()
+
+    simulator = Simulator(ResetInserter(reset)(dut))
     simulator.add_clock(1e-6)
     simulator.add_testbench(testbench)
     simulator.run()
