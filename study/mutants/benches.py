@@ -51,6 +51,7 @@ CORNERS = f"{REFERENCE}_corners_equal_the_reference"
 SAMPLES = "model/test_compiled_crossbar.py::test_random_crossbars_on_tensors_give_the_same_bits[ideal]"
 KERNEL = "model/test_plain_kernel.py"
 CROSSBARS = tuple(f"{KERNEL}::test_{which}_give_the_same_bits" for which in ("crossbars", "wide_crossbars"))
+FULL_TRACE = "model/test_compiled.py::test_a_trace_that_is_full_is_taken_between_samples"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +104,8 @@ PYTHON = {
         files=tuple(f"model/compiled/{name}.py" for name in (
             "arithmetic", "batch", "crossbar", "forward", "programming", "second", "state", "steps", "tables",
             "trainer")),
-        own={"model/compiled/batch.py": CROSSBARS, "model/compiled/crossbar.py": CROSSBARS},
+        own={"model/compiled/batch.py": CROSSBARS, "model/compiled/crossbar.py": CROSSBARS,
+             "model/compiled/steps.py": (FULL_TRACE,), "model/compiled/trainer.py": (FULL_TRACE,)},
         tests=(KERNEL,),
         plugins=("spinloom.study.mutants.plain",)),
 }

@@ -39,6 +39,12 @@ WIDE = {
                     "chi_frac": 12, "weight_step": -4}]}, "wide"),
 }
 
+ROUNDING = parse({
+    "learning_rate_shifts": [4], "input": {"count": 12, "kind": "signed", "bits": 5},
+    "device": {"kind": "mtj", "curve": "switching_time"}, "update": {"rounding": "stochastic", "residual": "none"},
+    "layers": [{"cols": 33, "weight_step": -2, "z_frac": 4, "chi_frac": 9}]}, "rounding")
+"""Devices that round by a curve of which every part is used."""
+
 
 def experiment(kind, seed):
     """Every other one has convolutions, and two of three are trained at their largest learning rate."""
@@ -69,6 +75,6 @@ def test_crossbars_give_the_same_bits(kind, seed, monkeypatch):
         assert_equals_reference(geometry, seed, CompiledCrossbar, count=3)
 
 
-@pytest.mark.parametrize("name", WIDE)
-def test_wide_crossbars_give_the_same_bits(name):
-    assert_equals_reference(WIDE[name].crossbars[0], 1, CompiledCrossbar, count=3)
+@pytest.mark.parametrize("wide", [*WIDE.values(), ROUNDING], ids=[*WIDE, "rounding"])
+def test_wide_crossbars_give_the_same_bits(wide):
+    assert_equals_reference(wide.crossbars[0], 1, CompiledCrossbar, count=3)
