@@ -62,7 +62,7 @@ class CrossbarDriver:
         self._d = bench.source("d", delta_layout(geometry, deltas) if geometry.plain
                                else position_delta_layout(geometry))
         self._outputs = (geometry.cols,) if geometry.window.plain else (geometry.positions, geometry.cols)
-        self._e = bench.sink("e", row_sum_layout(geometry)) if geometry.backward else None
+        self.e = bench.sink("e", row_sum_layout(geometry)) if geometry.backward else None
         self._state_in = bench.source("state_in", state_bits(geometry))
         self._state_out = bench.sink("state_out", state_bits(geometry))
 
@@ -112,6 +112,11 @@ class CrossbarDriver:
         self._d.put_all({"col": group * self._deltas, "delta": groups[group], "last": int(group == sent[-1])}
                         for group in sent)
 
+    async def take_sums(self) -> np.ndarray | None:
+        """``e`` (cells,) of the oldest sample whose row sums have not been taken; None if the crossbar passes no errors
+        back."""
+        return None if self.e is None else await self._take_sums(self.e)
+
     async def _take_sums(self, sink: Sink) -> np.ndarray:
         """``e`` (cells,). Beats without a derivative do not count: they only carry ``last``."""
         sums = np.zeros(self.geometry.window.cells, dtype=np.int64)
@@ -127,22 +132,26 @@ class CrossbarDriver:
     async def backward(self, d: np.ndarray) -> np.ndarray:
         """``e`` (cells,), the exact row sums of the cells that ``forward`` or ``select`` has kept a derivative of; 0 of
         others. The crossbar must pass errors back."""
-        if self._e is None:
+        if self.e is None:
             raise ValueError("the crossbar passes no errors back: no neurons drive its rows")
         self._order(Operation.BACKWARD)
         self._put_deltas(d)
-        sums = await self._take_sums(self._e)
+        sums = await self._take_sums(self.e)
         await self._finish()
         return sums
 
     async def update(self, d: np.ndarray, learning_rate_shift: int, program: bool = True) -> np.ndarray | None:
         """Update the rows that ``forward`` or ``select`` has kept. Returns what ``backward`` does; None if the crossbar
         passes no errors back."""
-        self._order_update(learning_rate_shift, program)
-        self._put_deltas(d)
-        sums = None if self._e is None else await self._take_sums(self._e)
+        self.order_update(d, learning_rate_shift, program)
+        sums = await self.take_sums()
         await self._finish()
         return sums
+
+    def order_update(self, d: np.ndarray, learning_rate_shift: int, program: bool = True) -> None:
+        """Order what ``update`` does. ``take_sums`` answers, in order."""
+        self._order_update(learning_rate_shift, program)
+        self._put_deltas(d)
 
     async def train(self, samples: Sequence[TrainingSample]) -> list[tuple[np.ndarray, np.ndarray | None]]:
         """``forward`` and ``update`` of each of ``samples``, and what they return. All of them are ordered at once, so
@@ -154,7 +163,7 @@ class CrossbarDriver:
         for sample in samples:
             z = await self.take_outputs()
             self._put_deltas(sample.d)
-            answers.append((z, None if self._e is None else await self._take_sums(self._e)))
+            answers.append((z, await self.take_sums()))
         await self._finish()
         return answers
 

@@ -99,7 +99,14 @@ class Pair:
         self.golden.write(torch.from_numpy(states))
         await self.driver.write(states)
 
-    def _sample(self) -> TrainingSample:
+    def learn(self, samples: Sequence[TrainingSample]) -> list[tuple[torch.Tensor, np.ndarray]]:
+        """Train the golden twin with ``samples``: of each the outputs, and what it passes back, nothing if the crossbar
+        does not."""
+        return [(self.golden.forward(self._drive(sample)), self._golden_pass(sample, update=True))
+                for sample in samples]
+
+    def sample(self) -> TrainingSample:
+        """A random one."""
         random, geometry = self.random, self.driver.geometry
         x, d = random_drive(random, geometry), random_deltas(random, geometry)
         y, share = None, random.choice((0.0, 0.05, 0.5, 1.0))  # of cells that may have a derivative
@@ -126,7 +133,7 @@ class Pair:
 
     async def _second_pass(self, update: bool, place: dict[str, int]) -> None:
         """Pass errors back; and ``update``."""
-        driver, sample = self.driver, self._sample()
+        driver, sample = self.driver, self.sample()
         if self.random.random() < 0.5:
             z = self.golden.forward(self._drive(sample))
             expect_outputs(z, await driver.forward(sample.x, sample.y), **place)
@@ -142,13 +149,12 @@ class Pair:
 
     async def train(self, count: int, place: dict[str, int]) -> None:
         """As ``train_with``, with ``count`` random samples."""
-        await self.train_with([self._sample() for _ in range(count)], place)
+        await self.train_with([self.sample() for _ in range(count)], place)
 
     async def train_with(self, samples: Sequence[TrainingSample], place: dict[str, int]) -> None:
         """``samples``, each of which begins while the one before is under way. Not for a bank, whose crossbars take
         drives and deltas in one stream."""
-        expected = [(self.golden.forward(self._drive(sample)), self._golden_pass(sample, update=True))
-                    for sample in samples]
+        expected = self.learn(samples)
         for (z, e), (outputs, sums) in zip(expected, await self.driver.train(samples), strict=True):
             expect_outputs(z, outputs, **place)
             if sums is not None:

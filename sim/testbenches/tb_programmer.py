@@ -2,7 +2,7 @@
 
 from collections import deque
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 import cocotb
 import numpy as np
@@ -30,7 +30,10 @@ BURST = 5
 
 class ProgrammerBench(Testbench[None]):
     """Bursts of programming requests for random cells, by residuals beyond the threshold or by program-and-verify;
-    where cells relax, requests to do so, too. Half of them come after all parameters have been replaced."""
+    where cells relax, requests to do so, too. They come in rounds; before each but the first, all parameters are
+    replaced."""
+
+    rounds: ClassVar[int] = 2
 
     def build(self) -> StochasticProgrammer:
         self.geometry = self.case.experiment.crossbars[-1]
@@ -45,11 +48,13 @@ class ProgrammerBench(Testbench[None]):
         pins.set("lfsr_load", 0)
         await bench.run(1)
         memory = _Memory(bench, self.geometry)
-        half = self.case.samples // 2
-        await self.serve(bench, memory, programmer(self.geometry, lfsr), half)
-        geometry = self.other_geometry()
-        await configure(bench, self.geometry, geometry)
-        await self.serve(bench, memory, programmer(geometry, lfsr), self.case.samples - half)
+        geometry, samples = self.geometry, self.case.samples
+        for number in range(self.rounds):
+            if number:
+                geometry = self.other_geometry()
+                await configure(bench, self.geometry, geometry)
+            requests = samples * (number + 1) // self.rounds - samples * number // self.rounds
+            await self.serve(bench, memory, programmer(geometry, lfsr), requests)
 
     def other_geometry(self) -> CrossbarGeometry:
         """That whose parameters replace the others."""

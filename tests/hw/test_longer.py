@@ -19,6 +19,7 @@ from spinloom.sim.testbenches.tb_neuron import NeuronBench
 from spinloom.sim.testbenches.tb_pooling import PoolingBench
 from spinloom.sim.testbenches.tb_programmer import ProgrammerBench
 from spinloom.sim.testbenches.testbench import Case
+from spinloom.train.difference import expect_vector
 
 MEASURED = random_experiment(Random(3), layers=1, kind="measured")
 POOLED = parse({"input": {"map": [7, 5, 1]}, "device": {"kind": "ideal"}, "layers": [
@@ -63,6 +64,12 @@ class PatientProgrammerBench(ProgrammerBench):
         return replace(super().other_geometry(), margin=0, max_attempts=ATTEMPTS)
 
 
+class RestlessProgrammerBench(ProgrammerBench):
+    """All parameters are replaced again and again."""
+
+    rounds = 8
+
+
 class PatientCrossbarBench(CrossbarBench):
     """All cells are written, of which some are stuck, with as many attempts as there can be."""
 
@@ -70,6 +77,19 @@ class PatientCrossbarBench(CrossbarBench):
         await pair.configure(replace(self.geometry, margin=0, max_attempts=ATTEMPTS))
         await pair.write()
         await pair.expect_state()
+
+
+class NudgedCrossbarBench(CrossbarBench):
+    """All cells are written, with as many attempts as there can be. Each entry of the tables of the device differs from
+    the generated one in the lowest bits of its parts alone."""
+
+    async def converse(self, pair):
+        device = self.geometry.device
+        nudged = {name: tuple(entry ^ 1 for entry in getattr(device, name)) for name in ("mean", "sigma")}
+        await pair.configure(replace(self.geometry, margin=0, max_attempts=ATTEMPTS, device=replace(device, **nudged)))
+        for number in range(self.case.samples):
+            await pair.write()
+            await pair.expect_state(number)
 
 
 class WaitingLossBench(LossBench):
@@ -149,6 +169,24 @@ class WaitingCrossbarBench(CrossbarBench):
         await pair.expect_state()
 
 
+class UnheardCrossbarBench(CrossbarBench):
+    """Samples are trained, one after the other, while nobody takes what they pass back."""
+
+    async def converse(self, pair):
+        driver, samples = pair.driver, [pair.sample() for _ in range(self.case.samples)]
+        expected = pair.learn(samples)
+        driver.e.stall = 1.0
+        for sample in samples:
+            driver.order_forward(sample.x, sample.y)
+            driver.order_update(sample.d, sample.learning_rate_shift, sample.program)
+        await driver.bench.run(100 * len(samples))
+        driver.e.stall = driver.bench.stall
+        for number, (z, e) in enumerate(expected):
+            expect_outputs(z, await driver.take_outputs(), sample=number)
+            expect_vector("backward", "row", e, await driver.take_sums(), sample=number)
+        await pair.expect_state()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("bench", "experiment", "seed", "samples"), [
     (PatientProgrammerBench, MEASURED, 0, 40),
@@ -161,6 +199,10 @@ class WaitingCrossbarBench(CrossbarBench):
     (PowersCrossbarBench, SCANNED, 0, 0),
     (PowersAccumulatorBench, random_experiment(Random(7)), 2, 20),
     (OvertakingCrossbarBench, SCANNED, 0, 0),
+    (RestlessProgrammerBench, MEASURED, 0, 160),
+    (WaitingCrossbarBench, DENSE, 0, 3),
+    (UnheardCrossbarBench, DENSE, 0, 12),
+    (NudgedCrossbarBench, DENSE, 0, 1),
 ], ids=lambda value: getattr(value, "__name__", None))
 def test_agrees_with_golden_twin_under_a_rare_load(bench, experiment, seed, samples):
     bench(Case(experiment=experiment, seed=seed, stall=seed % 4 * 0.2, samples=samples)).simulate()
