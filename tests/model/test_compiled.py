@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from spinloom import config
 from spinloom.contract.geometry import POSITION_COUNTERS
 from spinloom.contract.hashing import sample_order
+from spinloom.contract.pulses import PULSE_WORDS
 from spinloom.model.compiled import steps, tables
 from spinloom.model.compiled.trainer import CompiledTrainer
 from spinloom.model.network import Network
@@ -245,17 +246,21 @@ def test_it_works_on_the_networks_own_arrays(kind):
 
 
 def test_a_trace_that_is_full_is_taken_between_samples(monkeypatch):
+    """Cells are so few that one trace has no room for the pulses of all samples."""
     monkeypatch.setattr("spinloom.model.compiled.trainer.ROOM", 3)
-    experiment = config.load("digits-dw5").replaced(batch=4)
-    xs, labels = random_samples(experiment, 40, 1)
+    experiment = config.parse({
+        "batch": 4, "learning_rate_shifts": [0], "input": {"count": 3}, "device": {"kind": "domain_wall"},
+        "layers": [{"cols": 2, "weight_step": -2, "z_frac": 4}]}, "few")
+    xs, labels = random_samples(experiment, 400, 1)
     reference, network = Network(experiment), Network(experiment)
     recorders = [machine.record() for machine in (reference, network)]
-    for machine in (reference, CompiledTrainer(network)):
-        machine.train_span(xs, labels, np.arange(40), range(40), 3)
+    trainer = CompiledTrainer(network)
+    for machine in (reference, trainer):
+        machine.train_span(xs, labels, np.arange(400), range(400), 0)
     expected, actual = (recorder.take().tolist() for recorder in recorders)
     assert actual == expected
-    assert len(expected) > 30
-    assert recorders[1].sample == 40
+    assert len(expected) * PULSE_WORDS > len(trainer._trace)
+    assert recorders[1].sample == 400
 
 
 def test_counters_wrap():
