@@ -8,6 +8,7 @@ import argparse
 import json
 import multiprocessing
 import os
+import random
 import subprocess
 import sys
 import tomllib
@@ -168,7 +169,19 @@ def prove(pool: ProcessPoolExecutor, designs: dict[str, str], survivors: list[Mu
             print(f"{design}: no proofs: {error}", file=sys.stderr)
         proved |= {mutant.key: answer for mutant, answer in zip(some, answers, strict=True)}
         write_json(FOLDER / "results.json", results)
-        print(f"{design}: {sum(answers)} of {len(some)} survivors are equivalent", file=sys.stderr)
+        print(f"{design}: {sum(answers)} of {len(some)} are equivalent", file=sys.stderr)
+
+
+def check_proofs(pool: ProcessPoolExecutor, designs: dict[str, str], mutants: list[Mutant], count: int, seed: int,
+                 results: dict[str, Any]) -> None:
+    """Try to prove ``count`` of the ``mutants`` that have been noticed. ``MutantsError`` names those that were proved:
+    such a proof is wrong."""
+    noticed = [mutant for mutant in mutants if results["noticed"][mutant.key]]
+    chosen = random.Random(seed).sample(noticed, min(count, len(noticed)))
+    prove(pool, designs, chosen, results)
+    if wrong := [mutant.key for mutant in chosen if results["proved"][mutant.key]]:
+        raise MutantsError(f"proved equivalent, but noticed: {', '.join(wrong)}")
+    print(f"of {len(chosen)} mutants that were noticed, none was proved equivalent", file=sys.stderr)
 
 
 def results_of(part: str, seed: int) -> tuple[Path, dict[str, Any]]:
@@ -181,8 +194,9 @@ def results_of(part: str, seed: int) -> tuple[Path, dict[str, Any]]:
     return place, {"seed": seed, "candidates": {}, "noticed": {}, "proved": {}}
 
 
-def run(count: int, workers: int, seed: int) -> dict[str, Any]:
-    """Run ``count`` mutants of the RTL in ``workers`` processes, and print what came out."""
+def run(count: int, workers: int, seed: int, checks: int = 0) -> dict[str, Any]:
+    """Run ``count`` mutants of the RTL in ``workers`` processes, and print what came out. ``checks`` are the mutants
+    that proofs are checked with, as ``check_proofs`` does."""
     recordings = FOLDER / "recordings"
     designs = record(recordings.absolute())
     _, results = results_of(RTL, seed)
@@ -192,6 +206,8 @@ def run(count: int, workers: int, seed: int) -> dict[str, Any]:
         failed = replay(pool, designs, mutants, recordings, results)
         ran = [mutant for mutant in mutants if mutant.design not in failed]
         prove(pool, designs, [mutant for mutant in ran if noticed[mutant.key] is None], results)
+        if checks:
+            check_proofs(pool, designs, ran, checks, seed, results)
     table, counts = summary(ran, noticed, results["proved"])
     print(table)
     return counts | {"failed": failed}
@@ -224,13 +240,16 @@ def main() -> None:
     parser.add_argument("--mutants", type=int, default=600, help="mutants to run (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=2, help="processes (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the draw (default: %(default)s)")
+    parser.add_argument("--check-proofs", type=int, default=0, metavar="N",
+                        help="of the RTL: also try to prove N mutants that were noticed, which must fail")
     arguments = parser.parse_args()
     if arguments.mutants < 1 or arguments.workers < 1:
         parser.error("--mutants and --workers must be at least 1")
     try:
         counted = arguments.mutants, arguments.workers, arguments.seed
         raise_on_stop()
-        answer = run(*counted) if arguments.part == RTL else run_python(arguments.part, *counted)
+        answer = (run(*counted, arguments.check_proofs) if arguments.part == RTL
+                  else run_python(arguments.part, *counted))
     except StopRequest:
         print("spinloom: interrupted; the same command goes on", file=sys.stderr)
         raise SystemExit(InterruptedRunError.exit_status) from None

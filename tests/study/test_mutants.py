@@ -200,6 +200,17 @@ def test_a_design_that_fails_is_named_and_the_others_go_on(tmp_path, monkeypatch
     assert "bad: failed: cannot be built" in capsys.readouterr().err
 
 
+def test_a_proof_of_a_mutant_that_was_noticed_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(tool, "FOLDER", tmp_path)
+    monkeypatch.setattr(tool, "equivalent", lambda rtlil, mutants: [each.cell == "a" for each in mutants])
+    one, other, survivor = mutant("a", "A", 0, "inv"), mutant("b", "A", 0, "inv"), mutant("a", "B", 0, "inv")
+    results = {"noticed": {one.key: "port", other.key: "port", survivor.key: None}, "proved": {}}
+    with ThreadPoolExecutor(1) as pool:
+        tool.check_proofs(pool, {"block": ""}, [other, survivor], 5, 1, results)
+        with pytest.raises(MutantsError, match=f"proved equivalent, but noticed: {re.escape(one.key)}$"):
+            tool.check_proofs(pool, {"block": ""}, [one, other, survivor], 5, 1, results)
+
+
 def test_a_survivor_has_its_sentence_in_the_table(monkeypatch):
     said, silent, seen = (mutant(cell, "A", 0, "inv") for cell in "abc")
     monkeypatch.setattr(tool, "sentences", lambda: {said.file: {said.name: "It is for show."}})
