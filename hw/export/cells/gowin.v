@@ -1,5 +1,6 @@
 // Gowin: cells of which Yosys ships the ports only, in the modes that Yosys maps to, as Yosys's mapping to them tells
-// them. Gowin's guides have not been compared.
+// them. Gowin's simulation model of SDPX9B (prim_sim.v) has been read: addresses, byte enables and initial words are the
+// same. Its other block RAMs and its multipliers have not been compared.
 
 // What a block RAM holds at first: its parameters, and these in one number.
 `define INITIAL_WORDS \
