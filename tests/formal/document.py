@@ -22,7 +22,7 @@ EXHAUSTIVE = {"basics/fixed.py": "tests/hw/basics/test_fixed.py"}
 """Tests that go through every input of a block, of a small size."""
 RANDOM = re.compile(r"\b([Rr]andom|default_rng|hypothesis)\b")
 """Names that a test has if its inputs are drawn."""
-NETLISTS = ("digits-dw5",)
+NETLISTS = ("digits-dw5", "digits-conv-dw5")
 """Configurations whose netlists have been co-simulated: see docs/netlists.md."""
 
 
@@ -63,7 +63,9 @@ def blocks() -> str:
         if path.name == "__init__.py":
             continue
         block = path.relative_to(ROOT / "hw").as_posix()
-        naming = [name for name, text in texts.items() if f"{module} import" in text]
+        parent, _, own = module.rpartition(".")
+        importing = re.compile(rf"{re.escape(module)} import|{re.escape(parent)} import .*\b{own}\b")
+        naming = [name for name, text in texts.items() if importing.search(text)]
         drawn = [name for name in naming if RANDOM.search(texts[name])]
         cells = (code(drawn), code(name for name in naming if name not in drawn), code([EXHAUSTIVE.get(block, "")]),
                  planted.get(block, ""), proved(block), "yes" if block in synthesised else "")
