@@ -69,8 +69,8 @@ class SourceMutant:
 
     @property
     def name(self) -> str:
-        """A short name in its file."""
-        return f"{self.line} {self.change}"
+        """A short name, its own in its file."""
+        return f"{self.line} {self.place} {self.change}"
 
     @property
     def where(self) -> str:
