@@ -56,7 +56,7 @@ class Mutant:
     port: str
     bit: int
     mode: str
-    """``inv``, ``const0``, ``const1``; or ``cnot0`` and ``cnot1``, inverted where another bit of the cell is 0 or 1."""
+    """``inv``, ``const0``, ``const1``; or ``cnot0`` and ``cnot1``, inverted where another bit of the port is 0 or 1."""
     other: int | None = None
     """That other bit."""
 

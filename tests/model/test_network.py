@@ -8,12 +8,17 @@ from spinloom.model.network import Network
 from .experiments import random_samples
 
 
-def test_prediction_leaves_the_machine_alone_and_agrees_with_inference():
-    experiment = config.load("digits-dw5")
-    network = Network(experiment)
-    xs, labels = random_samples(experiment, 20, 1)
+def trained(network, count, seed, learning_rate_shift):
+    """Train ``network`` with random samples, whose drives are returned."""
+    xs, labels = random_samples(network.experiment, count, seed)
     for x, label in zip(xs, labels, strict=True):
-        network.train(x, label, 5)
+        network.train(x, label, learning_rate_shift)
+    return xs
+
+
+def test_prediction_leaves_the_machine_alone_and_agrees_with_inference():
+    network = Network(config.load("digits-dw5"))
+    xs = trained(network, 20, 1, 5)
     before = network.state()
     predictions = network.predict(xs).tolist()
     after = network.state()
@@ -38,11 +43,8 @@ def test_a_loaded_network_continues_as_the_saved_one():
 
 
 def test_the_arrays_of_a_network_are_those_of_its_crossbars():
-    experiment = config.load("digits-dw5")
-    network = Network(experiment)
-    xs, labels = random_samples(experiment, 5, 3)
-    for x, label in zip(xs, labels, strict=True):
-        network.train(x, label, 0)
+    network = Network(config.load("digits-dw5"))
+    trained(network, 5, 3, 0)
     assert {"g", "chi"} <= network.arrays.keys()
     for name, vector in network.arrays.items():
         assert torch.equal(vector, torch.cat([crossbar.arrays[name].flatten() for crossbar in network.crossbars]))
@@ -50,12 +52,9 @@ def test_the_arrays_of_a_network_are_those_of_its_crossbars():
 
 @pytest.mark.parametrize("preset", ["digits-dw5", "digits-dw2x4"])
 def test_every_write_pulse_is_recorded(preset):
-    experiment = config.load(preset)
-    network = Network(experiment)
+    network = Network(config.load(preset))
     recorder = network.record()
-    xs, labels = random_samples(experiment, 5, 3)
-    for x, label in zip(xs, labels, strict=True):
-        network.train(x, label, 0)
+    trained(network, 5, 3, 0)
     assert len(recorder.take()) == sum(crossbar.counters["attempts"] for crossbar in network.crossbars) > 0
 
 
