@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 
 from ..contract.geometry import CrossbarGeometry
+from .compiled.gradient import product_sums
 from .fixed import exact_float, saturate
 from .window import with_bias
 
@@ -18,15 +19,25 @@ def gradient(geometry: CrossbarGeometry, x: torch.Tensor, d: torch.Tensor, count
     the drives of windows, ``d`` (samples, positions, cols) the deltas.
 
     With ``gather`` (`window.Windows.gather`), ``x`` (samples, cells) are maps, of whose windows it makes a few at a
-    time.
+    time, or compiled code those that it needs.
     """
+    if gather is not None and x.device.type == "cpu":
+        sums = torch.from_numpy(product_sums(geometry, x.numpy(), d.numpy()))
+    else:
+        sums = _product_sums(geometry, x, d, gather)
+    return sums.double() * (2.0 ** -(geometry.x.frac + geometry.delta_frac + geometry.weight_step) / count)
+
+
+def _product_sums(geometry: CrossbarGeometry, x: torch.Tensor, d: torch.Tensor,
+                  gather: Callable[[torch.Tensor], torch.Tensor] | None) -> torch.Tensor:
+    """The sums of drive times delta, exact, (rows, cols), on any device of PyTorch."""
     exact = exact_float(d.shape[:2].numel() * geometry.x.magnitude << geometry.delta_bits - 1)
     sums = d.new_zeros((geometry.rows, geometry.cols), dtype=exact)
     share = max(1, WINDOW_CELLS // (d.shape[1] * geometry.rows))
     for drive, delta in zip(x.split(share), d.split(share), strict=True):
         windows = drive.to(exact) if gather is None else gather(drive.to(exact))
         sums.addmm_(with_bias(geometry, windows).flatten(0, 1).T, delta.to(exact).flatten(0, 1))
-    return sums.double() * (2.0 ** -(geometry.x.frac + geometry.delta_frac + geometry.weight_step) / count)
+    return sums
 
 
 def increments(levels: torch.Tensor, geometry: CrossbarGeometry) -> torch.Tensor:

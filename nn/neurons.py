@@ -17,6 +17,7 @@ from ..contract.tables import DERIVATIVE_FRAC, FIRING_BITS
 from ..model.lfsr import Lfsr
 from . import formats
 from .activation import Activation
+from .rounding import rounded
 from .seed import upcoming
 
 
@@ -31,13 +32,13 @@ class Neuron(torch.nn.Module, ABC):
 
     def forward(self, z: torch.Tensor) -> Activation:
         """The drive, a multiple of ``2**-format.frac``, for the outputs ``z``, of any shape."""
-        x, derivative = self._integers(z.detach().as_subclass(torch.Tensor).double())
+        x, derivative = self._integers(z.detach().as_subclass(torch.Tensor))
         values = _Activate.apply(z, (x * 2.0**-self.format.frac).to(z.dtype), derivative.to(z.dtype))
         return Activation.of(values, self.format, derivative)
 
     @abstractmethod
     def _integers(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The drive, in units of ``2**-format.frac``, and the derivative: float64."""
+        """The drive, in units of ``2**-format.frac``, and the derivative."""
 
     def extra_repr(self) -> str:
         return f"bits={self.format.bits}, frac={self.format.frac}"
@@ -65,8 +66,8 @@ class ReLU(Neuron):
         super().__init__(formats.unsigned(bits, frac))
 
     def _integers(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        x = _rounded(z * 2.0**self.format.frac).clamp(0, self.format.maximum)
-        return x, (x != 0).double()
+        x, _, numbers = rounded(z, 2.0**self.format.frac, 0, self.format.maximum)
+        return x if numbers else torch.where(z.isnan(), z, x), x != 0
 
 
 class HardTanh(Neuron):
@@ -78,9 +79,9 @@ class HardTanh(Neuron):
         super().__init__(formats.signed(bits, frac))
 
     def _integers(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        rounded = _rounded(z * 2.0**self.format.frac)
-        x = rounded.clamp(self.format.minimum, self.format.maximum)
-        return x, (x == rounded).double()
+        nearest = _nearest(z.double() * 2.0**self.format.frac)
+        x = nearest.clamp(self.format.minimum, self.format.maximum)
+        return x, x == nearest
 
 
 class Sigmoid(Neuron):
@@ -92,8 +93,8 @@ class Sigmoid(Neuron):
         super().__init__(neuron_format("sigmoid", formats.unsigned(bits).bits, 0))
 
     def _integers(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        s, one = 1 / (1 + torch.exp(-z)), 2.0**DERIVATIVE_FRAC
-        return _rounded(s * self.format.maximum), _rounded(s * (1 - s) * one) / one
+        s, one = 1 / (1 + torch.exp(-z.double())), 2.0**DERIVATIVE_FRAC
+        return _nearest(s * self.format.maximum), _nearest(s * (1 - s) * one) / one
 
     def extra_repr(self) -> str:
         return f"bits={self.format.bits}"
@@ -109,7 +110,7 @@ class Ternary(Neuron):
 
     def _integers(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         size = z.abs()
-        return (size >= 1) * z.sign(), ((size > 0.5) & (size < 1.5)).double()
+        return (size >= 1) * z.sign(), (size > 0.5) & (size < 1.5)
 
     def extra_repr(self) -> str:
         return ""
@@ -132,12 +133,12 @@ class Stochastic(Neuron):
         self.lfsr = Lfsr(hashed_state(seed, NEURON_STREAM, index))
 
     def _integers(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        s, one = 1 / (1 + torch.exp(-z)), 2.0**DERIVATIVE_FRAC
-        chances = _rounded(s * ((1 << FIRING_BITS) - 1))
+        s, one = 1 / (1 + torch.exp(-z.double())), 2.0**DERIVATIVE_FRAC
+        chances = _nearest(s * ((1 << FIRING_BITS) - 1))
         cells = chances.movedim(1, -1) if z.dim() == 4 else chances
         lfsr = self.lfsr if self.training else Lfsr(self.lfsr.state)
         fires = lfsr.draw(z.numel()).reshape(cells.shape).to(z.device) < cells
-        return (fires.movedim(-1, 1) if z.dim() == 4 else fires).double(), _rounded(s * (1 - s) * one) / one
+        return (fires.movedim(-1, 1) if z.dim() == 4 else fires), _nearest(s * (1 - s) * one) / one
 
     def get_extra_state(self) -> torch.Tensor:
         """The state of the LFSR."""
@@ -151,6 +152,6 @@ class Stochastic(Neuron):
         return ""
 
 
-def _rounded(values: torch.Tensor) -> torch.Tensor:
+def _nearest(values: torch.Tensor) -> torch.Tensor:
     """To nearest, ties up."""
     return torch.floor(values + 0.5)

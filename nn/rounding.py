@@ -24,12 +24,13 @@ def by_tensors(values: torch.Tensor, scale: float, lowest: int, highest: int) ->
 
 
 def in_one_pass(values: torch.Tensor, scale: float, lowest: int, highest: int) -> tuple[torch.Tensor, int, bool]:
-    """``rounded``, compiled, in main memory."""
+    """``rounded``, compiled, in main memory. The elements are in the same order there as before."""
     given = values if values.dtype in (torch.float32, torch.float64) else values.float()
-    found = torch.empty(values.shape, dtype=torch.int16)
-    beyond, numbers = _round(given.contiguous().view(-1).numpy(), found.view(-1).numpy(), scale, float(lowest),
-                             float(highest))
-    return found, beyond, numbers
+    axes = sorted(range(values.dim()), key=values.stride, reverse=True)
+    given = given.permute(axes).contiguous()
+    found = torch.empty(given.shape, dtype=torch.int16)
+    beyond, numbers = _round(given.view(-1).numpy(), found.view(-1).numpy(), scale, float(lowest), float(highest))
+    return found.permute([axes.index(axis) for axis in range(values.dim())]), beyond, numbers
 
 
 @njit(cache=True, nogil=True)

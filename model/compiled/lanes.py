@@ -102,6 +102,13 @@ def resized(context: Any, value: Any, like: Any) -> Any:
 
 
 @intrinsic
+def halves(context: Any, value: Any) -> Any:
+    """The halves of the lanes of ``value``, the low one first: twice as many lanes, half as wide."""
+    narrow = Lanes(2 * value.count, types.Integer.from_bitwidth(value.dtype.bitwidth // 2, signed=True))
+    return narrow(value), lambda context, builder, signature, values: builder.bitcast(values[0], narrow.llvm)
+
+
+@intrinsic
 def limited(context: Any, value: Any, like: Any) -> Any:
     """``value`` in lanes of the type of ``like``. Where these are narrower, it is limited to plus or minus 2**30, so
     that a smaller value can be added."""

@@ -81,6 +81,10 @@ def resized(value: Vector, like: Vector) -> Vector:
     return value.astype(like.dtype)
 
 
+def halves(value: Vector) -> Vector:
+    return value.view(f"i{value.dtype.itemsize // 2}")
+
+
 def limited(value: Vector, like: Vector) -> Vector:
     narrower = value.dtype.itemsize > like.dtype.itemsize
     return (value.clip(-1 << 30, 1 << 30) if narrower else value).astype(like.dtype)

@@ -136,6 +136,7 @@ def of_vectors(lanes, count):
         store(found.wide, 0, lanes.limited(load(found.widest, 4, widest) * spread(1 << 40, widest), wide))
         store(found.wide, 2, lanes.larger(a, b, spread(-5, wide), b))
         store(found.wide, 20, lanes.pair_products(load(found.narrow, 0, narrow), load(found.narrow, 9, narrow), few))
+        store(found.widest, 16, lanes.halves(few))
         found.widest[30] = lanes.total(b) + lanes.largest(a)
         found.narrow[30] = np.int64(found.wide[1]) >> 20
 
