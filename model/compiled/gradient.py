@@ -13,7 +13,7 @@ from numba import njit
 from ...contract.geometry import CrossbarGeometry
 from .batch import Batch, batch_of
 from .lanes import Vector, halves, load, pair_products, pointers, resized, spread, store, zeros
-from .tables import FEW, MANY, Integer, Layer, Pointer, layer_records
+from .tables import FEW, MANY, Integer, Layer, layer_records
 from .threads import parts, together
 
 CACHED = 1 << 13
