@@ -4,7 +4,7 @@ Windows are taken in pairs, whose products processors add up in one instruction.
 left out.
 """
 
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -39,18 +39,17 @@ def product_sums(geometry: CrossbarGeometry, maps: np.ndarray, d: np.ndarray) ->
     ``geometry``."""
     layers, cols = _record(geometry), -(-geometry.cols // FEW) * FEW
     batch = batch_of(layers, np.ascontiguousarray(maps), np.ascontiguousarray(d))
-    windows = int(batch.stops[-1])
+    windows = int(batch.stops[-1]) if len(d) else 0
     deltas, sums = np.zeros((windows + 1) * cols, np.int16), np.zeros(geometry.rows * cols, np.int64)
     _enter(batch, deltas, windows, geometry.cols, cols)
     fitting = ((1 << 31) - 1) // (2 * geometry.x.magnitude << geometry.delta_bits - 1)  # pairs whose sum fits 32 bits
-    pairs = min(fitting or CACHED, max(1, CACHED // cols))
+    at_a_time = max(1, min(fitting, CACHED // cols))
 
     def add(share: range) -> None:
-        listed = Pairs(deltas, np.empty(pairs + 1, np.int32), np.empty(pairs + 1, np.int64), sums)
-        _add_rows(layers, batch, listed, windows, cols, pairs, np.int32(0) if fitting else np.int64(0), share.start,
-                  share.stop)
+        pairs = Pairs(deltas, np.empty(at_a_time + 1, np.int32), np.empty(at_a_time + 1, np.int64), sums)
+        _add_rows(layers, batch, pairs, windows, cols, at_a_time, share.start, share.stop)
 
-    together([lambda share=share: add(share) for share in parts(geometry.rows, windows * cols)])
+    together([partial(add, share) for share in parts(geometry.rows, windows * cols)])
     return sums.reshape(geometry.rows, cols)[:, :geometry.cols]
 
 
@@ -69,15 +68,14 @@ def _enter(batch: Batch, deltas: np.ndarray, windows: int, cols: int, filled: in
 
 
 @njit(cache=True, nogil=True)
-def _add_rows(layers: np.ndarray, batch: Batch, pairs: Pairs, windows: int, cols: int, at_a_time: int, zero: Integer,
-              start: int, stop: int) -> None:
-    """Add up the products of the rows ``start`` .. ``stop - 1``. The sum of ``at_a_time`` pairs fits the type of
-    ``zero``."""
+def _add_rows(layers: np.ndarray, batch: Batch, pairs: Pairs, windows: int, cols: int, at_a_time: int, start: int,
+              stop: int) -> None:
+    """Add up the products of the rows ``start`` .. ``stop - 1``, of ``at_a_time`` pairs, whose sum fits 32 bits."""
     batch, pairs, layer = pointers(batch), pointers(pairs), layers[0]
     for first in range(0, windows, 2 * at_a_time):
         for row in range(start, stop):
             count = _list_pairs(layer, batch, pairs, row, first, min(first + 2 * at_a_time, windows), cols)
-            _add(pairs, row * cols, count, cols, zero)
+            _add(pairs, row * cols, count, cols)
 
 
 @njit(forceinline=True)
@@ -98,22 +96,22 @@ def _list_pairs(layer: Layer, batch: Batch, pairs: Pairs, row: Integer, first: I
 
 
 @njit(forceinline=True)
-def _add(pairs: Pairs, cell: Integer, count: Integer, cols: Integer, zero: Integer) -> None:
-    """Add the products of ``count`` pairs to the sums from ``cell`` on. They fit the type of ``zero``."""
+def _add(pairs: Pairs, cell: Integer, count: Integer, cols: Integer) -> None:
+    """Add the products of the ``count`` pairs that are listed to the sums from ``cell`` on."""
     col = 0
     while col + MANY <= cols:
-        _add_lanes(pairs, cell, count, col, zeros(MANY, pairs.drives), zeros(MANY, zero), zeros(MANY, pairs.sums))
+        _add_lanes(pairs, cell, count, col, zeros(MANY, pairs.drives), zeros(MANY, pairs.sums))
         col += MANY
     while col < cols:
-        _add_lanes(pairs, cell, count, col, zeros(FEW, pairs.drives), zeros(FEW, zero), zeros(FEW, pairs.sums))
+        _add_lanes(pairs, cell, count, col, zeros(FEW, pairs.drives), zeros(FEW, pairs.sums))
         col += FEW
 
 
 @njit(forceinline=True)
-def _add_lanes(pairs: Pairs, cell: Integer, count: Integer, col: Integer, drives: Vector, sums: Vector,
-               wide: Vector) -> None:
-    """``_add`` for columns from ``col`` on: as many as the zeros ``drives``, ``sums`` and ``wide`` have lanes."""
+def _add_lanes(pairs: Pairs, cell: Integer, count: Integer, col: Integer, like: Vector, wide: Vector) -> None:
+    """``_add`` for columns from ``col`` on: as many as the zeros ``like`` and ``wide`` have lanes."""
+    sums = like
     for i in range(count):
-        both = halves(spread(pairs.drives[i], drives))
-        sums = sums + pair_products(load(pairs.deltas, pairs.places[i] + 2 * col, both), both, sums)
+        drives = halves(spread(pairs.drives[i], like))
+        sums = sums + pair_products(load(pairs.deltas, pairs.places[i] + 2 * col, drives), drives, like)
     store(pairs.sums, cell + col, load(pairs.sums, cell + col, wide) + resized(sums, wide))

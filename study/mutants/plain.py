@@ -27,9 +27,9 @@ def pytest_configure() -> None:
     sys.modules[f"{KERNEL}.lanes"] = sys.modules[__name__]
     np.seterr(over="ignore")  # of products that are hashed, which compiled code lets overflow too
 
-    from ...model.compiled import crossbar, tables, trainer  # noqa: PLC0415 - not before
+    from ...model.compiled import crossbar, gradient, tables, trainer  # noqa: PLC0415 - not before
 
-    crossbar.layer_records = trainer.layer_records = _readable(tables.layer_records)
+    crossbar.layer_records = gradient.layer_records = trainer.layer_records = _readable(tables.layer_records)
 
 
 def _readable(layer_records: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:

@@ -7,10 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spinloom import config
 from spinloom.contract.window import Window
-from spinloom.model.compiled import threads
+from spinloom.model.compiled import gradient, threads
 from spinloom.model.compiled.crossbar import CompiledCrossbar
+from spinloom.model.compiled.gradient import product_sums
 from spinloom.model.crossbar import Crossbar
 from spinloom.model.samples import SampleCrossbar
+from spinloom.model.window import Windows, with_bias
 from spinloom.random_experiment import random_experiment
 from spinloom.sim.stimuli import random_deltas, random_drive, random_increments, random_state
 
@@ -78,6 +80,20 @@ def assert_equals_reference(geometry, seed, kind=CompiledCrossbar, count=5):
         reference.program()
         assert_same_state(crossbar, reference)
     return reference
+
+
+def assert_same_gradient(geometry, seed, count):
+    """The sums of products that compiled code has, and those that tensors have; the largest operands are among them."""
+    random, windows = Random(seed), Windows(geometry)
+    maps, d = operands(random, geometry, count)
+    if seed % 2:
+        maps[random.randrange(count)] = random.choice([geometry.x.minimum, geometry.x.maximum])
+        d[random.randrange(count)] = random.choice([-1, 1]) * (1 << geometry.delta_bits - 1) - 1
+        d[:, random.randrange(geometry.positions)] = 0
+    d = d.clip(-1 << geometry.delta_bits - 1, (1 << geometry.delta_bits - 1) - 1)
+    drive = with_bias(geometry, windows.gather(torch.from_numpy(maps)))
+    expected = torch.einsum("npr,npc->rc", drive, torch.from_numpy(d))
+    assert product_sums(geometry, maps.astype(np.int16), d.astype(np.int16)).tolist() == expected.tolist()
 
 
 @pytest.fixture(params=[1, 3])
@@ -158,11 +174,37 @@ def test_other_windows_share_the_state(kind):
     assert_same_state(crossbar, reference)
 
 
+@pytest.mark.usefixtures("shared")
+@pytest.mark.parametrize("cached", [1, 64, 1 << 13])
+def test_random_gradients_have_the_same_bits(cached, monkeypatch):
+    """However many deltas are worked on at a time."""
+    monkeypatch.setattr(gradient, "CACHED", cached)
+    for seed in range(30):
+        experiment = random_experiment(Random(f"gradient {seed}"), convolutions=seed % 2 == 1)
+        for geometry in experiment.crossbars:
+            assert_same_gradient(geometry, seed, count=1 + seed % 7)
+
+
+@pytest.mark.parametrize("widths", [{"input": {"kind": "signed", "bits": 12}, "delta": 16},
+                                    {"input": {"kind": "unsigned", "bits": 8}, "delta": 14}])
+def test_gradients_of_wide_operands_have_the_same_bits(widths):
+    """Sums do not fit 32 bits: of all samples, or even of few."""
+    geometry = config.parse({
+        "input": {"count": 37, **widths["input"]}, "device": {"kind": "domain_wall", "sigma": 0.2},
+        "layers": [{"cols": 45, "bias": True, "delta_bits": widths["delta"], "delta_frac": 12, "z_frac": 4,
+                    "chi_bits": 24}]}, "wide").crossbars[0]
+    for seed in (1, 2, 3):
+        assert_same_gradient(geometry, seed, 3001)
+
+
 def test_a_mini_batch_of_no_samples_does_nothing():
     crossbar = Crossbar(convolution(), 1)
     before, compiled = crossbar.state(), CompiledCrossbar(crossbar)
     compiled.update(np.zeros((0, 60)), np.zeros((0, 30, 40)), 3, program=False)
     assert compiled.forward(np.zeros((0, 60))).shape == (0, 30, 40)
+    sums = product_sums(compiled.geometry, np.zeros((0, 60), np.int16), np.zeros((0, 30, 40), np.int16))
+    assert sums.shape == (18, 40)
+    assert not sums.any()
     assert {name: array.tolist() for name, array in crossbar.state().items()} == {
         name: array.tolist() for name, array in before.items()}
 

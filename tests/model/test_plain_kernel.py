@@ -7,12 +7,12 @@ import numba
 import pytest
 from spinloom.config import parse
 from spinloom.devices.kinds import KINDS
-from spinloom.model.compiled import threads
+from spinloom.model.compiled import gradient, threads
 from spinloom.model.compiled.crossbar import CompiledCrossbar
 from spinloom.random_experiment import random_experiment
 
 from .test_compiled import assert_compiled_equals_reference
-from .test_compiled_crossbar import assert_equals_reference
+from .test_compiled_crossbar import assert_equals_reference, assert_same_gradient
 from .test_reference import quick
 
 pytestmark = pytest.mark.skipif(not numba.config.DISABLE_JIT, reason="for the plugin spinloom.study.mutants.plain")
@@ -78,3 +78,13 @@ def test_crossbars_give_the_same_bits(kind, seed, monkeypatch):
 @pytest.mark.parametrize("wide", [*WIDE.values(), ROUNDING], ids=[*WIDE, "rounding"])
 def test_wide_crossbars_give_the_same_bits(wide):
     assert_equals_reference(wide.crossbars[0], 1, CompiledCrossbar, count=3)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_gradients_have_the_same_bits(seed, monkeypatch):
+    """Of several pieces that fit a cache, and shared by threads."""
+    monkeypatch.setattr(threads, "WORTH", 1)
+    monkeypatch.setattr(threads.torch, "get_num_threads", lambda: 2)
+    monkeypatch.setattr(gradient, "CACHED", 40)
+    for geometry in (*experiment("domain_wall", seed).crossbars, *WIDE["dense"].crossbars, *WIDE["widths"].crossbars):
+        assert_same_gradient(geometry, seed, count=5)
