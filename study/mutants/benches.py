@@ -102,8 +102,8 @@ PYTHON = {
         )),
     "kernel": Part(
         files=tuple(f"model/compiled/{name}.py" for name in (
-            "arithmetic", "batch", "crossbar", "forward", "gradient", "programming", "second", "state", "steps",
-            "tables", "trainer")),
+            "arithmetic", "batch", "crossbar", "forward", "programming", "second", "state", "steps", "tables",
+            "trainer", "gradient")),
         own={"model/compiled/batch.py": CROSSBARS, "model/compiled/crossbar.py": CROSSBARS,
              "model/compiled/gradient.py": (f"{KERNEL}::test_gradients_have_the_same_bits",),
              "model/compiled/steps.py": (FULL_TRACE,), "model/compiled/trainer.py": (FULL_TRACE,)},
