@@ -216,6 +216,7 @@ def run(count: int, workers: int, seed: int, checks: int = 0) -> dict[str, Any]:
 def run_python(part: str, count: int, workers: int, seed: int) -> dict[str, Any]:
     """Run ``count`` mutants of a part of the golden model in ``workers`` processes, and print what came out."""
     tested = PYTHON[part]
+    FOLDER.mkdir(parents=True, exist_ok=True)
     place, results = results_of(part, seed)
     noticed = results["noticed"]
     mutants: list[SourceMutant] = draw({part: python.candidates(part, tested.files, seed, CANDIDATES)}, count, seed)
