@@ -83,14 +83,14 @@ def assert_equals_reference(geometry, seed, kind=CompiledCrossbar, count=5):
 
 
 def assert_same_gradient(geometry, seed, count):
-    """The sums of products that compiled code has, and those that tensors have; the largest operands are among them."""
-    random, windows = Random(seed), Windows(geometry)
+    """The sums of products that compiled code has, and those that tensors have. With an odd ``seed``, most operands are
+    the largest that there are."""
+    random, windows, limit = Random(seed), Windows(geometry), 1 << geometry.delta_bits - 1
     maps, d = operands(random, geometry, count)
     if seed % 2:
-        maps[random.randrange(count)] = random.choice([geometry.x.minimum, geometry.x.maximum])
-        d[random.randrange(count)] = random.choice([-1, 1]) * (1 << geometry.delta_bits - 1) - 1
+        maps[1:] = geometry.x.minimum or geometry.x.maximum
+        d[1:] = -limit
         d[:, random.randrange(geometry.positions)] = 0
-    d = d.clip(-1 << geometry.delta_bits - 1, (1 << geometry.delta_bits - 1) - 1)
     drive = with_bias(geometry, windows.gather(torch.from_numpy(maps)))
     expected = torch.einsum("npr,npc->rc", drive, torch.from_numpy(d))
     assert product_sums(geometry, maps.astype(np.int16), d.astype(np.int16)).tolist() == expected.tolist()
@@ -193,7 +193,7 @@ def test_gradients_of_wide_operands_have_the_same_bits(widths):
         "input": {"count": 37, **widths["input"]}, "device": {"kind": "domain_wall", "sigma": 0.2},
         "layers": [{"cols": 45, "bias": True, "delta_bits": widths["delta"], "delta_frac": 12, "z_frac": 4,
                     "chi_bits": 24}]}, "wide").crossbars[0]
-    for seed in (1, 2, 3):
+    for seed in (1, 2):
         assert_same_gradient(geometry, seed, 3001)
 
 

@@ -82,9 +82,9 @@ def test_wide_crossbars_give_the_same_bits(wide):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_gradients_have_the_same_bits(seed, monkeypatch):
-    """Of several pieces that fit a cache, and shared by threads."""
+    """Of several pieces that fit a cache or 32 bits, and shared by threads."""
     monkeypatch.setattr(threads, "WORTH", 1)
     monkeypatch.setattr(threads.torch, "get_num_threads", lambda: 2)
-    monkeypatch.setattr(gradient, "CACHED", 40)
+    monkeypatch.setattr(gradient, "CACHED", (40, 1 << 13)[seed % 2])
     for geometry in (*experiment("domain_wall", seed).crossbars, *WIDE["dense"].crossbars, *WIDE["widths"].crossbars):
-        assert_same_gradient(geometry, seed, count=5)
+        assert_same_gradient(geometry, seed, count=30 if geometry.positions == 1 else 5)
