@@ -90,7 +90,7 @@ def assert_same_gradient(geometry, seed, count):
     if seed % 2:
         maps[1:] = geometry.x.minimum or geometry.x.maximum
         d[1:] = -limit
-        d[:, random.randrange(geometry.positions)] = 0
+        d[0, random.randrange(geometry.positions)] = 0
     drive = with_bias(geometry, windows.gather(torch.from_numpy(maps)))
     expected = torch.einsum("npr,npc->rc", drive, torch.from_numpy(d))
     assert product_sums(geometry, maps.astype(np.int16), d.astype(np.int16)).tolist() == expected.tolist()
