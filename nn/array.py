@@ -10,10 +10,11 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from ..backends.golden import GoldenCrossbar
-from ..backends.protocol import Crossbar
+from ..backends.protocol import Crossbar, State
 from ..contract.errors import SpinloomError
 from ..contract.geometry import CrossbarGeometry
 from ..contract.window import Window
+from ..model.crossbar import StateError
 from . import seed
 from .activation import Activation
 from .formats import Formats, signed, unsigned
@@ -51,7 +52,8 @@ class Array(torch.nn.Module):
     In training every sample is recorded with its delta, until an optimiser takes it. In evaluation nothing is recorded
     or counted, and read noise is drawn as it would come next, by every call again.
 
-    `state_dict` has the complete state, and beside it the write pulses of the cells.
+    `state_dict` has the complete state, and beside it the write pulses of the cells and the formats, which whoever
+    loads it takes over.
     """
 
     def __init__(self, formats: Formats, window: Window) -> None:
@@ -132,10 +134,10 @@ class Array(torch.nn.Module):
             self._remake(self.formats, device)
         return self
 
-    def _remake(self, formats: Formats, device: torch.device) -> None:
-        """Put the state into a crossbar of ``formats`` on a ``device`` of PyTorch."""
+    def _remake(self, formats: Formats, device: torch.device, state: State | None = None) -> None:
+        """Put its state, or another ``state``, into a crossbar of ``formats`` on a ``device`` of PyTorch."""
         crossbar = self.in_golden_model(formats, device)
-        crossbar.load(self.crossbar.state())
+        crossbar.load(state or self.crossbar.state())
         self.move("golden", crossbar)
         self.formats, self._recorded = formats, []
 
@@ -188,24 +190,34 @@ class Array(torch.nn.Module):
             self.crossbar.program()
 
     def get_extra_state(self) -> dict[str, torch.Tensor]:
-        """The arrays of the state by name, and ``pulses``."""
+        """The arrays of the state by name, ``pulses``, and ``formats`` (`Formats.numbers`)."""
         return {name: torch.from_numpy(np.asarray(array.astype(np.int64) if array.dtype == np.uint32 else array))
-                for name, array in self.state().items()}
+                for name, array in self.state().items()} | {"formats": torch.tensor(self.formats.numbers)}
 
     def set_extra_state(self, state: dict[str, torch.Tensor]) -> None:
-        """Restore what ``get_extra_state`` returned. ``StateError`` if it does not fit."""
-        self.load({name: tensor.numpy() for name, tensor in state.items()})
+        """Restore what ``get_extra_state`` returned. Without ``formats`` it keeps its own. ``StateError`` if the state
+        does not fit, ``ConfigError`` if the formats do not suit the devices, ``ArrayError`` if they are other ones and
+        it is not in the golden model."""
+        values = {name: tensor.cpu().numpy() for name, tensor in state.items() if name != "formats"}
+        formats = self.formats.of_numbers(state["formats"].tolist()) if "formats" in state else self.formats
+        if formats != self.formats:
+            self._remake(formats, self.golden.torch_device, values)
+        self.load(values)
 
-    def state(self) -> dict[str, np.ndarray]:
+    def state(self) -> State:
         """The state of the crossbar (`model.crossbar.Crossbar.state`), and the ``pulses`` of its cells."""
         return self.crossbar.state() | {"pulses": self.pulses.cpu().numpy().copy()}
 
-    def load(self, state: dict[str, np.ndarray]) -> None:
+    def load(self, state: State) -> None:
         """Take the ``state`` of a crossbar (`model.crossbar.Crossbar.state`) and, if they are there, the ``pulses`` of
         its cells. ``StateError`` if it does not fit."""
         self.crossbar.load(state)
         if "pulses" in state:
-            self.pulses.copy_(torch.from_numpy(state["pulses"]))
+            pulses = torch.as_tensor(state["pulses"])
+            if pulses.shape != self.pulses.shape:
+                raise StateError(f"array {self.index}: pulses are of shape {tuple(pulses.shape)}; there are "
+                                 f"{tuple(self.pulses.shape)}")
+            self.pulses.copy_(pulses)
 
     def settle(self, maps: torch.Tensor) -> None:
         """Choose the format of the drive by ``maps``."""

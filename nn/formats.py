@@ -1,6 +1,7 @@
 """What the integers of a layer look like, and what its cells are: all that its geometry follows from."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from math import log2, sqrt
 from typing import Any, Self
 
@@ -17,6 +18,8 @@ TERNARY = ActivationFormat(kind="ternary", bits=2, frac=0)
 """-1, 0 and 1."""
 INTEGERS = ("weight_step", "z_bits", "z_frac", "delta_bits", "delta_frac", "chi_bits", "chi_frac", "rate_offset")
 """The fields of a layer of an experiment that a layer here has too."""
+DRIVES: tuple[Any, ...] = ("unsigned", "signed", "ternary")
+"""Kinds of drives, by their numbers in a state."""
 CELLS = tuple(Cells.model_fields)
 """Likewise, those of an experiment."""
 Z_FRAC = 6
@@ -84,6 +87,19 @@ class Formats:
         """The geometry of the array ``index`` of the master ``seed``, applied to ``window``. The smallest of its
         learning rate shifts is the smallest that is possible. ``ConfigError`` if the formats contradict."""
         return self.cells.alone(self.layer, seed, index, window, self.x)
+
+    @property
+    def numbers(self) -> list[int]:
+        """As a state has them: kind, width and fraction bits of the drive, kind -1 if it is open, and ``INTEGERS``."""
+        drive = [-1, 0, 0] if self.drive is None else [DRIVES.index(self.drive.kind), self.drive.bits, self.drive.frac]
+        return [*drive, *(getattr(self.layer, name) for name in INTEGERS)]
+
+    def of_numbers(self, numbers: Sequence[int]) -> Self:
+        """These, but with the ``numbers`` of others."""
+        kind, bits, frac, *integers = numbers
+        drive = None if kind < 0 else ActivationFormat(kind=DRIVES[kind], bits=bits, frac=frac)
+        layer = self.layer.model_copy(update=dict(zip(INTEGERS, integers, strict=True)))
+        return replace(self, drive=drive, layer=layer)
 
     def __str__(self) -> str:
         """In short: ``drive=unsigned8.8, weight_step=-4, z=10.8, delta=9.8, chi=16.12``, widths and fraction bits."""

@@ -58,7 +58,8 @@ class _Activate(torch.autograd.Function):
 
 
 class ReLU(Neuron):
-    """From 0 to ``2**bits - 1``, with ``frac`` fraction bits: the ``z_frac`` of the layer before."""
+    """From 0 to ``2**bits - 1``, with ``frac`` fraction bits: the ``z_frac`` of the layer before. `state_dict` has the
+    format, which `calibrate` chooses."""
 
     kind = "relu"
 
@@ -68,6 +69,19 @@ class ReLU(Neuron):
     def _integers(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         x, _, numbers = rounded(z, 2.0**self.format.frac, 0, self.format.maximum)
         return x if numbers else torch.where(z.isnan(), z, x), x != 0
+
+    def get_extra_state(self) -> dict[str, torch.Tensor]:
+        """Width and fraction bits of the ``format``."""
+        return {"format": torch.tensor([self.format.bits, self.format.frac])}
+
+    def set_extra_state(self, state: dict[str, torch.Tensor]) -> None:
+        """Restore what ``get_extra_state`` returned."""
+        self.format = formats.unsigned(*state["format"].tolist())
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
+        """As PyTorch does. A state without the format, as one of `torch.nn.ReLU`, leaves it as it is."""
+        state_dict.setdefault(prefix + "_extra_state", self.get_extra_state())
+        super()._load_from_state_dict(state_dict, prefix, *others)
 
 
 class HardTanh(Neuron):

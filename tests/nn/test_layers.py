@@ -45,6 +45,11 @@ def train(model, optimizer, steps, first=0, batch=4):
         optimizer.step()
 
 
+def one_pulse(layer):
+    """Load a state with one number of write pulses for all cells."""
+    layer.array.load(layer.array.state() | {"pulses": np.array(5)})
+
+
 def test_linear_is_a_product_with_its_weights():
     """Outputs that neither saturate nor are rounded, and their gradients."""
     layer = nn.Linear(6, 5, bias=True, device="domain_wall", weight_step=-4, z_bits=12, z_frac=8, delta_frac=6)
@@ -131,6 +136,28 @@ def test_a_saved_model_goes_on_to_the_same_bits(device):
         assert nn.arrays(each)[0].pulses.tolist() == nn.arrays(model)[0].pulses.tolist()
     assert int(nn.arrays(model)[0].pulses.sum()) == nn.arrays(model)[0].crossbar.counters["attempts"] > 100
     assert nn.wear(model).worst.pulses == nn.arrays(model)[0].pulses.max()
+
+
+def test_formats_go_along_with_a_state():
+    """What calibration and the first forward pass have settled: whoever loads the state computes the same."""
+    def fresh(**formats):
+        nn.manual_seed(4)
+        return torch.nn.Sequential(nn.Linear(6, 4, device="domain_wall", **formats), nn.ReLU(),
+                                   nn.Linear(4, 3, device="domain_wall"))
+    model, x = fresh(chi_bits=14, chi_frac=11), 16 * random_drive(8, 6) - 8
+    nn.calibrate(model, x, lambda outputs: outputs.square().sum())
+    other = fresh(weight_step=-4)
+    other(random_drive(1, 6))
+    other.load_state_dict(model.state_dict())
+    assert [array.formats for array in nn.arrays(other)] == [array.formats for array in nn.arrays(model)]
+    assert other[1].format == model[1].format != nn.ReLU().format
+    assert other.eval()(x).tolist() == model.eval()(x).tolist()
+
+    old = {name: {part: value for part, value in state.items() if part != "formats"}
+           for name, state in model.state_dict().items() if not name.startswith("1.")}
+    other, formats = fresh(), fresh()[0].array.formats
+    other.load_state_dict(old)
+    assert (other[0].array.formats, other[1].format) == (formats, nn.ReLU().format)
 
 
 def test_layers_that_share_an_array():
@@ -292,6 +319,7 @@ def test_repr_shows_device_formats_and_backend():
     (lambda: nn.Flatten()(torch.zeros(2, 6)), nn.ArrayError, r"x is \(2, 6\): maps are \(samples, channels, height"),
     (lambda: nn.Linear(6, 4, **WALL).load_state_dict(nn.Linear(5, 4, **WALL).state_dict()), StateError,
      r"g is int16 \(5, 4\); it must hold integers of shape \(6, 4\)"),
+    (lambda: one_pulse(nn.Linear(6, 4, **WALL)), StateError, r"pulses are of shape \(\); there are \(6, 4\)"),
 ])
 def test_what_does_not_fit_is_refused(make, error, message):
     with pytest.raises(error, match=message):
