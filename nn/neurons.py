@@ -124,7 +124,7 @@ class Ternary(Neuron):
 
     def _integers(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         size = z.abs()
-        return (size >= 1) * z.sign(), (size > 0.5) & (size < 1.5)
+        return z.clamp(-1, 1).trunc(), (size > 0.5) & (size < 1.5)
 
     def extra_repr(self) -> str:
         return ""
@@ -152,6 +152,7 @@ class Stochastic(Neuron):
         cells = chances.movedim(1, -1) if z.dim() == 4 else chances
         lfsr = self.lfsr if self.training else Lfsr(self.lfsr.state)
         fires = lfsr.draw(z.numel()).reshape(cells.shape).to(z.device) < cells
+        fires = torch.where(cells.isnan(), cells, fires)  # what is not a number stays so, and the next array says it
         return (fires.movedim(-1, 1) if z.dim() == 4 else fires), _nearest(s * (1 - s) * one) / one
 
     def get_extra_state(self) -> torch.Tensor:

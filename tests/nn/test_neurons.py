@@ -53,6 +53,11 @@ def test_stochastic_neurons_draw_from_an_lfsr_that_evaluation_leaves_as_it_is():
     assert neurons(z).tolist() == trained.tolist()
 
 
+@pytest.mark.parametrize("neurons", [nn.ReLU, nn.HardTanh, nn.Sigmoid, nn.Ternary, nn.Stochastic])
+def test_what_is_not_a_number_stays_so(neurons):
+    assert neurons()(torch.tensor([-2.0, float("nan"), 2.0])).isnan().tolist() == [False, True, False]
+
+
 def test_what_lies_between_is_rounded():
     z = torch.tensor([-0.26, -0.25, 0.24, 0.25, 0.74, 0.75, 9.0])
     assert nn.ReLU(bits=2, frac=1)(z).tolist() == [0, 0, 0, 0.5, 0.5, 1, 1.5]
