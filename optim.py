@@ -1,7 +1,7 @@
 """Optimisers of arrays. Whatever else a model has, parameters outside of arrays, any optimiser trains beside them."""
 
 from collections.abc import Callable
-from math import log2
+from math import inf, log2
 from typing import Any
 
 import torch
@@ -38,7 +38,7 @@ class InSitu(torch.optim.Optimizer):
         ``ArrayError`` if an array cannot have it."""
         loss = _evaluated(closure)
         rate = self.param_groups[0]["lr"]
-        if rate <= 0:
+        if not 0 < rate < inf:
             raise OptimizerError(f"lr={rate}: must be positive; to train no array, do not call step")
         for array in self._arrays:
             array.train_recorded(round(-log2(rate)))
@@ -71,24 +71,35 @@ class Host(torch.optim.Optimizer):
         self.optimizer = optimizer(self._levels, **options)
         self._join()
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Take a step of the optimiser, and apply the increments. Arrays without a gradient stay as they are."""
-        loss = _evaluated(closure)
+    def gradients(self) -> list[torch.Tensor]:
+        """The parameters of the arrays, with the gradients of what has been recorded since the last step in their
+        ``grad``, which a step then goes by: something to clip. That of an array without samples is None."""
         for array, levels in zip(self._arrays, self._levels, strict=True):
-            parts = [_gradient(array, recorded) for recorded in array.take()]
+            for recorded in array.take():
+                found = _gradient(array, recorded)
+                levels.grad = found if levels.grad is None else levels.grad + found
+        return self._levels
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Take a step of the optimiser, and apply the increments. Arrays without a gradient stay as they are.
+        ``OptimizerError`` if the optimiser makes a step that is not a number."""
+        loss = _evaluated(closure)
+        for levels in self.gradients():
             levels.zero_()
-            levels.grad = sum(parts[1:], parts[0]) if parts else None
         self.optimizer.step()
+        if any(levels.isnan().any() for levels in self._levels):
+            raise OptimizerError("the optimiser has made a step that is not a number; look at its learning rate")
         for array, levels in zip(self._arrays, self._levels, strict=True):
             if levels.grad is not None:
-                geometry = array.crossbar.geometry
+                levels.grad, geometry = None, array.crossbar.geometry
                 array.crossbar.apply(increments(levels * 2.0**-geometry.rate_offset, geometry))
         return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget what has been recorded."""
-        for array in self._arrays:
+        for array, levels in zip(self._arrays, self._levels, strict=True):
             array.take()
+            levels.grad = None
 
     def state_dict(self) -> dict[str, Any]:
         """That of the optimiser."""
@@ -106,9 +117,15 @@ class Host(torch.optim.Optimizer):
 
 
 def _arrays(model: torch.nn.Module) -> list[Array]:
+    """The arrays in ``model``, which are then known to have an optimiser; ``OptimizerError`` if there are none."""
+    if not isinstance(model, torch.nn.Module):
+        raise OptimizerError(f"{type(model).__name__}: an optimiser of arrays is given the model itself, as arrays are "
+                             "no parameters")
     found = arrays(model)
     if not found:
         raise OptimizerError("the model has no array; use layers of spinloom.nn, or an optimiser of torch.optim")
+    for array in found:
+        array.optimized = True
     return found
 
 

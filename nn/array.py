@@ -15,11 +15,15 @@ from ..contract.errors import SpinloomError
 from ..contract.geometry import CrossbarGeometry
 from ..contract.window import Window
 from ..model.crossbar import StateError
+from ..system.notice import warn
 from . import seed
 from .activation import Activation
 from .formats import Formats, signed, unsigned
 from .rounding import rounded
 from .saturation import Saturation
+
+MANY = 100
+"""Backward passes that an array keeps for an optimiser before anything is said."""
 
 
 class ArrayError(SpinloomError, ValueError):
@@ -55,6 +59,9 @@ class Array(torch.nn.Module):
     `state_dict` has the complete state, and beside it the write pulses of the cells and the formats, which whoever
     loads it takes over.
     """
+
+    optimized = False
+    """Whether an optimiser of `spinloom.optim` has had it."""
 
     def __init__(self, formats: Formats, window: Window) -> None:
         """An array of ``formats`` in the initial state. It is applied to ``window``, unless a call has another one."""
@@ -113,10 +120,11 @@ class Array(torch.nn.Module):
                              "them with to()")
         if self.formats.drive is None:
             self.settle(maps)
-        self.window, self.applied = window, True
         derivative = maps.derivative if isinstance(maps, Activation) else None
-        return _Reading.apply(maps.as_subclass(torch.Tensor), self.handle if self.training else None, self, window,
-                              None if derivative is None else derivative != 0)
+        outputs = _Reading.apply(maps.as_subclass(torch.Tensor), self.handle if self.training else None, self, window,
+                                 None if derivative is None else derivative != 0)
+        self.window, self.applied = window, True
+        return outputs
 
     def reform(self, formats: Formats) -> None:
         """Give it other ``formats``. The state stays; what has been recorded and how much was limited is forgotten.
@@ -160,8 +168,11 @@ class Array(torch.nn.Module):
         return self._calls
 
     def record(self, recorded: Recorded) -> None:
-        """Keep samples for an optimiser."""
+        """Keep samples for an optimiser. If ``MANY`` passes are kept and it has none, a warning says so."""
         self._recorded.append(recorded)
+        if len(self._recorded) == MANY and not self.optimized:
+            warn(f"array {self.index}: no optimiser trains it; give the model to spinloom.optim.InSitu or Host, as "
+                 "those of torch.optim know parameters only, or call eval()")
 
     def count(self, what: str, limited: int, total: int) -> None:
         """Count ``limited`` numbers of ``total``; if they are many, a warning says so once."""
@@ -233,6 +244,14 @@ class Array(torch.nn.Module):
 def arrays(model: torch.nn.Module) -> list[Array]:
     """The arrays in ``model``, each once."""
     return [module for module in model.modules() if isinstance(module, Array)]
+
+
+def require_arrays(model: torch.nn.Module) -> list[Array]:
+    """The arrays in ``model``; ``ArrayError`` if there are none."""
+    found = arrays(model)
+    if not found:
+        raise ArrayError("the model has no arrays: put its layers into some, with spinloom.nn.convert")
+    return found
 
 
 def _together(run: list[Recorded]) -> Recorded:

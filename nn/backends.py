@@ -12,7 +12,7 @@ from ..backends.protocol import Crossbar
 from ..backends.rtl import rtl_crossbars
 from ..contract.results import Result
 from ..train.difference import DifferenceError, expect_state, expect_vector
-from .array import Array, ArrayError, arrays
+from .array import Array, ArrayError, arrays, require_arrays
 from .bank import LANES, geometries
 
 Model = TypeVar("Model", bound=torch.nn.Module)
@@ -78,8 +78,9 @@ def lockstep(model: torch.nn.Module, backend: str, *, samples: Iterable[tuple[to
     targets, is a step of the ``optimizer`` of each copy, such as ``spinloom.optim.InSitu``. After every step outputs
     and complete states are compared. It ends at the first difference. ``model`` stays as it is.
 
-    Raises what `to_backend` does.
+    Raises what `to_backend` does, and ``ArrayError`` if the model has no arrays.
     """
+    require_arrays(model)
     twins: list[torch.nn.Module] = [deepcopy(model), deepcopy(model)]
     optimizers: list[torch.optim.Optimizer] = []
     steps = 0

@@ -14,7 +14,7 @@ from ..contract.section import Section
 from ..contract.window import Window
 from ..devices.kinds import section_of
 from ..system import files, toml
-from .array import Array, ArrayError, arrays
+from .array import Array, ArrayError, arrays, require_arrays
 from .formats import INTEGERS
 
 LANES = 16
@@ -32,11 +32,9 @@ def save_bank(model: torch.nn.Module, path: str | Path, *, lanes: int = LANES) -
 
     ``ArrayError`` as `to_backend`, or if the model has no arrays; ``ConfigError`` unless the name ends in .toml.
     """
-    path, found = Path(path), arrays(model)
+    path, found = Path(path), require_arrays(model)
     if not toml.is_name(path.name):
         raise ConfigError(f"{path}: the name of a bank's file must end in .toml")
-    if not found:
-        raise ArrayError("the model has no arrays: put its layers into some, with spinloom.nn.convert")
     seed, shared = found[0].seed, found[0].formats.cells
     document = {"seed": seed, **_cells(shared), "crossbars": [
         _placed(array, seed, position) | _crossbar(array, geometry) | _cells(array.formats.cells, shared)
@@ -46,8 +44,8 @@ def save_bank(model: torch.nn.Module, path: str | Path, *, lanes: int = LANES) -
 
 def geometries(found: list[Array], lanes: int) -> tuple[CrossbarGeometry, ...]:
     """Those of the arrays ``found`` in hardware."""
-    if lanes < 1:
-        raise ArrayError(f"lanes={lanes}: must be at least 1")
+    if not isinstance(lanes, int) or lanes < 1:
+        raise ArrayError(f"lanes={lanes}: must be at least 1, and a whole number")
     made = []
     for array in found:
         made.append(narrowed(array.geometry, lanes))

@@ -121,6 +121,8 @@ def test_what_cannot_move_is_refused():
         nn.to_backend(model, "fpga")
     with pytest.raises(nn.ArrayError, match="array 0 has not been applied to anything yet"):
         nn.to_backend(model, "rtl")
+    with pytest.raises(nn.ArrayError, match="the model has no arrays"):
+        nn.lockstep(torch.nn.Linear(2, 2), "rtl", samples=[], loss=torch.nn.MSELoss(), optimizer=optim.InSitu)
     model(batches(1, 1)[0][0])
     once = nn.Conv2d(1, 2, 6, device=WALL)
     once(batches(1, 1)[0][0])

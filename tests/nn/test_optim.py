@@ -135,10 +135,31 @@ def test_other_parameters_are_trained_beside_arrays():
     assert state(model)["layer0_chi"] != weights
 
 
+def test_the_gradients_of_a_host_can_be_clipped():
+    """To half of their norm: with plain descent, half of the increments."""
+    residuals = []
+    for part in (None, 0.5):
+        layer = nn.Linear(4, 3, device="ideal", delta_frac=4)
+        optimizer = optim.Host(torch.optim.SGD, layer, lr=1 / 64)
+        layer(random_drive(4, 4).mul(4).floor().div(4)).sum().backward()
+        if part:
+            whole = optimizer.gradients()[0].grad.norm().item()
+            assert torch.nn.utils.clip_grad_norm_(optimizer.gradients(), part * whole).item() == whole > 0
+        optimizer.step()
+        assert optimizer.gradients()[0].grad is None
+        residuals.append(layer.array.crossbar.state()["chi"])
+    assert abs(residuals[0] - 2 * residuals[1]).max() <= 1 < abs(residuals[0]).max()
+
+
 @pytest.mark.parametrize(("act", "message"), [
     (lambda: optim.InSitu(torch.nn.Linear(2, 2)), "the model has no array; use layers of spinloom.nn"),
     (lambda: optim.Host(torch.optim.SGD, torch.nn.Linear(2, 2)), "the model has no array"),
     (lambda: set_rate(0.0), "lr=0.0: must be positive; to train no array, do not call step"),
+    (lambda: set_rate(float("nan")), "lr=nan: must be positive"),
+    (lambda: set_rate(float("inf")), "lr=inf: must be positive"),
+    (lambda: optim.InSitu(digits_model().parameters()), "generator: an optimiser of arrays is given the model itself"),
+    (lambda: train(model := digits_model(), optim.Host(torch.optim.SGD, model, lr=float("nan")), 1),
+     "a step that is not a number"),
     (lambda: set_rate(2.0**-20), r"a learning rate of 2\*\*-20: array 0 can have 2\*\*-0 to 2\*\*-15"),
 ])
 def test_what_cannot_train_is_refused(act, message):
