@@ -112,6 +112,9 @@ def experiment(model: torch.nn.Module, **fields: Any) -> Experiment:
                         for before, told in zip_longest(known, layers, fillvalue=nothing))}
     made = parse(edited(document, fields), "model")
     for index, (array, geometry) in enumerate(zip(found, made.crossbars, strict=True)):
+        rows = array.crossbar.geometry.rows
+        if rows != geometry.rows:
+            raise ConfigError(f"layer {index} has {rows} rows: with this input it would need {geometry.rows}")
         if array.formats.drive not in (None, geometry.x):
             raise ConfigError(f"layer {index} has drive={described(array.formats.x)}: in a machine it is "
                               f"{described(geometry.x)}, as what comes before it")
@@ -131,7 +134,7 @@ def _chain(origin: Experiment) -> Chain:
         if bool(layer.kernel) != images:
             modules.append(Flatten() if images else Unflatten(1, 1))
         modules.append(
-            Conv2d(window.map[2], layer.cols, layer.kernel, layer.stride, layer.padding, layer.bias, array=array)
+            Conv2d(window.map[2], layer.cols, layer.kernel, layer.stride, layer.padding, bias=layer.bias, array=array)
             if layer.kernel else Linear(window.inputs, layer.cols, layer.bias, array=array))
         images = bool(layer.kernel or layer.map)
         if layer.pool:

@@ -70,6 +70,8 @@ class Formats:
         if "device" not in given:
             raise ConfigError(f"device is missing: give one, such as device=\"domain_wall\"; kinds are "
                               f"{', '.join(KINDS)}")
+        if drive is not None and not isinstance(drive, ActivationFormat):
+            raise ConfigError(f"drive={shown(drive)}: must be a format, such as spinloom.nn.signed(8)")
         if isinstance(given["device"], str):
             given["device"] = load_device(given["device"])
         integers = {"weight_step": suitable_step(window.inputs + bias), "z_frac": Z_FRAC} | {

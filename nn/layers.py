@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 
+from ..contract.errors import shown
 from ..contract.formats import ActivationFormat
 from ..contract.window import Pair, Window
 from .array import Array, ArrayError
@@ -11,7 +12,7 @@ from .formats import signed
 from .tiles import Tiles, in_arrays
 
 
-class _Layer(torch.nn.Module):
+class Layer(torch.nn.Module):
     """A module whose weights are in arrays."""
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
@@ -23,13 +24,14 @@ class _Layer(torch.nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *others)
 
 
-class Linear(_Layer):
+class Linear(Layer):
     """``torch.nn.Linear`` in an array, without a bias unless asked for. A sample may have any leading axes."""
 
     def __init__(self, in_features: int, out_features: int, bias: bool = False, *, array: Array | Tiles | None = None,
                  **formats: Any) -> None:
         """In an array of ``formats`` (`tiles.in_arrays`, `Formats.of`), or in the ``array`` of another layer."""
         super().__init__()
+        _require_sizes(in_features=in_features, out_features=out_features)
         self.in_features, self.out_features, self.bias = in_features, out_features, bias
         self.array = _array(array, Window.dense((1, 1, in_features), out_features), bias, formats)
 
@@ -44,7 +46,7 @@ class Linear(_Layer):
         return f"{self.in_features}, {self.out_features}, bias={self.bias}"
 
 
-class Conv2d(_Layer):
+class Conv2d(Layer):
     """``torch.nn.Conv2d`` in an array, without a bias unless asked for.
 
     A sample is an image, and applies the array at every position. Row ``(u * width + v) * in_channels + c`` of the
@@ -52,12 +54,14 @@ class Conv2d(_Layer):
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int | Pair, stride: int | Pair = 1,
-                 padding: int | Pair = 0, bias: bool = False, *, array: Array | Tiles | None = None,
+                 padding: int | Pair = 0, *, bias: bool = False, array: Array | Tiles | None = None,
                  **formats: Any) -> None:
         """In an array of ``formats`` (`tiles.in_arrays`, `Formats.of`), or in the ``array`` of another layer."""
         super().__init__()
+        _require_sizes(in_channels=in_channels, out_channels=out_channels)
         self.in_channels, self.out_channels, self.bias = in_channels, out_channels, bias
-        self.kernel_size, self.stride, self.padding = _pair(kernel_size), _pair(stride), _pair(padding)
+        self.kernel_size, self.stride = _pair("kernel_size", kernel_size, 1), _pair("stride", stride, 1)
+        self.padding = _pair("padding", padding, 0)
         height, width = self.kernel_size  # of several positions, wherever it will be applied
         self.array = _array(array, Window(map=(height + 1, width + 1, in_channels), cols=out_channels,
                                           kernel=self.kernel_size), bias, formats)
@@ -84,17 +88,18 @@ class Conv2d(_Layer):
                 f"padding={self.padding}, bias={self.bias}")
 
 
-class LSTM(_Layer):
+class LSTM(Layer):
     """``torch.nn.LSTM`` of one direction. The weights of a layer are one array, driven by ``[x, h]`` and a bias row,
     whose columns are the gates ``i, f, g, o``; what follows is PyTorch's. Every step in time is a sample of the array.
 
     Drives are signed unless ``formats`` say otherwise, as ``h`` is.
     """
 
-    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, batch_first: bool = False,
+    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, *, batch_first: bool = False,
                  **formats: Any) -> None:
         """In arrays of ``formats`` (`tiles.in_arrays`, `Formats.of`)."""
         super().__init__()
+        _require_sizes(input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.batch_first = batch_first
         formats = {"drive": signed()} | formats
@@ -108,13 +113,17 @@ class LSTM(_Layer):
         """From ``x`` (time, n, input_size), or (n, time, input_size) with ``batch_first``, to the outputs ``h`` of the
         last layer at all times, likewise, and the ``state`` at the end: ``h`` and ``c``, both (num_layers, n,
         hidden_size). It begins with ``state``, or with zeros."""
-        if x.dim() != 3 or x.shape[2] != self.input_size:
+        if x.dim() != 3 or x.shape[2] != self.input_size or not x.shape[1 if self.batch_first else 0]:
             raise ArrayError(f"x is {tuple(x.shape)}: an LSTM of {self.input_size} inputs needs "
                              f"{'(samples, time' if self.batch_first else '(time, samples'}, {self.input_size})")
         steps = x.unbind(1 if self.batch_first else 0)
         if state is None:
             zeros = x.new_zeros(self.num_layers, steps[0].shape[0], self.hidden_size)
             state = zeros, zeros
+        shape = (self.num_layers, len(steps[0]), self.hidden_size)
+        if any(part.shape != shape for part in state):
+            given = ", ".join(str(tuple(part.shape)) for part in state)
+            raise ArrayError(f"the state is of shapes {given}: h and c of {shape} are needed")
         ends = []
         for array, h, c in zip(self.arrays, *state, strict=True):
             outputs = []
@@ -178,5 +187,17 @@ def _array(shared: Array | Tiles | None, window: Window, bias: bool, formats: di
     return shared
 
 
-def _pair(given: int | Pair) -> Pair:
-    return (given, given) if isinstance(given, int) else given
+def _require_sizes(**sizes: int) -> None:
+    """``ArrayError`` unless all ``sizes`` are whole numbers from 1 on."""
+    for name, size in sizes.items():
+        if not isinstance(size, int) or size < 1:
+            raise ArrayError(f"{name}={shown(size)}: must be a whole number from 1 on")
+
+
+def _pair(name: str, given: int | Pair, least: int) -> Pair:
+    """Both sides of what is called ``name``; ``ArrayError`` unless they are whole numbers from ``least`` on."""
+    sides = tuple(given) if isinstance(given, tuple | list) else (given, given)
+    if len(sides) != 2 or not all(isinstance(side, int) and side >= least for side in sides):
+        raise ArrayError(f"{name}={shown(given)}: must be a whole number from {least} on, or two, vertically and "
+                         "horizontally")
+    return sides[0], sides[1]

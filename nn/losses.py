@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch.nn.functional import one_hot
 
+from .array import ArrayError
+
 
 class CrossEntropy(torch.nn.Module):
     """The cross-entropy of a logistic function for each output, of which that of the label should be 1.
@@ -19,7 +21,7 @@ class CrossEntropy(torch.nn.Module):
 
     def forward(self, z: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """The loss of the outputs ``z`` (n, cols) for ``labels``, int64 (n,)."""
-        return _CrossEntropy.apply(z, one_hot(labels, z.shape[-1]), self.frac)
+        return _CrossEntropy.apply(z, _right(z, labels), self.frac)
 
     def extra_repr(self) -> str:
         return f"frac={self.frac}"
@@ -44,5 +46,14 @@ class SquaredHinge(torch.nn.Module):
 
     def forward(self, z: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """The loss of the outputs ``z`` (n, cols) for ``labels``, int64 (n,)."""
-        sign = 2 * one_hot(labels, z.shape[-1]).to(z.dtype) - 1
+        sign = 2 * _right(z, labels).to(z.dtype) - 1
         return (1 - sign * z).clamp(min=0).square().sum() / 2
+
+
+def _right(z: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """1 for the output of each label, 0 for the others, in the shape of ``z``; ``ArrayError`` if ``labels`` are not
+    those of the outputs ``z``."""
+    if labels.shape != z.shape[:-1]:
+        raise ArrayError(f"labels of shape {tuple(labels.shape)}: outputs of shape {tuple(z.shape)} need "
+                         f"{tuple(z.shape[:-1])}")
+    return one_hot(labels, z.shape[-1])

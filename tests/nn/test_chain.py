@@ -126,6 +126,13 @@ def test_what_is_no_machine_is_refused(modules, message):
         nn.experiment(chain(*modules))
 
 
+def test_an_input_that_asks_for_other_arrays_is_refused():
+    model = chain(convolution, nn.ReLU, nn.Flatten, linear(8, 2))
+    assert nn.experiment(model, input={"map": [3, 3, 1]}).crossbars[1].rows == 8
+    with pytest.raises(ConfigError, match="layer 1 has 8 rows: with this input it would need 18"):
+        nn.experiment(model, input={"map": [4, 4, 1]})
+
+
 def test_layers_must_have_been_made_in_their_order():
     nn.manual_seed(1)
     last, first = nn.Linear(3, 2, **WALL), nn.Linear(4, 3, **WALL)

@@ -198,7 +198,7 @@ def test_layers_that_share_an_array():
 
 @pytest.mark.parametrize("batch_first", [False, True])
 def test_lstm_has_the_shapes_of_pytorch_and_every_step_is_a_sample(batch_first):
-    model = nn.LSTM(7, 5, 2, batch_first, **WALL)
+    model = nn.LSTM(7, 5, 2, batch_first=batch_first, **WALL)
     ordinary = torch.nn.LSTM(7, 5, 2, batch_first=batch_first)
     x = random_drive(3, 4, 7).float().requires_grad_()
     outputs, (h, c) = model(x)
@@ -265,6 +265,20 @@ def test_an_array_without_gradient_is_not_trained():
     assert not layer.array.take()
 
 
+def test_training_without_an_optimizer_is_said_once(capsys):
+    layer = nn.Linear(4, 3, **WALL)
+    for _ in range(150):
+        layer(random_drive(1, 4)).sum().backward()
+    assert capsys.readouterr().err == (
+        f"warning: array {layer.array.index}: no optimiser trains it; give the model to spinloom.optim.InSitu or Host, "
+        "as those of torch.optim know parameters only, or call eval()\n")
+    layer = nn.Linear(4, 3, **WALL)
+    optim.InSitu(layer)
+    for _ in range(150):
+        layer(random_drive(1, 4)).sum().backward()
+    assert not capsys.readouterr().err
+
+
 def test_arrays_are_numbered_from_the_seed_on():
     nn.manual_seed(7)
     layers = [nn.Linear(3, 2, **WALL) for _ in range(2 * MAX_SEGMENTS)]
@@ -300,6 +314,19 @@ def test_repr_shows_device_formats_and_backend():
      "a layer of 6 inputs and 4 columns, bias=False: the array has 5 inputs and 4 columns, bias=False"),
     (lambda: nn.Linear(6, 4, array=nn.Linear(6, 4, **WALL).array, z_frac=3), nn.ArrayError,
      "z_frac: the array of another layer has its own formats; leave them out"),
+    (lambda: nn.Linear(6, 4, drive="signed", **WALL), ConfigError, "drive='signed': must be a format, such as"),
+    (lambda: nn.Linear(0, 4, **WALL), nn.ArrayError, "in_features=0: must be a whole number from 1 on"),
+    (lambda: nn.Conv2d(1, 4, [3, 3], 0, **WALL), nn.ArrayError, "stride=0: must be a whole number from 1 on, or two"),
+    (lambda: nn.Conv2d(1, 4, 3, padding="same", **WALL), nn.ArrayError, "padding='same': must be a whole number from"),
+    (lambda: nn.LSTM(3, 4, 0, **WALL), nn.ArrayError, "num_layers=0: must be a whole number"),
+    (lambda: nn.LSTM(3, 4, 1, True, **WALL), TypeError, "positional"),
+    (lambda: nn.LSTM(3, 4, **WALL)(torch.zeros(2, 2, 3), (torch.zeros(1, 2, 4), torch.zeros(1, 1, 4))), nn.ArrayError,
+     r"the state is of shapes \(1, 2, 4\), \(1, 1, 4\): h and c of \(1, 2, 4\) are needed"),
+    (lambda: nn.LSTM(3, 4, **WALL)(torch.zeros(0, 2, 3)), nn.ArrayError, r"x is \(0, 2, 3\)"),
+    (lambda: nn.SquaredHinge()(torch.zeros(3, 4), torch.zeros(3, 1).long()), nn.ArrayError,
+     r"labels of shape \(3, 1\): outputs of shape \(3, 4\) need \(3,\)"),
+    (lambda: nn.CrossEntropy()(torch.zeros(3, 4), torch.zeros(1).long()), nn.ArrayError, r"labels of shape \(1,\)"),
+    (lambda: nn.wear(torch.nn.Linear(2, 2)), nn.ArrayError, "the model has no arrays: put its layers into some"),
     (lambda: nn.Linear(6, 4, **WALL)(torch.zeros(2, 5)), nn.ArrayError,
      r"x is \(2, 5\): a layer of 6 inputs needs \(..., 6\)"),
     (lambda: nn.Linear(6, 4, **WALL)(torch.zeros(2, 6).long()), nn.ArrayError,
