@@ -5,19 +5,22 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
+from torch.nn.modules.linear import NonDynamicallyQuantizableLinear  # in an attention, which reads its weights
 
 from ..contract.results import Result
 from ..render.text import columns
-from .array import Array
+from .array import Array, ArrayError
 from .calibration import Calibration, calibrate
-from .layers import LSTM, Conv2d, Linear
+from .layers import LSTM, Conv2d, Layer, Linear
 from .tiles import Tiles, portions
 
+KINDS = torch.nn.Linear, torch.nn.Conv2d, torch.nn.LSTM
+"""Layers that there are in arrays."""
 STEPS = range(-16, 5)
 """What a ``weight_step`` may be."""
 
 
-class Bias(torch.nn.Module):
+class Bias(Layer):
     """A bias that has stayed a parameter, behind a layer whose weights are in an array."""
 
     def __init__(self, layer: torch.nn.Module, bias: torch.nn.Parameter) -> None:
@@ -74,8 +77,9 @@ def convert(model: torch.nn.Module, batch: torch.Tensor | None = None, loss: Any
     weights. A bias stays a parameter; that of an LSTM becomes a row. Formats are chosen by the ``batch``, and the
     ``loss`` of the model's outputs, as `calibrate` does.
 
-    Layers of other kinds, and of a kind that arrays cannot be (grouped, dilated, bidirectional, ...), stay what they
-    are, and are named in the result. ``ConfigError`` if the formats do not suit.
+    Layers of other kinds, and of a kind that arrays cannot be (grouped, dilated, bidirectional, in an attention, with a
+    ``forward`` of their own, ...), stay what they are, and are named in the result. ``ConfigError`` if the formats do
+    not suit, ``ArrayError`` if a weight is not finite.
     """
     model = copy.deepcopy(model)
     done: dict[torch.nn.Module, torch.nn.Module] = {}
@@ -90,7 +94,7 @@ def convert(model: torch.nn.Module, batch: torch.Tensor | None = None, loss: Any
         if module in done and name:
             model.set_submodule(name, done[module])
     model = done.get(model, model)
-    digital = tuple(name for name, module in model.named_modules()
+    digital = tuple(name or "the model" for name, module in model.named_modules()
                     if not isinstance(module, Bias) and any(True for _ in module.parameters(recurse=False)))
     return Conversion(model, tuple(converted), digital, None if batch is None else calibrate(model, batch, loss))
 
@@ -103,19 +107,21 @@ def _found(layer: torch.nn.Module) -> list[Array | Tiles]:
 
 def _possible(module: torch.nn.Module) -> bool:
     """Whether there is such a layer in an array."""
+    if any(isinstance(module, kind) and type(module).forward is not kind.forward for kind in KINDS):
+        return False  # it does something of its own
     if isinstance(module, torch.nn.Conv2d):
         return (module.groups == 1 and module.dilation == (1, 1) and module.padding_mode == "zeros"
                 and not isinstance(module.padding, str)
                 and all(pad < side for pad, side in zip(module.padding, module.kernel_size, strict=True)))
     if isinstance(module, torch.nn.LSTM):
         return not (module.bidirectional or module.proj_size or module.dropout)
-    return isinstance(module, torch.nn.Linear)
+    return isinstance(module, torch.nn.Linear) and not isinstance(module, NonDynamicallyQuantizableLinear)
 
 
 def _layer(module: Any, formats: dict[str, Any]) -> tuple[torch.nn.Module, list[torch.Tensor]]:
     """What takes the place of ``module``, and the weights of its arrays: (rows, cols) each."""
     if isinstance(module, torch.nn.LSTM):
-        lstm = LSTM(module.input_size, module.hidden_size, module.num_layers, module.batch_first, **formats)
+        lstm = LSTM(module.input_size, module.hidden_size, module.num_layers, batch_first=module.batch_first, **formats)
         one = lstm.drive.maximum * 2.0**-lstm.drive.frac
         return lstm, [_lstm_weights(module, index, one) for index in range(module.num_layers)]
     layer: Linear | Conv2d
@@ -141,6 +147,8 @@ def _lstm_weights(module: torch.nn.LSTM, index: int, one: float) -> torch.Tensor
 def _array(name: str, array: Array, weights: torch.Tensor, transfer: bool, given: bool) -> ConvertedArray:
     """Choose the weight step of ``array`` for ``weights`` (rows, cols), unless it is ``given``, and transfer them."""
     wanted, states = weights.double(), array.crossbar.geometry.device.states
+    if not wanted.isfinite().all():
+        raise ArrayError(f"{name}: weights that are not finite cannot be written into an array")
     if not given:
         step = min(STEPS, key=lambda step: _error(wanted, _states(wanted, step, states), step, states))
         layer = array.formats.layer.model_copy(update={"weight_step": step})

@@ -56,6 +56,27 @@ def test_what_is_not_converted_is_named():
         (9, 6), (96, 20), (20, 10), (8, 16), (9, 16)]
 
 
+def test_what_does_something_of_its_own_is_not_converted():
+    class Doubled(torch.nn.Linear):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    found = nn.convert(torch.nn.Sequential(Doubled(4, 4), torch.nn.MultiheadAttention(4, 2)), device="ideal")
+    assert found.arrays == ()
+    assert found.digital == ("0", "1", "1.out_proj")
+    assert nn.convert(torch.nn.GRU(3, 3), device="ideal").digital == ("the model",)
+
+
+def test_weights_that_cannot_be_written_or_loaded_are_refused():
+    model = torch.nn.Sequential(torch.nn.Linear(3, 2))
+    found = nn.convert(model, device="ideal")
+    with pytest.raises(nn.ArrayError, match=r"0\.weight: float weights cannot be loaded into an array"):
+        found.model.load_state_dict(model.state_dict())
+    torch.nn.init.constant_(model[0].weight, float("inf"))
+    with pytest.raises(nn.ArrayError, match="0: weights that are not finite cannot be written"):
+        nn.convert(model, device="ideal")
+
+
 def test_shared_modules_stay_shared():
     model = seeded(lambda: torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.ReLU()))
     model = torch.nn.Sequential(model[0], model[1], model[0])
