@@ -15,7 +15,7 @@ from ..contract.window import Window
 from ..model import ranges
 from ..render.text import columns
 from .activation import Activation
-from .array import Array, arrays, integers
+from .array import Array, ArrayError, arrays, integers
 from .formats import signed, unsigned
 from .neurons import ReLU
 
@@ -134,6 +134,9 @@ class _Choosing:
         """The fraction bits for ``values`` in ``bits`` bits, of which ``sign`` is the sign: at most ``finest``, and at
         most what has been chosen before. Outputs and deltas have headroom. Where all are 0, those at ``present``."""
         sizes = values.detach().as_subclass(torch.Tensor).abs().double().flatten()
+        if not sizes.numel() or not sizes.isfinite().all():
+            raise ArrayError(f"{name}: the batch gives it {what}s that are not finite, or none at all; calibrate with "
+                             "samples as in training")
         top = (1 << bits - sign) - 1
         spare = self._headroom if what in ("output", "delta") else 0
         found = ranges.finest(sizes, top)

@@ -60,6 +60,12 @@ def test_without_a_loss_deltas_stay_and_negative_data_are_signed():
     assert net.array.crossbar.geometry.x == nn.signed(8, 7)
 
 
+@pytest.mark.parametrize("batch", [torch.zeros(0, 3), torch.full((2, 3), float("nan")), torch.full((2, 3), torch.inf)])
+def test_a_batch_that_no_format_suits_is_refused(batch):
+    with pytest.raises(nn.ArrayError, match="0: the batch gives it drives that are not finite, or none at all"):
+        nn.calibrate(torch.nn.Sequential(nn.Linear(3, 4, **WALL)), batch)
+
+
 def test_an_array_of_an_lstm_gets_what_all_times_need():
     net = nn.LSTM(3, 4, **WALL)
     x = torch.cat([torch.full((1, 2, 3), 0.01), torch.full((1, 2, 3), 0.9)])
