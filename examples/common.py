@@ -19,6 +19,8 @@ from spinloom.contract.hashing import sample_order
 from spinloom.system.files import replace
 from spinloom.train import data, text
 
+CLASSES = 10
+"""What the examples tell apart in images."""
 SAVED_EVERY = 60.0
 """Seconds between two checkpoints within an epoch."""
 FREE = ("backend", "json", "no_baseline", "checkpoint")
@@ -98,6 +100,10 @@ class Run:
         must have it."""
         given = self.options
         sets = data.load(given.dataset if given.data else "digits", given.data).first(given.samples)
+        largest = max(int(part.labels.max()) for part in (sets.train, sets.test))
+        if largest >= CLASSES:
+            raise ConfigError(f"{given.data}: there are labels up to {largest}; the examples tell {CLASSES} classes "
+                              f"apart, 0 to {CLASSES - 1}")
         pairs = zip(*(self._split(*pair) for pair in zip(sets.train, sets.test, strict=True)), strict=True)
         parts = [Samples(torch.from_numpy(images).permute(0, 3, 1, 2) / 256, torch.from_numpy(labels))
                  for images, labels in pairs]

@@ -134,6 +134,17 @@ def test_a_data_set_must_have_the_shape_that_is_needed(monkeypatch, capsys, tmp_
         f"error: {tmp_path}: images are 3 x 32 x 32 (channels, height, width); this example needs 1 x 28 x 28")
 
 
+def test_a_data_set_must_have_the_labels_that_are_told_apart(monkeypatch, capsys, tmp_path):
+    from spinloom.train.data_files import BATCHES
+
+    for file in BATCHES:
+        (tmp_path / file).write_bytes(bytes([11 if "test" in file else 1]) + bytes(3072))
+    with pytest.raises(SystemExit):
+        run(monkeypatch, capsys, "cifar10", "--data", tmp_path)
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"error: {tmp_path}: there are labels up to 11; the examples tell 10 classes apart, 0 to 9")
+
+
 @pytest.mark.slow
 def test_a_model_moves_to_simulated_hardware(monkeypatch, capsys):
     assert run(monkeypatch, capsys, "move", "--samples", 20, "--backend", "rtl")["backend"] == "rtl"
