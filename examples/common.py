@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from matplotlib.image import imsave
 from spinloom import nn
 from spinloom.contract.errors import ConfigError, SpinloomError
 from spinloom.contract.hashing import sample_order
@@ -21,6 +22,8 @@ from spinloom.train import data, text
 
 CLASSES = 10
 """What the examples tell apart in images."""
+FOLDER = "name a folder with --checkpoint"
+"""The remedy if nothing can be written there."""
 SAVED_EVERY = 60.0
 """Seconds between two checkpoints within an epoch."""
 FREE = ("backend", "json", "no_baseline", "checkpoint")
@@ -65,6 +68,17 @@ def start(main: Callable[[], None]) -> None:
         sys.exit(error.exit_status)
 
 
+class Apply(torch.nn.Module):
+    """A function as a module."""
+
+    def __init__(self, function: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.function(x)
+
+
 class Run:
     """One run of an example."""
 
@@ -80,7 +94,7 @@ class Run:
             raise ConfigError(f"--torch-device {given.torch_device}: goes with --backend golden only, "
                               f"not with {given.backend}")
         if given.checkpoint:
-            with _written(given.checkpoint):
+            with _written(given.checkpoint, FOLDER):
                 given.checkpoint.mkdir(parents=True, exist_ok=True)
         self.measured = nan
         """What the last training has reached."""
@@ -196,7 +210,7 @@ class Run:
             state = {"options": self._identity, "epoch": self._epoch, "batch": self._batch, "seconds": self.seconds,
                      "random": torch.get_rng_state(),
                      "parts": {name: part.state_dict() for name, part in self._parts.items()}}
-            with _written(self._file):
+            with _written(self._file, FOLDER):
                 replace(self._file, lambda file: torch.save(state, file))
 
     def _resume(self) -> None:
@@ -228,17 +242,30 @@ def train(run: Run, name: str, model: torch.nn.Module, samples: tuple[Samples, S
     """
     training, test = samples
     steps = (epochs or run.options.epochs) * -(-len(training.labels) // size)
-    schedulers = {f"rate of {key}": torch.optim.lr_scheduler.LambdaLR(each, lambda step: rate(step / (steps + 1)))
-                  for key, each in optimizers.items()}
+    rates = schedulers(optimizers, rate, steps)
     model.train()
-    for _ in run.epochs(name, lambda: accuracy(model, test), count=epochs, model=model, **optimizers, **schedulers):
+    for _ in run.epochs(name, lambda: accuracy(model, test), count=epochs, model=model, **optimizers, **rates):
         for images, labels in run.batches(*training, size=size):
-            for optimizer in optimizers.values():
-                optimizer.zero_grad()
-            loss(model(images), labels).backward()
-            for each in (*optimizers.values(), *schedulers.values()):
-                each.step()  # arrays get their write pulses here
+            descend(loss(model(images), labels), *optimizers.values())
+            for each in rates.values():
+                each.step()
     return run.measured
+
+
+def schedulers(optimizers: dict[str, torch.optim.Optimizer], rate: Callable[[float], float],
+               steps: int) -> dict[str, torch.optim.lr_scheduler.LambdaLR]:
+    """Of ``optimizers``: where a part ``p`` of ``steps`` is done, learning rates are ``rate(p)`` times the first."""
+    return {f"rate of {key}": torch.optim.lr_scheduler.LambdaLR(each, lambda step: rate(step / (steps + 1)))
+            for key, each in optimizers.items()}
+
+
+def descend(loss: torch.Tensor, *optimizers: torch.optim.Optimizer) -> None:
+    """A step of ``optimizers`` down the ``loss`` and nothing else. Arrays get their write pulses here."""
+    for optimizer in optimizers:
+        optimizer.zero_grad()
+    loss.backward()
+    for optimizer in optimizers:
+        optimizer.step()
 
 
 def falling(part: float) -> float:
@@ -266,13 +293,20 @@ def frechet(features: torch.Tensor, others: torch.Tensor) -> float:
     return float((mean[0] - mean[1]).square().sum() + covariance[0].trace() + covariance[1].trace() - 2 * both)
 
 
+def save_picture(path: Path, *parts: torch.Tensor) -> None:
+    """Write a PNG file of the first hundred grey images of each of ``parts``, (n, 1, height, width), side by side."""
+    sheets = [torch.cat([torch.cat(list(row), 2) for row in part[:100].split(10)], 1)[0] for part in parts]
+    with _written(path, "name a file with --picture"):
+        imsave(path, torch.cat(sheets, 1).cpu(), cmap="gray", vmin=0, vmax=1)
+
+
 @contextmanager
-def _written(path: Path) -> Iterator[None]:
-    """``ConfigError`` if ``path``, which is written here, cannot be."""
+def _written(path: Path, remedy: str) -> Iterator[None]:
+    """``ConfigError`` if ``path``, which is written here, cannot be; with the ``remedy``."""
     try:
         yield
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be written ({error.strerror}); name a folder with --checkpoint") from None
+        raise ConfigError(f"{path}: cannot be written ({error.strerror}); {remedy}") from None
 
 
 def _positive(text: str) -> int:

@@ -1,98 +1,93 @@
 """A GAN of dense layers, 64-256-256-784 and 784-256-128-1, on MNIST or enlarged digits, with the generator or both in
-arrays of pairs of phase-change devices. Biases stay digital; Adam makes the increments."""
+arrays of pairs of phase-change devices. Biases and batch normalisation stay digital; Adam makes the increments."""
 
-import sys
 from functools import partial
 from pathlib import Path
 
 import lenet
 import torch
-from common import Run, frechet, options, start
-from matplotlib.image import imsave
+from common import Apply, Run, descend, falling, frechet, options, save_picture, schedulers, start
 from spinloom import device, nn, optim
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-NOISE, SIZE, RATE, BETAS, STEP = 64, 100, 0.001, (0.5, 0.999), -5
-"""Inputs of the generator; samples of a mini-batch; learning rate and decays of Adam; log2 of the weight of a level."""
-CELLS = {"device": device("pcm_pair"), "weight_step": STEP, "z_frac": 4, "delta_bits": 16, "delta_frac": 12}
-DIGITAL, IN_ARRAYS, Linear = torch.nn.ReLU, partial(nn.ReLU, bits=8, frac=5), torch.nn.Linear
+NOISE, SIZE, BETAS, RATES = 64, 100, (0.5, 0.999), (0.0015, 0.0004)
+"""Inputs of the generator; samples of a mini-batch; of Adam, decays and first rates, of generator and discriminator."""
+CELLS = {"device": device("pcm_pair"), "init_spread": 4.0, "update": {"threshold": 0.6}, "z_bits": 12, "delta_bits": 16}
+Linear, Norm, LEAKY = torch.nn.Linear, torch.nn.BatchNorm1d, partial(torch.nn.LeakyReLU, 0.2)
 
 
-def generator(relu) -> torch.nn.Module:
-    return torch.nn.Sequential(Linear(NOISE, 256), relu(), Linear(256, 256), relu(), Linear(256, 784),
-                               torch.nn.Sigmoid(), torch.nn.Unflatten(1, (1, 28, 28)))
+def generator(relu=torch.nn.ReLU) -> torch.nn.Module:
+    return torch.nn.Sequential(Linear(NOISE, 256), Norm(256), relu(), Linear(256, 256), Norm(256), relu(),
+                               Linear(256, 784), Apply(lambda z: torch.sigmoid(2 * z).unflatten(1, (1, 28, 28))))
 
 
-def discriminator(relu) -> torch.nn.Module:
-    return torch.nn.Sequential(torch.nn.Flatten(), Linear(784, 256), relu(), Linear(256, 128), relu(), Linear(128, 1))
+def discriminator(relu=LEAKY) -> torch.nn.Module:
+    """One of 128 features is how much the images of the mini-batch differ: it betrays a generator of few kinds."""
+    return torch.nn.Sequential(
+        torch.nn.Flatten(), Linear(784, 256), torch.nn.Dropout(0.3), relu(), Linear(256, 127), torch.nn.Dropout(0.3),
+        Apply(lambda z: torch.cat([z, z.std(0).mean().expand(len(z), 1)], 1)), relu(), Linear(128, 1))
 
 
 def in_arrays(network) -> torch.nn.Module:
-    return nn.convert(network(IN_ARRAYS), transfer=False, **CELLS).model  # from random states; biases stay parameters
+    formats = {"weight_step": -6, "delta_frac": 16} if network is generator else {"weight_step": -7, "delta_frac": 14}
+    return nn.convert(network(partial(nn.ReLU, bits=8, frac=5)), transfer=False, **CELLS, **formats).model
 
 
-def adams(model: torch.nn.Module) -> list[torch.optim.Optimizer]:
-    """What trains the cells of ``model``, if it has some, and what trains its parameters."""
-    cells = [optim.Host(torch.optim.Adam, model, lr=RATE * 2.0**-STEP, betas=BETAS)] if nn.arrays(model) else []
-    return [*cells, torch.optim.Adam(model.parameters(), lr=RATE, betas=BETAS)]
+def adams(model: torch.nn.Module, rate: float) -> list[torch.optim.Optimizer]:
+    """What trains the cells of ``model``, if it has some, and what trains its parameters, at first at ``rate``."""
+    levels = [rate * 2.0**-array.formats.layer.weight_step for array in nn.arrays(model)[:1]]  # the same in all
+    return [*(optim.Host(torch.optim.Adam, model, lr=lr, betas=BETAS) for lr in levels),
+            torch.optim.Adam(model.parameters(), lr=rate, betas=BETAS)]
 
 
 def noise(run: Run, count: int, source: torch.Generator | None = None) -> torch.Tensor:
     return (torch.rand(count, NOISE, generator=source) * 2 - 1).to(run.torch_device)
 
 
-def train(run: Run, name: str, images: torch.Tensor, made: torch.nn.Module, judge: torch.nn.Module, measure) -> float:
-    """Train the generator ``made`` and the discriminator ``judge``; return what ``measure`` then says."""
-    optimizers = adams(made), adams(judge)
-    named = {f"{i}.{j}": each for i, pair in enumerate(optimizers) for j, each in enumerate(pair)}
-    for _ in run.epochs(name, measure, generator=made, discriminator=judge, **named):
+def train(run: Run, name: str, images: torch.Tensor, networks: list[torch.nn.Module], measure) -> float:
+    """Train ``networks``, a generator and a discriminator, and return what ``measure`` says of what the first makes."""
+    (made, judge), optimizers = networks, [adams(*pair) for pair in zip(networks, RATES, strict=True)]
+    parts = {f"{i}.{j}": each for i, pair in enumerate(optimizers) for j, each in enumerate(pair)}
+    rates = schedulers(parts, falling, run.options.epochs * -(-len(images) // SIZE))
+    for _ in run.epochs(name, lambda: measure(made), generator=made, discriminator=judge, **parts, **rates):
         for (real,) in run.batches(images, size=SIZE):
             with torch.no_grad():
                 fake = made(noise(run, len(real)))
-            step(optimizers[1], (judge(real), 1.0), (judge(fake), 0.0))
-            step(optimizers[0], (judge(made(noise(run, len(real)))), 1.0))
+            descend(loss(judge(real), 1.0) + loss(judge(fake), 0.0), *optimizers[1])
+            descend(loss(judge(made(noise(run, len(real)))), 1.0), *optimizers[0])
+            for rate in rates.values():
+                rate.step()
     return run.measured
 
 
-def step(optimizers: list[torch.optim.Optimizer], *judged: tuple[torch.Tensor, float]) -> None:
-    """Make what is ``judged`` come nearer to what stands beside it."""
-    for optimizer in optimizers:
-        optimizer.zero_grad()
-    sum(binary_cross_entropy_with_logits(output, torch.full_like(output, wanted), reduction="sum")
-        for output, wanted in judged).backward()
-    for optimizer in optimizers:
-        optimizer.step()
+def loss(output: torch.Tensor, wanted: float) -> torch.Tensor:
+    return binary_cross_entropy_with_logits(output, torch.full_like(output, wanted), reduction="sum")
 
 
 def main() -> None:
     parser = options(__doc__, epochs=30, dataset="mnist")
     parser.add_argument("--arrays", choices=("generator", "both"), default="generator", help="(%(default)s)")
-    parser.add_argument("--picture", type=Path, metavar="FILE", help="PNG file for 100 images that were generated")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="PNG file for 100 images of arrays and of floats")
     run = Run(parser.parse_args())
     samples = training, test = run.images(1, 28)
-    judging = lenet.in_floats().to(run.torch_device)
-    print(f"classifier: {lenet.train_floats(run, judging, samples, 'classifier', epochs=3):.2f} %", file=sys.stderr)
+    images, features, made = training.images[:len(training.images) // 2 * 2], lenet.features(run, samples), {}
 
     def distance(model: torch.nn.Module) -> float:
         """The Frechet distance of what ``model`` makes to the test images, by the last features of the classifier."""
         with torch.no_grad():
-            made = model.eval()(noise(run, len(test.images), torch.Generator().manual_seed(run.options.seed)))
+            made[model] = model.eval()(noise(run, len(test.images), torch.Generator().manual_seed(run.options.seed)))
             model.train()
-            if run.options.picture and nn.arrays(model):
-                rows = made[:100].reshape(10, 10, 28, 28).transpose(1, 2).reshape(280, 280).cpu()
-                imsave(run.options.picture, rows, cmap="gray")
-            return frechet(*(judging[:-1](images).double() for images in (test.images, made)))
+            return frechet(*(features(images).double() for images in (test.images, made[model])))
 
-    model = run.placed(in_arrays(generator), noise(run, SIZE))
-    both = run.options.arrays == "both"
-    judge = in_arrays(discriminator) if both else discriminator(DIGITAL)
-    judge = run.placed(judge, training.images[:SIZE])
-    reached = train(run, "arrays", training.images, model, judge, lambda: distance(model))
-    baseline = None
-    if run.baseline:
-        twin, other = (network(DIGITAL).to(run.torch_device) for network in (generator, discriminator))
-        baseline = train(run, "floats", training.images, twin, other, lambda: distance(twin))
-    run.answer(torch.nn.ModuleList([model, judge]), frechet=reached, baseline_frechet=baseline)
+    networks = [run.placed(in_arrays(generator), noise(run, SIZE))]
+    judge = in_arrays(discriminator) if run.options.arrays == "both" else discriminator()
+    networks.append(run.placed(judge, images[:SIZE]))
+    reached = train(run, "arrays", images, networks, distance)
+    twins = [network().to(run.torch_device) for network in (generator, discriminator)]
+    baseline = train(run, "floats", images, twins, distance) if run.baseline else None
+    if run.options.picture:
+        save_picture(run.options.picture, *made.values())
+    run.answer(torch.nn.ModuleList(networks), frechet=reached, baseline_frechet=baseline)
 
 
 if __name__ == "__main__":

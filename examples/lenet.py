@@ -1,6 +1,8 @@
 """A LeNet, 16C5-MP2-32C5-MP2-128-10, in arrays of 5-state domain walls, trained in situ in mini-batches: on MNIST, or
 on enlarged digits."""
 
+import sys
+
 import torch
 from common import Run, Samples, falling, options, start, train
 from spinloom import device, nn, optim
@@ -38,6 +40,13 @@ def train_floats(run: Run, twin: torch.nn.Module, samples: tuple[Samples, Sample
                  epochs: int | None = None) -> float:
     return train(run, name, twin, samples, size=16, loss=torch.nn.CrossEntropyLoss(), rate=falling,
                  optimizers={"weights": torch.optim.Adam(twin.parameters(), lr=0.001)}, epochs=epochs)
+
+
+def features(run: Run, samples: tuple[Samples, Samples]) -> torch.nn.Module:
+    """All but the last layer of the float twin, trained for three epochs; its accuracy is printed."""
+    twin = in_floats().to(run.torch_device)
+    print(f"classifier: {train_floats(run, twin, samples, 'classifier', epochs=3):.2f} %", file=sys.stderr)
+    return twin[:-1]
 
 
 def main() -> None:
