@@ -296,6 +296,7 @@ def frechet(features: torch.Tensor, others: torch.Tensor) -> float:
 def save_picture(path: Path, *parts: torch.Tensor) -> None:
     """Write a PNG file of the first hundred grey images of each of ``parts``, (n, 1, height, width), side by side."""
     sheets = [torch.cat([torch.cat(list(row), 2) for row in part[:100].split(10)], 1)[0] for part in parts]
+    sheets[1:] = [torch.nn.functional.pad(sheet, (8, 0), value=1) for sheet in sheets[1:]]  # a white line between
     with _written(path, "name a file with --picture"):
         imsave(path, torch.cat(sheets, 1).cpu(), cmap="gray", vmin=0, vmax=1)
 

@@ -17,6 +17,7 @@ Linear, Norm, LEAKY = torch.nn.Linear, torch.nn.BatchNorm1d, partial(torch.nn.Le
 
 
 def generator(relu=torch.nn.ReLU) -> torch.nn.Module:
+    """Its last outputs are doubled, so that pixels can be black or white with weights that cells can have."""
     return torch.nn.Sequential(Linear(NOISE, 256), Norm(256), relu(), Linear(256, 256), Norm(256), relu(),
                                Linear(256, 784), Apply(lambda z: torch.sigmoid(2 * z).unflatten(1, (1, 28, 28))))
 
@@ -85,9 +86,9 @@ def main() -> None:
     reached = train(run, "arrays", images, networks, distance)
     twins = [network().to(run.torch_device) for network in (generator, discriminator)]
     baseline = train(run, "floats", images, twins, distance) if run.baseline else None
+    run.answer(torch.nn.ModuleList(networks), frechet=reached, baseline_frechet=baseline)
     if run.options.picture:
         save_picture(run.options.picture, *made.values())
-    run.answer(torch.nn.ModuleList(networks), frechet=reached, baseline_frechet=baseline)
 
 
 if __name__ == "__main__":
