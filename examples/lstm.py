@@ -8,37 +8,38 @@ from common import Run, falling, options, start
 from spinloom import device, nn, optim
 from spinloom.contract.errors import ConfigError
 
-HIDDEN, STREAMS, STEPS = 128, 32, 32
-"""Size of the state; parts of the text that are read at once; characters of each part in a mini-batch."""
+EMBEDDED, HIDDEN, STREAMS, STEPS = 48, 128, 32, 32
+"""Numbers that stand for a character; size of the state; parts of the text read at once; characters of a stretch."""
 CELLS = {
     "pcm_pair": {"device": device("pcm_pair"), "write": {"margin": 0.75}, "weight_step": -4, "init_spread": 3.0},
-    "domain_wall": {"device": device("domain_wall", states=5, sigma=0.2), "weight_step": -1},
+    "domain_wall": {"device": device("domain_wall", states=5, sigma=0.2), "synapse": {"slices": (16, 4, 1)},
+                    "weight_step": -5, "init_spread": 6.0},
 }
-RATES = {"pcm_pair": 0.3, "domain_wall": 0.05, "weights": 0.02}  # at first; of cells, in levels
+RATES = {"pcm_pair": 0.3, "domain_wall": 0.6, "weights": 0.02, "around": 0.01}  # at first; of cells, in levels
 
 
 class Characters(torch.nn.Module):
     """From characters, int64 (time, streams), to what comes next. It goes on where it has been."""
 
-    def __init__(self, lstm: torch.nn.Module, linear: torch.nn.Module) -> None:
+    def __init__(self, symbols: int, lstm: torch.nn.Module, linear: torch.nn.Module) -> None:
         super().__init__()
-        self.lstm, self.linear = lstm, linear
+        self.weights = torch.nn.ModuleList([lstm, linear])
+        self.around = torch.nn.ParameterList([torch.rand(symbols, EMBEDDED) - 0.5, torch.ones(1), torch.zeros(symbols)])
         self.register_buffer("state", torch.zeros(2, 1, STREAMS, HIDDEN))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        one_hot = torch.nn.functional.one_hot(x, self.linear.out_features).float()
-        outputs, state = self.lstm(one_hot, tuple(self.state))
+        (lstm, linear), (embedding, scale, bias) = self.weights, self.around
+        outputs, state = lstm(embedding[x].tanh(), tuple(self.state))
         self.state = torch.stack(state).detach()
-        return self.linear(outputs)
+        return scale * linear(outputs) + bias
 
 
 def in_arrays(symbols: int, kind: str) -> Characters:
-    cells = CELLS[kind] | {"delta_bits": 12, "delta_frac": 11}
-    return Characters(nn.LSTM(symbols, HIDDEN, **cells), nn.Linear(HIDDEN, symbols, bias=True, **cells))
-
-
-def in_floats(symbols: int) -> Characters:
-    return Characters(torch.nn.LSTM(symbols, HIDDEN), torch.nn.Linear(HIDDEN, symbols))
+    cells = CELLS[kind] | {"delta_bits": 16, "delta_frac": 13}
+    model = Characters(symbols, nn.LSTM(EMBEDDED, HIDDEN, **cells), nn.Linear(HIDDEN, symbols, **cells))
+    for array in nn.arrays(model):  # residuals begin anywhere below the threshold, or cells would all step at once
+        array.load(array.state() | {"chi": torch.randint(1 - 2**12, 2**12, array.state()["chi"].shape).numpy()})
+    return model
 
 
 def stretches(characters: torch.Tensor, limit: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
@@ -57,25 +58,25 @@ def loss(model: Characters, x: torch.Tensor, following: torch.Tensor) -> torch.T
 
 def bits(model: Characters, test: tuple[torch.Tensor, torch.Tensor]) -> float:
     """Bits a character that ``model`` needs for ``test``, read from the beginning."""
-    state, model.state = model.state, torch.zeros_like(model.state)
-    model.eval()
+    state, model.eval().state = model.state, torch.zeros_like(model.state)
     with torch.no_grad():
         nats = sum(loss(model, *stretch).item() for stretch in zip(*test, strict=True))
-    model.train()
-    model.state = state
+    model.train().state = state
     return nats / test[1].numel() / log(2)
 
 
 def train(run: Run, name: str, model: Characters, optimizer, training, test) -> float:
-    """Bits a character after the epochs."""
+    """Bits a character after the epochs. ``optimizer`` is that of the weights."""
+    parts = {"optimizer": optimizer, "adam": torch.optim.Adam(model.around.parameters(), lr=RATES["around"])}
     steps = run.options.epochs * len(training[0])
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: falling(step / (steps + 1)))
-    for _ in run.epochs(name, lambda: bits(model, test), model=model, optimizer=optimizer, scheduler=scheduler):
+    parts |= {f"rate of {key}": torch.optim.lr_scheduler.LambdaLR(each, lambda step: falling(step / (steps + 1)))
+              for key, each in parts.items()}
+    for _ in run.epochs(name, lambda: bits(model, test), model=model, **parts):
         for x, following in run.batches(*training, size=1, shuffle=False):
-            optimizer.zero_grad()
+            model.zero_grad()
             loss(model, x[0], following[0]).backward()
-            optimizer.step()
-            scheduler.step()
+            for each in parts.values():
+                each.step()
     return run.measured
 
 
@@ -88,8 +89,8 @@ def main() -> None:
     model = run.placed(in_arrays(symbols, run.options.cells), parts[0][0][0])
     model.state.zero_()
     reached = train(run, "arrays", model, optim.Host(torch.optim.Adam, model, lr=RATES[run.options.cells]), *parts)
-    twin = in_floats(symbols).to(run.torch_device)
-    adam = torch.optim.Adam(twin.parameters(), lr=RATES["weights"])
+    twin = Characters(symbols, torch.nn.LSTM(EMBEDDED, HIDDEN), torch.nn.Linear(HIDDEN, symbols, bias=False))
+    adam = torch.optim.Adam(twin.to(run.torch_device).weights.parameters(), lr=RATES["weights"])
     run.answer(model, bits_per_character=reached,
                baseline_bits_per_character=train(run, "floats", twin, adam, *parts) if run.baseline else None)
 
