@@ -13,7 +13,7 @@ EMBEDDED, HIDDEN, STREAMS, STEPS = 48, 128, 32, 32
 CELLS = {
     "pcm_pair": {"device": device("pcm_pair"), "write": {"margin": 0.75}, "weight_step": -4, "init_spread": 3.0},
     "domain_wall": {"device": device("domain_wall", states=5, sigma=0.2), "synapse": {"slices": (16, 4, 1)},
-                    "weight_step": -5, "init_spread": 6.0},
+                    "weight_step": -5, "z_frac": 5, "init_spread": 6.0},
 }
 RATES = {"pcm_pair": 0.3, "domain_wall": 0.6, "weights": 0.02, "around": 0.01}  # at first; of cells, in levels
 
