@@ -96,6 +96,22 @@ def assert_same_gradient(geometry, seed, count):
     assert product_sums(geometry, maps.astype(np.int16), d.astype(np.int16)).tolist() == expected.tolist()
 
 
+def assert_largest_sums_have_the_same_bits(geometry):
+    """Of column sums and row sums in which every product is large, and all have the same sign."""
+    random, reference, crossbar = Random(1), Crossbar(geometry, 1), Crossbar(geometry, 1)
+    state = random_state(random, geometry)
+    state["g"][:] = state["g"].max()
+    for each in (reference, crossbar):
+        each.load(state)
+    compiled, windows, window = CompiledCrossbar(crossbar), reference.windows, geometry.window
+    maps = np.full((1, window.cells), geometry.x.maximum)
+    d = np.full((1, window.positions, window.cols), -1 << geometry.delta_bits - 1)
+    sums = windows.fold(torch.where(windows.driven, reference.row_sums(torch.from_numpy(d)), 0))
+    assert compiled.row_sums(d).tolist() == sums.tolist()
+    assert compiled.evaluate(maps).tolist() == reference.evaluate(windows.gather(torch.from_numpy(maps))).tolist()
+    return int(sums.abs().max())
+
+
 @pytest.fixture(params=[1, 3])
 def shared(request, monkeypatch):
     """Whether threads share even the least work: one, or three."""
@@ -131,6 +147,14 @@ def assert_random_crossbars_give_the_same_bits(kind, implementation):
             happened |= {name for name, fact in facts.items() if fact}
     always = {"read noise", "bias", "attempts", "positions", "padding", "pooling", "threshold", "verified", "nominal"}
     assert happened == always | ({"stochastic", "none"} if kind == "mtj" else set())
+
+
+def test_largest_sums_have_the_same_bits():
+    """Row sums need more than 32 bits."""
+    geometry = config.parse({
+        "input": {"count": 70, "bits": 12}, "device": {"kind": "domain_wall", "states": 64, "sub_bits": 6},
+        "layers": [{"cols": 100, "delta_bits": 16, "chi_bits": 24, "z_frac": 4}]}, "large").crossbars[0]
+    assert assert_largest_sums_have_the_same_bits(geometry) >= 1 << 32
 
 
 @settings(max_examples=40)

@@ -11,6 +11,7 @@ from spinloom.model.compiled import gradient, threads
 from spinloom.model.compiled.crossbar import CompiledCrossbar
 from spinloom.random_experiment import random_experiment
 
+from . import test_compiled_crossbar
 from .test_compiled import assert_compiled_equals_reference
 from .test_compiled_crossbar import assert_equals_reference, assert_same_gradient
 from .test_reference import quick
@@ -88,3 +89,7 @@ def test_gradients_have_the_same_bits(seed, monkeypatch):
     monkeypatch.setattr(gradient, "CACHED", (40, 1 << 13)[seed % 2])
     for geometry in (*experiment("domain_wall", seed).crossbars, *WIDE["dense"].crossbars, *WIDE["widths"].crossbars):
         assert_same_gradient(geometry, seed, count=30 if geometry.positions == 1 else 5)
+
+
+def test_largest_sums_have_the_same_bits():
+    test_compiled_crossbar.test_largest_sums_have_the_same_bits()
