@@ -91,7 +91,8 @@ class Host(torch.optim.Optimizer):
             raise OptimizerError("the optimiser has made a step that is not a number; look at its learning rate")
         for array, levels in zip(self._arrays, self._levels, strict=True):
             if levels.grad is not None:
-                levels.grad, geometry = None, array.crossbar.geometry
+                levels.grad = None
+                geometry = array.crossbar.geometry
                 array.crossbar.apply(increments(levels * 2.0**-geometry.rate_offset, geometry))
         return loss
 

@@ -4,7 +4,7 @@ sonnets of Shakespeare, or another text, such as the Penn Treebank (ptb). Adam m
 from math import log
 
 import torch
-from common import Run, falling, options, start
+from common import Run, descend, falling, options, schedulers, start
 from spinloom import device, nn, optim
 from spinloom.contract.errors import ConfigError
 
@@ -37,8 +37,9 @@ class Characters(torch.nn.Module):
 def in_arrays(symbols: int, kind: str) -> Characters:
     cells = CELLS[kind] | {"delta_bits": 16, "delta_frac": 13}
     model = Characters(symbols, nn.LSTM(EMBEDDED, HIDDEN, **cells), nn.Linear(HIDDEN, symbols, **cells))
-    for array in nn.arrays(model):  # residuals begin anywhere below the threshold, or cells would all step at once
-        array.load(array.state() | {"chi": torch.randint(1 - 2**12, 2**12, array.state()["chi"].shape).numpy()})
+    for array in nn.arrays(model):  # residuals begin anywhere below a level, or cells would all step at once
+        level, state = 1 << array.formats.layer.chi_frac, array.state()
+        array.load(state | {"chi": torch.randint(1 - level, level, state["chi"].shape).numpy()})
     return model
 
 
@@ -67,16 +68,13 @@ def bits(model: Characters, test: tuple[torch.Tensor, torch.Tensor]) -> float:
 
 def train(run: Run, name: str, model: Characters, optimizer, training, test) -> float:
     """Bits a character after the epochs. ``optimizer`` is that of the weights."""
-    parts = {"optimizer": optimizer, "adam": torch.optim.Adam(model.around.parameters(), lr=RATES["around"])}
-    steps = run.options.epochs * len(training[0])
-    parts |= {f"rate of {key}": torch.optim.lr_scheduler.LambdaLR(each, lambda step: falling(step / (steps + 1)))
-              for key, each in parts.items()}
-    for _ in run.epochs(name, lambda: bits(model, test), model=model, **parts):
+    optimizers = {"optimizer": optimizer, "adam": torch.optim.Adam(model.around.parameters(), lr=RATES["around"])}
+    rates = schedulers(optimizers, falling, run.options.epochs * len(training[0]))
+    for _ in run.epochs(name, lambda: bits(model, test), model=model, **optimizers, **rates):
         for x, following in run.batches(*training, size=1, shuffle=False):
-            model.zero_grad()
-            loss(model, x[0], following[0]).backward()
-            for each in parts.values():
-                each.step()
+            descend(loss(model, x[0], following[0]), *optimizers.values())
+            for rate in rates.values():
+                rate.step()
     return run.measured
 
 

@@ -97,7 +97,7 @@ def assert_same_gradient(geometry, seed, count):
 
 
 def assert_largest_sums_have_the_same_bits(geometry):
-    """Of column sums and row sums in which every product is large, and all have the same sign."""
+    """Column sums and row sums whose products are all large and of one sign; returns the largest row sum."""
     random, reference, crossbar = Random(1), Crossbar(geometry, 1), Crossbar(geometry, 1)
     state = random_state(random, geometry)
     state["g"][:] = state["g"].max()
