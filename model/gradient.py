@@ -18,8 +18,8 @@ def gradient(geometry: CrossbarGeometry, x: torch.Tensor, d: torch.Tensor, count
     """The gradient of every cell, float64 (rows, cols), divided by ``count``: ``x`` (samples, positions, inputs) are
     the drives of windows, ``d`` (samples, positions, cols) the deltas.
 
-    With ``gather`` (`window.Windows.gather`), ``x`` (samples, cells) are maps. On the CPU compiled code then adds up the
-    products; elsewhere a few windows at a time are gathered and multiplied.
+    With ``gather`` (`window.Windows.gather`), ``x`` (samples, cells) are maps. On the CPU compiled code then adds up
+    the products; elsewhere a few windows at a time are gathered and multiplied.
     """
     if gather is not None and x.device.type == "cpu":
         sums = torch.from_numpy(product_sums(geometry, x.numpy(), d.numpy()))
