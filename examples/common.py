@@ -208,7 +208,7 @@ class Run:
         self._saved = time.monotonic()
         if self._file:
             state = {"options": self._identity, "epoch": self._epoch, "batch": self._batch, "seconds": self.seconds,
-                     "random": torch.get_rng_state(),
+                     "random": torch.get_rng_state(), "random_cuda": torch.cuda.get_rng_state_all(),
                      "parts": {name: part.state_dict() for name, part in self._parts.items()}}
             with _written(self._file, FOLDER):
                 replace(self._file, lambda file: torch.save(state, file))
@@ -219,7 +219,7 @@ class Run:
         if not self._file or not self._file.exists():
             return
         try:
-            state = torch.load(self._file)
+            state = torch.load(self._file, map_location="cpu")
         except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError):
             raise ConfigError(f"{self._file}: no checkpoint; name another folder with --checkpoint") from None
         for name, value in self._identity.items():
@@ -231,6 +231,7 @@ class Run:
         for name, part in self._parts.items():
             part.load_state_dict(state["parts"][name])
         torch.set_rng_state(state["random"])
+        torch.cuda.set_rng_state_all(state["random_cuda"])
 
 
 def train(run: Run, name: str, model: torch.nn.Module, samples: tuple[Samples, Samples], *, size: int,

@@ -10,7 +10,9 @@ from .fixed import exact_float, saturate
 from .window import with_bias
 
 WINDOW_CELLS = 1 << 20
-"""Cells of windows that are made at a time: they stay in a cache."""
+"""Cells of windows that are made at a time on a CPU: they stay in a cache."""
+MORE_CELLS = 1 << 24
+"""Likewise, on other devices of PyTorch: they keep a GPU busy."""
 
 
 def gradient(geometry: CrossbarGeometry, x: torch.Tensor, d: torch.Tensor, count: int,
@@ -33,7 +35,8 @@ def _product_sums(geometry: CrossbarGeometry, x: torch.Tensor, d: torch.Tensor,
     """The sums of drive times delta, exact, (rows, cols), on any device of PyTorch."""
     exact = exact_float(d.shape[:2].numel() * geometry.x.magnitude << geometry.delta_bits - 1)
     sums = d.new_zeros((geometry.rows, geometry.cols), dtype=exact)
-    share = max(1, WINDOW_CELLS // (d.shape[1] * geometry.rows))
+    cells = WINDOW_CELLS if d.device.type == "cpu" else MORE_CELLS
+    share = max(1, cells // (d.shape[1] * geometry.rows))
     for drive, delta in zip(x.split(share), d.split(share), strict=True):
         windows = drive.to(exact) if gather is None else gather(drive.to(exact))
         sums.addmm_(with_bias(geometry, windows).flatten(0, 1).T, delta.to(exact).flatten(0, 1))
