@@ -263,6 +263,23 @@ def test_a_trace_that_is_full_is_taken_between_samples(monkeypatch):
     assert recorders[1].sample == 400
 
 
+def test_a_sample_may_add_more_pulses_than_there_are_cells(monkeypatch):
+    """The trace is almost full then."""
+    monkeypatch.setattr("spinloom.model.compiled.trainer.ROOM", 1)
+    experiment = config.parse({
+        "learning_rate_shifts": [0], "input": {"count": 20}, "device": {"kind": "incremental", "states": 31},
+        "layers": [{"cols": 4, "weight_step": -4, "z_frac": 4, "delta_bits": 12, "delta_frac": 8, "chi_frac": 4,
+                    "rate_offset": -4}]}, "many pulses")
+    xs, labels = random_samples(experiment, 8, 1)
+    reference, network = Network(experiment), Network(experiment)
+    recorders = [machine.record() for machine in (reference, network)]
+    for machine in (reference, CompiledTrainer(network)):
+        machine.train_span(xs, labels, np.arange(8), range(8), 0)
+    expected, actual = (recorder.take() for recorder in recorders)
+    assert actual.tolist() == expected.tolist()
+    assert np.bincount(expected["sample"]).max() > 5 * network.pulses.numel()
+
+
 def test_counters_wrap():
     network = Network(config.load("digits-dw5"))
     state = network.state()
