@@ -260,6 +260,14 @@ def schedulers(optimizers: dict[str, torch.optim.Optimizer], rate: Callable[[flo
             for key, each in optimizers.items()}
 
 
+def spread_residuals(model: torch.nn.Module) -> None:
+    """Let the residuals in the arrays of ``model`` begin anywhere below the threshold. If all began at 0, most cells
+    would take their first step at once."""
+    for array in nn.arrays(model):
+        limit, state = array.crossbar.geometry.threshold, array.state()
+        array.load(state | {"chi": torch.randint(1 - limit, limit, state["chi"].shape).numpy()})
+
+
 def descend(loss: torch.Tensor, *optimizers: torch.optim.Optimizer) -> None:
     """A step of ``optimizers`` down the ``loss`` and nothing else. Arrays get their write pulses here."""
     for optimizer in optimizers:

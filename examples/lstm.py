@@ -4,18 +4,19 @@ sonnets of Shakespeare, or another text, such as the Penn Treebank (ptb). Adam m
 from math import log
 
 import torch
-from common import Run, descend, falling, options, schedulers, start
+from common import Run, descend, falling, options, schedulers, spread_residuals, start
 from spinloom import device, nn, optim
 from spinloom.contract.errors import ConfigError
 
 EMBEDDED, HIDDEN, STREAMS, STEPS = 48, 128, 32, 32
 """Numbers that stand for a character; size of the state; parts of the text read at once; characters of a stretch."""
 CELLS = {
-    "pcm_pair": {"device": device("pcm_pair"), "write": {"margin": 0.75}, "weight_step": -4, "init_spread": 3.0},
+    "pcm_pair": {"device": device("pcm_pair"), "write": {"margin": 0.75}, "update": {"threshold": 0.6},
+                 "weight_step": -3, "init_spread": 1.5},
     "domain_wall": {"device": device("domain_wall", states=5, sigma=0.2), "synapse": {"slices": (16, 4, 1)},
-                    "weight_step": -5, "z_frac": 5, "init_spread": 6.0},
+                    "weight_step": -5, "init_spread": 6.0},
 }
-RATES = {"pcm_pair": 0.3, "domain_wall": 0.6, "weights": 0.02, "around": 0.01}  # at first; of cells, in levels
+RATES = {"pcm_pair": 0.08, "domain_wall": 0.3, "weights": 0.01, "around": 0.01}  # at first; of cells, in levels
 
 
 class Characters(torch.nn.Module):
@@ -35,11 +36,9 @@ class Characters(torch.nn.Module):
 
 
 def in_arrays(symbols: int, kind: str) -> Characters:
-    cells = CELLS[kind] | {"delta_bits": 16, "delta_frac": 13}
+    cells = CELLS[kind] | {"z_bits": 12, "delta_bits": 16, "delta_frac": 13}
     model = Characters(symbols, nn.LSTM(EMBEDDED, HIDDEN, **cells), nn.Linear(HIDDEN, symbols, **cells))
-    for array in nn.arrays(model):  # residuals begin anywhere below a level, or cells would all step at once
-        level, state = 1 << array.formats.layer.chi_frac, array.state()
-        array.load(state | {"chi": torch.randint(1 - level, level, state["chi"].shape).numpy()})
+    spread_residuals(model)
     return model
 
 
