@@ -1,6 +1,7 @@
 """Optimisers of arrays. Whatever else a model has, parameters outside of arrays, any optimiser trains beside them."""
 
 from collections.abc import Callable
+from inspect import Parameter, signature
 from math import inf, log2
 from typing import Any
 
@@ -62,13 +63,17 @@ class Host(torch.optim.Optimizer):
 
     def __init__(self, optimizer: Callable[..., torch.optim.Optimizer], model: torch.nn.Module, **options: Any) -> None:
         """``optimizer``, such as ``torch.optim.Adam``, with its ``options`` for the arrays in ``model``;
-        ``OptimizerError`` if there are none."""
+        ``OptimizerError`` if there are none, and if the optimiser evaluates a closure, as ``torch.optim.LBFGS`` does:
+        the gradient of arrays is that of samples that have been recorded once."""
         self._arrays = _arrays(model)
         geometries = [array.crossbar.geometry for array in self._arrays]
         self._levels = [torch.zeros((geometry.rows, geometry.cols), dtype=torch.float64, device=array.pulses.device)
                         for array, geometry in zip(self._arrays, geometries, strict=True)]
         super().__init__(self._levels, {})
         self.optimizer = optimizer(self._levels, **options)
+        if any(each.default is Parameter.empty for each in signature(self.optimizer.step).parameters.values()):
+            raise OptimizerError(f"{type(self.optimizer).__name__} evaluates a closure several times in a step, but "
+                                 "arrays are trained by samples that are recorded once; use another, such as Adam")
         self._join()
 
     def gradients(self) -> list[torch.Tensor]:

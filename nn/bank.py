@@ -30,7 +30,8 @@ def save_bank(model: torch.nn.Module, path: str | Path, *, lanes: int = LANES) -
     """Write the TOML file that describes ``bank(model, lanes=lanes)``: ``spinloom estimate``, ``synth`` and
     ``generate`` take it. An older file is replaced as a whole.
 
-    ``ArrayError`` as `to_backend`, or if the model has no arrays; ``ConfigError`` unless the name ends in .toml.
+    ``ArrayError`` as `to_backend`, or if the model has no arrays; ``ConfigError`` unless the name ends in .toml, and if
+    nothing can be written there.
     """
     path, found = Path(path), require_arrays(model)
     if not toml.is_name(path.name):
@@ -39,7 +40,10 @@ def save_bank(model: torch.nn.Module, path: str | Path, *, lanes: int = LANES) -
     document = {"seed": seed, **_cells(shared), "crossbars": [
         _placed(array, seed, position) | _crossbar(array, geometry) | _cells(array.formats.cells, shared)
         for position, (array, geometry) in enumerate(zip(found, geometries(found, lanes), strict=True))]}
-    files.replace(path, lambda file: file.write(toml.text_of(document).encode()))
+    try:
+        files.replace(path, lambda file: file.write(toml.text_of(document).encode()))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def geometries(found: list[Array], lanes: int) -> tuple[CrossbarGeometry, ...]:

@@ -20,6 +20,7 @@ from .layers import Conv2d, Flatten, Linear, Unflatten
 from .losses import CrossEntropy, SquaredHinge
 from .neurons import HardTanh, Neuron, ReLU, Sigmoid, Stochastic, Ternary
 from .seed import manual_seed
+from .tiles import Tiles
 
 Fields = dict[str, Any]
 """Of an experiment, or of a layer of one."""
@@ -190,7 +191,7 @@ def _layers(model: torch.nn.Module) -> list[Fields]:
             case Linear() | Conv2d():
                 if layers and not last["neuron"]:
                     raise ConfigError(f"{name}: there are no neurons before it; put some of spinloom.nn there")
-                layers.append(_layer(module))
+                layers.append(_layer(name, module))
             case torch.nn.MaxPool2d() if last["kernel"] and not last["pool"] and not last["neuron"]:
                 last |= _pooling(name, module)
             case Neuron() if layers and not last["neuron"]:
@@ -224,8 +225,11 @@ def _input(first: Array, layer: Fields) -> Fields:
     return {"kind": drive.kind} | bits | ({} if layer["kernel"] else {"count": first.window.cells})
 
 
-def _layer(module: Linear | Conv2d) -> Fields:
+def _layer(name: str, module: Linear | Conv2d) -> Fields:
     """A layer as an experiment has it."""
+    if isinstance(module.array, Tiles):
+        raise ConfigError(f"{name}: its weights are in {len(module.array.arrays)} arrays; in a machine, each layer has "
+                          "one: make it smaller, or without tile")
     layer = module.array.formats.layer
     place = {"drop": False} if isinstance(module, Linear) else {
         "kind": "conv", "kernel": module.kernel_size, "stride": module.stride, "padding": module.padding}

@@ -124,4 +124,6 @@ def test_what_cannot_be_written_is_refused(tmp_path):
         nn.save_bank(model, tmp_path / "model.toml", lanes=0)
     with pytest.raises(nn.ArrayError, match="the model has no arrays: put its layers into some"):
         nn.save_bank(torch.nn.Linear(4, 3), tmp_path / "model.toml")
+    with pytest.raises(ConfigError, match="nowhere/model.toml: cannot be written: No such file or directory"):
+        nn.save_bank(model, tmp_path / "nowhere" / "model.toml")
     assert not list(tmp_path.iterdir())

@@ -154,6 +154,8 @@ def test_the_gradients_of_a_host_can_be_clipped():
 @pytest.mark.parametrize(("act", "message"), [
     (lambda: optim.InSitu(torch.nn.Linear(2, 2)), "the model has no array; use layers of spinloom.nn"),
     (lambda: optim.Host(torch.optim.SGD, torch.nn.Linear(2, 2)), "the model has no array"),
+    (lambda: optim.Host(torch.optim.LBFGS, digits_model()),
+     "LBFGS evaluates a closure several times in a step, but arrays are trained by samples that are recorded once"),
     (lambda: set_rate(0.0), "lr=0.0: must be positive; to train no array, do not call step"),
     (lambda: set_rate(float("nan")), "lr=nan: must be positive"),
     (lambda: set_rate(float("inf")), "lr=inf: must be positive"),

@@ -145,5 +145,7 @@ def test_tiles_that_are_not_possible_are_refused(tile, message):
 
 
 def test_a_machine_has_one_array_in_each_layer():
-    with pytest.raises(ConfigError, match="2 layers and 3 arrays"):
-        nn.experiment(model(tile=18), input={"map": [6, 6, 3]})
+    tiled = model(tile=18)
+    nn.calibrate(tiled, random(4, 3, 6, 6))  # whatever formats that chooses
+    with pytest.raises(ConfigError, match="0: its weights are in 2 arrays; in a machine, each layer has one"):
+        nn.experiment(tiled, input={"map": [6, 6, 3]})
