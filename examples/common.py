@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from matplotlib.image import imsave
 from spinloom import nn
-from spinloom.contract.errors import ConfigError, SpinloomError
+from spinloom.contract.errors import ConfigError, InterruptedRunError, SpinloomError
 from spinloom.contract.hashing import sample_order
-from spinloom.system.files import replace
+from spinloom.system.files import replace, sweep
+from spinloom.system.stop import deferred_stop, raise_on_stop
 from spinloom.train import data, text
 
 CLASSES = 10
@@ -26,7 +27,7 @@ FOLDER = "name a folder with --checkpoint"
 """The remedy if nothing can be written there."""
 SAVED_EVERY = 60.0
 """Seconds between two checkpoints within an epoch."""
-FREE = ("backend", "json", "no_baseline", "checkpoint")
+FREE = ("backend", "json", "no_baseline", "checkpoint", "picture", "usual")
 """Options that may differ where a training goes on."""
 
 
@@ -42,8 +43,10 @@ class Samples(NamedTuple):
 def options(description: str | None, epochs: int, dataset: str) -> argparse.ArgumentParser:
     """The options of all examples."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--data", metavar="DIR", help="folder of the data set, instead of what is packaged")
-    parser.add_argument("--dataset", metavar="NAME", default=dataset, help="its name (%(default)s)")
+    parser.set_defaults(usual=dataset)
+    parser.add_argument("--data", type=_named, metavar="DIR",
+                        help="folder of the data set, instead of what is packaged")
+    parser.add_argument("--dataset", type=_named, metavar="NAME", help=f"its name ({dataset})")
     parser.add_argument("--samples", type=_positive, metavar="N", help="train on the first N samples only")
     parser.add_argument("--validation", action="store_true",
                         help="measure on the last tenth of what is there to train on, which is then not trained on")
@@ -52,7 +55,7 @@ def options(description: str | None, epochs: int, dataset: str) -> argparse.Argu
     parser.add_argument("--torch-device", choices=("cpu", "cuda"), default="cpu",
                         help="where PyTorch and the golden model compute (%(default)s)")
     parser.add_argument("--seed", type=int, metavar="N", default=1, help="of all random numbers (%(default)s)")
-    parser.add_argument("--checkpoint", metavar="DIR", type=Path,
+    parser.add_argument("--checkpoint", metavar="DIR", type=lambda text: Path(_named(text)),
                         help="folder to keep the training's state in; what was interrupted goes on from there")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--no-baseline", action="store_true", help="leave the float twin out")
@@ -60,12 +63,19 @@ def options(description: str | None, epochs: int, dataset: str) -> argparse.Argu
 
 
 def start(main: Callable[[], None]) -> None:
-    """Run an example. An error that is meant for people ends it in one line."""
+    """Run an example. An error that is meant for people, and a request to stop, end it in one line."""
+    raise_on_stop()
     try:
         main()
+        return
     except SpinloomError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_status)
+        status, message = error.exit_status, str(error)
+    except OSError as error:
+        status, message = 1, f"{error.filename or 'the operating system'}: {error.strerror or error}"
+    except KeyboardInterrupt:
+        status, message = InterruptedRunError.exit_status, "interrupted"
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(status)
 
 
 class Apply(torch.nn.Module):
@@ -93,9 +103,13 @@ class Run:
         if given.torch_device != "cpu" and given.backend != "golden":
             raise ConfigError(f"--torch-device {given.torch_device}: goes with --backend golden only, "
                               f"not with {given.backend}")
+        if given.dataset and not given.data:
+            raise ConfigError(f"--dataset {given.dataset}: name the folder that it is in, with --data")
+        given.dataset = given.dataset or given.usual
         if given.checkpoint:
             with _written(given.checkpoint, FOLDER):
                 given.checkpoint.mkdir(parents=True, exist_ok=True)
+                sweep(given.checkpoint)
         self.measured = nan
         """What the last training has reached."""
         self._began, self._before, self._saved = time.monotonic(), 0.0, 0.0
@@ -127,6 +141,10 @@ class Run:
             if channels and side and part.images.shape[1:] != (channels, side, side):
                 raise ConfigError(f"{given.data}: images are {' x '.join(map(str, part.images.shape[1:]))} (channels, "
                                   f"height, width); this example needs {channels} x {side} x {side}")
+        counts = [len(part.labels) for part in parts]
+        if min(counts) < 2:
+            raise ConfigError(f"{counts[0]} samples to train on, {counts[1]} to measure on: at least two of each are "
+                              "needed; --samples says how many are taken")
         return tuple(Samples(*(tensor.to(self.torch_device) for tensor in part)) for part in parts)
 
     def text(self) -> tuple[torch.Tensor, torch.Tensor, int]:
@@ -165,15 +183,23 @@ class Run:
 
     def batches(self, *tensors: torch.Tensor, size: int, shuffle: bool = True) -> Iterator[list[torch.Tensor]]:
         """Mini-batches of ``size`` of the present epoch: the same samples of all ``tensors``. They are shuffled anew in
-        every epoch, as the machine shuffles, unless they are to stay in order."""
+        every epoch, as the machine shuffles, unless they are to stay in order. If a single sample would be left in the
+        end, which has no variance, it joins those before it. A request to stop is heeded between two mini-batches:
+        ``InterruptedRunError``, and a checkpoint."""
         order = torch.arange(len(tensors[0]))
         if shuffle:
             order = torch.from_numpy(sample_order(self.options.seed, self._epoch, len(order)))
-        for chosen in order.split(size)[self._batch:]:
-            yield [tensor[chosen] for tensor in tensors]
-            self._batch += 1
-            if time.monotonic() - self._saved > SAVED_EVERY:
-                self._save()
+        ends = list(range(size, len(order) - (size > 1), size))
+        with deferred_stop() as stop:
+            for chosen in order.tensor_split(ends)[self._batch:]:
+                yield [tensor[chosen] for tensor in tensors]
+                self._batch += 1
+                if stop.is_set() or time.monotonic() - self._saved > SAVED_EVERY:
+                    self._save()
+                if stop.is_set():
+                    folder = self.options.checkpoint
+                    raise InterruptedRunError(f"interrupted; the same command goes on from {folder}" if folder else
+                                              "interrupted; with --checkpoint DIR it could have gone on")
 
     def answer(self, model: torch.nn.Module, **measured: float | None) -> None:
         """Print what was ``measured``, and what all examples tell of the arrays in ``model``."""
@@ -181,11 +207,11 @@ class Run:
         result = {name: None if figure is None else round(figure, 4) for name, figure in measured.items()} | {
             "write_pulses": sum(array.crossbar.counters["attempts"] for array in arrays),
             "backend": arrays[0].backend, "seconds": round(self.seconds, 1)}
-        wear = nn.wear(model)
+        wear = nn.wear(model) if arrays[0].backend == "golden" else None  # hardware does not count those of cells
         if self.options.json:
-            print(json.dumps(result | {"wear": wear.to_json()}))
+            print(json.dumps(result | {"wear": wear and wear.to_json()}))
         else:
-            result |= {"worst_cell": wear.worst, "cells_by_write_pulses": wear}
+            result |= {"worst_cell": wear and wear.worst, "cells_by_write_pulses": wear}
             print(model, *(f"{name:32}{figure}" for name, figure in result.items()), sep="\n")
 
     def _split(self, training: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -307,7 +333,17 @@ def save_picture(path: Path, *parts: torch.Tensor) -> None:
     sheets = [torch.cat([torch.cat(list(row), 2) for row in part[:100].split(10)], 1)[0] for part in parts]
     sheets[1:] = [torch.nn.functional.pad(sheet, (8, 0), value=1) for sheet in sheets[1:]]  # a white line between
     with _written(path, "name a file with --picture"):
-        imsave(path, torch.cat(sheets, 1).cpu(), cmap="gray", vmin=0, vmax=1)
+        replace(path, lambda file: imsave(file, torch.cat(sheets, 1).cpu(), format="png", cmap="gray", vmin=0, vmax=1))
+
+
+def new_file(text: str) -> Path:
+    """The file of that name, as an option: its folder is there, before hours are spent on what it is to hold."""
+    path = Path(_named(text))
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{path} is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {path.parent}")
+    return path
 
 
 @contextmanager
@@ -320,10 +356,15 @@ def _written(path: Path, remedy: str) -> Iterator[None]:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("must be a whole number, 1 or more")
+    return int(text)
+
+
+def _named(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("must not be empty")
+    return text
 
 
 def _enlarged(images: torch.Tensor, channels: int, side: int) -> torch.Tensor:

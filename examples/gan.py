@@ -2,11 +2,10 @@
 arrays of pairs of phase-change devices. Biases and batch normalisation stay digital; Adam makes the increments."""
 
 from functools import partial
-from pathlib import Path
 
 import lenet
 import torch
-from common import Apply, Run, descend, falling, frechet, options, save_picture, schedulers, start
+from common import Apply, Run, descend, falling, frechet, new_file, options, save_picture, schedulers, start
 from spinloom import device, nn, optim
 from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -68,7 +67,8 @@ def loss(output: torch.Tensor, wanted: float) -> torch.Tensor:
 def main() -> None:
     parser = options(__doc__, epochs=30, dataset="mnist")
     parser.add_argument("--arrays", choices=("generator", "both"), default="generator", help="(%(default)s)")
-    parser.add_argument("--picture", type=Path, metavar="FILE", help="PNG file for 100 images of arrays and of floats")
+    parser.add_argument("--picture", type=new_file, metavar="FILE",
+                        help="PNG file for 100 images of arrays and of floats")
     run = Run(parser.parse_args())
     samples = training, test = run.images(1, 28)
     images, features, made = training.images[:len(training.images) // 2 * 2], lenet.features(run, samples), {}

@@ -1,7 +1,10 @@
 """What the examples share."""
 
+import json
+
 import pytest
 import torch
+from spinloom import nn
 from spinloom.contract.hashing import sample_order
 
 
@@ -38,6 +41,36 @@ def test_mini_batches_come_in_the_order_of_the_machine(run):
         assert [len(batch) for batch in batches] == [8, 8, 8, 6]
         assert torch.cat(batches).tolist() == sample_order(1, epoch, 30).tolist()
     assert epoch == 1
+
+
+def test_no_sample_is_a_mini_batch_alone(run):
+    """Batch normalisation could not take it. Where all are alone, that is wanted."""
+    for numbers, size, sizes in ((17, 8, [8, 9]), (16, 8, [8, 8]), (3, 1, [1, 1, 1]), (1, 8, [1])):
+        for _ in run.epochs("arrays", float, count=1):
+            assert [len(batch) for (batch,) in run.batches(torch.arange(numbers), size=size)] == sizes
+
+
+def test_a_picture_is_a_png_file_whatever_its_name(tmp_path):
+    from common import save_picture
+    from matplotlib.image import imread
+
+    images = torch.rand(100, 1, 8, 8)
+    save_picture(tmp_path / "picture", images, images)
+    assert imread(tmp_path / "picture", "png").shape == (80, 80 + 8 + 80, 4)
+
+
+def test_cells_whose_write_pulses_nobody_counts_are_not_told(run, capsys):
+    from digits import in_arrays
+
+    model = in_arrays(64)
+    run.options.json = True
+    run.answer(model, test_accuracy=1.0)
+    for array in nn.arrays(model):
+        array.backend = "rtl"
+    run.answer(model, test_accuracy=1.0)
+    golden, hardware = map(json.loads, capsys.readouterr().out.splitlines())
+    assert golden["wear"]["worst"]["pulses"] == 0
+    assert hardware["wear"] is None
 
 
 def test_the_frechet_distance():
