@@ -1,17 +1,20 @@
-"""Six convolutions and a linear layer, every one in an array of 5-state domain walls, for CIFAR-10 or for enlarged
-digits in colours. Batch normalisation is PyTorch's; Adam makes the increments."""
+"""Six convolutions and a linear layer, every one in an array of 5-state domain walls, one or several a weight, for
+CIFAR-10 or for enlarged digits in colours. Batch normalisation is PyTorch's; Adam makes the increments."""
 
 from functools import partial
 
 import torch
-from common import Run, Samples, falling, options, start, train
+from common import Run, Samples, falling, options, spread_residuals, start, train
 from spinloom import device, nn, optim
 
-WALL = device("domain_wall", states=5, sigma=0.2)
+CELLS = {"device": device("domain_wall", states=5, sigma=0.2), "update": {"threshold": 0.6}, "z_bits": 12,
+         "delta_bits": 14}
+WALLS = {1: {}, 3: {"synapse": {"slices": (16, 4, 1)}, "init_spread": 12.0}}
+"""What else there is to say of so many walls a weight."""
 WIDTHS = {True: (48, 96, 192), False: (8, 16, 32)}
 """Channels of each pair of convolutions: for a data set that is given, and for digits."""
-RATES = {"cells": 0.05, "others": 0.002}
-"""Learning rates at first; of cells, in levels."""
+RATES = {1: 0.1, 3: 0.4, "others": 0.002}
+"""Learning rates at first: of cells of so many walls, in levels, and of others."""
 
 
 class Vary(torch.nn.Module):
@@ -36,8 +39,8 @@ def network(first: torch.nn.Module, widths: tuple[int, ...], convolution, relu, 
                                torch.nn.BatchNorm1d(10))
 
 
-def in_arrays(widths: tuple[int, ...], first: torch.nn.Module) -> torch.nn.Module:
-    cells = {"device": WALL, "z_bits": 12, "delta_bits": 14}
+def in_arrays(widths: tuple[int, ...], first: torch.nn.Module, walls: int) -> torch.nn.Module:
+    cells = CELLS | WALLS[walls]
     return network(first, widths, partial(nn.Conv2d, **cells), nn.ReLU, partial(nn.Linear, **cells))
 
 
@@ -57,9 +60,10 @@ def _train(run: Run, name: str, model: torch.nn.Module, samples: tuple[Samples, 
 def train_arrays(run: Run, model: torch.nn.Module, samples: tuple[Samples, Samples]) -> float:
     images, labels = (tensor[:100] for tensor in samples[0])
     nn.calibrate(model, images, lambda outputs: loss(outputs, labels), headroom=2)
+    spread_residuals(model)
     model = run.placed(model, images)
     return _train(run, "arrays", model, samples, {
-        "cells": optim.Host(torch.optim.Adam, model, lr=RATES["cells"]),
+        "cells": optim.Host(torch.optim.Adam, model, lr=RATES[run.options.walls]),
         "normalisation": torch.optim.Adam(model.parameters(), lr=RATES["others"])})
 
 
@@ -68,10 +72,12 @@ def train_floats(run: Run, twin: torch.nn.Module, samples: tuple[Samples, Sample
 
 
 def main() -> None:
-    run = Run(options(__doc__, epochs=3, dataset="cifar-10").parse_args())
+    parser = options(__doc__, epochs=3, dataset="cifar-10")
+    parser.add_argument("--walls", type=int, choices=tuple(WALLS), default=3, help="of a weight (%(default)s)")
+    run = Run(parser.parse_args())
     given = bool(run.options.data)
     samples, first = run.images(3, 32), Vary() if given else torch.nn.Identity()
-    model = in_arrays(WIDTHS[given], first).to(run.torch_device)
+    model = in_arrays(WIDTHS[given], first, run.options.walls).to(run.torch_device)
     reached = train_arrays(run, model, samples)
     twin = in_floats(WIDTHS[given], first).to(run.torch_device)
     run.answer(model, test_accuracy=reached,

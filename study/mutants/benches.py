@@ -52,6 +52,7 @@ SAMPLES = "model/test_compiled_crossbar.py::test_random_crossbars_on_tensors_giv
 KERNEL = "model/test_plain_kernel.py"
 CROSSBARS = tuple(f"{KERNEL}::test_{which}_give_the_same_bits" for which in ("crossbars", "wide_crossbars"))
 FULL_TRACE = "model/test_compiled.py::test_a_trace_that_is_full_is_taken_between_samples"
+MANY_PULSES = "model/test_compiled.py::test_a_sample_may_add_more_pulses_than_there_are_cells"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +107,7 @@ PYTHON = {
             "trainer", "gradient")),
         own={"model/compiled/batch.py": CROSSBARS, "model/compiled/crossbar.py": CROSSBARS,
              "model/compiled/gradient.py": (f"{KERNEL}::test_gradients_have_the_same_bits",),
-             "model/compiled/steps.py": (FULL_TRACE,), "model/compiled/trainer.py": (FULL_TRACE,)},
+             "model/compiled/steps.py": (FULL_TRACE,), "model/compiled/trainer.py": (FULL_TRACE, MANY_PULSES)},
         tests=(KERNEL,),
         plugins=("spinloom.study.mutants.plain",)),
 }
