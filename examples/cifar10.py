@@ -10,11 +10,11 @@ from spinloom import device, nn, optim
 CELLS = {"device": device("domain_wall", states=5, sigma=0.2), "update": {"threshold": 0.6}, "z_bits": 12,
          "delta_bits": 14}
 WALLS = {1: {}, 3: {"synapse": {"slices": (16, 4, 1)}, "init_spread": 12.0}}
-"""What else there is to say of so many walls a weight."""
+"""Further settings of the cells, by the number of walls of a weight."""
 WIDTHS = {True: (48, 96, 192), False: (8, 16, 32)}
 """Channels of each pair of convolutions: for a data set that is given, and for digits."""
 RATES = {1: 0.1, 3: 0.4, "others": 0.002}
-"""Learning rates at first: of cells of so many walls, in levels, and of others."""
+"""Learning rates at first: of cells, in levels, by the number of walls of a weight; and of everything else."""
 
 
 class Vary(torch.nn.Module):
@@ -73,7 +73,8 @@ def train_floats(run: Run, twin: torch.nn.Module, samples: tuple[Samples, Sample
 
 def main() -> None:
     parser = options(__doc__, epochs=3, dataset="cifar-10")
-    parser.add_argument("--walls", type=int, choices=tuple(WALLS), default=3, help="of a weight (%(default)s)")
+    parser.add_argument("--walls", type=int, choices=tuple(WALLS), default=3,
+                        help="domain walls of a weight (%(default)s)")
     run = Run(parser.parse_args())
     given = bool(run.options.data)
     samples, first = run.images(3, 32), Vary() if given else torch.nn.Identity()

@@ -183,9 +183,9 @@ class Run:
 
     def batches(self, *tensors: torch.Tensor, size: int, shuffle: bool = True) -> Iterator[list[torch.Tensor]]:
         """Mini-batches of ``size`` of the present epoch: the same samples of all ``tensors``. They are shuffled anew in
-        every epoch, as the machine shuffles, unless they are to stay in order. If a single sample would be left in the
-        end, which has no variance, it joins those before it. A request to stop is heeded between two mini-batches:
-        ``InterruptedRunError``, and a checkpoint."""
+        every epoch, as the machine shuffles, unless they are to stay in order. A single sample that would be left at
+        the end joins the mini-batch before, as batch normalisation cannot take it alone. After a request to stop, the
+        present mini-batch is finished, a checkpoint is saved, and ``InterruptedRunError`` raised."""
         order = torch.arange(len(tensors[0]))
         if shuffle:
             order = torch.from_numpy(sample_order(self.options.seed, self._epoch, len(order)))
@@ -337,7 +337,7 @@ def save_picture(path: Path, *parts: torch.Tensor) -> None:
 
 
 def new_file(text: str) -> Path:
-    """The file of that name, as an option: its folder is there, before hours are spent on what it is to hold."""
+    """The path of a file to write, for an option. Its folder must exist already: training may take hours."""
     path = Path(_named(text))
     if path.is_dir():
         raise argparse.ArgumentTypeError(f"{path} is a folder; name a file in it")

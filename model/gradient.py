@@ -11,8 +11,8 @@ from .window import with_bias
 
 WINDOW_CELLS = 1 << 20
 """Cells of windows that are made at a time on a CPU: they stay in a cache."""
-MORE_CELLS = 1 << 24
-"""Likewise, on other devices of PyTorch: they keep a GPU busy."""
+GPU_WINDOW_CELLS = 1 << 24
+"""Likewise, on a GPU: so many keep it busy."""
 
 
 def gradient(geometry: CrossbarGeometry, x: torch.Tensor, d: torch.Tensor, count: int,
@@ -35,7 +35,7 @@ def _product_sums(geometry: CrossbarGeometry, x: torch.Tensor, d: torch.Tensor,
     """The sums of drive times delta, exact, (rows, cols), on any device of PyTorch."""
     exact = exact_float(d.shape[:2].numel() * geometry.x.magnitude << geometry.delta_bits - 1)
     sums = d.new_zeros((geometry.rows, geometry.cols), dtype=exact)
-    cells = WINDOW_CELLS if d.device.type == "cpu" else MORE_CELLS
+    cells = WINDOW_CELLS if d.device.type == "cpu" else GPU_WINDOW_CELLS
     share = max(1, cells // (d.shape[1] * geometry.rows))
     for drive, delta in zip(x.split(share), d.split(share), strict=True):
         windows = drive.to(exact) if gather is None else gather(drive.to(exact))
