@@ -10,6 +10,7 @@ import torch
 from common import Run, options, start
 from digits import train_arrays, train_floats
 from spinloom import device, nn
+from spinloom.contract.errors import ConfigError
 from spinloom.devices import fit, measure
 
 LIKE = device("incremental", states=32, up_mean=(1.4, 1.0, 0.7, 0.5), down_mean=(0.5, 0.7, 1.0, 1.4))
@@ -37,9 +38,11 @@ def in_arrays(inputs: int, own) -> torch.nn.Module:
 def main() -> None:
     parser = options(__doc__, epochs=20, dataset="mnist")
     parser.add_argument("--measurements", type=Path, metavar="FILE", help="CSV file: before, pulse, after")
-    parser.add_argument("--kind", metavar="KIND", help="kind of the device; else as the measurements look")
+    parser.add_argument("--kind", metavar="KIND", help="kind of the device that was measured; else as they look")
     run = Run(parser.parse_args())
     given = run.options
+    if given.kind and not given.measurements:
+        raise ConfigError(f"--kind {given.kind}: name what was measured, with --measurements")
     found = fitted(given.measurements, given.kind, given.seed)
     print(f"{found.why}: {found.device}", *found.notes, sep="\n", file=sys.stderr)
     samples = run.images()

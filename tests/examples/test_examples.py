@@ -78,6 +78,7 @@ def test_errors_are_lines(tmp_path, options, message):
     ("digits", ("--data", ""), "argument --data: must not be empty"),
     ("digits", ("--checkpoint", ""), "argument --checkpoint: must not be empty"),
     ("digits", ("--dataset", "mnist"), "error: --dataset mnist: name the folder that it is in, with --data"),
+    ("own_device", ("--kind", "mtj"), "error: --kind mtj: name what was measured, with --measurements"),
     ("gan", ("--picture", "{folder}"), "argument --picture: {folder} is a folder; name a file in it"),
     ("gan", ("--picture", "{folder}/no/a.png"), "argument --picture: there is no folder {folder}/no"),
 ])
