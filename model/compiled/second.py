@@ -5,7 +5,7 @@ from numba import njit
 
 from .arithmetic import clip, round_shift
 from .forward import list_rows
-from .lanes import Vector, larger, largest, limited, load, pair_products, spread, store, total, zeros
+from .lanes import Vector, larger, largest, limited, load, pair_products, resized, spread, store, total, zeros
 from .programming import saturate
 from .tables import FEW, MANY, SOME, Integer, Layer, Pointer, Scratch, State, Tables
 
@@ -104,13 +104,13 @@ def backward(layer: Layer, state: State, scratch: Scratch, grain: Integer, d: Po
 
 @njit(forceinline=True)
 def _row_sum(g: Pointer, first: Integer, d: Pointer, first_d: Integer, cols: Integer) -> Integer:
-    """The sum of ``g * d`` along a row, which must fit 32 bits."""
+    """The sum of ``g * d`` along a row, of which each lane must fit 32 bits."""
     col, sums = 0, zeros(FEW, np.int32(0))
     while col + SOME <= cols:
         like = zeros(SOME, g)
         sums = sums + pair_products(load(g, first + col, like), load(d, first_d + col, like), sums)
         col += SOME
-    e = np.int64(total(sums))
+    e = total(resized(sums, zeros(FEW, np.int64(0))))
     for rest in range(col, cols):
         e += np.int64(g[first + rest]) * d[first_d + rest]
     return e

@@ -27,7 +27,7 @@ BLOCK = 4
 SIDE = MAX_SIDE + BLOCK
 """Length of the vectors in ``Scratch`` of rows or columns."""
 NARROW = 29
-"""Width up to which sums are computed in 32 bits: rounding adds half of a shift, which is 30 at most."""
+"""Width up to which sums are computed in 32 bits, whatever is added: half of a shift, which is 30 at most, or noise."""
 (FORWARDS, FORWARD_ROWS, BACKWARD_ROWS, UPDATE_ROWS, VISITED_ROWS, ATTEMPTS, VERIFY_ATTEMPTS, FAILURES,
  REFRESHES, PRODUCT_ROWS) = range(len(POSITION_COUNTERS))
 COUNTS = len(POSITION_COUNTERS)
@@ -229,8 +229,12 @@ def _fields(geometry: CrossbarGeometry) -> dict[str, int]:
     device = geometry.device
     magnitude = geometry.x.magnitude << device.g_bits - 1
     finer = max(geometry.adc_shift - NOISE_FRAC, 0) if geometry.read_noise else 0
-    narrow_sum = geometry.sum_bits <= NARROW
-    adc_shift, widest = geometry.adc_shift - finer, 30 if narrow_sum else 62
+    adc_shift = geometry.adc_shift - finer
+    narrow_sum = geometry.sum_bits <= NARROW or (
+        adc_shift <= 30 and not geometry.read_noise and not geometry.distorted
+        and signed_bits(geometry.rows * magnitude + (1 << adc_shift >> 1)) <= 32)
+    widest = 30 if narrow_sum else 62
+    in_lane = -(-geometry.cols // SOME) * (SOME // FEW)  # products of a row that a lane adds up
     return {
         # Numba finds compiled code again by the types of its arguments and the time stamp of one file. This name makes
         # a change of any file here a change of type.
@@ -247,7 +251,7 @@ def _fields(geometry: CrossbarGeometry) -> dict[str, int]:
         "delta_dropped": geometry.delta_dropped,
         "z_limit": 1 << geometry.z_bits - 1,
         "read_noise": geometry.read_noise, "coarser": max(NOISE_FRAC - geometry.adc_shift, 0),
-        "narrow_error": signed_bits(geometry.cols << device.g_bits - 1 + geometry.delta_bits - 1) <= 32,
+        "narrow_error": signed_bits(in_lane << device.g_bits - 1 + geometry.delta_bits - 1) <= 32,
         "delta_limit": 1 << geometry.delta_bits - 1,
         "error_shift": geometry.error_shift if geometry.source else 0,
         "source_delta_limit": 1 << geometry.source_delta_bits - 1 if geometry.source else 0,

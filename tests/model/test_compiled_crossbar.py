@@ -96,11 +96,12 @@ def assert_same_gradient(geometry, seed, count):
     assert product_sums(geometry, maps.astype(np.int16), d.astype(np.int16)).tolist() == expected.tolist()
 
 
-def assert_largest_sums_have_the_same_bits(geometry):
-    """Column sums and row sums whose products are all large and of one sign; returns the largest row sum."""
+def assert_largest_sums_have_the_same_bits(geometry, largest=np.max):
+    """Column sums and row sums whose products are all large and of one sign, that of the ``largest`` conductance;
+    returns the largest row sum."""
     random, reference, crossbar = Random(1), Crossbar(geometry, 1), Crossbar(geometry, 1)
     state = random_state(random, geometry)
-    state["g"][:] = state["g"].max()
+    state["g"][:] = largest(state["g"])
     for each in (reference, crossbar):
         each.load(state)
     compiled, windows, window = CompiledCrossbar(crossbar), reference.windows, geometry.window
@@ -149,12 +150,15 @@ def assert_random_crossbars_give_the_same_bits(kind, implementation):
     assert happened == always | ({"stochastic", "none"} if kind == "mtj" else set())
 
 
-def test_largest_sums_have_the_same_bits():
-    """Row sums need more than 32 bits."""
+@pytest.mark.parametrize("largest", [np.max, np.min])
+@pytest.mark.parametrize(("count", "bits", "cols"), [(70, 12, 112), (2048, 8, 112), (2048, 8, 113)])
+def test_largest_sums_have_the_same_bits(count, bits, cols, largest):
+    """Row sums need more than 32 bits, of which lanes may add up the products of 112 columns, but not of 113. Column
+    sums of 8-bit drives just fit 32 bits."""
     geometry = config.parse({
-        "input": {"count": 70, "bits": 12}, "device": {"kind": "domain_wall", "states": 64, "sub_bits": 6},
-        "layers": [{"cols": 100, "delta_bits": 16, "chi_bits": 24, "z_frac": 4}]}, "large").crossbars[0]
-    assert assert_largest_sums_have_the_same_bits(geometry) >= 1 << 32
+        "input": {"count": count, "bits": bits}, "device": {"kind": "domain_wall", "states": 64, "sub_bits": 6},
+        "layers": [{"cols": cols, "delta_bits": 16, "chi_bits": 24, "z_frac": 0}]}, "large").crossbars[0]
+    assert assert_largest_sums_have_the_same_bits(geometry, largest) >= 1 << 32
 
 
 @settings(max_examples=40)
