@@ -49,19 +49,21 @@ class Calibration(Result):
 
 
 def calibrate(model: torch.nn.Module, batch: torch.Tensor,
-              loss: Callable[[torch.Tensor], torch.Tensor] | None = None, *, headroom: int = 0) -> Calibration:
+              loss: Callable[[torch.Tensor], torch.Tensor] | None = None, *, headroom: int = 0,
+              delta_headroom: int = 0) -> Calibration:
     """Choose the fraction bits of all formats in ``model`` from one pass of ``batch``: of drives by data, of outputs,
     of ``ReLU``, and with ``loss``, a scalar of the model's outputs, of deltas. Widths stay, and so does the state.
 
     At most `model.ranges.BEYOND` of the numbers are limited, unless the data need a format that an array cannot have.
     What several calls share, as an array of an LSTM, gets the coarsest format. ``HardTanh`` keeps its range, which is
-    its function. Outputs and deltas, which grow in training, get ``headroom`` bits more of range than the batch needs;
-    ``ValueError`` if it is negative. Nothing is counted or recorded; modules other than arrays work as they do in
-    their mode.
+    its function. Outputs get ``headroom`` bits more of range than the batch needs, deltas ``delta_headroom``, for what
+    grows in training; ``ValueError`` if one is negative. Nothing is counted or recorded; modules other than arrays work
+    as they do in their mode.
     """
-    if headroom < 0:
-        raise ValueError(f"headroom={headroom}: it must be 0 or more bits")
-    choosing = _Choosing(headroom)
+    for name, bits in (("headroom", headroom), ("delta_headroom", delta_headroom)):
+        if bits < 0:
+            raise ValueError(f"{name}={bits}: it must be 0 or more bits")
+    choosing = _Choosing({"output": headroom, "delta": delta_headroom})
     hooks: list[RemovableHandle] = []
     training = [array for array in arrays(model) if array.training]
     for name, module in model.named_modules():
@@ -87,7 +89,7 @@ def calibrate(model: torch.nn.Module, batch: torch.Tensor,
 class _Choosing:
     """A calibration under way."""
 
-    def __init__(self, headroom: int) -> None:
+    def __init__(self, headroom: dict[str, int]) -> None:
         self.choices: dict[tuple[str, str], FormatChoice] = {}
         self._headroom = headroom
 
@@ -138,9 +140,8 @@ class _Choosing:
             raise ArrayError(f"{name}: the batch gives it {what}s that are not finite, or none at all; calibrate with "
                              "samples as in training")
         top = (1 << bits - sign) - 1
-        spare = self._headroom if what in ("output", "delta") else 0
         found = ranges.finest(sizes, top)
-        frac = present if found is None else found - spare
+        frac = present if found is None else found - self._headroom.get(what, 0)
         before = self.choices.get((name, what))
         frac = max(min(frac, finest, before.frac if before else finest), BOUNDS["z_frac"][0])
         self.choices[name, what] = FormatChoice(

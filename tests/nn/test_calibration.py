@@ -43,14 +43,15 @@ def test_formats_are_as_fine_as_the_data_allow():
     train(net, optim.InSitu(net, 6), 3)
 
 
-def test_headroom_for_what_grows():
+@pytest.mark.parametrize(("option", "what"), [("headroom", "output"), ("delta_headroom", "delta")])
+def test_headroom_for_what_grows(option, what):
     x, labels = random_drive(10, 1, 8, 8), torch.arange(10)
-    tight, roomy = (chosen(nn.calibrate(model(), x, lambda z: nn.CrossEntropy()(z, labels), headroom=bits))
+    tight, roomy = (chosen(nn.calibrate(model(), x, lambda z: nn.CrossEntropy()(z, labels), **{option: bits}))
                     for bits in (0, 2))
-    for (layer, what), choice in tight.items():
-        assert roomy[layer, what].frac == choice.frac - 2 * (what in ("output", "delta"))
-    with pytest.raises(ValueError, match=r"^headroom=-1: it must be 0 or more bits$"):
-        nn.calibrate(model(), x, headroom=-1)
+    for key, choice in tight.items():
+        assert roomy[key].frac == choice.frac - 2 * (key[1] == what)
+    with pytest.raises(ValueError, match=rf"^{option}=-1: it must be 0 or more bits$"):
+        nn.calibrate(model(), x, **{option: -1})
 
 
 def test_without_a_loss_deltas_stay_and_negative_data_are_signed():
