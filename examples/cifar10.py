@@ -8,13 +8,13 @@ from common import Run, Samples, falling, options, spread_residuals, start, trai
 from spinloom import device, nn, optim
 
 CELLS = {"device": device("domain_wall", states=5, sigma=0.2), "update": {"threshold": 0.6}, "z_bits": 12,
-         "delta_bits": 14}
-WALLS = {1: {}, 3: {"synapse": {"slices": (16, 4, 1)}, "init_spread": 12.0}}
+         "delta_bits": 15}
+WALLS = {1: {"init_spread": 1.0}, 4: {"synapse": {"slices": (64, 16, 4, 1)}, "init_spread": 24.0}}
 """Further settings of the cells, by the number of walls of a weight."""
 WIDTHS = {True: (48, 96, 192), False: (8, 16, 32)}
 """Channels of each pair of convolutions: for a data set that is given, and for digits."""
-RATES = {1: 0.1, 3: 0.4, "others": 0.002}
-"""Learning rates at first: of cells, in levels, by the number of walls of a weight; and of everything else."""
+RATE = 0.002
+"""Learning rate at first, in arrays and outside of them."""
 
 
 class Vary(torch.nn.Module):
@@ -52,6 +52,13 @@ def loss(outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.cross_entropy(outputs, labels, reduction="sum")
 
 
+def adam(model: torch.nn.Module, spread: float) -> optim.Host:
+    """Adam for arrays whose weights begin within ``spread`` levels. PyTorch's begin within the inverse root of the
+    number of inputs; ``RATE`` is on that scale."""
+    return optim.Host(lambda cells: torch.optim.Adam(
+        [{"params": [levels], "lr": RATE * spread * len(levels) ** 0.5} for levels in cells]), model)
+
+
 def _train(run: Run, name: str, model: torch.nn.Module, samples: tuple[Samples, Samples], optimizers: dict) -> float:
     return train(run, name, model, samples, loss=loss, optimizers=optimizers, rate=falling,
                  size=min(100, max(10, len(samples[0].labels) // 60)))
@@ -59,21 +66,21 @@ def _train(run: Run, name: str, model: torch.nn.Module, samples: tuple[Samples, 
 
 def train_arrays(run: Run, model: torch.nn.Module, samples: tuple[Samples, Samples]) -> float:
     images, labels = (tensor[:100] for tensor in samples[0])
-    nn.calibrate(model, images, lambda outputs: loss(outputs, labels), headroom=2)
+    nn.calibrate(model, images, lambda outputs: loss(outputs, labels), headroom=4)
     spread_residuals(model)
     model = run.placed(model, images)
     return _train(run, "arrays", model, samples, {
-        "cells": optim.Host(torch.optim.Adam, model, lr=RATES[run.options.walls]),
-        "normalisation": torch.optim.Adam(model.parameters(), lr=RATES["others"])})
+        "cells": adam(model, WALLS[run.options.walls]["init_spread"]),
+        "normalisation": torch.optim.Adam(model.parameters(), lr=RATE)})
 
 
 def train_floats(run: Run, twin: torch.nn.Module, samples: tuple[Samples, Samples]) -> float:
-    return _train(run, "floats", twin, samples, {"all": torch.optim.Adam(twin.parameters(), lr=RATES["others"])})
+    return _train(run, "floats", twin, samples, {"all": torch.optim.Adam(twin.parameters(), lr=RATE)})
 
 
 def main() -> None:
     parser = options(__doc__, epochs=3, dataset="cifar-10")
-    parser.add_argument("--walls", type=int, choices=tuple(WALLS), default=3,
+    parser.add_argument("--walls", type=int, choices=tuple(WALLS), default=4,
                         help="domain walls of a weight (%(default)s)")
     run = Run(parser.parse_args())
     given = bool(run.options.data)

@@ -54,7 +54,7 @@ def gxnor(example):
 
 def cifar10(example):
     samples = images(example, 3, 32, size=10)
-    model = example.in_arrays(example.WIDTHS[False], torch.nn.Identity(), 3)
+    model = example.in_arrays(example.WIDTHS[False], torch.nn.Identity(), 4)
     nn.calibrate(model, samples[0][0], lambda outputs: example.loss(outputs, samples[0][1]))
     return model, samples, example.loss, adam(lr=1.0)
 
