@@ -173,7 +173,7 @@ def _places(table: _Table, names: dict[str, str]) -> dict[str, int]:
     for role in ("before", "pulse", "after"):
         if role not in places:
             raise ConfigError(f"{table.path}: no column {role!r}; the first line must name the columns, and names "
-                              f"{there}; call it {role}, or say which it is to `spinloom device fit --{role} NAME`")
+                              f"{there}; call it {role!r}, or name it: `spinloom device fit --{role} NAME`")
     if not table.rows:
         raise ConfigError(f"{table.path}: no measurements below the names of the columns")
     return {role: place for role, place in places.items() if role not in ("conductance", "number")}

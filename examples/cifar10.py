@@ -1,4 +1,4 @@
-"""Six convolutions and a linear layer, every one in an array of 5-state domain walls, one or several a weight, for
+"""Six convolutions and a linear layer, every one in an array of 5-state domain walls, four a weight or one, for
 CIFAR-10 or for enlarged digits in colours. Batch normalisation is PyTorch's; Adam makes the increments."""
 
 from functools import partial
@@ -53,8 +53,8 @@ def loss(outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 
 
 def adam(model: torch.nn.Module, spread: float) -> optim.Host:
-    """Adam for arrays whose weights begin within ``spread`` levels. PyTorch's begin within the inverse root of the
-    number of inputs; ``RATE`` is on that scale."""
+    """Adam for arrays whose weights begin within ``spread`` levels. Weights of PyTorch begin within
+    ``1 / sqrt(inputs)``, so ``RATE`` times ``spread * sqrt(inputs)`` is the same rate in levels."""
     return optim.Host(lambda cells: torch.optim.Adam(
         [{"params": [levels], "lr": RATE * spread * len(levels) ** 0.5} for levels in cells]), model)
 

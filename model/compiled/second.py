@@ -104,7 +104,7 @@ def backward(layer: Layer, state: State, scratch: Scratch, grain: Integer, d: Po
 
 @njit(forceinline=True)
 def _row_sum(g: Pointer, first: Integer, d: Pointer, first_d: Integer, cols: Integer) -> Integer:
-    """The sum of ``g * d`` along a row, of which each lane must fit 32 bits."""
+    """The sum of ``g * d`` along a row. What a lane adds up must fit 32 bits."""
     col, sums = 0, zeros(FEW, np.int32(0))
     while col + SOME <= cols:
         like = zeros(SOME, g)

@@ -27,7 +27,7 @@ BLOCK = 4
 SIDE = MAX_SIDE + BLOCK
 """Length of the vectors in ``Scratch`` of rows or columns."""
 NARROW = 29
-"""Width up to which sums are computed in 32 bits, whatever is added: half of a shift, which is 30 at most, or noise."""
+"""Width up to which 32 bits hold a sum and whatever is added to it: half of a shift, which is 30 at most, or noise."""
 (FORWARDS, FORWARD_ROWS, BACKWARD_ROWS, UPDATE_ROWS, VISITED_ROWS, ATTEMPTS, VERIFY_ATTEMPTS, FAILURES,
  REFRESHES, PRODUCT_ROWS) = range(len(POSITION_COUNTERS))
 COUNTS = len(POSITION_COUNTERS)
@@ -230,7 +230,7 @@ def _fields(geometry: CrossbarGeometry) -> dict[str, int]:
     magnitude = geometry.x.magnitude << device.g_bits - 1
     finer = max(geometry.adc_shift - NOISE_FRAC, 0) if geometry.read_noise else 0
     adc_shift = geometry.adc_shift - finer
-    narrow_sum = geometry.sum_bits <= NARROW or (
+    narrow_sum = geometry.sum_bits <= NARROW or (  # or the sum and half of its own shift, and nothing else, fit 32 bits
         adc_shift <= 30 and not geometry.read_noise and not geometry.distorted
         and signed_bits(geometry.rows * magnitude + (1 << adc_shift >> 1)) <= 32)
     widest = 30 if narrow_sum else 62

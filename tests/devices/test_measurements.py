@@ -28,8 +28,8 @@ def test_columns_are_found_by_name_and_others_ignored(tmp_path):
 
 
 @pytest.mark.parametrize(("text", "message"), [
-    ("", "no column 'before'; the first line must name the columns, and names none; call it before, or say which it is "
-         "to `spinloom device fit --before NAME`"),
+    ("", "no column 'before'; the first line must name the columns, and names none; call it 'before', or name it: "
+         "`spinloom device fit --before NAME`"),
     ("before,after\n1,2\n", "no column 'pulse'; .* names before, after"),
     ("before,pulse,after,after\n1,2,3,4\n", "more than one column 'after'"),
     ("before,pulse,after\n", "no measurements below"),
