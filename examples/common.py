@@ -246,18 +246,20 @@ class Run:
             return
         try:
             state = torch.load(self._file, map_location="cpu")
-        except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError):
+            kept = [state[name] for name in ("epoch", "batch", "seconds", "random", "random_cuda")]
+            options, parts = state["options"], state["parts"]
+        except (OSError, RuntimeError, ValueError, EOFError, TypeError, LookupError, pickle.UnpicklingError):
             raise ConfigError(f"{self._file}: no checkpoint; name another folder with --checkpoint") from None
         for name, value in self._identity.items():
-            if (before := state["options"].get(name)) != value:
+            if (before := options.get(name)) != value:
                 raise ConfigError(f"{self._file}: was begun with {name}={before}, not {value}; name another folder "
                                   "with --checkpoint")
-        self._epoch, self._batch, self._before = state["epoch"], state["batch"], state["seconds"]
+        self._epoch, self._batch, self._before, random, random_cuda = kept
         self._began = time.monotonic()
         for name, part in self._parts.items():
-            part.load_state_dict(state["parts"][name])
-        torch.set_rng_state(state["random"])
-        torch.cuda.set_rng_state_all(state["random_cuda"])
+            part.load_state_dict(parts[name])
+        torch.set_rng_state(random)
+        torch.cuda.set_rng_state_all(random_cuda)
 
 
 def train(run: Run, name: str, model: torch.nn.Module, samples: tuple[Samples, Samples], *, size: int,

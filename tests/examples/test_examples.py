@@ -141,11 +141,17 @@ def test_a_checkpoint_with_other_options_is_refused(monkeypatch, capsys, tmp_pat
         run(monkeypatch, capsys, "digits", *options, "--seed", 2)
     assert capsys.readouterr().err == (
         f"error: {tmp_path / 'arrays.pt'}: was begun with seed=1, not 2; name another folder with --checkpoint\n")
-    (tmp_path / "arrays.pt").write_bytes((tmp_path / "arrays.pt").read_bytes()[:1000])
-    with pytest.raises(SystemExit):
-        run(monkeypatch, capsys, "digits", *options)
-    assert capsys.readouterr().err == (
-        f"error: {tmp_path / 'arrays.pt'}: no checkpoint; name another folder with --checkpoint\n")
+    for others in (truncated, lambda file: torch.save({"weight": torch.zeros(1)}, file),
+                   lambda file: torch.save(torch.zeros(2), file)):
+        others(tmp_path / "arrays.pt")
+        with pytest.raises(SystemExit):
+            run(monkeypatch, capsys, "digits", *options)
+        assert capsys.readouterr().err == (
+            f"error: {tmp_path / 'arrays.pt'}: no checkpoint; name another folder with --checkpoint\n")
+
+
+def truncated(file):
+    file.write_bytes(file.read_bytes()[:1000])
 
 
 def test_a_data_set_must_have_the_shape_that_is_needed(monkeypatch, capsys, tmp_path):
