@@ -44,7 +44,8 @@ class CompiledCrossbar:
     windows. Operands are integers of any type and within the formats of the geometry; ``ValueError`` on a wrong shape.
 
     The bits are those of samples that are taken one after the other. Threads share the samples of a call, as many as
-    PyTorch has (`torch.set_num_threads`), except where cells are programmed.
+    PyTorch has (`torch.set_num_threads`), except where cells are programmed. What leaves the state as it is may be
+    called by several threads at a time.
     """
 
     def __init__(self, crossbar: Crossbar, window: Window | None = None) -> None:
@@ -66,7 +67,7 @@ class CompiledCrossbar:
         self._reading = self._products + window.positions * POSITION
         self._draws = window.positions * geometry.cols if geometry.read_noise else 0
         self._scratches = [scratch([geometry], self._layers)]
-        """Where each thread works."""
+        """Where no thread works at present."""
 
     def forward(self, maps: ArrayLike) -> np.ndarray:
         """The outputs ``z``, int16 (n, positions, cols), for the drives ``maps`` (n, cells)."""
@@ -99,17 +100,19 @@ class CompiledCrossbar:
         if len(maps) != len(d):
             raise ValueError(f"{len(maps)} maps and the deltas of {len(d)}: there must be as many")
         if program:
-            state = self._state()
-            _update(self._layers, state, self._tables, self._scratches[0], maps.ravel(), d.ravel(), len(maps),
+            state, scratch = self._state(), self._scratch()
+            _update(self._layers, state, self._tables, scratch, maps.ravel(), d.ravel(), len(maps),
                     learning_rate_shift)
+            self._scratches.append(scratch)
         else:
             state = self._accumulate(maps, d, learning_rate_shift)
         give_back(state, [self.crossbar])
 
     def program(self) -> None:
         """``Crossbar.program``."""
-        state = self._state()
-        _program(self._layers, state, self._tables, self._scratches[0])
+        state, scratch = self._state(), self._scratch()
+        _program(self._layers, state, self._tables, scratch)
+        self._scratches.append(scratch)
         give_back(state, [self.crossbar])
 
     def apply(self, dw: ArrayLike) -> None:
@@ -151,19 +154,25 @@ class CompiledCrossbar:
     def _shared(self, run: Callable[[State, Scratch, range], None], shares: list[range], draws: int = 0) -> State:
         """Let threads ``run`` their ``shares`` of samples, each of which draws ``draws`` words of read noise, or of
         rows. Returns the state that one thread would leave after all of them."""
-        while len(self._scratches) < len(shares):
-            self._scratches.append(Scratch(*(array.copy() for array in self._scratches[0])))
-        last = self._state()
+        last, scratches = self._state(), [self._scratch() for _ in shares]
         others = [last._replace(lfsrs=last.lfsrs.copy(), counters=np.zeros_like(last.counters),
                                 row_reads=last.row_reads.copy()) for _ in shares[1:]]
         states = [*others, last]
         for state, share in zip(states, shares, strict=True):
             if draws and share.start:
                 state.lfsrs[READING] = int(jump(torch.tensor(int(state.lfsrs[READING])), share.start * draws))
-        together([partial(run, *each) for each in zip(states, self._scratches, shares, strict=False)])
+        together([partial(run, *each) for each in zip(states, scratches, shares, strict=True)])
+        self._scratches += scratches
         for state in others:
             last.counters[:] += state.counters
         return last
+
+    def _scratch(self) -> Scratch:
+        """Where to work, which is put back behind: other threads may work meanwhile."""
+        try:
+            return self._scratches.pop()
+        except IndexError:
+            return scratch([self.geometry], self._layers)
 
     def _checked(self, values: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
         """``values`` as int16, contiguous; ``ValueError`` unless they are (n, *shape)."""

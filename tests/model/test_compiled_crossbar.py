@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from random import Random
 
 import numpy as np
@@ -254,3 +256,15 @@ def test_what_does_not_fit_is_refused():
     crossbar.torch_device = torch.device("cuda")
     with pytest.raises(ValueError, match="PyTorch device cuda; compiled code runs on the CPU only"):
         CompiledCrossbar(crossbar)
+
+
+def test_threads_evaluate_at_the_same_time():
+    """Without seeing what the other one works on."""
+    geometry = config.load("mnist-dw5").crossbars[0]
+    crossbar = CompiledCrossbar(Crossbar(geometry, 1))
+    given = [operands(Random(seed), geometry, 200) for seed in range(4)]
+    calls = [partial(crossbar.evaluate, maps) for maps, _ in given] + [partial(crossbar.row_sums, d) for _, d in given]
+    expected = [call() for call in calls]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda call: call(), 4 * calls))
+    assert all(map(np.array_equal, found, 4 * expected))
