@@ -98,7 +98,7 @@ class Host(torch.optim.Optimizer):
             if levels.grad is not None:
                 levels.grad = None
                 geometry = array.crossbar.geometry
-                array.crossbar.apply(increments(levels * 2.0**-geometry.rate_offset, geometry))
+                array.apply_increments(increments(levels * 2.0**-geometry.rate_offset, geometry))
         return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:

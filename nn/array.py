@@ -80,6 +80,8 @@ class Array(torch.nn.Module):
         nothing is recorded."""
         self.saturation = Saturation()
         """How many of its numbers have been limited to their formats in training."""
+        self.changes = 0
+        """How often its cells or formats have been changed."""
         self._recorded: list[Recorded] = []
         self._calls = 0
         self._pulses: torch.Tensor | None = None  # of a crossbar that is elsewhere, when it left the golden model
@@ -147,7 +149,7 @@ class Array(torch.nn.Module):
         crossbar = self.in_golden_model(formats, device)
         crossbar.load(state or self.crossbar.state())
         self.move("golden", crossbar)
-        self.formats, self._recorded = formats, []
+        self.formats, self._recorded, self.changes = formats, [], self.changes + 1
 
     def in_golden_model(self, formats: Formats | None = None, device: torch.device | str = "cpu") -> GoldenCrossbar:
         """A crossbar such as this one, of ``formats`` or its own, in the initial state, on a ``device`` of PyTorch."""
@@ -199,6 +201,13 @@ class Array(torch.nn.Module):
             self.crossbar.at(recorded.window).update(recorded.x, recorded.d, learning_rate_shift, program=single)
         if taken and not single:
             self.crossbar.program()
+        self.changes += bool(taken)
+
+    def apply_increments(self, dw: torch.Tensor) -> None:
+        """Add ``dw`` (rows, cols), in units of the residual, to the residuals, and program what has reached the
+        threshold."""
+        self.crossbar.apply(dw)
+        self.changes += 1
 
     def get_extra_state(self) -> dict[str, torch.Tensor]:
         """The arrays of the state by name, ``pulses``, and ``formats`` (`Formats.numbers`)."""
@@ -223,6 +232,7 @@ class Array(torch.nn.Module):
         """Take the ``state`` of a crossbar (`model.crossbar.Crossbar.state`) and, if they are there, the ``pulses`` of
         its cells. ``StateError`` if it does not fit."""
         self.crossbar.load(state)
+        self.changes += 1
         if "pulses" in state:
             pulses = torch.as_tensor(state["pulses"])
             if pulses.shape != self.pulses.shape:
@@ -274,24 +284,30 @@ class _Reading(torch.autograd.Function):
             largest = (1 << formats.layer.z_bits - 1) - 1
             array.count("drive", limited, x.numel())
             array.count("output", int(((z == largest) | (z == -largest - 1)).sum()), z.numel())
-        ctx.array, ctx.window, ctx.x, ctx.asked, ctx.dtype = array, window, x, asked, maps.dtype
+        ctx.save_for_backward(x, asked)
+        ctx.array, ctx.window, ctx.dtype, ctx.changes = array, window, maps.dtype, array.changes
         ctx.call = None if handle is None else array.numbered()
         return z.to(maps.dtype) * 2.0**-formats.layer.z_frac
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> Any:
+        x, asked = ctx.saved_tensors
         layer, sub_bits = ctx.array.formats.layer, ctx.array.formats.cells.tables.sub_bits
+        if ctx.call is not None and ctx.array.changes != ctx.changes:
+            raise ArrayError(f"array {ctx.array.index} has been changed since the forward pass that a backward pass "
+                             "belongs to: call backward() before step(), or the model again after it")
         limit = 1 << layer.delta_bits - 1
         d, limited = integers("gradient", gradient, layer.delta_frac, -limit, limit - 1)
         if ctx.call is not None:
             ctx.array.count("delta", limited, d.numel())
-        if ctx.needs_input_grad[1]:
-            ctx.array.record(Recorded(ctx.call, ctx.window, ctx.x, d))
+        # As gradients of parameters: those that autograd.grad or backward(inputs=...) do not ask for go nowhere.
+        if ctx.needs_input_grad[1] and torch._C._will_engine_execute_node(ctx.next_functions[1][0]):
+            ctx.array.record(Recorded(ctx.call, ctx.window, x, d))
         if not ctx.needs_input_grad[0]:
             return None, None, None, None, None
         crossbar = ctx.array.crossbar.at(ctx.window)
-        e = crossbar.row_sums(d) if ctx.call is None else crossbar.backward(d, ctx.asked)
+        e = crossbar.row_sums(d) if ctx.call is None else crossbar.backward(d, asked)
         scale = 2.0 ** -(layer.delta_frac + sub_bits - layer.weight_step)
         return (e.double() * scale).to(ctx.dtype), None, None, None, None
 
