@@ -154,7 +154,8 @@ class Array(torch.nn.Module):
     def in_golden_model(self, formats: Formats | None = None, device: torch.device | str = "cpu") -> GoldenCrossbar:
         """A crossbar such as this one, of ``formats`` or its own, in the initial state, on a ``device`` of PyTorch."""
         geometry = (formats or self.formats).geometry(self._made_for, self.seed, self.index)
-        return GoldenCrossbar.new(geometry, self.seed, device)
+        with torch.inference_mode(False):  # tensors made there could not be changed elsewhere
+            return GoldenCrossbar.new(geometry, self.seed, device)
 
     @property
     def geometry(self) -> CrossbarGeometry:
@@ -241,7 +242,9 @@ class Array(torch.nn.Module):
             self.pulses.copy_(pulses)
 
     def settle(self, maps: torch.Tensor) -> None:
-        """Choose the format of the drive by ``maps``."""
+        """Choose the format of the drive by ``maps``. It stays open if they have no numbers to go by."""
+        if not maps.numel() or maps.isnan().any():
+            return
         settled = maps.format if isinstance(maps, Activation) else signed() if (maps < 0).any() else unsigned()
         self.reform(replace(self.formats, drive=settled))
 
