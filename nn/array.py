@@ -117,6 +117,9 @@ class Array(torch.nn.Module):
         if not maps.is_floating_point() or maps.dim() != 2 or maps.shape[1] != window.cells:
             raise ArrayError(f"a drive of {maps.dtype} {tuple(maps.shape)}: the array needs floats of shape "
                              f"(samples, {window.cells})")
+        if torch.jit.is_tracing():
+            raise ArrayError("what happens in an array cannot be traced by torch.jit or torch.onnx, which would keep "
+                             "the numbers of one call: save state_dict()")
         if maps.device != self.crossbar.torch_device:
             raise ArrayError(f"a drive on {maps.device}: the array is on {self.crossbar.torch_device}; move one of "
                              "them with to()")

@@ -113,6 +113,9 @@ class LSTM(Layer):
         """From ``x`` (time, n, input_size), or (n, time, input_size) with ``batch_first``, to the outputs ``h`` of the
         last layer at all times, likewise, and the ``state`` at the end: ``h`` and ``c``, both (num_layers, n,
         hidden_size). It begins with ``state``, or with zeros."""
+        if not isinstance(x, torch.Tensor):
+            raise ArrayError(f"x is a {type(x).__name__}: an LSTM needs a tensor; make one with "
+                             "torch.nn.utils.rnn.pad_packed_sequence")
         if x.dim() != 3 or x.shape[2] != self.input_size or not x.shape[1 if self.batch_first else 0]:
             raise ArrayError(f"x is {tuple(x.shape)}: an LSTM of {self.input_size} inputs needs "
                              f"{'(samples, time' if self.batch_first else '(time, samples'}, {self.input_size})")

@@ -4,6 +4,7 @@ the delta of a sample does not depend on how many there are."""
 from typing import Any
 
 import torch
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import one_hot
 
 from .array import ArrayError
@@ -37,6 +38,7 @@ class _CrossEntropy(torch.autograd.Function):
         return torch.nn.functional.binary_cross_entropy_with_logits(wide, right.double(), reduction="sum").to(z.dtype)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> Any:
         return gradient * ctx.saved_tensors[0], None, None
 

@@ -265,6 +265,51 @@ def test_an_array_without_gradient_is_not_trained():
     assert not layer.array.take()
 
 
+def test_gradients_that_go_nowhere_do_not_train():
+    """As those of parameters: what does not ask for them does not accumulate them."""
+    layer = nn.Linear(4, 3, **WALL)
+    x = random_drive(2, 4).requires_grad_()
+    assert torch.autograd.grad(layer(x).sum(), x)[0].abs().sum() > 0
+    layer(x).sum().backward(inputs=[x])
+    assert not layer.array.take()
+    loss = layer(x).sum()
+    loss.backward(retain_graph=True)
+    loss.backward(inputs=[x, layer.array.handle])
+    assert [len(part.x) for part in layer.array.take()] == [4]
+    with pytest.raises(RuntimeError, match="backward through the graph a second time"):
+        loss.backward()
+
+
+@pytest.mark.parametrize("make", [
+    lambda layer: optim.InSitu(layer, 2), lambda layer: optim.Host(torch.optim.SGD, layer, lr=0.25)])
+def test_backward_after_a_step_is_refused(make):
+    layer = nn.Linear(4, 3, **WALL)
+    optimizer, x = make(layer), random_drive(2, 4).requires_grad_()
+    first, second = layer(x).sum(), layer(x).sum()
+    first.backward()
+    optimizer.step()
+    with pytest.raises(nn.ArrayError, match=r"array \d+ has been changed since the forward pass .* before step\(\)"):
+        second.backward()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_tracing_is_refused():
+    """A trace would answer with the numbers of one call for ever."""
+    layer = nn.Linear(4, 3, **WALL).eval()
+    layer(random_drive(2, 4))
+    with pytest.raises(nn.ArrayError, match="cannot be traced by"):
+        torch.jit.trace(layer, random_drive(2, 4))
+
+
+def test_data_without_numbers_do_not_settle_the_drive():
+    layer = nn.Linear(4, 3, **WALL)
+    assert layer(random_drive(0, 4)).shape == (0, 3)
+    with pytest.raises(nn.ArrayError, match="a drive that is not a number"):
+        layer(random_drive(2, 4) * float("nan"))
+    layer(random_drive(2, 4) - 0.5)
+    assert layer.array.formats.drive == nn.signed(8)
+
+
 def test_training_without_an_optimizer_is_said_once(capsys):
     layer = nn.Linear(4, 3, **WALL)
     for _ in range(150):
@@ -346,6 +391,8 @@ def test_repr_shows_device_formats_and_backend():
     (lambda: nn.Flatten()(torch.zeros(2, 6)), nn.ArrayError, r"x is \(2, 6\): maps are \(samples, channels, height"),
     (lambda: nn.Linear(6, 4, **WALL).load_state_dict(nn.Linear(5, 4, **WALL).state_dict()), StateError,
      r"g is int16 \(5, 4\); it must hold integers of shape \(6, 4\)"),
+    (lambda: nn.LSTM(3, 2, **WALL)(torch.nn.utils.rnn.pack_sequence([random_drive(2, 3)])), nn.ArrayError,
+     "x is a PackedSequence: an LSTM needs a tensor; make one with torch.nn.utils.rnn.pad_packed_sequence"),
     (lambda: one_pulse(nn.Linear(6, 4, **WALL)), StateError, r"pulses are of shape \(\); there are \(6, 4\)"),
 ])
 def test_what_does_not_fit_is_refused(make, error, message):
