@@ -50,6 +50,10 @@ class InSitu(torch.optim.Optimizer):
         for array in self._arrays:
             array.take()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies and pickles have: beside that of any optimiser, the arrays."""
+        return super().__getstate__() | {"_arrays": self._arrays}
+
 
 class Host(torch.optim.Optimizer):
     """Any optimiser of PyTorch, which makes increments for the arrays.
@@ -115,6 +119,11 @@ class Host(torch.optim.Optimizer):
         """As the optimiser does."""
         self.optimizer.load_state_dict(state_dict)
         self._join()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies and pickles have: beside that of any optimiser, the arrays and what trains them."""
+        return super().__getstate__() | {
+            "_arrays": self._arrays, "_levels": self._levels, "optimizer": self.optimizer}
 
     def _join(self) -> None:
         """Let schedulers see the optimiser's own groups."""

@@ -1,4 +1,5 @@
 import copy
+import pickle
 
 import numpy as np
 import pytest
@@ -103,6 +104,31 @@ def test_zero_grad_forgets_and_a_step_takes_what_there_is():
     assert changed["layer1_chi"] != after["layer1_chi"]
     optimizer.step()
     assert state(model) == changed
+
+
+@pytest.mark.parametrize("make", [
+    lambda model: optim.InSitu(model, 2), lambda model: optim.Host(torch.optim.Adam, model, lr=0.25)])
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))])
+def test_a_model_is_copied_with_its_optimizer(make, copied):
+    model = digits_model()
+    pairs = [(model, make(model))]
+    train(*pairs[0], 1)
+    pairs.append(copied(pairs[0]))
+    for pair in pairs:
+        train(*pair, 2, first=1)
+        pair[1].param_groups[0]["lr"] = 0.5
+        train(*pair, 1, first=3)
+    assert state(pairs[0][0]) == state(pairs[1][0])
+
+
+def test_a_host_trains_what_was_evaluated_first():
+    model = digits_model()
+    with torch.inference_mode():
+        model.eval()(random_drive(2, 1, 8, 8))
+    model.train().load_state_dict(model.state_dict())
+    before = state(model)
+    train(model, optim.Host(torch.optim.Adam, model, lr=0.25), 1)
+    assert state(model)["layer0_chi"] != before["layer0_chi"]
 
 
 def test_closures_are_evaluated():
