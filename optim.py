@@ -36,13 +36,16 @@ class InSitu(torch.optim.Optimizer):
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update the arrays; write pulses happen here. ``OptimizerError`` if the learning rate is not positive,
-        ``ArrayError`` if an array cannot have it."""
+        ``ArrayError`` if an array cannot have it; no array is then trained."""
         loss = _evaluated(closure)
         rate = self.param_groups[0]["lr"]
         if not 0 < rate < inf:
             raise OptimizerError(f"lr={rate}: must be positive; to train no array, do not call step")
+        shift = round(-log2(rate))
         for array in self._arrays:
-            array.train_recorded(round(-log2(rate)))
+            array.require_rate(shift)
+        for array in self._arrays:
+            array.train_recorded(shift)
         return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:

@@ -35,13 +35,16 @@ class Activation(torch.Tensor):
            derivative: torch.Tensor | None = None) -> "Activation":
         """``values`` of ``format``, with their ``derivative``, a tensor of the same shape, if it is known."""
         made = values.as_subclass(cls)
-        made.format, made._derivative, made._made = format, derivative, made._version
+        if made.is_inference():  # without a version, and without a backward pass
+            made.format, made._derivative, made._made = format, None, 0
+        else:
+            made.format, made._derivative, made._made = format, derivative, made._version
         return made
 
     @property
     def derivative(self) -> torch.Tensor | None:
         """The derivative; None if it is not known, or values have been changed since."""
-        return self._derivative if self._version == self._made else None
+        return self._derivative if self._derivative is not None and self._version == self._made else None
 
     @classmethod
     def __torch_function__(cls, function: Callable, types: Any, args: Any = (), kwargs: Any = None) -> Any:

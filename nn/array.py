@@ -191,14 +191,16 @@ class Array(torch.nn.Module):
         runs = [list(run) for _, run in groupby(taken, key=lambda recorded: recorded.window)]
         return [run[0] if len(run) == 1 else _together(run) for run in runs]
 
-    def train_recorded(self, learning_rate_shift: int) -> None:
-        """Take what has been recorded, and update the cells by it, at the learning rate ``2**-learning_rate_shift``.
-        One sample programs the rows that it updates; of more, all are accumulated, and then all cells programmed.
-        ``ArrayError`` if that rate cannot be selected."""
+    def require_rate(self, learning_rate_shift: int) -> None:
+        """``ArrayError`` if the learning rate ``2**-learning_rate_shift`` cannot be selected."""
         lowest, highest = self.crossbar.geometry.learning_rate_shifts
         if not lowest <= learning_rate_shift <= highest:
             raise ArrayError(f"a learning rate of 2**-{learning_rate_shift}: array {self.index} can "
                              f"have 2**-{lowest} to 2**-{highest}; a larger one needs a smaller chi_frac")
+
+    def train_recorded(self, learning_rate_shift: int) -> None:
+        """Take what has been recorded, and update the cells by it, at the learning rate ``2**-learning_rate_shift``.
+        One sample programs the rows that it updates; of more, all are accumulated, and then all cells programmed."""
         taken = self.take()
         single = sum(len(recorded.x) for recorded in taken) == 1
         for recorded in taken:

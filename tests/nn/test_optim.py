@@ -76,6 +76,16 @@ def test_the_learning_rate_is_the_nearest_power_of_two():
     assert states[0] == states[1] == states[2]
 
 
+def test_a_rate_that_one_array_cannot_have_trains_none():
+    model = torch.nn.Sequential(nn.Linear(4, 3, **WALL), nn.Linear(3, 2, chi_bits=24, chi_frac=20, **WALL))
+    optimizer = optim.InSitu(model, 0)
+    model(random_drive(2, 4)).sum().backward()
+    before = state(model)
+    with pytest.raises(nn.ArrayError, match=r"a learning rate of 2\*\*-0: array .* a larger one needs a smaller"):
+        optimizer.step()
+    assert state(model) == before
+
+
 def test_a_host_goes_on_where_it_was_saved():
     model = digits_model()
     optimizer = optim.Host(torch.optim.Adam, model, lr=0.1)
