@@ -76,7 +76,7 @@ def calibrate(model: torch.nn.Module, batch: torch.Tensor,
         with torch.set_grad_enabled(loss is not None):
             outputs = model(batch)
             if loss is not None:
-                leaves = [leaf for leaf in (batch, *model.parameters()) if leaf.requires_grad]
+                leaves = [leaf for leaf in (batch, *model.parameters(), *choosing.leaves) if leaf.requires_grad]
                 torch.autograd.grad(loss(outputs), leaves, allow_unused=True)
     finally:
         for hook in hooks:
@@ -91,6 +91,8 @@ class _Choosing:
 
     def __init__(self, headroom: dict[str, int]) -> None:
         self.choices: dict[tuple[str, str], FormatChoice] = {}
+        self.leaves: list[torch.Tensor] = []
+        """Outputs of arrays that no gradient would have reached otherwise: nothing before them needs one."""
         self._headroom = headroom
 
     def hooks(self, name: str, module: torch.nn.Module) -> list[RemovableHandle]:
@@ -117,7 +119,9 @@ class _Choosing:
         return make(old.bits, self._choose(name, "drive", maps, old.bits, int(make is signed), old.frac))
 
     def _behind_array(self, name: str, array: Array, given: tuple[Any, ...], outputs: torch.Tensor) -> None:
-        if outputs.requires_grad:
+        if torch.is_grad_enabled():
+            if not outputs.requires_grad:
+                self.leaves.append(outputs.requires_grad_())
             outputs.register_hook(partial(self._delta, name, array))
 
     def _delta(self, name: str, array: Array, gradient: torch.Tensor) -> None:

@@ -61,6 +61,20 @@ def test_without_a_loss_deltas_stay_and_negative_data_are_signed():
     assert net.array.crossbar.geometry.x == nn.signed(8, 7)
 
 
+class OneHot(torch.nn.Module):
+    def forward(self, places):
+        return torch.nn.functional.one_hot(places, 6).float()
+
+
+def test_deltas_of_data_that_have_no_gradient_are_chosen():
+    """Of the first array too, which nothing that needs a gradient comes before."""
+    net = torch.nn.Sequential(OneHot(), nn.Linear(6, 4, **WALL), torch.nn.Tanh(), nn.Linear(4, 3, **WALL))
+    calibration = nn.calibrate(net, torch.arange(3), lambda z: nn.CrossEntropy()(z, torch.arange(3)))
+    assert {("1", "delta"), ("3", "delta")} <= set(chosen(calibration))
+    assert calibration == nn.calibrate(net[1:], net[0](torch.arange(3)), lambda z: nn.CrossEntropy()(
+        z, torch.arange(3)))
+
+
 @pytest.mark.parametrize("batch", [torch.zeros(0, 3), torch.full((2, 3), float("nan")), torch.full((2, 3), torch.inf)])
 def test_a_batch_that_no_format_suits_is_refused(batch):
     with pytest.raises(nn.ArrayError, match="0: the batch gives it drives that are not finite, or none at all"):
