@@ -97,10 +97,13 @@ class Formats:
         return [*drive, *(getattr(self.layer, name) for name in INTEGERS)]
 
     def of_numbers(self, numbers: Sequence[int]) -> Self:
-        """These, but with the ``numbers`` of others."""
+        """These, but with the ``numbers`` of others; ``ConfigError`` if they are none."""
+        if len(numbers) != 3 + len(INTEGERS) or numbers[0] not in range(-1, len(DRIVES)):
+            raise ConfigError(f"formats={shown(numbers)}: not those of an array; the file may be damaged")
         kind, bits, frac, *integers = numbers
-        drive = None if kind < 0 else ActivationFormat(kind=DRIVES[kind], bits=bits, frac=frac)
-        layer = self.layer.model_copy(update=dict(zip(INTEGERS, integers, strict=True)))
+        drive = None if kind < 0 else TERNARY if DRIVES[kind] == "ternary" else _format(
+            DRIVES[kind], 1 + (DRIVES[kind] == "signed"), bits, frac)
+        layer = _section(Layer, self.layer.model_dump() | dict(zip(INTEGERS, integers, strict=True)))
         return replace(self, drive=drive, layer=layer)
 
     def __str__(self) -> str:

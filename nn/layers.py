@@ -102,6 +102,8 @@ class LSTM(Layer):
         _require_sizes(input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.batch_first = batch_first
+        if formats.pop("bias", True) is not True:
+            raise ArrayError("bias=False: an LSTM has a bias row; leave bias out")
         formats = {"drive": signed()} | formats
         self.drive: ActivationFormat = formats["drive"]
         self.arrays = torch.nn.ModuleList(
@@ -193,7 +195,7 @@ def _array(shared: Array | Tiles | None, window: Window, bias: bool, formats: di
 def _require_sizes(**sizes: int) -> None:
     """``ArrayError`` unless all ``sizes`` are whole numbers from 1 on."""
     for name, size in sizes.items():
-        if not isinstance(size, int) or size < 1:
+        if type(size) is not int or size < 1:
             raise ArrayError(f"{name}={shown(size)}: must be a whole number from 1 on")
 
 

@@ -50,6 +50,14 @@ def one_pulse(layer):
     layer.array.load(layer.array.state() | {"pulses": np.array(5)})
 
 
+def load_formats(place, number):
+    """Load a state in whose formats there is another number."""
+    layer = nn.Linear(6, 4, drive=nn.signed(8), **WALL)
+    state = layer.array.get_extra_state()
+    state["formats"][place] = number
+    layer.array.set_extra_state(state)
+
+
 def test_linear_is_a_product_with_its_weights():
     """Outputs that neither saturate nor are rounded, and their gradients."""
     layer = nn.Linear(6, 5, bias=True, device="domain_wall", weight_step=-4, z_bits=12, z_frac=8, delta_frac=6)
@@ -393,6 +401,11 @@ def test_repr_shows_device_formats_and_backend():
      r"g is int16 \(5, 4\); it must hold integers of shape \(6, 4\)"),
     (lambda: nn.LSTM(3, 2, **WALL)(torch.nn.utils.rnn.pack_sequence([random_drive(2, 3)])), nn.ArrayError,
      "x is a PackedSequence: an LSTM needs a tensor; make one with torch.nn.utils.rnn.pad_packed_sequence"),
+    (lambda: nn.LSTM(3, 2, bias=False, **WALL), nn.ArrayError, "bias=False: an LSTM has a bias row; leave bias out"),
+    (lambda: nn.Linear(True, 2, **WALL), nn.ArrayError, "in_features=True: must be a whole number from 1 on"),
+    (lambda: load_formats(0, 7), ConfigError, r"formats=\[7, .*not those of an array; the file may be damaged"),
+    (lambda: load_formats(1, 40), ConfigError, "bits=40: signed drives have 2 to 12"),
+    (lambda: load_formats(10, 99), ConfigError, "formats: rate_offset=99: Input should be less"),
     (lambda: one_pulse(nn.Linear(6, 4, **WALL)), StateError, r"pulses are of shape \(\); there are \(6, 4\)"),
 ])
 def test_what_does_not_fit_is_refused(make, error, message):
