@@ -58,4 +58,8 @@ def _right(z: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     if labels.shape != z.shape[:-1]:
         raise ArrayError(f"labels of shape {tuple(labels.shape)}: outputs of shape {tuple(z.shape)} need "
                          f"{tuple(z.shape[:-1])}")
-    return one_hot(labels, z.shape[-1])
+    try:
+        return one_hot(labels, z.shape[-1])
+    except RuntimeError:
+        raise ArrayError(f"labels of {labels.dtype}, from {labels.min()} to {labels.max()}: {z.shape[-1]} outputs need "
+                         f"torch.int64, from 0 to {z.shape[-1] - 1}") from None
