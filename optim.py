@@ -25,8 +25,8 @@ class InSitu(torch.optim.Optimizer):
     concerned are then programmed; of more, a mini-batch, all cells are. What has been recorded of a sample is then
     forgotten, as it is by ``zero_grad``.
 
-    The learning rate ``lr`` of a parameter group is ``2**-learning_rate_shift`` at first. Schedulers may set it to
-    anything; the machine takes the nearest power of two.
+    The learning rate ``lr`` of a parameter group is ``2**-learning_rate_shift`` at first. Of what schedulers
+    set, the machine takes the nearest power of two, which must be one that the arrays can have.
     """
 
     def __init__(self, model: torch.nn.Module, learning_rate_shift: int = 6) -> None:

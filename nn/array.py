@@ -195,8 +195,10 @@ class Array(torch.nn.Module):
         """``ArrayError`` if the learning rate ``2**-learning_rate_shift`` cannot be selected."""
         lowest, highest = self.crossbar.geometry.learning_rate_shifts
         if not lowest <= learning_rate_shift <= highest:
+            remedy = ("a larger one needs a smaller chi_frac" if learning_rate_shift < lowest else
+                      "let a schedule end there, or do not call step any more")
             raise ArrayError(f"a learning rate of 2**-{learning_rate_shift}: array {self.index} can "
-                             f"have 2**-{lowest} to 2**-{highest}; a larger one needs a smaller chi_frac")
+                             f"have 2**-{lowest} to 2**-{highest}; {remedy}")
 
     def train_recorded(self, learning_rate_shift: int) -> None:
         """Take what has been recorded, and update the cells by it, at the learning rate ``2**-learning_rate_shift``.

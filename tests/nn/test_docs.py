@@ -1,4 +1,4 @@
-"""The program in docs/nn.md runs as it stands."""
+"""Programs in docs/nn.md run as they stand."""
 
 import textwrap
 from pathlib import Path
@@ -17,3 +17,11 @@ def test_the_first_program_trains():
     names = {"loader": loader}
     exec(program, names)
     assert all(array.crossbar.counters["update_rows"] for array in spinloom.nn.arrays(names["model"]))
+
+
+def test_models_of_experiments_are_as_shown():
+    names = {"sl": spinloom, "model": spinloom.nn.model("mnist-lenet-dw5")}
+    shown = [line for line in DOCUMENT.read_text().split("\n") if line.startswith("    sl.nn.experiment(model")]
+    same, changed = (eval(line.strip(), names) for line in shown)
+    assert same is True
+    assert (changed.epochs, changed.layers[2].lanes) == (3, 8)

@@ -198,7 +198,8 @@ def test_the_gradients_of_a_host_can_be_clipped():
     (lambda: optim.InSitu(digits_model().parameters()), "generator: an optimiser of arrays is given the model itself"),
     (lambda: train(model := digits_model(), optim.Host(torch.optim.SGD, model, lr=float("nan")), 1),
      "a step that is not a number"),
-    (lambda: set_rate(2.0**-20), r"a learning rate of 2\*\*-20: array 0 can have 2\*\*-0 to 2\*\*-15"),
+    (lambda: set_rate(2.0**-20), r"a learning rate of 2\*\*-20: array 0 can have 2\*\*-0 to 2\*\*-15; let a"),
+    (lambda: set_rate(2.0), r"a learning rate of 2\*\*--1: .*; a larger one needs a smaller chi_frac"),
 ])
 def test_what_cannot_train_is_refused(act, message):
     with pytest.raises((optim.OptimizerError, nn.ArrayError), match=message):
