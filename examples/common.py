@@ -227,7 +227,9 @@ class Run:
 
     @property
     def _identity(self) -> dict[str, str]:
-        return {name: str(value) for name, value in vars(self.options).items() if name not in FREE}
+        """What must be the same where a training goes on: the example, and most of its options."""
+        return {"example": Path(sys.argv[0]).stem} | {
+            name: str(value) for name, value in vars(self.options).items() if name not in FREE}
 
     def _save(self) -> None:
         """Keep the state of the training, as a whole or not at all."""

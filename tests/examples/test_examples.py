@@ -141,17 +141,24 @@ def test_a_checkpoint_with_other_options_is_refused(monkeypatch, capsys, tmp_pat
         run(monkeypatch, capsys, "digits", *options, "--seed", 2)
     assert capsys.readouterr().err == (
         f"error: {tmp_path / 'arrays.pt'}: was begun with seed=1, not 2; name another folder with --checkpoint\n")
-    for others in (truncated, lambda file: torch.save({"weight": torch.zeros(1)}, file),
-                   lambda file: torch.save(torch.zeros(2), file)):
-        others(tmp_path / "arrays.pt")
+    with pytest.raises(SystemExit):
+        run(monkeypatch, capsys, "lenet", *options)
+    assert capsys.readouterr().err == (
+        f"error: {tmp_path / 'arrays.pt'}: was begun with example=digits, not lenet; name another folder with "
+        "--checkpoint\n")
+
+
+def test_what_is_no_checkpoint_is_refused(monkeypatch, capsys, tmp_path):
+    options = "--samples", 20, "--no-baseline", "--checkpoint", tmp_path
+    run(monkeypatch, capsys, "digits", *options)
+    (tmp_path / "arrays.pt").write_bytes((tmp_path / "arrays.pt").read_bytes()[:1000])
+    for write in (lambda: None, lambda: torch.save({"weight": torch.zeros(2)}, tmp_path / "arrays.pt"),
+                  lambda: torch.save(torch.zeros(2), tmp_path / "arrays.pt")):
+        write()
         with pytest.raises(SystemExit):
             run(monkeypatch, capsys, "digits", *options)
-        assert capsys.readouterr().err == (
-            f"error: {tmp_path / 'arrays.pt'}: no checkpoint; name another folder with --checkpoint\n")
-
-
-def truncated(file):
-    file.write_bytes(file.read_bytes()[:1000])
+        assert capsys.readouterr().err.splitlines()[-1] == (
+            f"error: {tmp_path / 'arrays.pt'}: no checkpoint; name another folder with --checkpoint")
 
 
 def test_a_data_set_must_have_the_shape_that_is_needed(monkeypatch, capsys, tmp_path):
