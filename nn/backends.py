@@ -1,9 +1,9 @@
 """Models that move: from the golden model into hardware, and back."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -72,7 +72,7 @@ class Lockstep(Result):
 
 
 def lockstep(model: torch.nn.Module, backend: str, *, samples: Iterable[tuple[torch.Tensor, torch.Tensor]],
-             loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+             loss: Callable[[Any, torch.Tensor], torch.Tensor],
              optimizer: Callable[[torch.nn.Module], torch.optim.Optimizer], lanes: int = LANES) -> Lockstep:
     """Train copies of ``model`` in the golden model and on ``backend`` side by side. Each of ``samples``, inputs and
     targets, is a step of the ``optimizer`` of each copy, such as ``spinloom.optim.InSitu``. After every step outputs
@@ -113,19 +113,29 @@ def _look_at(model: torch.nn.Module, inputs: torch.Tensor) -> None:
 
 
 def _step(model: torch.nn.Module, optimizer: torch.optim.Optimizer,
-          loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], inputs: torch.Tensor, targets: torch.Tensor,
-          ) -> torch.Tensor:
-    """Train ``model`` by one step. Returns its outputs."""
+          loss: Callable[[Any, torch.Tensor], torch.Tensor], inputs: torch.Tensor, targets: torch.Tensor,
+          ) -> list[torch.Tensor]:
+    """Train ``model`` by one step. Returns the tensors in its outputs."""
     optimizer.zero_grad()
     outputs = model(inputs)
     loss(outputs, targets).backward()
     optimizer.step()
-    return outputs.detach()
+    return [output.detach() for output in _tensors(outputs)]
 
 
-def _compare(twins: list[torch.nn.Module], outputs: list[torch.Tensor], step: int) -> None:
+def _tensors(outputs: Any) -> Iterator[torch.Tensor]:
+    """The tensors in ``outputs``: one, or tuples, lists and dictionaries of them."""
+    if isinstance(outputs, torch.Tensor):
+        yield outputs
+    elif isinstance(outputs, tuple | list | dict):
+        for part in outputs.values() if isinstance(outputs, dict) else outputs:
+            yield from _tensors(part)
+
+
+def _compare(twins: list[torch.nn.Module], outputs: list[list[torch.Tensor]], step: int) -> None:
     """``DifferenceError`` unless both have the same ``outputs``, and their arrays the same states."""
-    expect_vector("output", "col", *(output.flatten().cpu().numpy() for output in outputs), sample=step)
+    for pair in zip(*outputs, strict=True):
+        expect_vector("output", "col", *(output.flatten().cpu().numpy() for output in pair), sample=step)
     for pair in zip(*map(arrays, twins), strict=True):
         golden, other = (array.crossbar.state() for array in pair)
         expect_state(golden, other, pair[0].index, sample=step)

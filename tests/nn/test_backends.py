@@ -115,6 +115,16 @@ def test_an_lstm_in_rtl():
     assert crossbar_states(twin) == crossbar_states(model)
 
 
+def test_lockstep_of_a_model_with_several_outputs():
+    nn.manual_seed(2)
+    generator = torch.Generator().manual_seed(1)
+    samples = [(torch.rand(5, 2, 3, generator=generator) * 2 - 1, torch.rand(5, 2, 4, generator=generator))
+               for _ in range(2)]
+    result = nn.lockstep(nn.LSTM(3, 4, device=WALL), "rtl", samples=samples, optimizer=optim.InSitu, lanes=4,
+                         loss=lambda outputs, wanted: (outputs[0] - wanted).square().sum())
+    assert (result.bit_exact, result.steps) == (True, 2)
+
+
 def test_what_cannot_move_is_refused():
     model = network()
     with pytest.raises(nn.ArrayError, match=r"backend='fpga': must be golden, rtl, or board:PORT"):
