@@ -1,7 +1,6 @@
 """A crossbar among float tensors."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import groupby
 from typing import Any, NamedTuple, Self
 
@@ -253,7 +252,7 @@ class Array(torch.nn.Module):
         if not maps.numel() or maps.isnan().any():
             return
         settled = maps.format if isinstance(maps, Activation) else signed() if (maps < 0).any() else unsigned()
-        self.reform(replace(self.formats, drive=settled))
+        self.reform(self.formats.driven(settled))
 
     def extra_repr(self) -> str:
         geometry, device = self.crossbar.geometry, self.formats.cells.device

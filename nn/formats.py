@@ -54,14 +54,17 @@ class Formats:
     cells: Cells
     drive: ActivationFormat | None
     """Of the rows. None as long as it is open: the first forward pass settles it."""
+    z_frac_given: bool
+    """Whether ``z_frac`` must stay as it is."""
 
     @classmethod
     def of(cls, window: Window, bias: bool, *, drive: ActivationFormat | None = None, **given: Any) -> Self:
         """Those of a layer that is applied to ``window``. ``given`` are fields of ``INTEGERS`` and ``CELLS``;
         ``device`` must be there: a device, or what names one (`config.load_device`).
 
-        Unless given, ``weight_step`` is what suits the number of rows, ``z_frac`` is ``Z_FRAC``, and other fields are
-        as in an experiment. ``ConfigError`` names the field that is wrong.
+        Unless given, ``weight_step`` is what suits the number of rows, ``z_frac`` is ``Z_FRAC``, or less if column sums
+        have no more fraction bits, and other fields are as in an experiment. ``ConfigError`` names the field that is
+        wrong.
         """
         for name in given:
             if name not in CELLS + INTEGERS:
@@ -77,8 +80,16 @@ class Formats:
         integers = {"weight_step": suitable_step(window.inputs + bias), "z_frac": Z_FRAC} | {
             name: value for name, value in given.items() if name in INTEGERS}
         cells = {name: value for name, value in given.items() if name in CELLS}
-        return cls(layer=_section(Layer, {"cols": window.cols, "bias": bias} | integers), cells=_section(Cells, cells),
-                   drive=drive)
+        made = cls(layer=_section(Layer, {"cols": window.cols, "bias": bias} | integers), cells=_section(Cells, cells),
+                   drive=None, z_frac_given="z_frac" in given)
+        return made.driven(drive) if drive else made
+
+    def driven(self, drive: ActivationFormat) -> Self:
+        """These, with the ``drive``. Unless it was given, ``z_frac`` falls to the fraction bits of column sums."""
+        layer, finest = self.layer, drive.frac + self.cells.tables.sub_bits - self.layer.weight_step
+        if not self.z_frac_given and layer.z_frac > finest:
+            layer = layer.model_copy(update={"z_frac": finest})
+        return replace(self, drive=drive, layer=layer)
 
     @property
     def x(self) -> ActivationFormat:

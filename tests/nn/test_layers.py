@@ -354,6 +354,19 @@ def test_repr_shows_device_formats_and_backend():
     assert ("drive=unsigned8.8, weight_step=-2, z=10.6, delta=9.8, chi=16.12, backend=golden" in repr(layer))
 
 
+def test_outputs_have_no_finer_steps_than_column_sums():
+    ternary = torch.randint(-1, 2, (3, 16)).float()
+    model = torch.nn.Sequential(nn.Ternary(), nn.Linear(16, 8, device="domain_wall"))
+    model(ternary)
+    formats = model[1].array.formats
+    assert formats.drive == nn.TERNARY
+    assert model[1].array.geometry.adc_shift == 0
+    assert formats.layer.z_frac < nn.Linear(16, 8, device="domain_wall").array.formats.layer.z_frac == 6
+    assert nn.Linear(16, 8, drive=nn.TERNARY, device="domain_wall").array.formats.layer == formats.layer
+    with pytest.raises(ConfigError, match="derived adc_shift is"):
+        torch.nn.Sequential(nn.Ternary(), nn.Linear(16, 8, device="domain_wall", z_frac=6))(ternary)
+
+
 @pytest.mark.parametrize(("make", "error", "message"), [
     (lambda: nn.Linear(6, 4), ConfigError, "device is missing: give one, such as device=\"domain_wall\"; kinds are"),
     (lambda: nn.Linear(6, 4, device="nothing"), ConfigError, "no device 'nothing'"),
