@@ -248,7 +248,7 @@ class Array(torch.nn.Module):
             self.pulses.copy_(pulses)
 
     def settle(self, maps: torch.Tensor) -> None:
-        """Choose the format of the drive by ``maps``. It stays open if they have no numbers to go by."""
+        """Choose the format of the drive by ``maps``. It stays open if there are none, or one is not a number."""
         if not maps.numel() or maps.isnan().any():
             return
         settled = maps.format if isinstance(maps, Activation) else signed() if (maps < 0).any() else unsigned()

@@ -108,7 +108,7 @@ class Formats:
         return [*drive, *(getattr(self.layer, name) for name in INTEGERS)]
 
     def of_numbers(self, numbers: Sequence[int]) -> Self:
-        """These, but with the ``numbers`` of others; ``ConfigError`` if they are none."""
+        """These, but with the ``numbers`` of others; ``ConfigError`` if no array can have them."""
         if len(numbers) != 3 + len(INTEGERS) or numbers[0] not in range(-1, len(DRIVES)):
             raise ConfigError(f"formats={shown(numbers)}: not those of an array; the file may be damaged")
         kind, bits, frac, *integers = numbers
