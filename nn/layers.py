@@ -11,6 +11,12 @@ from .array import Array, ArrayError
 from .formats import signed
 from .tiles import Tiles, in_arrays
 
+ABSENT = ("groups", "dilation", "padding_mode", "bidirectional", "dropout", "proj_size", "dtype")
+"""Arguments of layers of `torch.nn` that layers in arrays do not have."""
+
+TORCH_DEVICES = ("cpu", "cuda")
+"""What ``device`` means in `torch.nn`, but not here."""
+
 
 class Layer(torch.nn.Module):
     """A module whose weights are in arrays."""
@@ -102,8 +108,8 @@ class LSTM(Layer):
         _require_sizes(input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.batch_first = batch_first
-        if formats.pop("bias", True) is not True:
-            raise ArrayError("bias=False: an LSTM has a bias row; leave bias out")
+        if (bias := formats.pop("bias", True)) is not True:
+            raise ArrayError(f"bias={shown(bias)}: an LSTM has a bias row; leave bias out")
         formats = {"drive": signed()} | formats
         self.drive: ActivationFormat = formats["drive"]
         self.arrays = torch.nn.ModuleList(
@@ -181,6 +187,14 @@ def _cell(array: torch.nn.Module, x: torch.Tensor, h: torch.Tensor, c: torch.Ten
 
 def _array(shared: Array | Tiles | None, window: Window, bias: bool, formats: dict[str, Any]) -> Array | Tiles:
     """A new array for ``window``, or the one that is ``shared``; ``ArrayError`` if that does not fit."""
+    for name in ABSENT:
+        if name in formats:
+            raise ArrayError(f"{name}={shown(formats[name])}: layers in arrays do not have {name}; leave it out")
+    if not isinstance(bias, bool):
+        raise ArrayError(f"bias={shown(bias)}: must be True or False")
+    if isinstance(formats.get("device"), torch.device) or formats.get("device") in TORCH_DEVICES:
+        raise ArrayError(f"device={shown(formats['device'])}: is that of the cells, such as \"domain_wall\"; where "
+                         "PyTorch computes is chosen with .to(...)")
     if shared is None:
         return in_arrays(window, bias, **formats)
     if formats:
