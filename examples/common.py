@@ -247,7 +247,7 @@ class Run:
         if not self._file or not self._file.exists():
             return
         try:
-            state = torch.load(self._file, map_location="cpu")
+            state = dict(torch.load(self._file, map_location="cpu"))
             kept = [state[name] for name in ("epoch", "batch", "seconds", "random", "random_cuda")]
             options, parts = state["options"], state["parts"]
         except (OSError, RuntimeError, ValueError, EOFError, TypeError, LookupError, pickle.UnpicklingError):
