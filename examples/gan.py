@@ -11,14 +11,16 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 NOISE, SIZE, BETAS, RATES = 64, 100, (0.5, 0.999), (0.0015, 0.0004)
 """Inputs of the generator; samples of a mini-batch; of Adam, decays and first rates, of generator and discriminator."""
-CELLS = {"device": device("pcm_pair"), "init_spread": 4.0, "update": {"threshold": 0.6}, "z_bits": 12, "delta_bits": 16}
+CELLS = {"device": device("pcm_pair", refresh_high=0.25, refresh_low=0.05), "update": {"threshold": 0.5}, "z_bits": 12,
+         "delta_bits": 16, "weight_step": -7}
+"""Pairs are refreshed early, as the steps of a device get small and uncertain where it conducts much."""
 Linear, Norm, LEAKY = torch.nn.Linear, torch.nn.BatchNorm1d, partial(torch.nn.LeakyReLU, 0.2)
 
 
 def generator(relu=torch.nn.ReLU) -> torch.nn.Module:
-    """Its last outputs are doubled, so that pixels can be black or white with weights that cells can have."""
+    """Its last outputs are quadrupled, so that pixels can be black or white with weights that cells can have."""
     return torch.nn.Sequential(Linear(NOISE, 256), Norm(256), relu(), Linear(256, 256), Norm(256), relu(),
-                               Linear(256, 784), Apply(lambda z: torch.sigmoid(2 * z).unflatten(1, (1, 28, 28))))
+                               Linear(256, 784), Apply(lambda z: torch.sigmoid(4 * z).unflatten(1, (1, 28, 28))))
 
 
 def discriminator(relu=LEAKY) -> torch.nn.Module:
@@ -29,7 +31,7 @@ def discriminator(relu=LEAKY) -> torch.nn.Module:
 
 
 def in_arrays(network) -> torch.nn.Module:
-    formats = {"weight_step": -6, "delta_frac": 16} if network is generator else {"weight_step": -7, "delta_frac": 14}
+    formats = {"init_spread": 8.0, "delta_frac": 16} if network is generator else {"init_spread": 4.0, "delta_frac": 14}
     return nn.convert(network(partial(nn.ReLU, bits=8, frac=5)), transfer=False, **CELLS, **formats).model
 
 
