@@ -4,6 +4,7 @@
 from random import Random
 
 import numba
+import numpy as np
 import pytest
 from spinloom.config import parse
 from spinloom.devices.kinds import KINDS
@@ -91,5 +92,7 @@ def test_gradients_have_the_same_bits(seed, monkeypatch):
         assert_same_gradient(geometry, seed, count=30 if geometry.positions == 1 else 5)
 
 
-def test_largest_sums_have_the_same_bits():
-    test_compiled_crossbar.test_largest_sums_have_the_same_bits()
+@pytest.mark.parametrize("largest", [np.max, np.min])
+@pytest.mark.parametrize("cols", [112, 113])
+def test_largest_sums_have_the_same_bits(cols, largest):
+    test_compiled_crossbar.test_largest_sums_have_the_same_bits(70, 12, cols, largest)

@@ -1,6 +1,8 @@
 """The mutation tests of the RTL, on a block of which the fate of each mutant is known."""
 
 import re
+import subprocess
+import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
@@ -20,6 +22,7 @@ from spinloom.study.mutants import __main__ as tool
 from spinloom.study.mutants import plain, python
 from spinloom.study.mutants.__main__ import MutantsError
 from spinloom.study.mutants.aiger import Circuit, resting
+from spinloom.study.mutants.benches import KERNEL
 from spinloom.study.mutants.equivalence import equivalent
 from spinloom.study.mutants.planting import Mutant, draw, plant
 from spinloom.study.mutants.recording import TOP
@@ -147,6 +150,15 @@ class Arrays(NamedTuple):
     narrow: np.ndarray
     wide: np.ndarray
     widest: np.ndarray
+
+
+@pytest.mark.slow
+def test_the_kernel_passes_its_tests_in_plain_python():
+    """Other runs leave these tests out, and mutants are planted only if they pass."""
+    command = [sys.executable, "-m", "pytest", "-p", "spinloom.study.mutants.plain", str(tool.ROOT / "tests" / KERNEL)]
+    ran = subprocess.run([*command, "-q"], cwd=tool.ROOT, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stdout
+    assert "skipped" not in ran.stdout
 
 
 def test_the_kernel_in_plain_python_has_the_vectors_of_compiled_code():
