@@ -187,14 +187,7 @@ def _cell(array: torch.nn.Module, x: torch.Tensor, h: torch.Tensor, c: torch.Ten
 
 def _array(shared: Array | Tiles | None, window: Window, bias: bool, formats: dict[str, Any]) -> Array | Tiles:
     """A new array for ``window``, or the one that is ``shared``; ``ArrayError`` if that does not fit."""
-    for name in ABSENT:
-        if name in formats:
-            raise ArrayError(f"{name}={shown(formats[name])}: layers in arrays do not have {name}; leave it out")
-    if not isinstance(bias, bool):
-        raise ArrayError(f"bias={shown(bias)}: must be True or False")
-    if isinstance(formats.get("device"), torch.device) or formats.get("device") in TORCH_DEVICES:
-        raise ArrayError(f"device={shown(formats['device'])}: is that of the cells, such as \"domain_wall\"; where "
-                         "PyTorch computes is chosen with .to(...)")
+    _require_arguments(bias, formats)
     if shared is None:
         return in_arrays(window, bias, **formats)
     if formats:
@@ -204,6 +197,18 @@ def _array(shared: Array | Tiles | None, window: Window, bias: bool, formats: di
         raise ArrayError(f"a layer of {window.inputs} inputs and {window.cols} columns, bias={bias}: the array has "
                          f"{made.inputs} inputs and {made.cols} columns, bias={has_bias}")
     return shared
+
+
+def _require_arguments(bias: bool, formats: dict[str, Any]) -> None:
+    """``ArrayError`` if a layer of `torch.nn` could have these, but a layer in an array cannot."""
+    for name in ABSENT:
+        if name in formats:
+            raise ArrayError(f"{name}={shown(formats[name])}: layers in arrays do not have {name}; leave it out")
+    if not isinstance(bias, bool):
+        raise ArrayError(f"bias={shown(bias)}: must be True or False")
+    if isinstance(formats.get("device"), torch.device) or formats.get("device") in TORCH_DEVICES:
+        raise ArrayError(f"device={shown(formats['device'])}: is the memory device of the cells here, such as "
+                         "\"domain_wall\"; to choose where PyTorch computes, use .to(...)")
 
 
 def _require_sizes(**sizes: int) -> None:
